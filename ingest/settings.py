@@ -1,0 +1,17 @@
+"""The settings of the whole program, typed, from the environment: TIKTOK_RETRIEVAL_DATA=... and so on."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every default has its reason beside it; command-line options override the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TIKTOK_RETRIEVAL_", extra="ignore")
+
+    data: Path = Path("data")  # the catalogue and its media, beside the program
+    indexes: Path = Path("indexes")  # generations and the vector cache
+    encoder: str = "sentence-transformers/all-MiniLM-L6-v2"  # small, quick on a CPU, carried by a package
+    whisper: str = "openai/whisper-base"  # the smallest that speaks every language, carried by packages
+    ocr_languages: str = "eng"  # Tesseract's packs joined by "+"; Debian's tesseract-ocr brings eng

@@ -1,0 +1,169 @@
+"""What one scraped record is: Video, Comment and Caption, validated and bounded, whatever source they come from.
+
+Everything scraped is hostile. Texts lose what no database or page can carry (NUL, lone surrogates) and are cut at
+a bound; an id that is not plain ASCII digits is refused, because ids become file names.
+"""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+MAX_TEXT_CHARS = 20_000  # a description has at most 4,000 on the site; five times that is no longer one
+MAX_MADE_TEXT_CHARS = 1_000_000  # a transcript: an hour of speech has some 50,000
+MAX_COMMENTS = 2_000  # a scrape takes about 20; beyond this a file is broken or hostile
+MAX_LINKS = 50
+_UNCARRIABLE = re.compile("[\x00\ud800-\udfff]")
+_COUNT = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*([KMB]?)\s*", re.IGNORECASE)
+_AGO = re.compile(r"\s*([0-9]{1,6})\s*(s|m|min|h|d|w)\s*(?:ago)?\s*", re.IGNORECASE)
+_DATE = re.compile(r"\s*(?:([0-9]{4})-)?([0-9]{1,2})-([0-9]{1,2})\s*")
+_HASHTAG = re.compile(r"#(\w{1,150})")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def clean_text(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """`text` without what SQLite, JSON or a page cannot carry, cut at `max_chars`; emoji and bidi marks stay."""
+    return _UNCARRIABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:max_chars].strip()
+
+
+def _as_text(value: object) -> object:
+    """None as nothing, numbers as their digits (exports write counts and ids either way); the rest is pydantic's."""
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value
+
+
+def _handle(name: str) -> str:
+    return name.lstrip("@").strip()
+
+
+def _web_links(links: list[str]) -> list[str]:
+    """The http(s) and blob links among `links`, each once; anything else (javascript:, file:, ...) is dropped."""
+    kept = [link for link in links if link.lower().startswith(("https://", "http://", "blob:"))]
+    return list(dict.fromkeys(kept))[:MAX_LINKS]
+
+
+Text = Annotated[str, BeforeValidator(_as_text), AfterValidator(clean_text)]
+Handle = Annotated[Text, AfterValidator(_handle)]
+VideoId = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=r"^[0-9]{5,25}$")]
+Links = Annotated[list[str], AfterValidator(_web_links)]
+
+
+def parse_count(shown: str) -> int | None:
+    """A count as the site shows it, as an integer: "20.2K" is 20200, "1,234" is 1234; None where it is no count."""
+    match = _COUNT.fullmatch(shown)
+    if not match:
+        return None
+    number = float(match[1].replace(",", ""))
+    return round(number * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[match[2].upper()])
+
+
+def parse_posted(shown: str, scraped_at: float | None) -> str | None:
+    """The ISO date behind a posted time as the site shows it, or None where it cannot be told.
+
+    "16h ago" and "5-5" (this year's, or last year's where that would lie in the future) count from `scraped_at`
+    (unix seconds); "2020-3-28" stands by itself.
+    """
+    scraped = datetime.fromtimestamp(scraped_at, UTC) if scraped_at else None
+    try:
+        if scraped and (ago := _AGO.fullmatch(shown)):
+            moment = scraped - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2].lower()])
+            return moment.date().isoformat()
+        if found := _DATE.fullmatch(shown):
+            year, month, day = found[1], int(found[2]), int(found[3])
+            if year:
+                return date(int(year), month, day).isoformat()
+            if scraped:
+                posted = date(scraped.year, month, day)
+                # a day of grace: the site's clock and the scraper's stand in different time zones
+                late = posted > scraped.date() + timedelta(days=1)
+                return (date(scraped.year - 1, month, day) if late else posted).isoformat()
+        return datetime.fromisoformat(shown.strip()).date().isoformat()
+    except (ValueError, OverflowError):
+        return None
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Comment(_Record):
+    """One comment: who wrote what, its counts as scraped and as integers, when as scraped."""
+
+    username: Handle = ""
+    text: Text = ""
+    likes_shown: Text = ""
+    likes: int | None = None
+    replies: int | None = None
+    posted_shown: Text = ""
+
+
+class Caption(_Record):
+    """A subtitle track the site offers: `source` is the site's own word for it (ASR, MT, creator)."""
+
+    language: Text = ""
+    source: Text = ""
+    format: Text = ""
+    url: Text = ""
+
+
+class Video(_Record):
+    """One short video as scraped. Counts stand as shown and as integers, the posted time as shown and as ISO date.
+
+    `*_sources` are links, best first; several may stand behind one file.
+    """
+
+    id: VideoId
+    permalink: Text = ""
+    web_id: Text = ""
+    creator_username: Handle = ""
+    creator_nickname: Text = ""
+    description: Text = ""
+    hashtags: list[str] = Field(default_factory=list)
+    music_title: Text = ""
+    music_link: Text = ""
+    likes_shown: Text = ""
+    likes: int | None = None
+    comments_shown: Text = ""
+    comment_count: int | None = None
+    posted_shown: Text = ""
+    posted: str | None = None
+    comments: Annotated[list[Comment], Field(max_length=MAX_COMMENTS)] = Field(default_factory=list)
+    captions: Annotated[list[Caption], Field(max_length=MAX_LINKS)] = Field(default_factory=list)
+    video_sources: Links = Field(default_factory=list)
+    cover_sources: Links = Field(default_factory=list)
+    slide_sources: Links = Field(default_factory=list)
+    scraped_at: Annotated[float, Field(ge=0, le=1e11)] | None = None
+    source: Text = ""
+
+    @model_validator(mode="after")
+    def _derive(self) -> Self:
+        """Fill what follows from what was scraped, where the source did not give it."""
+        derived: dict[str, object] = {}
+        if not self.permalink.startswith(("https://", "http://")):
+            derived["permalink"] = ""
+        if not self.music_link.startswith(("https://", "http://")):
+            derived["music_link"] = ""
+        derived["hashtags"] = list(
+            dict.fromkeys(tag.lower() for tag in [*self.hashtags, *_HASHTAG.findall(self.description)])
+        )
+        if self.likes is None:
+            derived["likes"] = parse_count(self.likes_shown)
+        if self.comment_count is None:
+            derived["comment_count"] = parse_count(self.comments_shown)
+        if self.posted is None:
+            derived["posted"] = parse_posted(self.posted_shown, self.scraped_at)
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)  # frozen to the outside, still being made here
+        return self
