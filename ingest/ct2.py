@@ -78,15 +78,19 @@ def convert(source: Path, target: Path) -> None:
     tensors = dict(_tensors(variables))
     if variables:
         raise CT2Error(f"model.bin has variables that Whisper has not: {', '.join(sorted(variables)[:5])}")
-    hints = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
     config = _config(tensors)
-    _add_timestamps(tokenizer, config["vocab_size"])
+    try:
+        hints = json.loads((source / "config.json").read_text(encoding="utf-8"))
+        tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
+        _add_timestamps(tokenizer, config["vocab_size"])
+        generation = _generation_config(config, hints, tokenizer)
+    except (ValueError, KeyError, TypeError) as error:
+        raise CT2Error(f"config.json or tokenizer.json beside model.bin is not Whisper's: {error!r}") from error
     target.mkdir(parents=True, exist_ok=True)
     save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
     for name, content in {
         "config.json": config,
-        "generation_config.json": _generation_config(config, hints, tokenizer),
+        "generation_config.json": generation,
         "preprocessor_config.json": _preprocessor_config(config),
         "tokenizer_config.json": _TOKENIZER_CONFIG,
         "tokenizer.json": tokenizer,
@@ -113,7 +117,7 @@ def _tensors(variables: dict[str, Array]) -> Iterator[tuple[str, Array]]:
     def linear(theirs: str, *ours: str) -> Iterator[tuple[str, Array]]:
         """One stored matrix, or several stacked along the outputs."""
         weight, bias = take(f"{theirs}/weight"), take(f"{theirs}/bias")
-        if len(weight) % len(ours) or len(bias) != len(weight):
+        if weight.ndim < 2 or len(weight) % len(ours) or bias.shape != weight.shape[:1]:
             raise CT2Error(f"{theirs} has the shape {weight.shape}, which is not {len(ours)} layers")
         for name, w, b in zip(ours, np.split(weight, len(ours)), np.split(bias, len(ours)), strict=True):
             yield f"{name}.weight", np.ascontiguousarray(w)
@@ -148,13 +152,15 @@ def _tensors(variables: dict[str, Array]) -> Iterator[tuple[str, Array]]:
 
 
 def _layers(variables: dict[str, Array], prefix: str) -> int:
-    numbers = {name[len(prefix) :].split("/")[0] for name in variables if name.startswith(prefix)}
-    return len(numbers)
+    return len({name[len(prefix) :].split("/")[0] for name in variables if name.startswith(prefix)})
 
 
 def _config(tensors: dict[str, Array]) -> dict[str, Any]:
     """transformers' WhisperConfig; everything that is not read off the tensors is the same at every size."""
-    width, mel_bins, _ = tensors["model.encoder.conv1.weight"].shape
+    convolution = tensors["model.encoder.conv1.weight"].shape
+    if len(convolution) != 3:
+        raise CT2Error(f"encoder/conv1/weight has the shape {convolution}, which is no convolution over mel bins")
+    width, mel_bins, _ = convolution
     vocabulary = len(tensors["model.decoder.embed_tokens.weight"])
     end = 50257 if vocabulary >= MULTILINGUAL_VOCABULARY else 50256
     config: dict[str, Any] = {
@@ -183,9 +189,7 @@ def _config(tensors: dict[str, Array]) -> dict[str, Any]:
     return config
 
 
-def _generation_config(
-    config: dict[str, Any], hints: dict[str, Any], tokenizer: dict[str, Any]
-) -> dict[str, Any]:
+def _generation_config(config: dict[str, Any], hints: dict[str, Any], tokenizer: dict[str, Any]) -> dict[str, Any]:
     """What steers Whisper's decoding: which tokens are never said, where the timestamps and languages are."""
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     end = config["eos_token_id"]

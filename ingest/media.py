@@ -1,0 +1,177 @@
+"""Media files -> arrays: the audio of any container as 16 kHz mono samples, a frame of a video, an image as RGB.
+
+Every file is hostile: only plain containers are opened, nothing they point at is followed, sizes are bounded, and
+whatever cannot be read is a MediaError with one sentence that holds no file name (the ledger counts equal errors).
+Decoders are C code that a broken file may crash: callers run these functions in worker processes (`ingest.workers`).
+"""
+
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
+
+SAMPLE_RATE = 16_000  # Hz, what Whisper hears
+MAX_AUDIO_S = 3_600.0  # the site takes uploads of up to 60 minutes; as float32 that is 230 MB
+AUDIO_RATES = range(4_000, 384_001)  # Hz; a header that claims less would blow up on resampling
+MAX_LOST = 0.02  # share of the claimed length that may be missing before a file counts as broken off ...
+MAX_LOST_S = 0.25  # ... and seconds on top: containers round, and encoders pad
+MAX_PIXELS = 40_000_000  # slides come from phone cameras (12 to 24 megapixels); 40 as RGB are 120 MB
+POSTER_WITHIN_S = 5.0  # a cover stands for the start of a video
+POSTER_STEP_S = 0.25  # how far apart the frames are that are looked at
+BLANK_STDDEV = 8.0  # of luma 0 to 255: below it a frame is one colour with noise
+CONTAINERS = "mov,matroska,mp3,wav,flac,ogg,aac,avi,mpegts,mpeg,flv,asf,caf,aiff,amr"  # none follows references
+LENGTHLESS = {"mp3", "aac", "mpegts", "mpeg", "amr"}  # here FFmpeg guesses the length from the bit rate
+IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
+
+
+class MediaError(Exception):
+    """A media file cannot be read; the message is one sentence for the ledger."""
+
+
+class NoStream(MediaError):
+    """The file is sound but has no audio (or no pictures)."""
+
+
+def audio(path: Path) -> NDArray[np.float32]:
+    """The first audio track: float32 samples at SAMPLE_RATE, mono, about -1 to 1.
+
+    Raises:
+        NoStream: the file has no audio track.
+        MediaError: it is broken, breaks off, is encrypted, or longer than MAX_AUDIO_S.
+    """
+    try:
+        with _open(path) as container:
+            if not container.streams.audio:
+                raise NoStream("the file has no audio track")
+            return _decode_audio(container)
+    except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
+        raise _broken(error) from error
+
+
+def poster(path: Path) -> Image.Image:
+    """A picture that stands for a video: the first frame of its first seconds that is not blank, upright, RGB.
+
+    Raises:
+        NoStream: the file has no pictures.
+        MediaError: no frame of it can be read.
+    """
+    best: Image.Image | None = None
+    contrast, next_s = -1.0, 0.0
+    try:
+        with _open(path) as container:
+            if not container.streams.video:
+                raise NoStream("the file has no video track")
+            stream = container.streams.video[0]
+            _check_pixels(stream.codec_context.width, stream.codec_context.height)
+            for frame in container.decode(stream):
+                if (time_s := frame.time or 0.0) > POSTER_WITHIN_S and best:
+                    break
+                if time_s < next_s:
+                    continue
+                next_s = time_s + POSTER_STEP_S
+                _check_pixels(frame.width, frame.height)
+                image = Image.fromarray(frame.to_ndarray(format="rgb24")).rotate(frame.rotation, expand=True)
+                found = ImageStat.Stat(image.convert("L")).stddev[0]
+                if found > contrast:
+                    best, contrast = image, found
+                if contrast >= BLANK_STDDEV:
+                    break
+    except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
+        if best is None:
+            raise _broken(error) from error
+    if best is None:
+        raise MediaError("no frame of the video can be read")
+    return best
+
+
+def open_image(path: Path) -> Image.Image:
+    """An image as RGB, upright as its EXIF says, transparency on white.
+
+    Raises:
+        MediaError: it is broken, cut short, too large, or of a format not in IMAGE_FORMATS.
+    """
+    try:
+        with Image.open(path, formats=IMAGE_FORMATS) as image:
+            _check_pixels(*image.size)
+            image.load()
+            upright = _upright(image)
+            if not upright.has_transparency_data:
+                return upright.convert("RGB")
+            layer = upright.convert("RGBA")
+            white = Image.new("RGBA", layer.size, "white")
+            return Image.alpha_composite(white, layer).convert("RGB")
+    except MediaError:
+        raise
+    except MemoryError as error:
+        raise MediaError("the image needs more memory than there is") from error
+    except Exception as error:  # Pillow's readers raise of every kind on hostile files: struct, key, syntax errors
+        raise MediaError(f"the image cannot be read: {_reason(error, path)}") from error
+
+
+def _open(path: Path) -> InputContainer:
+    options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
+    return av.open(str(path), options=options, metadata_errors="replace")
+
+
+def _decode_audio(container: InputContainer) -> NDArray[np.float32]:
+    stream = container.streams.audio[0]
+    if stream.codec_context.codec_tag in ("enca", "drms"):
+        raise MediaError("the audio is encrypted")
+    if stream.rate not in AUDIO_RATES:
+        raise MediaError(f"the audio claims a sample rate of {stream.rate} Hz")
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
+    chunks: list[NDArray[np.float32]] = []
+    samples = 0
+    reached_s = 0.0  # where the last packet of any track ends
+    audio_s = 0.0  # what the audio packets claim to hold
+    for packet in container.demux():
+        if packet.pts is not None and packet.time_base is not None:
+            reached_s = max(reached_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream is not stream:
+            continue
+        audio_s += float((packet.duration or 0) * (packet.time_base or 0))
+        try:
+            frames = stream.decode(packet)
+        except av.InvalidDataError:  # one bad packet loses milliseconds; many show in the sum below
+            continue
+        for frame in frames:
+            for piece in resampler.resample(frame):
+                chunks.append(piece.to_ndarray()[0])
+                samples += piece.samples
+        if samples > MAX_AUDIO_S * SAMPLE_RATE:
+            raise MediaError(f"the audio is longer than {MAX_AUDIO_S / 60:.0f} minutes")
+    if not chunks:
+        raise MediaError("the audio track holds nothing that can be decoded")
+    chunks += [piece.to_ndarray()[0] for piece in resampler.resample(None)]
+    claimed_s = 0.0 if container.format.name in LENGTHLESS else (container.duration or 0) / av.time_base
+    if reached_s < claimed_s * (1 - MAX_LOST) - MAX_LOST_S:
+        raise MediaError("the file breaks off before the end that it claims")
+    if samples / SAMPLE_RATE < audio_s * (1 - MAX_LOST) - MAX_LOST_S:
+        raise MediaError("much of the audio is damaged")
+    return np.nan_to_num(np.concatenate(chunks), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the pixels are sound, only the EXIF block is not: better askew than lost
+        return image
+
+
+def _check_pixels(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise MediaError(f"the picture is larger than {MAX_PIXELS // 1_000_000} megapixels")
+
+
+def _broken(error: Exception) -> MediaError:
+    return MediaError(f"the file is broken or breaks off: {getattr(error, 'strerror', None) or error}")
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """The error in words that do not differ from file to file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no image of a format read here, or broken"
+    return str(error).replace(str(path), "it") or type(error).__name__

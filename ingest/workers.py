@@ -1,0 +1,75 @@
+"""Runs a function over items in worker processes; one that crashes or hangs takes its own item with it and no other."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+IN_FLIGHT = 2  # items a process: one at work and one at hand; more would only hold memory
+TASKS_A_PROCESS = 500  # then it is replaced, so that what C libraries leak stays small
+
+Key = TypeVar("Key")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class WorkerError(Exception):
+    """The worker process of an item crashed, was killed, or ran out of time; one sentence for the ledger."""
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def each(
+    function: Callable[[Item], Result], items: Iterable[tuple[Key, Item]], *, processes: int, limit_s: float
+) -> Iterator[tuple[Key, Result | Exception]]:
+    """`function(item)` for every (key, item), as (key, result) in the order in which they finish.
+
+    What the function raises stands in the place of its result; a worker that dies or exceeds `limit_s` seconds gives
+    a WorkerError. Items are drawn as workers come free. Processes are spawned, for the parent may hold threads; they
+    end with it, however it ends, and leave Ctrl-C to it.
+    """
+    source = iter(items)
+    waiting: dict[Future[Any], Key] = {}
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPool(processes, TASKS_A_PROCESS, _end_with_parent, context=context)
+    try:
+        while True:
+            while len(waiting) < processes * IN_FLIGHT and (pair := next(source, None)):
+                waiting[pool.schedule(function, args=(pair[1],), timeout=limit_s)] = pair[0]
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                yield waiting.pop(future), _outcome(future, limit_s)
+    finally:
+        pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
+
+
+def _end_with_parent() -> None:
+    """Watch, in a worker, for the end of the parent: a killed one cannot stop its workers."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _outcome(future: Future[Any], limit_s: float) -> Any:
+    try:
+        return future.result()
+    except ProcessExpired as error:
+        return WorkerError(f"the process that read it died (exit code {error.exitcode})")
+    except TimeoutError:
+        return WorkerError(f"reading it took longer than {limit_s:.0f} s")
+    except Exception as error:
+        return error

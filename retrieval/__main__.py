@@ -1,0 +1,256 @@
+"""python -m retrieval: build, search, evaluate and keep generations."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from ingest.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.evaluate import Evaluation
+    from retrieval.search import Answer
+
+app = typer.Typer(
+    help="Build indexes of a catalogue, ask them, measure them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+_settings = Settings()
+
+Data = Annotated[Path, typer.Option(help="Folder of the catalogue.", show_default=True)]
+Indexes = Annotated[Path, typer.Option(help="Folder of the generations.", show_default=True)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+Encoder = Annotated[str, typer.Option(help="Embedding model: a name or a local folder.", show_default=True)]
+
+
+@app.command(epilog="Example: python -m retrieval build --data data --indexes indexes")
+def build(
+    data: Data = _settings.data,
+    indexes: Indexes = _settings.indexes,
+    encoder: Encoder = _settings.encoder,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Index videos whose texts are unread or unreadable too, by what is there.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build a new generation from the usable videos and switch to it; only changed texts are encoded.
+
+    Usable is a video whose cover and speech have both been read (or that has none); `--all` takes the others too.
+    """
+    with _plain_errors():
+        from ingest.catalog import Catalog
+        from retrieval import generation
+        from retrieval.encoder import Encoder as Loaded
+        from retrieval.fields import document
+
+        with Catalog(data) as catalog:
+            ids = catalog.ids(usable=not everything)
+            total = len(catalog.ids())
+            documents = [document(entry) for entry in catalog.entries(ids)]
+        if not ids:
+            _fail(
+                f"none of the {total} videos in {data} is usable: read their media with `python -m ingest run`,"
+                " or index what is there with `python -m retrieval build --all`"
+            )
+        manifest = generation.build(documents, indexes, Loaded(encoder), progress=not quiet)
+        if as_json:
+            print(manifest.model_dump_json())
+            return
+        print(f"generation {manifest.name}: {manifest.videos} videos, {sum(manifest.passages.values())} passages,")
+        print(f"{manifest.encoded} texts encoded by {manifest.encoder} in {manifest.precision}")
+        if len(ids) < total:
+            print(
+                f"{total - len(ids)} videos left out, their media unread or unreadable (see `python -m ingest status`;"
+            )
+            print("`--all` indexes them by what is there)")
+
+
+@app.command(epilog='Example: python -m retrieval search "dog that answers the phone" -k 5')
+def search(
+    query: Annotated[str, typer.Argument(help="What you remember of the video.")],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="How many videos.")] = 10,
+    offset: Annotated[int, typer.Option(min=0, help="Skip so many first.")] = 0,
+    lane: Annotated[str, typer.Option(help="hybrid, dense or keyword.")] = "hybrid",
+    fusion: Annotated[str, typer.Option(help="zscore, dbsf or rrf.")] = "zscore",
+    weight: Annotated[
+        list[str] | None, typer.Option("--weight", "-w", help="FIELD=X, 0 switches off, 1 is normal; repeatable.")
+    ] = None,
+    data: Data = _settings.data,
+    indexes: Indexes = _settings.indexes,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the current generation."""
+    with _plain_errors():
+        from retrieval.fusion import LANES, METHODS, parse_weights
+        from retrieval.search import Searcher
+
+        try:
+            weights = parse_weights(weight or [])
+            chosen_lane = next((known for known in LANES if known == lane), None)
+            method = next((known for known in METHODS if known == fusion), None)
+        except ValueError as error:
+            _fail(str(error))
+        if chosen_lane is None or method is None:
+            _fail(f"--lane is one of {', '.join(LANES)}; --fusion one of {', '.join(METHODS)}")
+        answer = Searcher.open(indexes).search(
+            query, k, offset=offset, lane=chosen_lane, method=method, weights=weights
+        )
+        if as_json:
+            print(answer.model_dump_json())
+        else:
+            _print_answer(answer, data)
+
+
+@app.command(
+    epilog="Examples: python -m retrieval evaluate --queries data/sample/queries.json --indexes indexes/sample;"
+    "  python -m retrieval evaluate --beir scifact --json"
+)
+def evaluate(
+    queries: Annotated[Path | None, typer.Option(help='JSON file of [{"text", "target"}].')] = None,
+    beir: Annotated[Path | None, typer.Option(help="BEIR folder; its own corpus is indexed aside.")] = None,
+    per_query: Annotated[bool, typer.Option("--per-query", help="List the place of every target.")] = False,
+    indexes: Indexes = _settings.indexes,
+    encoder: Encoder = _settings.encoder,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the current generation on questions with known answers, or the same code on a BEIR folder."""
+    with _plain_errors():
+        from retrieval.encoder import Encoder as Loaded
+        from retrieval.evaluate import evaluate as run
+        from retrieval.evaluate import evaluate_beir, read_queries
+        from retrieval.search import Searcher
+
+        if (queries is None) == (beir is None):
+            _fail("give either --queries FILE or --beir FOLDER")
+        if queries is not None:
+            result = run(Searcher.open(indexes), read_queries(queries), progress=not quiet)
+        elif beir is not None:
+            result = evaluate_beir(beir, indexes, Loaded(encoder), progress=not quiet)
+        if as_json:
+            print(result.model_dump_json())
+        else:
+            _print_evaluation(result, per_query)
+
+
+@app.command(epilog="Example: python -m retrieval generations")
+def generations(indexes: Indexes = _settings.indexes, as_json: AsJson = False) -> None:
+    """List the generations, the current one marked."""
+    with _plain_errors():
+        from retrieval.errors import GenerationError
+        from retrieval.generation import current_name, generation_names, read_manifest
+
+        try:
+            current = current_name(indexes)
+        except GenerationError:
+            current = ""
+        rows: list[dict[str, Any]] = []
+        for name in generation_names(indexes):
+            try:
+                rows.append({"current": name == current, **read_manifest(indexes, name).model_dump(exclude={"files"})})
+            except GenerationError as error:
+                rows.append({"current": name == current, "name": name, "error": str(error)})
+        if as_json:
+            print(json.dumps(rows))
+        for row in [] if as_json else rows:
+            told = row.get("error") or f"{row['videos']} videos, {row['encoder']} in {row['precision']}"
+            print(f"{'*' if row['current'] else ' '} {row['name']}  {told}")
+        if not rows and not as_json:
+            print(f"none in {indexes}: make one with `python -m retrieval build`")
+
+
+@app.command(epilog="Example: python -m retrieval rollback")
+def rollback(
+    to: Annotated[
+        str | None, typer.Argument(help="A generation's name; by default the one before the current.")
+    ] = None,
+    indexes: Indexes = _settings.indexes,
+) -> None:
+    """Answer from an earlier generation again."""
+    with _plain_errors():
+        from retrieval.generation import rollback as run
+
+        print(f"current is now {run(indexes, to)}")
+
+
+@app.command(epilog="Example: python -m retrieval prune --keep 3")
+def prune(
+    keep: Annotated[int, typer.Option(min=0, help="How many of the newest to keep, beside the current one.")] = 2,
+    indexes: Indexes = _settings.indexes,
+) -> None:
+    """Delete old generations; the current one always stays."""
+    with _plain_errors():
+        from retrieval.generation import prune as run
+
+        deleted = run(indexes, keep)
+        print(f"deleted {', '.join(deleted)}" if deleted else "nothing to delete")
+
+
+def _print_answer(answer: "Answer", data: Path) -> None:
+    from ingest.catalog import Catalog, CatalogError
+
+    try:
+        catalog = Catalog(data)
+    except CatalogError:
+        catalog = None
+    for hit in answer.hits:
+        entry = catalog.get(hit.id) if catalog else None
+        print(f"{hit.rank:>3}. {hit.score:7.3f}  {entry.video.permalink or hit.id if entry else hit.id}")
+        if entry and entry.video.description:
+            print(f"     {_line(entry.video.description, 0, 90)}")
+        for reason in hit.explanation[:3]:
+            second = "" if reason.start_s is None else f" at {int(reason.start_s // 60)}:{int(reason.start_s % 60):02}"
+            start = reason.span[0] if reason.span else 0
+            passage = _line(reason.passage, max(0, start - 20), 80)
+            print(f"     {reason.contribution:+7.3f}  {reason.field} ({reason.lane}){second}: {passage}")
+    if catalog:
+        catalog.close()
+    if not answer.hits:
+        print("no video to show for an empty question")
+
+
+def _line(text: str, start: int, width: int) -> str:
+    """A stretch of a scraped text as one harmless line: what is not printable would speak to the terminal."""
+    flat = "".join(c if c.isprintable() else " " for c in text[start : start + width])
+    return f"{'...' if start else ''}{flat}{'...' if start + width < len(text) else ''}"
+
+
+def _print_evaluation(result: "Evaluation", per_query: bool) -> None:
+    print(f"{len(result.queries)} questions, {result.videos} videos, {result.encoder}, generation {result.generation}")
+    names = list(result.measures)
+    print(f"{'lane':10}" + "".join(f"{name:>12}" for name in names))
+    for lane, measures in result.lanes.items():
+        print(f"{lane:10}" + "".join(f"{measures[name]:12.3f}" for name in names))
+    if per_query:
+        for query in result.queries:
+            print(f"{query.rank:>6}  {query.target}  {_line(query.text, 0, 100)}")
+
+
+def _fail(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What can go wrong becomes one line on stderr and exit code 1; anything else is a bug and keeps its traceback."""
+    from ingest.catalog import CatalogError
+    from ingest.weights import WeightsError
+    from retrieval.errors import RetrievalError
+
+    try:
+        yield
+    except (RetrievalError, CatalogError, WeightsError, OSError) as error:
+        _fail(str(error))
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m retrieval")

@@ -1,0 +1,159 @@
+"""Texts -> unit vectors, through sentence-transformers, with a cache so that no text is encoded twice.
+
+Where the CPU computes in bf16 natively it is about three times as fast as fp32; it is used only after the loaded model
+has shown on probe texts that its vectors stay within cosine 0.999 of fp32.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.weights import resolve
+
+if TYPE_CHECKING:
+    import torch
+
+Vectors = NDArray[np.float32]
+
+BATCH = 64
+SAVE_EVERY = 1024  # texts between two saves to the cache: a killed build loses at most these
+MIN_BF16_COSINE = 0.999
+_PROBES = (
+    "cat falls off the shelf",
+    "when the teacher says the test is tomorrow 😭 #school",
+    "¿cómo se hace la tortilla sin que se pegue? receta fácil paso a paso",
+    "so what you want to do is take the old filter out, rinse it under cold water, let it dry and put it back. " * 8,
+)
+
+
+class Encoder:
+    """A sentence-transformers model by name or folder, its weights checked by sha256.
+
+    Raises:
+        ingest.weights.WeightsError: the weights cannot be had or are not what they should be.
+    """
+
+    def __init__(self, name: str, *, precision: str | None = None) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its warning after a fork helps nobody
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        weights = resolve(name)
+        self.name, self.sha256 = weights.name, weights.sha256
+        self._model = SentenceTransformer(str(weights.folder), local_files_only=True, trust_remote_code=False)
+        self.dimension = int(self._model.get_embedding_dimension() or 0)
+        self.precision = precision or self._best_precision()
+        self.key = hashlib.sha256(
+            repr((self.sha256, self.precision, self._model.max_seq_length, self._model.prompts)).encode()
+        ).hexdigest()
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of passages, shape (len(texts), dimension)."""
+        return self._encode(texts, "document")
+
+    def query(self, text: str) -> Vectors:
+        """The unit vector of a question, shape (dimension,)."""
+        return self._encode([text], "query")[0]
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors of questions, shape (len(texts), dimension)."""
+        return self._encode(texts, "query")
+
+    def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
+        if not texts:
+            return np.zeros((0, self.dimension), np.float32)
+        encode = self._model.encode_document if kind == "document" else self._model.encode_query
+        with self._autocast():
+            encoded = encode(
+                list(texts),
+                batch_size=BATCH,
+                normalize_embeddings=False,
+                show_progress_bar=False,
+                convert_to_numpy=True,
+            )
+        vectors: Vectors = np.asarray(encoded, np.float32)
+        # normalised here, in fp32: under autocast the model's own normalisation would round
+        norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.maximum(norms, 1e-12)
+        return vectors
+
+    def _autocast(self) -> "torch.autocast | nullcontext[None]":
+        import torch
+
+        return torch.autocast("cpu", dtype=torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+    def _best_precision(self) -> str:
+        import torch
+
+        if self._model.device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            return "fp32"
+        self.precision = "fp32"
+        exact = self.passages(_PROBES)
+        self.precision = "bf16"
+        close = float((exact * self.passages(_PROBES)).sum(axis=1).min()) >= MIN_BF16_COSINE
+        return "bf16" if close else "fp32"
+
+
+class VectorCache:
+    """Vectors by (encoder, text) in one SQLite file: a rebuild encodes only what changed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with closing(self._open()) as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (encoder TEXT NOT NULL, text_sha256 BLOB NOT NULL,"
+                " vector BLOB NOT NULL, PRIMARY KEY (encoder, text_sha256)) STRICT, WITHOUT ROWID"
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=60.0)
+        db.execute("PRAGMA journal_mode = WAL")
+        return db
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: bool = False) -> tuple[Vectors, int]:
+        """Unit vectors of passages, shape (len(texts), dimension), and how many had to be encoded.
+
+        New vectors are saved as they come, so an interrupted build goes on where it was.
+        """
+        from tqdm import tqdm
+
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+        wanted = dict(zip(keys, texts, strict=True))
+        known: dict[bytes, bytes] = {}
+        with closing(self._open()) as db:
+            ordered = list(wanted)
+            for start in range(0, len(ordered), 500):
+                chunk = ordered[start : start + 500]
+                marks = ",".join("?" * len(chunk))
+                known.update(
+                    db.execute(
+                        f"SELECT text_sha256, vector FROM vectors WHERE encoder = ? AND text_sha256 IN ({marks})",  # noqa: S608
+                        [encoder.key, *chunk],
+                    ).fetchall()
+                )
+            # by length, so that a batch is padded little
+            missing = sorted((key for key in ordered if key not in known), key=lambda key: len(wanted[key]))
+            with tqdm(total=len(missing), desc="encode", unit=" texts", disable=not (progress and missing)) as bar:
+                for start in range(0, len(missing), SAVE_EVERY):
+                    chunk = missing[start : start + SAVE_EVERY]
+                    vectors = encoder.passages([wanted[key] for key in chunk])
+                    rows = [(key, vector.tobytes()) for key, vector in zip(chunk, vectors, strict=True)]
+                    with db:
+                        db.executemany(
+                            "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", ((encoder.key, *row) for row in rows)
+                        )
+                    known.update(rows)
+                    bar.update(len(chunk))
+        if not keys:
+            return np.zeros((0, encoder.dimension), np.float32), 0
+        stacked = np.frombuffer(b"".join(known[key] for key in keys), np.float32)
+        return stacked.reshape(len(keys), encoder.dimension), len(missing)

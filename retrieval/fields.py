@@ -1,0 +1,131 @@
+"""The fields of a video and how each is cut into passages.
+
+A transcript becomes windows of segments with their times, each comment is a passage, the other fields are one passage
+each, and the overview is the whole video as one text: on known-item queries the field that carries most.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ingest.catalog import Entry, Segment
+
+OVERVIEW = "overview"
+# The overview joins the others in this order. An encoder reads its beginning only (all-MiniLM-L6-v2: 256 tokens),
+# so what names the video stands first and the comments, which are many, last.
+TEXT_FIELDS = ("description", "creator", "music", "cover", "transcript", "comments")
+FIELDS = (*TEXT_FIELDS, OVERVIEW)
+
+WINDOW_CHARS = 300  # about 55 English words: one thought, and well inside every encoder's limit
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """From character `at` of a passage on, its words are spoken at `start_s` to `end_s` seconds."""
+
+    at: int
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a field that is encoded, matched and shown by itself; `marks` only where its times are known."""
+
+    text: str
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """What is indexed of one video: per field the whole text (for keywords) and its passages (for vectors).
+
+    A field without text is absent from both.
+    """
+
+    id: str
+    texts: dict[str, str]
+    passages: dict[str, list[Passage]]
+
+
+def document(entry: Entry) -> Document:
+    """The catalogue's entry of a video as a document."""
+    video = entry.video
+    cover, transcript = entry.texts.get("cover"), entry.texts.get("transcript")
+    segments = list(transcript.segments) if transcript else []
+    return _document(
+        video.id,
+        {
+            "description": video.description,
+            "creator": f"{video.creator_username} {video.creator_nickname}",
+            "music": video.music_title,
+            "cover": (cover.text if cover else None) or "",
+            "transcript": (transcript.text if transcript else None) or "",
+        },
+        [comment.text for comment in video.comments],
+        segments,
+    )
+
+
+def plain_document(document_id: str, title: str, text: str) -> Document:
+    """A document of a plain corpus (BEIR): its title stands as description, its text as transcript."""
+    return _document(document_id, {"description": title, "transcript": text}, [], [])
+
+
+def _document(document_id: str, texts: dict[str, str], comments: Sequence[str], segments: list[Segment]) -> Document:
+    texts = {name: text.strip() for name, text in texts.items() if text.strip()}
+    passages = {name: [Passage(text)] for name, text in texts.items() if name != "transcript"}
+    if "transcript" in texts:
+        passages["transcript"] = _windows(segments) if segments else _untimed_windows(texts["transcript"])
+    comments = [comment for comment in comments if comment.strip()]
+    if comments:
+        passages["comments"] = [Passage(comment) for comment in comments]
+        texts["comments"] = "\n".join(comments)
+    whole = " ".join(texts[name] for name in TEXT_FIELDS if name in texts)
+    if whole:
+        passages[OVERVIEW] = [Passage(whole)]
+    return Document(document_id, texts, passages)
+
+
+def _windows(segments: Iterable[Segment]) -> list[Passage]:
+    """Neighbouring segments joined up to WINDOW_CHARS; each window begins with the last segment of the one before,
+    so that a thought across a border stands whole in one of them."""
+    windows: list[Passage] = []
+    current: list[Segment] = []
+    fresh = False
+    for segment in segments:
+        if current and sum(len(s.text) + 1 for s in current) + len(segment.text) > WINDOW_CHARS:
+            windows.append(_joined(current))
+            overlap = current[-1:] if len(current) > 1 else []
+            short = sum(len(s.text) for s in overlap) + len(segment.text) <= WINDOW_CHARS
+            current, fresh = (overlap if short else []), False
+        current.append(segment)
+        fresh = True
+    if current and fresh:
+        windows.append(_joined(current))
+    return windows
+
+
+def _joined(segments: Sequence[Segment]) -> Passage:
+    text, marks = "", []
+    for segment in segments:
+        text += " " if text else ""
+        marks.append(Mark(len(text), segment.start_s, segment.end_s))
+        text += segment.text.strip()
+    return Passage(text, tuple(marks))
+
+
+def _untimed_windows(text: str) -> list[Passage]:
+    """A transcript whose times are not known, cut the same way at sentence ends, or between words where there are
+    none, or anywhere in a script that writes without spaces."""
+    pieces: list[str] = []
+    for sentence in _SENTENCE_END.split(text):
+        while len(sentence) > WINDOW_CHARS:
+            cut = sentence.rfind(" ", WINDOW_CHARS // 2, WINDOW_CHARS)
+            cut = cut if cut > 0 else WINDOW_CHARS
+            pieces.append(sentence[:cut])
+            sentence = sentence[cut:].lstrip()
+        if sentence:
+            pieces.append(sentence)
+    return [Passage(passage.text) for passage in _windows([Segment(0.0, 0.0, piece) for piece in pieces])]

@@ -1,0 +1,321 @@
+"""Generations: everything a search needs in one folder, built aside, verified, switched to by one atomic rename.
+
+The order of writes, and why a crash between any two is harmless, is told in docs/generations.md.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from retrieval.dense import DenseIndex
+from retrieval.encoder import Encoder, VectorCache
+from retrieval.errors import GenerationError
+from retrieval.fields import FIELDS, TEXT_FIELDS, Document, Mark, Passage
+from retrieval.fusion import FusionWeights
+from retrieval.lexical import ANALYSERS, KeywordIndex
+
+FORMAT = 1  # raised when a file of a generation changes its meaning; older ones are then refused and rebuilt
+CURRENT = "CURRENT"
+MANIFEST = "manifest.json"
+CACHE_FILE = "vectors.sqlite"
+_BUILDING = ".building-"
+
+
+class Manifest(BaseModel):
+    """What a generation is: its format, encoder, counts, the state it was built from, and the sha256 of every file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    name: str
+    created: str
+    encoder: str
+    encoder_sha256: str
+    encoder_key: str
+    dimension: int
+    precision: str
+    videos: int
+    passages: dict[str, int]
+    encoded: int
+    corpus_sha256: str
+    weights: FusionWeights
+    files: dict[str, str]
+
+
+class Generation:
+    """An opened, verified generation.
+
+    Raises:
+        GenerationError: it is not there, of another format, or a file differs from its manifest.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = _verified_manifest(folder)
+        self.ids: list[str] = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
+        self.positions = {video_id: n for n, video_id in enumerate(self.ids)}
+        self.dense = {field: DenseIndex.load(folder, field) for field in FIELDS}
+        self.keyword = {name: KeywordIndex.load(folder, name) for name in ANALYSERS}
+        self._lock = threading.Lock()
+        self._passages = sqlite3.connect(
+            f"file:{folder.resolve()}/passages.sqlite?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+
+    @property
+    def name(self) -> str:
+        return self.manifest.name
+
+    def close(self) -> None:
+        self._passages.close()
+
+    def passages(self, field: str, rows: range) -> list[Passage]:
+        """The passages of a field by row."""
+        with self._lock:
+            found = self._passages.execute(
+                "SELECT text, marks FROM passages WHERE field = ? AND row >= ? AND row < ? ORDER BY row",
+                (FIELDS.index(field), rows.start, rows.stop),
+            ).fetchall()
+        return [Passage(text, tuple(Mark(*mark) for mark in json.loads(marks))) for text, marks in found]
+
+
+def build(
+    documents: Sequence[Document],
+    indexes: Path,
+    encoder: Encoder,
+    *,
+    cache: Path | None = None,
+    weights: FusionWeights | None = None,
+    progress: bool = False,
+) -> Manifest:
+    """Build a generation of `documents`, verify it by reading it back, and make it the current one.
+
+    Args:
+        cache: the vector cache's file; by default the one in `indexes`.
+
+    Raises:
+        GenerationError: there is nothing to index, or another build is at work in `indexes`.
+    """
+    documents = sorted((doc for doc in documents if doc.passages), key=lambda doc: doc.id)
+    if not documents:
+        raise GenerationError("there is nothing to index: no video has any text")
+    indexes.mkdir(parents=True, exist_ok=True)
+    with _only_builder(indexes):
+        for leftover in _generations_folder(indexes).glob(f"{_BUILDING}*"):
+            shutil.rmtree(leftover)
+        now = datetime.now(UTC)
+        name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
+        folder.mkdir(parents=True)
+        passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
+        _write_passages(documents, folder)
+        for analyser in ANALYSERS:
+            KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS).save(folder)
+        (folder / "videos.json").write_text(json.dumps([doc.id for doc in documents]), encoding="utf-8")
+        manifest = Manifest(
+            format=FORMAT,
+            name=name,
+            created=now.isoformat(timespec="seconds"),
+            encoder=encoder.name,
+            encoder_sha256=encoder.sha256,
+            encoder_key=encoder.key,
+            dimension=encoder.dimension,
+            precision=encoder.precision,
+            videos=len(documents),
+            passages=passages,
+            encoded=encoded,
+            corpus_sha256=_corpus_sha256(documents),
+            weights=weights or FusionWeights(),
+            files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        )
+        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        for path in folder.iterdir():
+            _sync(path)
+        _sync(folder)
+        Generation(folder).close()  # reads everything back and checks it before anybody can see it
+        final = folder.with_name(name)
+        folder.rename(final)
+        _sync(final.parent)
+        _publish(indexes, name)
+    return manifest
+
+
+def open_current(indexes: Path) -> Generation:
+    """The generation that answers now.
+
+    Raises:
+        GenerationError: there is none, or it is refused.
+    """
+    return Generation(_generations_folder(indexes) / current_name(indexes))
+
+
+def current_name(indexes: Path) -> str:
+    """The name in CURRENT."""
+    try:
+        name = (indexes / CURRENT).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise GenerationError(f"no index in {indexes}: make one with `python -m retrieval build`") from error
+    if name not in generation_names(indexes):
+        raise GenerationError(
+            f"{indexes / CURRENT} names {name!r}, which is not there: run `python -m retrieval rollback` or `build`"
+        )
+    return name
+
+
+def generation_names(indexes: Path) -> list[str]:
+    """All finished generations, oldest first."""
+    folder = _generations_folder(indexes)
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def read_manifest(indexes: Path, name: str) -> Manifest:
+    """The manifest of a generation, its files not checked."""
+    return _read_manifest(_generations_folder(indexes) / name)
+
+
+def rollback(indexes: Path, to: str | None = None) -> str:
+    """Make an earlier generation current (the newest one before it, or `to`), after verifying it; returns its name."""
+    with _only_builder(indexes):
+        names = generation_names(indexes)
+        if to is None:
+            current = (indexes / CURRENT).read_text(encoding="utf-8").strip() if (indexes / CURRENT).exists() else "~"
+            earlier = [name for name in names if name < current]
+            if not earlier:
+                raise GenerationError(f"no generation in {indexes} is older than the current one")
+            to = earlier[-1]
+        elif to not in names:
+            raise GenerationError(f"no generation {to!r} in {indexes}; there are: {', '.join(names) or 'none'}")
+        Generation(_generations_folder(indexes) / to).close()
+        _publish(indexes, to)
+    return to
+
+
+def prune(indexes: Path, keep: int = 2) -> list[str]:
+    """Delete all but the newest `keep` generations and the current one; returns the names of those deleted."""
+    with _only_builder(indexes):
+        current = current_name(indexes)
+        doomed = [name for name in generation_names(indexes)[: -keep or None] if name != current]
+        for name in doomed:
+            # first out of sight, then away: a crash in between leaves no half generation with a whole one's name
+            aside = _generations_folder(indexes) / f"{_BUILDING}{name}"
+            (_generations_folder(indexes) / name).rename(aside)
+            shutil.rmtree(aside)
+    return doomed
+
+
+def _generations_folder(indexes: Path) -> Path:
+    return indexes / "generations"
+
+
+@contextlib.contextmanager
+def _only_builder(indexes: Path) -> Iterator[None]:
+    """One process at a time changes `indexes`; the lock goes with its process, however that ends."""
+    try:
+        with FileLock(indexes / ".build.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise GenerationError(f"another build is at work in {indexes}: wait for it") from error
+
+
+def _publish(indexes: Path, name: str) -> None:
+    aside = indexes / f"{CURRENT}.new"
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(indexes / CURRENT)
+    _sync(indexes)
+
+
+def _write_dense(
+    documents: Sequence[Document], folder: Path, encoder: Encoder, cache: Path, progress: bool
+) -> tuple[dict[str, int], int]:
+    texts: list[str] = []
+    spans: dict[str, slice] = {}
+    for field in FIELDS:
+        start = len(texts)
+        texts += [passage.text for doc in documents for passage in doc.passages.get(field, [])]
+        spans[field] = slice(start, len(texts))
+    vectors, encoded = VectorCache(cache).encode(encoder, texts, progress=progress)
+    for field, span in spans.items():
+        counts = [len(doc.passages.get(field, [])) for doc in documents]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        DenseIndex.build(vectors[span], starts).save(folder, field)
+    return {field: span.stop - span.start for field, span in spans.items()}, encoded
+
+
+def _write_passages(documents: Sequence[Document], folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "passages.sqlite", isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = OFF")  # written once, in a folder that nobody sees before it is whole
+        db.execute(
+            "CREATE TABLE passages (field INTEGER, row INTEGER, text TEXT NOT NULL, marks TEXT NOT NULL,"
+            " PRIMARY KEY (field, row)) WITHOUT ROWID"
+        )
+        db.execute("BEGIN")
+        for number, field in enumerate(FIELDS):
+            flat = (passage for doc in documents for passage in doc.passages.get(field, []))
+            db.executemany(
+                "INSERT INTO passages VALUES (?, ?, ?, ?)",
+                (
+                    (number, row, passage.text, json.dumps([[m.at, m.start_s, m.end_s] for m in passage.marks]))
+                    for row, passage in enumerate(flat)
+                ),
+            )
+        db.execute("COMMIT")
+
+
+def _corpus_sha256(documents: Sequence[Document]) -> str:
+    digest = hashlib.sha256()
+    for doc in documents:
+        digest.update(json.dumps([doc.id, doc.texts], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    rebuild = "run `python -m retrieval build`, or `rollback` to an earlier generation"
+    try:
+        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if isinstance(raw, dict) and raw.get("format") != FORMAT:
+            raise GenerationError(f"{folder} has format {raw.get('format')}, this program reads {FORMAT}: {rebuild}")
+        return Manifest.model_validate(raw)
+    except (OSError, ValueError, ValidationError) as error:
+        raise GenerationError(f"{folder} has no readable manifest ({error}): {rebuild}") from error
+
+
+def _verified_manifest(folder: Path) -> Manifest:
+    manifest = _read_manifest(folder)
+    for name, wanted in manifest.files.items():
+        path = folder / name
+        if not path.is_file() or _sha256(path) != wanted:
+            raise GenerationError(
+                f"{path} {'differs from its manifest' if path.is_file() else 'is missing'}:"
+                " run `python -m retrieval build`, or `rollback` to an earlier generation"
+            )
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
