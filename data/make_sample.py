@@ -45,11 +45,11 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, default=SAMPLE, help="folder to write (emptied first): data/sample")
     out: Path = parser.parse_args().out
-    if problem := what_is_missing():
-        print(f"{problem}\n\n{NEEDS}", file=sys.stderr)
-        return 1
     if out.exists() and any(out.iterdir()) and not (out / "queries.json").is_file():
         print(f"{out} holds something else than a sample; it was left alone", file=sys.stderr)
+        return 1
+    if problem := what_is_missing():
+        print(f"{problem}\n\n{NEEDS}", file=sys.stderr)
         return 1
     build(out)
     print(summary(out))
@@ -76,14 +76,12 @@ def build(out: Path) -> None:
     for video in videos:
         # A dice per video and purpose: a change to one text changes no other video's picture.
         rng = Random(f"{video['slug']} cover")
-        style = video.get("style") or rng.choice(
-            covers.PLAIN_STYLES if rng.random() < PLAIN_SHARE else covers.STYLISED
-        )
+        style = video.get("style") or rng.choice(covers.PLAIN_STYLES if rng.random() < PLAIN_SHARE else covers.STYLISED)
         look = (video["scene"], video["emoji"])
         cover = covers.draw_cover(*look, video["cover"], style, rng)
         _save(cover, out / "coverphotos" / f"{video['id']}.jpg", covers.JPEG_QUALITY)
         for number, text in enumerate(video.get("slides", []), 1):
-            slide = covers.draw_cover(*look, text, "card", Random(f"{video['slug']} slide"), size=0.6)
+            slide = covers.draw_cover(*look, text, "card", Random(f"{video['slug']} slide"), size=0.8)
             _save(slide, out / "slides" / f"{video['id']}_{number}.jpg", covers.JPEG_QUALITY)
         if "clip" in video:
             path = out / "videos" / f"{video['id']}.mp4"
@@ -142,7 +140,7 @@ def record(video: Video, place: int) -> dict[str, Any]:
 
 
 def scraped_count(number: int) -> str:
-    """873 -> "873", 20150 -> "20.2K", 1100000 -> "1.1M"."""
+    """873 -> "873", 20200 -> "20.2K", 1100000 -> "1.1M"."""
     if number < SHORTENED_FROM:
         return str(number)
     unit, size = ("M", 1_000_000) if number >= 999_950 else ("K", 1_000)

@@ -254,11 +254,11 @@ class Catalog:
 
     def ids(self, *, usable: bool = False) -> list[str]:
         """All ids in order; `usable` leaves out those with a text that failed or is still to be made."""
-        unfinished = (
-            " WHERE NOT EXISTS (SELECT 1 FROM ledger WHERE video_id = videos.id"
-            " AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed'))"
+        rows = self._db.execute(
+            "SELECT id FROM videos WHERE NOT (? AND EXISTS (SELECT 1 FROM ledger WHERE video_id = videos.id"
+            " AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed'))) ORDER BY id",
+            (usable,),
         )
-        rows = self._db.execute("SELECT id FROM videos" + (unfinished if usable else "") + " ORDER BY id")
         return [row["id"] for row in rows]
 
     def get(self, video_id: str) -> Entry | None:
@@ -406,6 +406,13 @@ class Catalog:
         )
         return [row["video_id"] for row in rows]
 
+    def error(self, video_id: str, stage: Stage) -> str:
+        """Why a stage of a video failed; "" where it did not."""
+        row = self._db.execute(
+            "SELECT error FROM ledger WHERE video_id = ? AND stage = ?", (video_id, stage)
+        ).fetchone()
+        return row["error"] if row else ""
+
     def finish(self, video_id: str, stage: Stage, state: Literal["done", "absent"]) -> None:
         """Close a ledger line that needs no text: a download that came, or media that do not exist."""
         with self.transaction():
@@ -428,16 +435,12 @@ class Catalog:
 
     def retry(self, stage: Stage | None = None, ids: Sequence[str] = (), error: str = "") -> int:
         """Make failed lines due again: of one stage or all, of some ids or all, whose error contains `error`."""
-        where, values = "state = 'failed' AND instr(error, ?)", [error]
-        if stage:
-            where, values = where + " AND stage = ?", [*values, stage]
-        if ids:
-            where, values = (
-                where + " AND video_id IN (SELECT value FROM json_each(?))",
-                [*values, json.dumps(list(ids))],
-            )
         with self.transaction():
-            return self._db.execute(f"UPDATE ledger SET state = 'due' WHERE {where}", values).rowcount  # noqa: S608
+            return self._db.execute(
+                "UPDATE ledger SET state = 'due' WHERE state = 'failed' AND instr(error, ?1)"
+                " AND (?2 IS NULL OR stage = ?2) AND (?3 IS NULL OR video_id IN (SELECT value FROM json_each(?3)))",
+                (error, stage, json.dumps(list(ids)) if ids else None),
+            ).rowcount
 
     def status(self) -> dict[str, object]:
         """Counts for people and programs: videos, usable ones, ledger states and the commonest errors per stage."""

@@ -61,7 +61,8 @@ class Encoder:
 
     def query(self, text: str) -> Vectors:
         """The unit vector of a question, shape (dimension,)."""
-        return self._encode([text], "query")[0]
+        vector: Vectors = self._encode([text], "query")[0]
+        return vector
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of questions, shape (len(texts), dimension)."""
@@ -72,17 +73,10 @@ class Encoder:
             return np.zeros((0, self.dimension), np.float32)
         encode = self._model.encode_document if kind == "document" else self._model.encode_query
         with self._autocast():
-            encoded = encode(
-                list(texts),
-                batch_size=BATCH,
-                normalize_embeddings=False,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
-        vectors: Vectors = np.asarray(encoded, np.float32)
+            encoded = encode(list(texts), batch_size=BATCH, normalize_embeddings=False, show_progress_bar=False)
+        vectors: Vectors = np.array(encoded, dtype=np.float32)
         # normalised here, in fp32: under autocast the model's own normalisation would round
-        norms: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True)
-        vectors /= np.maximum(norms, 1e-12)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
     def _autocast(self) -> "torch.autocast | nullcontext[None]":

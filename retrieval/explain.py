@@ -3,61 +3,78 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.fields import Passage
+from retrieval.fields import Mark, Passage
 from retrieval.lexical import grams, tokens, words
 
 SPAN_CHARS = 120  # the longest stretch that is pointed at: about two lines of text
 MIN_GRAM_SHARE = 0.6  # a word matches though its stem does not, if this share of its 4-grams does: a misspelling
+MIN_TELLING = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
 
 
 @dataclass(frozen=True)
-class Match:
-    """The words of the question in a passage: their idf mass, their spans, and the densest stretch of them."""
+class Word:
+    """A word of a passage that the question shares: where it stands, as which term, and the term's idf."""
 
-    mass: float
-    spans: tuple[tuple[int, int], ...]
-    best: tuple[int, int] | None
+    start: int
+    end: int
+    term: str
+    idf: float
 
 
-def match(text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float]) -> Match:
-    """Find the question's words in a text; each term counts once, by its idf."""
-    found: list[tuple[int, int, str, float]] = []
-    by_grams = {token.start: token for token in tokens(text, grams)}
+def telling(idfs: Mapping[str, float]) -> dict[str, float]:
+    """The terms of a question that say something about a video which holds them."""
+    least = MIN_TELLING * max(idfs.values(), default=0.0)
+    return {term: idf for term, idf in idfs.items() if idf >= least}
+
+
+def shared_words(text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float]) -> list[Word]:
+    """The question's words in a text, in order: by their stem, or misspelt by most of their 4-grams."""
+    found: list[Word] = []
+    pieces_at = {token.start: token.terms for token in tokens(text, grams)}
     for token in tokens(text, words):
-        known = [term for term in token.terms if term in word_idfs]
+        known = next((term for term in token.terms if term in word_idfs), None)
         if known:
-            found.append((token.start, token.end, known[0], word_idfs[known[0]]))
-        elif token.start in by_grams:
-            pieces = by_grams[token.start].terms
-            shared = [word_idfs_or_grams for piece in pieces if (word_idfs_or_grams := gram_idfs.get(piece))]
-            if len(shared) >= MIN_GRAM_SHARE * len(pieces):
-                found.append((token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))
-    mass = sum({term: idf for _, _, term, idf in found}.values())
-    return Match(mass, tuple((start, end) for start, end, _, _ in found), _densest(found))
+            found.append(Word(token.start, token.end, known, word_idfs[known]))
+            continue
+        pieces = pieces_at.get(token.start, ())
+        shared = [gram_idfs[piece] for piece in pieces if piece in gram_idfs]
+        if shared and len(shared) >= MIN_GRAM_SHARE * len(pieces):
+            found.append(Word(token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))
+    return found
 
 
-def _densest(found: Sequence[tuple[int, int, str, float]]) -> tuple[int, int] | None:
-    best, best_mass = None, 0.0
-    for first, (start, _, _, _) in enumerate(found):
-        seen: dict[str, float] = {}
-        for _, end, term, idf in found[first:]:
-            if end - start > SPAN_CHARS and seen:
-                break
-            seen[term] = idf
-            if (mass := sum(seen.values())) > best_mass:
-                best, best_mass = (start, end), mass
-    return best
+def mass(found: Iterable[Word]) -> float:
+    """The idf of the different terms among words."""
+    return sum({word.term: word.idf for word in found}.values())
+
+
+def best_span(found: Sequence[Word]) -> tuple[int, int] | None:
+    """The stretch of up to SPAN_CHARS that holds most idf mass, the shortest and first of equals."""
+    stretches = [
+        (found[first : last + 1], (found[first].start, found[last].end))
+        for first in range(len(found))
+        for last in range(first, len(found))
+        if last == first or found[last].end - found[first].start <= SPAN_CHARS
+    ]
+    best = max(stretches, key=lambda s: (mass(s[0]), s[1][0] - s[1][1], -s[1][0]), default=None)
+    return best[1] if best else None
 
 
 def best_passage(
     passages: Iterable[Passage], word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float]
-) -> tuple[Passage, Match] | None:
-    """The passage that holds most of the question's idf mass, the first of equals; None where there is none."""
-    matched = [(passage, match(passage.text, word_idfs, gram_idfs)) for passage in passages]
-    return max(matched, key=lambda pair: pair[1].mass, default=None)
+) -> tuple[Passage, list[Word]]:
+    """The passage that holds most of the question's idf mass, the first of equals, and the words in it."""
+    matched = [(passage, shared_words(passage.text, word_idfs, gram_idfs)) for passage in passages]
+    return max(matched, key=lambda pair: mass(pair[1]), default=(Passage(""), []))
 
 
-def second_of(passage: Passage, at: int) -> tuple[float | None, float | None]:
-    """When the word at character `at` of a passage is spoken: start and end of its segment in seconds, if known."""
-    spoken = [mark for mark in passage.marks if mark.at <= at] or list(passage.marks[:1])
-    return (spoken[-1].start_s, spoken[-1].end_s) if spoken else (None, None)
+def moment(passage: Passage, found: Sequence[Word]) -> Mark | None:
+    """When a passage is spoken: the segment with most of the question's words, else its first; None without times."""
+
+    def held(number: int) -> float:
+        start = passage.marks[number].at
+        end = passage.marks[number + 1].at if number + 1 < len(passage.marks) else len(passage.text)
+        return mass(word for word in found if start <= word.start < end)
+
+    best = max(range(len(passage.marks)), key=held, default=None)
+    return None if best is None else passage.marks[best]

@@ -89,20 +89,20 @@ def fuse_dense(cosines: Mapping[str, Scores], weights: Mapping[str, float], meth
 
     Each field's cosines (NaN: the video has no such field) are normalised over the videos that have it. A video's
     contributions are the weighted mean over *its* fields: the weight of an absent field goes to those that are there.
-    A video with none of the weighted fields gets the lowest score that any other has, on the overview's line.
+    A video with none of the weighted fields gets the lowest score that any other has, on the first such field's line.
     """
     videos = len(next(iter(cosines.values()))) if cosines else 0
     contributions, total = np.zeros((len(FIELDS), videos)), np.zeros(videos)
-    for number, name in enumerate(FIELDS):
-        if weights.get(name, 0.0) > 0 and name in cosines:
-            present = ~np.isnan(cosines[name])
-            normal = _NORMALISE[method](np.nan_to_num(cosines[name]), present)
-            contributions[number] = np.where(present, weights[name] * normal, 0.0)
-            total += np.where(present, weights[name], 0.0)
+    weighted = [field for field in FIELDS if weights.get(field, 0.0) > 0 and field in cosines]
+    for field in weighted:
+        present = ~np.isnan(cosines[field])
+        normal = _NORMALISE[method](np.nan_to_num(cosines[field]), present)
+        contributions[FIELDS.index(field)] = np.where(present, weights[field] * normal, 0.0)
+        total += np.where(present, weights[field], 0.0)
     scored = total > 0
     contributions[:, scored] /= total[scored]
     if scored.any() and not scored.all():
-        contributions[FIELDS.index(OVERVIEW), ~scored] = contributions[:, scored].sum(axis=0).min()
+        contributions[FIELDS.index(weighted[0]), ~scored] = contributions[:, scored].sum(axis=0).min()
     return contributions
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import GenerationError
-from retrieval.explain import best_passage, match, second_of
+from retrieval.explain import best_passage, best_span, moment, shared_words, telling
 from retrieval.fields import FIELDS, TEXT_FIELDS, Passage
 from retrieval.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
 from retrieval.generation import Generation, current_name, open_current
@@ -28,7 +28,7 @@ class Reason(BaseModel):
     lane: Lane
     contribution: float
     passage: str
-    span: tuple[int, int] | None
+    span: tuple[int, int]
     matches: list[tuple[int, int]]
     start_s: float | None
     end_s: float | None
@@ -146,6 +146,7 @@ class Searcher:
                     passage_scores[field] = index.passage_scores(vector)
                     cosines[field] = index.video_scores(passage_scores[field])
             lap("dense")
+        found: dict[str, tuple[Scores, dict[str, float]]] = {}
         if lane != "dense":
             field_weights = np.array([own.keyword.get(field, 0.0) * asked[field] for field in TEXT_FIELDS])
             found = {name: index.scores(query, field_weights) for name, index in self.generation.keyword.items()}
@@ -155,7 +156,7 @@ class Searcher:
         if lane != "dense":
             keyword = own.words * fuse_keyword(found["words"][0], method)
             keyword += own.grams * fuse_keyword(found["grams"][0], method)
-        idfs = {name: idf for name, (_, idf) in found.items()} if lane != "dense" else {"words": {}, "grams": {}}
+        idfs = {name: telling(found[name][1] if name in found else {}) for name in self.generation.keyword}
         scores = dense.sum(axis=0) + keyword.sum(axis=0)
         lap("fuse")
         return Ranking(scores, dense, keyword, passage_scores, idfs, timings)
@@ -206,23 +207,22 @@ class Searcher:
     def _reason(self, ranking: Ranking, video: int, field: str, lane: Lane, contribution: float) -> Reason:
         index = self.generation.dense[field]
         words, grams = ranking.idfs["words"], ranking.idfs["grams"]
-        passage, found = Passage(""), None
         if lane == "keyword":
-            if best := best_passage(self.generation.passages(field, index.rows(video)), words, grams):
-                passage, found = best
-        elif index.present[video]:
+            passage, found = best_passage(self.generation.passages(field, index.rows(video)), words, grams)
+        elif index.present[video] and field in ranking.passage_scores:
             row = index.best_row(ranking.passage_scores[field], video)
             passage = self.generation.passages(field, range(row, row + 1))[0]
-            found = match(passage.text, words, grams)
-        span = found.best if found and found.best else (0, len(passage.text))
-        start_s, end_s = second_of(passage, span[0])
+            found = shared_words(passage.text, words, grams)
+        else:
+            passage, found = Passage(""), []
+        spoken = moment(passage, found)
         return Reason(
             field=field,
             lane=lane,
             contribution=contribution,
             passage=passage.text,
-            span=span,
-            matches=list(found.spans) if found else [],
-            start_s=start_s,
-            end_s=end_s,
+            span=best_span(found) or (0, len(passage.text)),
+            matches=[(word.start, word.end) for word in found],
+            start_s=spoken.start_s if spoken else None,
+            end_s=spoken.end_s if spoken else None,
         )

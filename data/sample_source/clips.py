@@ -13,15 +13,18 @@ from typing import Any, TypedDict
 
 import av
 import numpy as np
+import regex
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.sample_source.covers import backdrop, emoji_sprite, letter, regex
+from data.sample_source.covers import backdrop, emoji_sprite, letter
 
 RATE = 22_050  # samples a second: what espeak-ng speaks in, kept to the end
 CLIP_SIZE = (270, 480)  # pixels
 FRAMES_A_SECOND = 12  # enough for a bobbing emoji, and half the bytes of 24
-CRF = "31"  # x264's quality: about 60 kbit/s for flat pictures of this size
+# Quality 31 takes about 60 kbit/s for flat pictures of this size. x264's assembly makes mbtree's choices differ from
+# run to run; without it, and on one thread, the same pictures give the same bytes.
+X264 = {"crf": "31", "preset": "slow", "x264-params": "asm=0:threads=1"}
 AUDIO_BITS = 40_000  # a second; mono speech
 SPEECH_PEAK, BED_PEAK = 0.8, 0.1  # of full scale: the bed stays 18 dB beneath the voice
 BED_ALONE_PEAK = 0.4  # of full scale, where nobody speaks
@@ -82,14 +85,14 @@ def bed(kind: str, count: int, rng: Random) -> Samples:
     if kind in ("none", *SAY_NOTHING):
         return np.zeros(count, np.float32)
     notes, beat_s = TUNES[kind]
-    sound = np.zeros(count + RATE, np.float32)
+    sound: Samples = np.zeros(count, np.float32)
     for number in range(math.ceil(count / RATE / beat_s)):
         pitch = notes[number % len(notes)] + (12 if kind == "waltz" and rng.random() < 0.2 else 0)
         tone = _tone(440 * 2 ** ((pitch - 69) / 12), beat_s * 1.6)
         start = round(number * beat_s * RATE)
         room = len(sound[start : start + len(tone)])
         sound[start : start + room] += tone[:room]
-    return sound[:count] / np.abs(sound[:count]).max()
+    return sound / np.float32(np.abs(sound).max())
 
 
 TUNES: dict[str, tuple[tuple[int, ...], float]] = {  # MIDI notes, seconds from one to the next
@@ -136,16 +139,15 @@ def _frames(video: dict[str, Any], rng: Random) -> list[Image.Image]:
 
 def _write(path: Path, frames: list[Image.Image], sound: Samples | None) -> None:
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        picture = container.add_stream("libx264", rate=FRAMES_A_SECOND, options={"crf": CRF, "preset": "slow"})
+        picture = container.add_stream("libx264", rate=FRAMES_A_SECOND, options=X264)
         picture.width, picture.height = CLIP_SIZE
         picture.pix_fmt = "yuv420p"
-        picture.thread_count = 1  # one thread: the same bytes on every machine
         voice = None
         if sound is not None:
             voice = container.add_stream("aac", rate=RATE, layout="mono")
             voice.bit_rate = AUDIO_BITS
         for image in frames:
-            container.mux(picture.encode(av.VideoFrame.from_image(image)))
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")))
         container.mux(picture.encode())
         if voice is None or sound is None:
             return

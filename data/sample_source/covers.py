@@ -88,11 +88,12 @@ def place_emoji(canvas: Image.Image, emoji: str, centre: tuple[int, int], height
 
 @cache
 def emoji_sprite(glyph: str, height: int) -> Image.Image:
-    """One emoji as a transparent picture `height` pixels tall."""
+    """One emoji as a transparent picture at most `height` pixels tall and a fifth more wide."""
     stamp = Image.new("RGBA", (180, 180), (0, 0, 0, 0))
     ImageDraw.Draw(stamp).text((20, 20), glyph, font=font("emoji", EMOJI_PIXELS), embedded_color=True)
     stamp = stamp.crop(stamp.getbbox())
-    return stamp.resize((round(stamp.width * height / stamp.height), height), Image.Resampling.LANCZOS)
+    scale = height / max(stamp.height, stamp.width / 1.2)
+    return stamp.resize((round(stamp.width * scale), round(stamp.height * scale)), Image.Resampling.LANCZOS)
 
 
 def letter(text: str, style: str, rng: Random) -> Image.Image:
@@ -101,9 +102,9 @@ def letter(text: str, style: str, rng: Random) -> Image.Image:
     if style == "card":
         return _boxed(text, "black", 74, "#17171c", "#ffffff")
     if style == "band":
-        return _boxed(text, "tall", 104, "#ffffff", "#17171c")
+        return _boxed(text, "black", 78, "#ffffff", "#17171c")
     if style == "poster":
-        return _boxed(text, "round", 68, palette.dark, palette.second)
+        return _boxed(text, "symbols", 62, palette.dark, palette.second)
     if style == "sticker":
         return _turn(_boxed(text, "tall", 112, "#ffffff", palette.accent), rng.choice((-7, -5, 5, 7)))
     if style == "outline":
@@ -137,7 +138,9 @@ def _words(
     probe = ImageDraw.Draw(Image.new("L", (1, 1)))
     while True:
         face = font(name, pixels)
-        box = probe.multiline_textbbox((0, 0), text, face, spacing=pixels // spread, align="center", stroke_width=stroke)
+        box = probe.multiline_textbbox(
+            (0, 0), text, face, spacing=pixels // spread, align="center", stroke_width=stroke
+        )
         if box[2] - box[0] <= limit or pixels < 30:
             break
         pixels -= 4

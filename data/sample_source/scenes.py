@@ -170,7 +170,9 @@ def _chalkboard(b: Brush) -> None:
     for _ in range(26):
         x, y, r = b.rng.randint(60, 660), b.rng.randint(60, 1160), b.rng.randint(20, 70)
         start = b.rng.randint(0, 300)
-        b.draw.arc([x - r, y - r, x + r, y + r], start, start + b.rng.randint(60, 220), fill=(255, 255, 255, 45), width=5)
+        b.draw.arc(
+            [x - r, y - r, x + r, y + r], start, start + b.rng.randint(60, 220), fill=(255, 255, 255, 45), width=5
+        )
     for _ in range(8):
         x, y = b.rng.randint(60, 560), b.rng.randint(60, 1160)
         b.draw.line([x, y, x + b.rng.randint(60, 150), y + b.rng.randint(-60, 60)], fill=(255, 246, 200, 60), width=5)

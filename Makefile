@@ -1,0 +1,60 @@
+# Everything a person runs here. `make` alone lists it.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 7860
+VENV := .venv
+BIN := $(VENV)/bin
+# asked for by version and by name, or pip would take a build for graphics cards that is ten times as large
+TORCH := $(shell grep '^torch==' constraints.txt)
+DEMO := --data data/demo
+DEMO_INDEXES := --indexes indexes/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-heavy lint serve clean sample
+
+help: ## List these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+demo: $(VENV)/.installed indexes/demo/CURRENT ## Set up, read and index the sample corpus, open the page (PORT=7860)
+	$(BIN)/python app.py $(DEMO) $(DEMO_INDEXES) --examples data/sample/queries.json --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.installed-test ## Set up and run the tests
+	$(BIN)/python -m pytest
+
+test-heavy: $(VENV)/.installed-test ## The tests that need large weights or minutes of work
+	$(BIN)/python -m pytest -m heavy --timeout 3600
+
+lint: $(VENV)/.installed-test ## Check style, types and the one way of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+serve: $(VENV)/.installed ## Open the page on your own corpus in data/ and indexes/ (PORT=7860)
+	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+
+sample: $(VENV)/.installed ## Draw and speak the sample corpus anew (needs espeak-ng and fonts)
+	$(BIN)/python data/make_sample.py
+
+clean: ## Delete the virtual environment and the demo's catalogue and indexes; your own data/ and indexes/ stay
+	rm -rf $(VENV) data/demo indexes/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+
+# The indexes of the sample corpus: made once, and again when the corpus changes. A killed run goes on where it was.
+indexes/demo/CURRENT: $(wildcard data/sample/info/*.json) | $(VENV)/.installed
+	$(BIN)/python -m ingest import data/sample $(DEMO)
+	$(BIN)/python -m ingest run $(DEMO)
+	$(BIN)/python -m retrieval build $(DEMO) $(DEMO_INDEXES)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	sh scripts/system-packages tesseract:tesseract-ocr
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh scripts/system-packages :python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt $(TORCH) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	sh scripts/system-packages chromium:chromium
+	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt $(TORCH) -e '.[test]'
+	@touch $@

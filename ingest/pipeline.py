@@ -1,0 +1,350 @@
+"""Runs a stage over the videos that are due: worker processes read their media, the catalogue takes item by item.
+
+Each outcome is one transaction made when the item is finished, so whatever ends a run (Ctrl-C, kill, a full disk) costs
+the items at work and no others; the next run takes what is still due.
+"""
+
+import contextlib
+import errno
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from ingest.catalog import Catalog, Entry, Media, MediaKind, Stage, Text
+from ingest.settings import Settings
+from ingest.workers import WorkerError, cores, each
+
+FETCHES = 8  # downloads at once: enough to hide the waiting, few enough not to be turned away
+DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
+FRAME = "frame"  # the source of a cover that was taken from the video
+LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
+
+
+class StageError(Exception):
+    """A stage cannot go on at all; the message says what to do. What is finished stays."""
+
+
+@dataclass
+class StageReport:
+    """What a run of a stage did; `waiting` items stay due because their download is still to come."""
+
+    stage: Stage
+    done: int = 0
+    failed: int = 0
+    absent: int = 0
+    waiting: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def run_stage(
+    catalog: Catalog,
+    stage: Stage,
+    settings: Settings,
+    *,
+    progress: bool = False,
+    processes: int | None = None,
+    batch: int | None = None,
+) -> StageReport:
+    """Work off what is due in a stage. `processes` read media (all cores), `batch` windows go through Whisper at once.
+
+    Raises:
+        StageError: another run is at this stage, or what the stage needs (Tesseract, weights) is not there.
+    """
+    with _only_run(catalog, stage), _Run(catalog, stage, progress) as run:
+        try:
+            if stage == "download":
+                _download(run)
+            elif stage == "ocr":
+                _ocr(run, settings.ocr_languages, processes or cores())
+            else:
+                _transcribe(run, settings.whisper, processes or cores(), batch)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise StageError(f"{catalog.data} cannot be written: {error}. What is finished stays") from error
+    return run.report
+
+
+@contextlib.contextmanager
+def _only_run(catalog: Catalog, stage: Stage) -> Iterator[None]:
+    """The operating system holds the lock for the process and lets it go when the process ends, however it ends."""
+    lock = FileLock(catalog.data / f".{stage}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise StageError(f"another `{stage}` is at work on {catalog.data}: wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class _Run:
+    """The outcomes of one run: into the ledger, the report and the progress bar."""
+
+    def __init__(self, catalog: Catalog, stage: Stage, progress: bool) -> None:
+        self.catalog, self.stage = catalog, stage
+        self.report = StageReport(stage)
+        self.due = catalog.due(stage)
+        terminal = sys.stderr.isatty()
+        self._lines = progress and not terminal and bool(self.due)
+        self._bar = tqdm(total=len(self.due), desc=stage, unit="video", disable=not (progress and terminal))
+        self._line_at = time.monotonic() + LINE_EVERY_S
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+        if self._lines:
+            self._line()
+
+    def entries(self) -> Iterator[tuple[str, Entry]]:
+        return ((entry.video.id, entry) for entry in self.catalog.entries(self.due))
+
+    def text(self, video_id: str, text: Text) -> None:
+        self.catalog.put_text(video_id, "cover" if self.stage == "ocr" else "transcript", text)
+        self._count("done")
+
+    def done(self, video_id: str) -> None:
+        self.catalog.finish(video_id, self.stage, "done")
+        self._count("done")
+
+    def absent(self, video_id: str) -> None:
+        self.catalog.finish(video_id, self.stage, "absent")
+        self._count("absent")
+
+    def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
+        self.catalog.fail(video_id, self.stage, error, text)
+        self._count("failed")
+
+    def no_media(self, video_id: str, entry: Entry, engine: Text) -> None:
+        """Close, or leave due, the line of a video that has no file for this stage."""
+        if entry.states.get("download") == "due":
+            self._count("waiting")
+        elif entry.states.get("download") == "failed":
+            self.fail(video_id, f"no media: the download failed ({self.catalog.error(video_id, 'download')})", engine)
+        else:
+            self.absent(video_id)
+
+    def _count(self, outcome: str) -> None:
+        setattr(self.report, outcome, getattr(self.report, outcome) + 1)
+        self._bar.update()
+        self._bar.set_postfix(failed=self.report.failed, refresh=False)
+        if self._lines and time.monotonic() > self._line_at:
+            self._line()
+
+    def _line(self) -> None:
+        report, self._line_at = self.report, time.monotonic() + LINE_EVERY_S
+        parts = [f"{n} {what}" for what, n in report.as_dict().items() if what != "stage" and n]
+        print(f"{self.stage}: {', '.join(parts) or 'nothing yet'}, of {len(self.due)} due", file=sys.stderr, flush=True)
+
+
+# -- download -----------------------------------------------------------------------------------------------------
+
+Missing = tuple[MediaKind, int, list[str]]  # kind, position, links
+
+
+def _download(run: _Run) -> None:
+    from scraper.download import DownloadError, fetch
+
+    stopped = threading.Event()
+
+    def fetch_all(missing: list[Missing], folder: Path) -> tuple[list[tuple[MediaKind, int, Path]], str]:
+        """What came, and the sentence of the first failure."""
+        came: list[tuple[MediaKind, int, Path]] = []
+        first_error = ""
+        for kind, position, links in missing:
+            name = kind if kind != "slide" else f"slide_{position + 1:02d}"
+            try:
+                came.append((kind, position, fetch(links, folder / name, kind, cancelled=stopped)))
+            except DownloadError as error:
+                first_error = first_error or f"{kind}: {error}"
+        return came, first_error
+
+    entries = run.entries()
+    waiting: dict[Future[Any], str] = {}
+    with ThreadPoolExecutor(FETCHES) as pool:
+        try:
+            while True:
+                while len(waiting) < 2 * FETCHES and (pair := next(entries, None)):
+                    job = pool.submit(fetch_all, _missing(pair[1]), run.catalog.media_folder(pair[0]))
+                    waiting[job] = pair[0]
+                if not waiting:
+                    return
+                for job in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    video_id = waiting.pop(job)
+                    came, error = job.result()
+                    for kind, position, path in came:
+                        run.catalog.put_media(video_id, kind, path, "downloaded", position=position)
+                    if error:
+                        run.fail(video_id, error)
+                    else:
+                        run.done(video_id)
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _missing(entry: Entry) -> list[Missing]:
+    """The files to fetch. A frame that was taken from the video only stood in for the cover."""
+    have = {(media.kind, media.position) for media in entry.media if media.source != FRAME}
+    video = entry.video
+    wanted: list[Missing] = [
+        ("cover", 0, video.cover_sources),
+        ("video", 0, video.video_sources),
+        *(("slide", number, [link]) for number, link in enumerate(video.slide_sources)),
+    ]
+    return [file for file in wanted if file[2] and file[:2] not in have]
+
+
+# -- ocr ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What a worker reads for one video: its pictures, or a frame of its video, which it saves as `cover`."""
+
+    pictures: tuple[tuple[str, Path], ...]  # what it is, for errors, and where
+    video: Path | None
+    cover: Path
+
+
+@dataclass(frozen=True)
+class _Read:
+    text: str | None  # None: no picture could be read
+    confidence: float | None
+    errors: str
+
+
+def _ocr(run: _Run, languages: str, processes: int) -> None:
+    from ingest import ocr
+
+    if not run.due:
+        return
+    try:
+        engine = Text(None, ocr.ENGINE, ocr.check(languages))
+    except ocr.OcrError as error:
+        raise StageError(str(error)) from error
+
+    def jobs() -> Iterator[tuple[str, _Pictures]]:
+        for video_id, entry in run.entries():
+            video = entry.file("video")
+            pictures = {media.sha256: media for media in reversed(entry.media) if media.kind != "video"}
+            if pictures or video:  # a photo post's cover is one of its slides: equal files are read once
+                labelled = tuple((_label(media), media.path) for media in reversed(pictures.values()))
+                cover = run.catalog.media_folder(video_id) / "cover.jpg"
+                yield video_id, _Pictures(labelled, video.path if video else None, cover)
+            else:
+                run.no_media(video_id, entry, engine)
+
+    read = partial(_read_pictures, languages=languages)
+    for video_id, outcome in each(read, jobs(), processes=processes, limit_s=ocr.IMAGE_LIMIT_S):
+        if isinstance(outcome, Exception):
+            _close(run, video_id, outcome, engine)
+            continue
+        made = Text(outcome.text, engine.engine, engine.version, languages, confidence=outcome.confidence)
+        entry = run.catalog.get(video_id)
+        if entry and not entry.file("cover") and not entry.file("slide"):
+            run.catalog.put_media(video_id, "cover", run.catalog.media_folder(video_id) / "cover.jpg", FRAME)
+        if outcome.errors:
+            run.fail(video_id, outcome.errors, made)
+        else:
+            run.text(video_id, made)
+
+
+def _label(media: Media) -> str:
+    return f"slide {media.position + 1}" if media.kind == "slide" else media.kind
+
+
+def _read_pictures(job: _Pictures, languages: str) -> _Read:
+    """In a worker: the texts of all pictures, one after the other."""
+    from ingest.media import MediaError, poster
+    from ingest.ocr import OcrTimeout, read_cover
+
+    pictures = job.pictures
+    if not pictures and job.video:
+        frame = poster(job.video)
+        part = job.cover.with_name(".cover.part")
+        frame.save(part, "JPEG", quality=90)
+        part.replace(job.cover)
+        pictures = (("cover", job.cover),)
+    texts: list[str] = []
+    confidences: list[float] = []
+    errors: list[str] = []
+    for label, path in pictures:
+        try:
+            reading = read_cover(path, languages)
+        except (MediaError, OcrTimeout) as error:
+            errors.append(f"{label}: {error}")
+            continue
+        texts.append(reading.text)
+        if reading.confidence is not None:
+            confidences.append(reading.confidence)
+    text = "\n".join(dict.fromkeys(filter(None, texts))) if texts else None
+    return _Read(text, min(confidences, default=None), "; ".join(errors))
+
+
+# -- transcribe ---------------------------------------------------------------------------------------------------
+
+
+def _transcribe(run: _Run, whisper: str, processes: int, batch: int | None) -> None:
+    from ingest import media
+    from ingest.weights import WeightsError
+
+    unreadable = Text(None, "whisper")
+
+    def files() -> Iterator[tuple[str, Path]]:
+        for video_id, entry in run.entries():
+            if video := entry.file("video"):
+                yield video_id, video.path
+            else:
+                run.no_media(video_id, entry, unreadable)
+
+    wanted = files()
+    first = next(wanted, None)
+    if first is None:
+        return
+    from ingest.transcribe import BATCH, Transcriber
+
+    try:
+        transcriber = Transcriber(whisper)
+    except WeightsError as error:
+        raise StageError(str(error)) from error
+    unreadable = transcriber.unreadable
+
+    def audios() -> Iterator[tuple[str, Any]]:
+        heard = each(media.audio, chain([first], wanted), processes=processes, limit_s=DECODE_LIMIT_S)
+        for video_id, samples in heard:
+            if isinstance(samples, Exception):
+                _close(run, video_id, samples, unreadable)
+            else:
+                yield video_id, samples
+
+    for video_id, text in transcriber.run(audios(), batch or BATCH):
+        run.text(video_id, text)
+
+
+def _close(run: _Run, video_id: str, error: Exception, engine: Text) -> None:
+    """Close the line of a video whose media could not be read."""
+    from ingest.media import MediaError, NoStream
+
+    if isinstance(error, NoStream):
+        run.absent(video_id)
+    elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        raise error
+    elif isinstance(error, MediaError | WorkerError):
+        run.fail(video_id, str(error), engine)
+    else:  # what a hostile file brings out in a library: its own item's failure, and named as it is
+        run.fail(video_id, f"{type(error).__name__}: {error}", engine)

@@ -1,0 +1,224 @@
+"""HTTP requests -> what the service gives, as JSON and media files; the page is mounted on the same app by app.py.
+
+Every error is a problem detail (RFC 9457) that says what to do.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from ingest.catalog import Catalog, CatalogError
+from ingest.weights import WeightsError
+from retrieval.errors import RetrievalError
+from retrieval.fields import FIELDS
+from retrieval.fusion import Lane, Method
+from retrieval.search import MAX_QUERY_CHARS
+from retrieval.service import SearchAnswer, Service, UnknownVideo, VideoDetail
+
+log = logging.getLogger(__name__)
+
+MAX_PAGE = 100  # hits an answer; who wants more asks again with an offset
+MAX_OFFSET = 1_000_000
+MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+MEDIA_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "private, no-cache",  # kept by the browser, asked about each time: a file may be fetched anew
+}
+
+
+class Health(BaseModel):
+    """What answers now."""
+
+    status: str = "ok"
+    generation: str
+    videos: int
+    encoder: str
+
+
+class ProblemDetails(BaseModel):
+    """An error after RFC 9457; `detail` says what to do."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+
+
+class Problem(Exception):
+    """A request that cannot be answered, with the HTTP status that says why."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """`transcript:2,comments:0` as field -> weight.
+
+    Raises:
+        Problem: 422, a field is not known, or a weight is no number from 0 to MAX_WEIGHT.
+    """
+    weights: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        field, _, value = part.partition(":")
+        if field not in FIELDS:
+            raise Problem(422, f"w: {field[:40]!r} is no field; the fields are {', '.join(FIELDS)}")
+        try:
+            weights[field] = float(value)
+        except ValueError:
+            weights[field] = -1.0
+        if not 0 <= weights[field] <= MAX_WEIGHT:
+            raise Problem(422, f"w: {field} needs a weight from 0 to {MAX_WEIGHT:g}, as in `{field}:2`")
+    if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
+        raise Problem(422, "w: every field is switched off; leave one above 0")
+    return weights
+
+
+def create_app(data: Path, indexes: Path) -> FastAPI:
+    """The API over a data folder and its indexes; the page is mounted on it by app.py."""
+    service = Service(data, indexes)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # beside the start, not before it: the page is up while the encoder still loads
+        threading.Thread(target=_warm, args=(service,), daemon=True).start()
+        yield
+
+    app = FastAPI(
+        title="TikTok-Retrieval",
+        summary="Known-item search for short videos: the video, the second inside it, and the reason.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere; /openapi.json is all here
+        redoc_url=None,
+    )
+    app.state.service = service
+    _add_handlers(app)
+    _add_routes(app, service)
+    return app
+
+
+def _warm(service: Service) -> None:
+    try:
+        service.searcher().search("warm")
+    except (RetrievalError, WeightsError) as error:
+        log.warning("%s", error)
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+        schema = ProblemDetails.model_json_schema()
+        return {
+            code: {"description": HTTPStatus(code).phrase, "content": {"application/problem+json": {"schema": schema}}}
+            for code in codes
+        }
+
+    example = json.loads((files("retrieval") / "assets" / "answer_example.json").read_text(encoding="utf-8"))
+    answered: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": example}}}}
+
+    @app.get("/api/search", summary="Ask for a video", responses={**answered, **problems(422, 503)})
+    def search(
+        q: Annotated[
+            str,
+            Query(
+                max_length=MAX_QUERY_CHARS,
+                description="What is remembered of the video; an empty question has no hits.",
+                examples=["cat falls off the shelf"],
+            ),
+        ],
+        k: Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many hits.")] = 10,
+        offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="How many to pass over first.")] = 0,
+        lane: Annotated[Lane, Query(description="By meaning (dense), by words (keyword), or both.")] = "hybrid",
+        w: Annotated[
+            str,
+            Query(
+                max_length=400,
+                description=f"Weights of fields, 0 (off) to {MAX_WEIGHT:g}, 1 where not named. Fields: "
+                + ", ".join(FIELDS),
+                examples=["transcript:2,comments:0"],
+            ),
+        ] = "",
+        method: Annotated[Method, Query(description="How scores of lanes and fields are fused.")] = "zscore",
+    ) -> SearchAnswer:
+        """The best videos, each with the reasons whose contributions add up to its score: field, lane, the passage,
+        the span in it to look at, the matched words, and the second it is spoken."""
+        return service.search(q, k, offset=offset, lane=lane, weights=parse_weights(w), method=method)
+
+    @app.get("/api/videos/{video_id}", summary="All that is known of a video", responses=problems(404, 422, 503))
+    def video(video_id: str) -> VideoDetail:
+        """The record with its comments, every text made from its media with its provenance, transcript segments in
+        seconds, the work ledger's states, and where its media are served."""
+        return service.detail(video_id)
+
+    @app.get("/api/health", summary="Whether searches are answered", responses=problems(503))
+    def health() -> Health:
+        """200 only while a generation and the catalogue answer; else 503 with what to run."""
+        manifest = service.searcher().generation.manifest
+        Catalog(service.data).close()
+        return Health(generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder)
+
+    @app.get("/media/{video_id}/{kind}", summary="A file of a video", response_class=Response, responses=problems(404))
+    def media(request: Request, video_id: str, kind: str, n: Annotated[int, Query(ge=0)] = 0) -> Response:
+        """A cover, video or slide (`n` counts slides from 0), by id only; answers Range and If-None-Match."""
+        entry = service.entry(video_id)
+        kept = next((media for media in entry.media if (media.kind, media.position) == (kind, n)), None)
+        if not (kept and (found := service.file(kept))):
+            raise Problem(404, "no such file is kept of this video")
+        path, content_type = found
+        file = FileResponse(path, media_type=content_type, headers=MEDIA_HEADERS, stat_result=path.stat())
+        known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+        if file.headers["etag"] in known:
+            return Response(status_code=304, headers={**MEDIA_HEADERS, "ETag": file.headers["etag"]})
+        return file
+
+    @app.api_route("/api/{rest:path}", methods=_METHODS, include_in_schema=False)
+    @app.api_route("/media/{rest:path}", methods=_METHODS, include_in_schema=False)
+    def nothing(rest: str) -> None:
+        raise Problem(404, "there is nothing here; /openapi.json lists what there is")
+
+
+def _add_handlers(app: FastAPI) -> None:
+    def answer(status: int, detail: str) -> JSONResponse:
+        problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
+        return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+
+    @app.exception_handler(Problem)
+    def refused(_: Request, problem: Problem) -> JSONResponse:
+        return answer(problem.status, problem.detail)
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        return answer(422, "; ".join(f"{part['loc'][-1]}: {part['msg']}" for part in error.errors()))
+
+    @app.exception_handler(HTTPException)
+    def http(_: Request, error: HTTPException) -> JSONResponse:
+        return answer(error.status_code, error.detail)
+
+    @app.exception_handler(UnknownVideo)
+    def unknown(_: Request, error: UnknownVideo) -> JSONResponse:
+        return answer(404, str(error))
+
+    @app.exception_handler(RetrievalError)
+    @app.exception_handler(CatalogError)
+    @app.exception_handler(WeightsError)
+    def unready(_: Request, error: Exception) -> JSONResponse:
+        return answer(503, str(error))
+
+    @app.exception_handler(Exception)
+    def broken(_: Request, error: Exception) -> JSONResponse:
+        return answer(500, "this is a fault of the program; its log says more")

@@ -1,0 +1,135 @@
+"""A real server in a process of its own, and a real browser that may reach nothing else."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
+
+from retrieval.encoder import Encoder
+from tests.conftest import REPOSITORY
+from tests.tiny_corpus import make_data, make_index
+
+START_S = 90.0  # on a busy machine torch and gradio take a while to load
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = [
+    "--no-sandbox",  # containers often forbid the namespaces that the sandbox is made of
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
+WAIT_MS = 60_000  # the first search waits for the encoder to load
+EXAMPLES = ["loaf hollow drum", "haunted toaster", "three trains"]
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the tiny corpus, its index in `indexes`, and naughty strings among its comments where there are."""
+    folder = tmp_path_factory.mktemp("tiny")
+    shared = Path(os.environ.get("TIKTOK_RETRIEVAL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    naughty = shared / "hostile" / "blns" / "blns.json"
+    make_data(folder, json.loads(naughty.read_text(encoding="utf-8")) if naughty.is_file() else [])
+    make_index(folder, folder / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    (folder / "examples.json").write_text(json.dumps([{"text": text} for text in EXAMPLES]))
+    return folder
+
+
+Serve = Callable[[Path, Path], str]
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Starts `python app.py` on a free port and gives its address; stops all it started."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(data: Path, indexes: Path) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        log = tmp_path_factory.mktemp("server") / "log.txt"
+        command = [sys.executable, "app.py", "--data", str(data), "--indexes", str(indexes), "--port", str(port)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
+        started.append(process)
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                urllib.request.urlopen(f"{address}/openapi.json", timeout=5).close()
+                return address
+            except (urllib.error.URLError, TimeoutError):
+                time.sleep(0.2)
+        pytest.fail(f"the server did not come up:\n{log.read_text()}")
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def server(serve: Serve, tiny: Path) -> str:
+    return serve(tiny, tiny / "indexes")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Trouble:
+    """What a page must not do: log errors, open dialogs, talk to any other server."""
+
+    errors: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def trouble() -> Trouble:
+    return Trouble()
+
+
+@pytest.fixture
+def page(context: BrowserContext, trouble: Trouble) -> Iterator[Page]:
+    """A page; the test fails at its end if anything troublesome happened on it."""
+
+    def opened(dialog: Dialog) -> None:
+        trouble.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page = context.new_page()
+    page.on("console", lambda said: trouble.errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: trouble.errors.append(str(error)))
+    page.on("dialog", opened)
+    here = ("http://127.0.0.1:", "data:", "blob:")
+    context.on("request", lambda request: None if request.url.startswith(here) else trouble.outside.append(request.url))
+    yield page
+    assert trouble == Trouble()

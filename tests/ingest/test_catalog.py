@@ -1,0 +1,164 @@
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog, CatalogError, Segment, Text
+from scraper.records import Comment, Video
+
+ID = "7000000000000000001"
+
+
+def video(video_id: str = ID, **changes: object) -> Video:
+    return Video.model_validate(
+        {"id": video_id, "scraped_at": 100.0, "cover_sources": ["https://a.example/c.jpg"]} | changes
+    )
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return Catalog(tmp_path, create=True)
+
+
+def state(catalog: Catalog, stage: str, video_id: str = ID) -> str:
+    entry = catalog.get(video_id)
+    assert entry
+    return dict(entry.states)[stage]  # type: ignore[index]
+
+
+def media_file(catalog: Catalog, content: bytes, name: str = "cover.jpg") -> Path:
+    folder = catalog.media_folder(ID)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+def test_a_record_comes_back_as_it_went_in(catalog: Catalog) -> None:
+    stored = video(description="naïve 😀 #tag", comments=[Comment(text="lol", likes=3)], likes_shown="1.1M")
+    assert catalog.put_video(stored) == "new"
+    entry = catalog.get(ID)
+    assert entry and entry.video == stored
+
+
+def test_the_newest_scrape_wins_and_a_repeated_one_changes_nothing(catalog: Catalog) -> None:
+    assert catalog.put_video(video(description="two", scraped_at=200.0)) == "new"
+    assert catalog.put_video(video(description="two", scraped_at=200.0)) == "unchanged"
+    assert catalog.put_video(video(description="one", scraped_at=100.0)) == "older"
+    assert catalog.put_video(video(description="three", scraped_at=300.0, comments=[Comment(text="new")])) == "updated"
+    entry = catalog.get(ID)
+    assert entry and entry.video.description == "three" and entry.video.comments[0].text == "new"
+
+
+def test_a_new_scrape_keeps_the_texts_already_made(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.put_text(ID, "cover", Text("READ ME", "tesseract", "5"))
+    catalog.put_video(video(description="changed", scraped_at=300.0))
+    entry = catalog.get(ID)
+    assert entry and entry.texts["cover"].text == "READ ME" and entry.states["ocr"] == "done"
+
+
+def test_unreadable_and_empty_are_never_mixed(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.put_text(ID, "cover", Text("", "tesseract"))
+    assert state(catalog, "ocr") == "done"
+    catalog.fail(ID, "ocr", "truncated", Text(None, "tesseract"))
+    entry = catalog.get(ID)
+    assert entry and entry.texts["cover"].text is None and entry.states["ocr"] == "failed"
+
+
+def test_segments_keep_their_order_and_times(catalog: Catalog) -> None:
+    segments = [Segment(0.0, 1.5, "one"), Segment(31.25, 33.0, "two")]
+    catalog.put_video(video())
+    catalog.put_text(ID, "transcript", Text("one two", "whisper", segments=segments))
+    entry = catalog.get(ID)
+    assert entry and list(entry.texts["transcript"].segments) == segments
+
+
+def test_what_a_record_has_nothing_for_is_absent_and_becomes_due_with_its_media(catalog: Catalog) -> None:
+    catalog.put_video(video(cover_sources=[]))
+    assert [state(catalog, stage) for stage in ("download", "ocr", "transcribe")] == ["absent"] * 3
+    catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
+    assert (state(catalog, "ocr"), state(catalog, "transcribe")) == ("due", "absent")
+    catalog.put_media(ID, "video", media_file(catalog, b"v", "video.mp4"), "imported")
+    assert state(catalog, "transcribe") == "due"
+
+
+def test_the_same_file_again_makes_nothing_due_and_another_content_does(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
+    catalog.put_text(ID, "cover", Text("x", "tesseract"))
+    assert not catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
+    assert state(catalog, "ocr") == "done"
+    assert catalog.put_media(ID, "cover", media_file(catalog, b"two"), "imported")
+    assert state(catalog, "ocr") == "due"
+
+
+def test_an_imported_text_never_replaces_one_made_here(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    assert catalog.import_text(ID, "cover", "first")
+    assert catalog.import_text(ID, "cover", "second")
+    catalog.put_text(ID, "cover", Text("made", "tesseract"))
+    assert not catalog.import_text(ID, "cover", "third")
+    entry = catalog.get(ID)
+    assert entry and entry.texts["cover"].text == "made"
+
+
+def test_usable_leaves_out_what_is_unread_or_unreadable(catalog: Catalog) -> None:
+    for number in range(4):
+        catalog.put_video(video(f"7000{number}", cover_sources=["https://a.example/c.jpg"] if number != 3 else []))
+    catalog.import_text("70000", "cover", "")
+    catalog.import_text("70001", "cover", None)
+    assert catalog.ids() == ["70000", "70001", "70002", "70003"]
+    assert catalog.ids(usable=True) == ["70000", "70003"]
+
+
+def test_failures_are_counted_and_retried_by_stage_id_and_error(catalog: Catalog) -> None:
+    for number in range(3):
+        catalog.put_video(video(f"7000{number}"))
+        catalog.fail(f"7000{number}", "ocr", "truncated" if number else "too large")
+    assert catalog.retry(error="too large") == 1
+    assert catalog.due("ocr") == ["70000"]
+    assert catalog.retry("transcribe") == 0
+    assert catalog.retry("ocr", ids=["70002"]) == 1
+    assert [(f["video_id"], f["error"], f["tries"]) for f in catalog.failures()] == [("70001", "truncated", 1)]
+    catalog.fail("70002", "ocr", "truncated")
+    assert catalog.failures("ocr")[1]["tries"] == 2
+
+
+def test_two_processes_write_side_by_side(tmp_path: Path) -> None:
+    Catalog(tmp_path, create=True).close()
+
+    def fill(start: int) -> None:
+        with Catalog(tmp_path) as own:
+            for number in range(start, start + 100):
+                own.put_video(video(str(number)))
+
+    threads = [threading.Thread(target=fill, args=(start,)) for start in (10_000, 10_050, 20_000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with Catalog(tmp_path) as catalog:
+        assert len(catalog.ids()) == 250
+
+
+def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
+    with pytest.raises(RuntimeError), catalog.transaction():
+        catalog.put_video(video())
+        raise RuntimeError
+    assert catalog.ids() == []
+
+
+def test_a_missing_newer_or_broken_catalogue_is_refused_with_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match="ingest import"):
+        Catalog(tmp_path)
+    Catalog(tmp_path, create=True).close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(CatalogError, match="newer"):
+        Catalog(tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "catalog.sqlite").write_bytes(b"no database at all" * 100)
+    with pytest.raises(CatalogError, match="cannot be opened"):
+        Catalog(tmp_path / "broken")

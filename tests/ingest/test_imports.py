@@ -1,0 +1,67 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog, Text
+from ingest.imports import import_source
+from tests.scraper.test_sources import console_record, write
+
+ONE, TWO = "7000000000000000001", "7000000000000000002"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    folder = tmp_path / "study"
+    write(folder / "info" / "batch_1.json", [console_record(ONE), "broken", console_record(TWO)])
+    write(folder / "ocr.json", {ONE: "SALE", TWO: None})
+    write(folder / "speech_to_text.json", {ONE: "", TWO: "hello"})
+    write(folder / "coverphotos" / f"{ONE}.jpg", "a cover")
+    return folder
+
+
+def test_importing_twice_changes_nothing_the_second_time(study: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        first = import_source(catalog, study)
+        assert (first.new, first.texts, first.media, len(first.problems)) == (2, 4, 1, 1)
+        again = import_source(catalog, study)
+        assert (again.new, again.updated, again.unchanged, again.texts, again.media) == (0, 0, 2, 0, 0)
+        assert catalog.ids(usable=True) == [ONE]
+
+
+def test_the_media_are_taken_over_into_the_data_folder(study: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, study)
+        entry = catalog.get(ONE)
+    cover = entry.file("cover") if entry else None
+    assert cover and cover.path.read_text() == "a cover" and cover.path.is_relative_to(tmp_path / "data" / "media")
+
+
+def test_a_text_made_here_survives_the_next_import(study: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, study)
+        catalog.put_text(ONE, "cover", Text("read here", "tesseract", "5"))
+        write(study / "ocr.json", {ONE: "OTHER"})
+        record = console_record(ONE, description="a newer scrape") | {"scrape-timestamp": 1700000000.0}
+        write(study / "info" / "batch_2.json", [record])
+        report = import_source(catalog, study)
+        entry = catalog.get(ONE)
+    assert report.updated == 1 and entry
+    assert (entry.video.description, entry.texts["cover"].text) == ("a newer scrape", "read here")
+
+
+def test_naughty_strings_go_in_and_come_out_as_text(shared_data: Path, tmp_path: Path) -> None:
+    naughty = json.loads((shared_data / "hostile" / "blns" / "blns.json").read_text(encoding="utf-8"))
+    records = [console_record(str(10_000 + n), description=text) for n, text in enumerate(naughty)]
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, write(tmp_path / "naughty.json", records))
+        assert report.new == len(naughty) and not report.problems
+        for entry, text in zip(catalog.entries(catalog.ids()), naughty, strict=True):
+            assert entry.video.description == text.replace("\x00", "\ufffd").strip()
+
+
+def test_the_real_study_has_1462_usable_records(shared_data: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, shared_data / "tiktok")
+        assert (report.new, len(report.problems), len(catalog.ids(usable=True))) == (3100, 0, 1462)
+        assert import_source(catalog, shared_data / "tiktok").unchanged == 3100

@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from retrieval.encoder import Encoder
+from retrieval.errors import EvaluationError
+from retrieval.evaluate import evaluate, evaluate_beir, read_beir, read_queries
+from retrieval.search import Searcher
+from tests.scraper.test_sources import write
+
+QUERIES = [
+    {"text": "teapot falls", "target": "70001"},
+    {"text": "the moon and the sea", "target": "70004"},
+    {"text": "teapot", "target": "70006"},
+]
+
+
+def test_measures_follow_from_the_places_of_the_targets(searcher: Searcher, tmp_path: Path) -> None:
+    result = evaluate(searcher, read_queries(write(tmp_path / "q.json", QUERIES)))
+    for lane, measures in result.lanes.items():
+        ranks = [query.ranks[lane] for query in result.queries]
+        assert measures["RR"] == pytest.approx(sum(1 / rank for rank in ranks) / 3)
+        assert measures["Success@1"] == pytest.approx(sum(rank == 1 for rank in ranks) / 3)
+        assert measures["mean_rank"] == pytest.approx(sum(ranks) / 3)
+    assert result.measures == result.lanes["hybrid"]
+    assert set(result.lanes) == {"dense", "keyword", "hybrid"}
+    assert set(result.measures) == {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "mean_rank"}
+    assert [query.rank for query in result.queries[:2]] == [1, 1] and result.queries[2].rank > 1
+
+
+def test_a_targets_place_is_the_place_that_search_shows(searcher: Searcher, tmp_path: Path) -> None:
+    result = evaluate(searcher, read_queries(write(tmp_path / "q.json", QUERIES)))
+    for query in result.queries:
+        assert searcher.search(query.text, 10).hits[query.rank - 1].id == query.target
+
+
+def test_a_target_that_is_not_indexed_is_named(searcher: Searcher, tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="79999"):
+        evaluate(searcher, read_queries(write(tmp_path / "q.json", [*QUERIES, {"text": "x", "target": "79999"}])))
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "[1]", '[{"text": "", "target": "1"}]', '[{"text": "a"}]'])
+def test_a_broken_query_file_is_a_clear_error(tmp_path: Path, content: str) -> None:
+    with pytest.raises(EvaluationError, match=r"q\.json"):
+        read_queries(write(tmp_path / "q.json", content))
+
+
+@pytest.fixture
+def beir(tmp_path: Path) -> Path:
+    corpus = [
+        {"_id": "d-one", "title": "Tides", "text": "The moon pulls the ocean into bulges."},
+        {"_id": "d/two", "title": "", "text": "Sourdough needs a starter."},
+        {"_id": "d3", "title": "Nothing here", "text": ""},
+    ]
+    queries = [
+        {"_id": "a", "text": "why is there high tide"},
+        {"_id": "b", "text": "bread"},
+        {"_id": "c", "text": "unjudged"},
+    ]
+    for name, rows in (("corpus", corpus), ("queries", queries)):
+        write(tmp_path / "beir" / f"{name}.jsonl", "\n".join(json.dumps(row) for row in rows))
+    write(tmp_path / "beir" / "qrels.tsv", "query-id\tcorpus-id\tscore\na\td-one\t1\nb\td/two\t2\nb\td3\t0\n")
+    return tmp_path / "beir"
+
+
+def test_a_beir_folder_is_evaluated_on_its_own_corpus_aside(
+    beir: Path, indexes: Path, encoder: Encoder, searcher: Searcher
+) -> None:
+    current = (indexes / "CURRENT").read_text()
+    result = evaluate_beir(beir, indexes, encoder)
+    assert result.videos == 3 and [query.id for query in result.queries] == ["a", "b"]
+    assert result.lanes["dense"]["Success@1"] == 1.0
+    assert (indexes / "CURRENT").read_text() == current
+    assert not list(indexes.glob("beir-*"))
+
+
+def test_a_beir_folder_with_a_missing_or_broken_file_is_a_clear_error(beir: Path) -> None:
+    (beir / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\na\td-one\n")
+    with pytest.raises(EvaluationError, match="BEIR"):
+        read_beir(beir)
+    (beir / "corpus.jsonl").unlink()
+    with pytest.raises(EvaluationError, match="BEIR"):
+        read_beir(beir)

@@ -1,0 +1,64 @@
+import itertools
+
+from ingest.catalog import Segment
+from retrieval.fields import OVERVIEW, WINDOW_CHARS, _windows, document, plain_document
+from tests.retrieval.conftest import entry
+
+
+def test_a_field_without_text_is_absent() -> None:
+    doc = document(entry("70001", "only a description"))
+    assert set(doc.texts) == {"description"}
+    assert set(doc.passages) == {"description", OVERVIEW}
+
+
+def test_a_video_without_any_text_has_no_passage_at_all() -> None:
+    assert document(entry("70001")).passages == {}
+
+
+def test_the_overview_is_the_whole_video_with_the_comments_last() -> None:
+    doc = document(entry("70001", "desc", "creator", [(0, 1, "said")], "written", ["joke"], "song"))
+    assert doc.passages[OVERVIEW][0].text == "desc creator song written said joke"
+
+
+def test_each_comment_is_a_passage() -> None:
+    doc = document(entry("70001", comments=["one", " ", "two"]))
+    assert [passage.text for passage in doc.passages["comments"]] == ["one", "two"]
+
+
+def test_a_window_joins_segments_and_marks_where_each_begins() -> None:
+    doc = document(entry("70001", said=[(0.0, 2.0, "first words"), (7.5, 9.0, "then these")]))
+    [window] = doc.passages["transcript"]
+    assert window.text == "first words then these"
+    assert [(mark.at, mark.start_s, mark.end_s) for mark in window.marks] == [(0, 0.0, 2.0), (12, 7.5, 9.0)]
+    assert window.text[window.marks[1].at :] == "then these"
+
+
+def test_windows_cover_every_segment_and_overlap_by_one() -> None:
+    segments = [Segment(n, n + 1, f"{n:03} " + "word " * 20) for n in range(30)]
+    windows = _windows(segments)
+    assert all(len(window.text) <= WINDOW_CHARS for window in windows)
+    starts = [[mark.start_s for mark in window.marks] for window in windows]
+    assert sorted({second for window in starts for second in window}) == list(range(30))
+    assert all(earlier[-1] == later[0] for earlier, later in itertools.pairwise(starts))
+
+
+def test_a_single_segment_longer_than_a_window_stays_whole_and_alone() -> None:
+    windows = _windows([Segment(0, 1, "a"), Segment(1, 9, "x" * 1000), Segment(9, 10, "b")])
+    assert [len(window.text) for window in windows] == [1, 1000, 1]
+
+
+def test_an_untimed_transcript_is_cut_without_losing_a_word() -> None:
+    text = " ".join(f"Word{n} goes here." for n in range(200)) + " " + "x" * 1000
+    doc = plain_document("d1", "title", text)
+    passages = doc.passages["transcript"]
+    assert len(passages) > 5 and all(len(passage.text) <= WINDOW_CHARS for passage in passages)
+    assert not any(passage.marks for passage in passages)
+    words = {word for passage in passages for word in passage.text.split()}
+    assert {f"Word{n}" for n in range(200)} <= words
+    assert sum(passage.text.count("x") for passage in passages) >= 1000
+
+
+def test_a_plain_document_takes_its_title_as_description_and_its_text_as_transcript() -> None:
+    doc = plain_document("d1", "A title", "Some text.")
+    assert doc.texts == {"description": "A title", "transcript": "Some text."}
+    assert doc.passages[OVERVIEW][0].text == "A title Some text."

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from retrieval.fields import FIELDS, OVERVIEW, TEXT_FIELDS
+from retrieval.fusion import Method, fuse_dense, fuse_keyword, parse_weights, rank_positions
+
+VIDEOS = 50
+RANDOM = np.random.default_rng(7)
+
+
+@pytest.fixture
+def cosines() -> NDArray[np.float64]:
+    return RANDOM.normal(0.3, 0.1, VIDEOS)
+
+
+@pytest.fixture
+def split() -> NDArray[np.float64]:
+    return RANDOM.gamma(1.0, 2.0, (len(TEXT_FIELDS), VIDEOS)) * (RANDOM.random((len(TEXT_FIELDS), VIDEOS)) < 0.3)
+
+
+def ranx_fusion(
+    columns: list[NDArray[np.float64]], norm: str | None, method: str, **params: object
+) -> dict[str, float]:
+    import ranx
+
+    runs = [ranx.Run({"q": {f"v{n:02}": float(score) for n, score in enumerate(column)}}) for column in columns]
+    fused = ranx.fuse(runs=runs, norm=norm, method=method, params=params)
+    return {str(name): float(score) for name, score in fused.run["q"].items()}
+
+
+def test_zscore_fusion_agrees_with_ranx_up_to_a_constant(
+    cosines: NDArray[np.float64], split: NDArray[np.float64]
+) -> None:
+    ours = fuse_dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "zscore").sum(0) + 0.5 * fuse_keyword(split, "zscore").sum(
+        0
+    )
+    theirs = ranx_fusion([cosines, split.sum(axis=0)], "zmuv", "wsum", weights=(1.0, 0.5))
+    difference = np.array([ours[n] - theirs[f"v{n:02}"] for n in range(VIDEOS)])
+    # the keyword lane keeps its zero where it is, which moves every score of a query alike
+    np.testing.assert_allclose(difference, difference[0], atol=1e-6)
+
+
+def test_rrf_agrees_with_ranx(cosines: NDArray[np.float64]) -> None:
+    keyword = RANDOM.gamma(2.0, 2.0, (len(TEXT_FIELDS), VIDEOS))
+    ours = fuse_dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "rrf").sum(0) + fuse_keyword(keyword, "rrf").sum(0)
+    theirs = ranx_fusion([cosines, keyword.sum(axis=0)], None, "rrf", k=60)
+    np.testing.assert_allclose(ours, [theirs[f"v{n:02}"] for n in range(VIDEOS)], atol=1e-9)
+
+
+def test_dbsf_maps_three_deviations_around_the_mean_to_zero_and_one(cosines: NDArray[np.float64]) -> None:
+    ours = fuse_dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "dbsf").sum(axis=0)
+    low, high = cosines.mean() - 3 * cosines.std(), cosines.mean() + 3 * cosines.std()
+    np.testing.assert_allclose(ours, np.clip((cosines - low) / (high - low), 0, 1))
+
+
+@pytest.mark.parametrize("method", ["zscore", "dbsf", "rrf"])
+def test_the_weight_of_an_absent_field_goes_to_those_that_are_there(method: Method) -> None:
+    overview = np.array([0.9, 0.5, 0.1, 0.3])
+    cover = np.array([0.8, np.nan, 0.2, 0.5])
+    fused = fuse_dense({OVERVIEW: overview, "cover": cover}, {OVERVIEW: 1.0, "cover": 3.0}, method)
+    alone = fuse_dense({OVERVIEW: overview}, {OVERVIEW: 1.0}, method)
+    assert fused[FIELDS.index("cover"), 1] == 0
+    assert fused[:, 1].sum() == pytest.approx(alone[:, 1].sum())
+    assert fused[FIELDS.index(OVERVIEW), 0] == pytest.approx(alone[FIELDS.index(OVERVIEW), 0] / 4)
+
+
+def test_a_video_with_none_of_the_weighted_fields_stands_with_the_last() -> None:
+    fused = fuse_dense({"cover": np.array([0.8, np.nan, 0.2])}, {"cover": 1.0}, "zscore").sum(axis=0)
+    assert fused[1] == fused.min() == fused[2]
+
+
+def test_equal_scores_everywhere_contribute_nothing_and_divide_nothing_by_zero() -> None:
+    assert not fuse_dense({OVERVIEW: np.full(4, 0.5)}, {OVERVIEW: 1.0}, "zscore").any()
+    assert not fuse_keyword(np.zeros((len(TEXT_FIELDS), 4)), "zscore").any()
+
+
+@pytest.mark.parametrize("method", ["zscore", "dbsf", "rrf"])
+def test_fields_share_a_keyword_score_as_bm25f_shares_it(split: NDArray[np.float64], method: Method) -> None:
+    fused = fuse_keyword(split, method)[: len(TEXT_FIELDS)]
+    matched = split.sum(axis=0) > 0
+    np.testing.assert_allclose(
+        fused[:, matched] / fused[:, matched].sum(axis=0), split[:, matched] / split[:, matched].sum(axis=0)
+    )
+    assert not fused[:, ~matched].any()
+
+
+def test_ranks_put_ties_in_order_and_absent_last() -> None:
+    assert rank_positions(np.array([0.5, np.nan, 0.9, 0.5])).tolist() == [2, 4, 1, 3]
+
+
+def test_weights_are_read_and_bad_ones_named() -> None:
+    assert parse_weights(["transcript=2", "comments=0"]) == {"transcript": 2.0, "comments": 0.0}
+    for bad, told in (
+        ("speech=1", "no field 'speech'"),
+        ("cover=x", "number"),
+        ("cover=-1", "between"),
+        ("cover=nan", "between"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            parse_weights([bad])

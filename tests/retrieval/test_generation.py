@@ -1,0 +1,196 @@
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+
+import retrieval.generation
+from retrieval.encoder import Encoder
+from retrieval.errors import GenerationError
+from retrieval.fields import Document, Passage
+from retrieval.generation import (
+    FORMAT,
+    build,
+    current_name,
+    generation_names,
+    open_current,
+    prune,
+    read_manifest,
+    rollback,
+)
+
+
+def test_a_rebuild_with_nothing_changed_encodes_nothing(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    first = build(documents, tmp_path, encoder)
+    assert first.encoded > 0
+    second = build(documents, tmp_path, encoder)
+    assert second.encoded == 0 and second.corpus_sha256 == first.corpus_sha256 and second.name != first.name
+
+
+def test_a_changed_description_encodes_only_itself_and_its_overview(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    build(documents, tmp_path, encoder)
+    changed = dict(documents[0].passages) | {
+        "description": [Passage("a new text")],
+        "overview": [Passage("a new whole")],
+    }
+    again = build([dataclasses.replace(documents[0], passages=changed), *documents[1:]], tmp_path, encoder)
+    assert again.encoded == 2
+
+
+def test_the_manifest_says_what_was_built(indexes: Path, documents: list[Document], encoder: Encoder) -> None:
+    manifest = open_current(indexes).manifest
+    assert (manifest.format, manifest.videos, manifest.encoder_sha256) == (FORMAT, 6, encoder.sha256)
+    assert manifest.dimension == encoder.dimension and manifest.precision == encoder.precision
+    assert manifest.passages["comments"] == sum(len(doc.passages.get("comments", [])) for doc in documents)
+
+
+def test_passages_come_back_with_their_marks(indexes: Path, documents: list[Document]) -> None:
+    generation = open_current(indexes)
+    for position, doc in enumerate(documents):
+        for field, passages in doc.passages.items():
+            assert generation.passages(field, generation.dense[field].rows(position)) == passages
+
+
+def test_dense_scores_are_the_exact_cosines(indexes: Path, documents: list[Document], encoder: Encoder) -> None:
+    generation, vector = open_current(indexes), encoder.query("teapot")
+    for field, index in generation.dense.items():
+        passages = [passage.text for doc in documents for passage in doc.passages.get(field, [])]
+        np.testing.assert_allclose(index.passage_scores(vector), encoder.passages(passages) @ vector, atol=2e-3)
+        present = [field in doc.passages for doc in documents]
+        assert (~np.isnan(index.video_scores(index.passage_scores(vector)))).tolist() == present
+
+
+def damaged(folder: Path, name: str) -> None:
+    raw = bytearray((folder / name).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (folder / name).write_bytes(raw)
+
+
+def test_any_file_that_differs_from_the_manifest_is_refused_with_what_to_run(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    name = build(documents, tmp_path / "whole", encoder).name
+    for file in read_manifest(tmp_path / "whole", name).files:
+        copy = tmp_path / "copy"
+        shutil.copytree(tmp_path / "whole", copy)
+        damaged(copy / "generations" / name, file)
+        with pytest.raises(GenerationError, match="retrieval build"):
+            open_current(copy)
+        (copy / "generations" / name / file).unlink()
+        with pytest.raises(GenerationError, match="is missing"):
+            open_current(copy)
+        shutil.rmtree(copy)
+
+
+def test_another_format_or_a_broken_manifest_is_refused(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    manifest = tmp_path / "generations" / build(documents, tmp_path, encoder).name / "manifest.json"
+    text = manifest.read_text()
+    manifest.write_text(text.replace(f'"format": {FORMAT}', '"format": 99'))
+    with pytest.raises(GenerationError, match="format 99"):
+        open_current(tmp_path)
+    manifest.write_text(text[: len(text) // 2])
+    with pytest.raises(GenerationError, match="no readable manifest"):
+        open_current(tmp_path)
+
+
+class Killed(BaseException):
+    """Stands for a process that ends here: nothing behind it runs but what the operating system does."""
+
+
+def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answering(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = build(documents[:3], tmp_path, encoder).name
+    real_sync, survived = retrieval.generation._sync, 0
+    for last in range(1, 100):
+        calls = 0
+
+        def sync(path: Path, last: int = last) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == last:
+                raise Killed
+            real_sync(path)
+
+        monkeypatch.setattr(retrieval.generation, "_sync", sync)
+        try:
+            new = build(documents, tmp_path, encoder).name
+            break
+        except Killed:
+            survived += 1
+            # the very last sync comes after the switch; up to then the old one answers, from then on the new one
+            assert len(open_current(tmp_path).ids) in (3, 6)
+            if current_name(tmp_path) != old:
+                assert len(open_current(tmp_path).ids) == 6
+    assert survived > 20 and current_name(tmp_path) == new
+    assert not list((tmp_path / "generations").glob(".building*"))
+
+
+def test_a_full_disk_during_a_build_leaves_the_old_generation_answering(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = build(documents[:3], tmp_path, encoder).name
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        build(documents, tmp_path, encoder)
+    monkeypatch.undo()
+    assert current_name(tmp_path) == old and len(open_current(tmp_path).ids) == 3
+    assert len(build(documents, tmp_path, encoder).passages) == 7
+
+
+def test_two_builds_at_once_are_refused(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+    with FileLock(tmp_path / ".build.lock"), pytest.raises(GenerationError, match="another build"):
+        build(documents, tmp_path, encoder)
+
+
+def test_rollback_goes_one_back_or_to_a_name_and_refuses_a_damaged_one(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    names = [build(documents[: n + 1], tmp_path, encoder).name for n in range(3)]
+    assert generation_names(tmp_path) == sorted(names)
+    ordered = sorted(names)
+    rollback(tmp_path, ordered[2])
+    assert rollback(tmp_path) == ordered[1] == current_name(tmp_path)
+    damaged(tmp_path / "generations" / ordered[0], "videos.json")
+    with pytest.raises(GenerationError, match="differs"):
+        rollback(tmp_path)
+    assert current_name(tmp_path) == ordered[1]
+    with pytest.raises(GenerationError, match="no generation 'x'"):
+        rollback(tmp_path, "x")
+
+
+def test_prune_keeps_the_newest_and_the_current(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+    for n in range(4):
+        build(documents[: n + 1], tmp_path, encoder)
+    names = generation_names(tmp_path)
+    rollback(tmp_path, names[0])
+    assert prune(tmp_path, keep=1) == names[1:3]
+    assert generation_names(tmp_path) == [names[0], names[3]]
+    assert prune(tmp_path, keep=0) == [names[3]]
+    open_current(tmp_path)
+
+
+def test_no_index_or_a_current_that_points_nowhere_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(GenerationError, match="retrieval build"):
+        open_current(tmp_path)
+    (tmp_path / "CURRENT").write_text("../../etc\n")
+    with pytest.raises(GenerationError, match="not there"):
+        open_current(tmp_path)
+
+
+def test_nothing_to_index_is_an_error_not_an_empty_generation(encoder: Encoder, tmp_path: Path) -> None:
+    with pytest.raises(GenerationError, match="nothing to index"):
+        build([Document("70001", {}, {})], tmp_path, encoder)
+    assert not any(tmp_path.iterdir())

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import bm25s
+import numpy as np
+import pytest
+
+from retrieval.fields import TEXT_FIELDS, Document
+from retrieval.lexical import K1, B, KeywordIndex, grams, terms, tokens, words
+
+EQUAL = np.ones(len(TEXT_FIELDS))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Running dogs", ["run", "dog"]),
+        ("l'été café", ["l", "ete", "cafe"]),
+        ("cafe\u0301", ["cafe"]),
+        ("你好", ["ni", "hao"]),
+        ("#FoxGlove_2", ["foxglov", "2"]),
+        ("😀 … !", []),
+    ],
+)
+def test_words_are_stems_of_plain_letters_in_any_script(text: str, expected: list[str]) -> None:
+    assert terms(text, words) == expected
+
+
+def test_grams_stay_inside_word_boundaries() -> None:
+    assert grams("cat") == ("_cat", "cat_")
+    assert grams("a") == ("_a_",)
+    assert terms("ab cde", grams) == ["_ab_", "_cde", "cde_"]
+
+
+def test_spans_point_at_the_words_as_they_stand_in_the_text() -> None:
+    text = "naïve 🐈 Über-fan 你好"
+    assert [text[token.start : token.end] for token in tokens(text, words)] == ["naïve", "Über", "fan", "你好"]
+
+
+@pytest.mark.parametrize("analyser", ["words", "grams"])
+def test_scores_equal_bm25_over_the_joined_text_as_bm25s_computes_it(documents: list[Document], analyser: str) -> None:
+    index = KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS)
+    joined = [[term for text in doc.texts.values() for term in terms(text, index.analyser)] for doc in documents]
+    oracle = bm25s.BM25(k1=K1, b=B, method="lucene")
+    oracle.index(joined, show_progress=False)
+    for query in ("teapot on the shelf", "left", "moon ocean foxglove", "sourdough startr"):
+        query_terms = [term for term in dict.fromkeys(terms(query, index.analyser)) if term in oracle.vocab_dict]
+        split, idfs = index.scores(query, EQUAL)
+        assert sorted(idfs) == sorted(query_terms)
+        # Lucene leaves out the factor (k1 + 1), which is the same for every document
+        np.testing.assert_allclose(split.sum(axis=0), oracle.get_scores(query_terms) * (K1 + 1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_field_switched_off_is_as_if_it_had_never_been_indexed(documents: list[Document]) -> None:
+    index = KeywordIndex.build("words", (doc.texts for doc in documents), TEXT_FIELDS)
+    without = [{name: text for name, text in doc.texts.items() if name != "comments"} for doc in documents]
+    reference = KeywordIndex.build("words", without, TEXT_FIELDS)
+    weights = np.array([float(name != "comments") for name in TEXT_FIELDS])
+    query = "justice for the teapot left plant"
+    np.testing.assert_allclose(index.scores(query, weights)[0], reference.scores(query, EQUAL)[0])
+    assert index.scores("justice", weights)[0].sum() == 0
+
+
+def test_a_term_counts_once_however_often_it_is_asked(documents: list[Document]) -> None:
+    index = KeywordIndex.build("words", (doc.texts for doc in documents), TEXT_FIELDS)
+    np.testing.assert_array_equal(index.scores("teapot", EQUAL)[0], index.scores("teapot teapots TEAPOT", EQUAL)[0])
+
+
+def test_a_saved_index_scores_the_same(documents: list[Document], tmp_path: Path) -> None:
+    index = KeywordIndex.build("grams", (doc.texts for doc in documents), TEXT_FIELDS)
+    index.save(tmp_path)
+    again = KeywordIndex.load(tmp_path, "grams")
+    np.testing.assert_array_equal(index.scores("caravn", EQUAL)[0], again.scores("caravn", EQUAL)[0])
+
+
+def test_all_fields_off_or_an_unknown_word_scores_nothing(documents: list[Document]) -> None:
+    index = KeywordIndex.build("words", (doc.texts for doc in documents), TEXT_FIELDS)
+    assert not index.scores("teapot", np.zeros(len(TEXT_FIELDS)))[0].any()
+    assert not index.scores("zzzz", EQUAL)[0].any()

@@ -1,0 +1,117 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from retrieval.encoder import Encoder
+from retrieval.errors import GenerationError
+from retrieval.fields import Document
+from retrieval.fusion import LANES, METHODS, Lane, Method
+from retrieval.generation import build
+from retrieval.search import Searcher
+
+QUESTIONS = ("cat pushes teapot off a shelf", "foxglov", "LEFT!!", "how do tides work", "寿司", "zzzzqq", "🍣", "a")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_hits_contributions_add_up_to_its_score(
+    searcher: Searcher, question: str, lane: Lane, method: Method
+) -> None:
+    for weights in ({}, {"overview": 0.0}, {"comments": 3.0, "description": 0.0}, dict.fromkeys(["cover"], 5.0)):
+        answer = searcher.search(question, 100, lane=lane, method=method, weights=weights)
+        assert len(answer.hits) == answer.total == 6
+        for hit in answer.hits:
+            assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score, abs=1e-6)
+            assert all(lane in ("hybrid", reason.lane) for reason in hit.explanation)
+
+
+@pytest.mark.parametrize(
+    ("question", "target"),
+    [
+        ("cat pushes a teapot off the shelf", "70001"),
+        ("feeding the sourdough starter", "70002"),
+        ("someone asks what plant it is", "70003"),
+        ("the moon pulls on the sea", "70004"),
+        ("sushi 回転寿司", "70005"),
+        ("carravan parking", "70006"),
+        ("whiskers daily", "70001"),
+    ],
+)
+def test_the_remembered_video_comes_first(searcher: Searcher, question: str, target: str) -> None:
+    assert searcher.search(question, 1).hits[0].id == target
+
+
+def test_a_reason_names_the_passage_the_words_and_the_second(searcher: Searcher) -> None:
+    hit = searcher.search("porcelain teapot", 1).hits[0]
+    reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
+    assert reason.start_s == 12.5 and reason.end_s == 15.0
+    assert reason.span and reason.passage[slice(*reason.span)] == "porcelain teapot"
+    assert [reason.passage[start:end] for start, end in reason.matches] == ["porcelain", "teapot"]
+    comment = next(r for r in hit.explanation if (r.field, r.lane) == ("comments", "keyword"))
+    assert comment.passage == "justice for the teapot" and comment.start_s is None
+
+
+def test_a_misspelt_word_is_pointed_at_too(searcher: Searcher) -> None:
+    hit = searcher.search("porcelan", 1).hits[0]
+    reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
+    assert [reason.passage[start:end] for start, end in reason.matches] == ["porcelain"]
+
+
+def test_weight_zero_switches_a_field_off(searcher: Searcher) -> None:
+    on = searcher.search("justice", 1, lane="keyword").hits[0]
+    assert on.id == "70001" and on.score > 0
+    off = searcher.search("justice", 10, weights={"comments": 0.0})
+    assert not any(r.field == "comments" for hit in off.hits for r in hit.explanation)
+    by_id = {hit.id: hit for hit in searcher.search("justice", 10, lane="keyword", weights={"comments": 0.0}).hits}
+    assert by_id["70001"].score == 0 and by_id["70001"].explanation == []
+
+
+def test_only_one_field_on_searches_that_field_alone(searcher: Searcher) -> None:
+    only_comments = dict.fromkeys(("description", "creator", "music", "cover", "transcript", "overview"), 0.0)
+    answer = searcher.search("what plant", 10, weights=only_comments)
+    assert answer.hits[0].id == "70003"
+    assert {r.field for r in answer.hits[0].explanation} == {"comments"}
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(searcher: Searcher) -> None:
+    whole = [hit.id for hit in searcher.search("the", 6).hits]
+    pages = [hit.id for start in (0, 2, 4) for hit in searcher.search("the", 2, offset=start).hits]
+    assert pages == whole and [hit.rank for hit in searcher.search("the", 2, offset=4).hits] == [5, 6]
+    assert searcher.search("the", 2, offset=6).hits == []
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+def test_an_empty_question_has_no_hits(searcher: Searcher, question: str) -> None:
+    assert searcher.search(question).hits == []
+
+
+def test_naughty_questions_are_answered(searcher: Searcher, shared_data: Path) -> None:
+    for text in json.loads((shared_data / "hostile" / "blns" / "blns.json").read_text(encoding="utf-8")):
+        answer = searcher.search(text, 2)
+        assert len(answer.hits) == (2 if text.strip() else 0)
+        answer.model_dump_json()
+
+
+def test_an_endless_question_is_answered_by_its_beginning(searcher: Searcher) -> None:
+    assert searcher.search("teapot shelf " + "x" * 1_000_000, 1).hits[0].id == "70001"
+
+
+def test_a_new_generation_is_picked_up_with_the_same_encoder(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    build(documents[:2], tmp_path, encoder)
+    first = Searcher.open(tmp_path)
+    assert first.refreshed(tmp_path) is first
+    build(documents, tmp_path, encoder)
+    second = first.refreshed(tmp_path)
+    assert second is not first and second.encoder is first.encoder
+    assert len(second.search("x", 10).hits) == 6 and len(first.search("x", 10).hits) == 2
+
+
+def test_other_weights_than_the_generations_are_refused(indexes: Path, encoder: Encoder, searcher: Searcher) -> None:
+    other = object.__new__(Encoder)
+    other.sha256 = "0" * 64
+    with pytest.raises(GenerationError, match="retrieval build"):
+        Searcher(searcher.generation, other)

@@ -1,0 +1,190 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scraper.sources import Found, Problem, SourceError, read
+
+
+def console_record(video_id: str = "7000000000000000001", **changes: object) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "video-src": "blob:https://www.tiktok.example/1234",
+        "coverphoto-src": "https://cdn.example/cover.jpeg?x-expires=1",
+        "permalink": f"https://www.tiktok.example/@somebody/video/{video_id}?is_from_webapp=1",
+        "web-id": "7172441959205652014",
+        "id": video_id,
+        "like-count": "20.2K",
+        "comment-count": "113",
+        "creator-username": "@somebody",
+        "creator-nickname": "Some Body",
+        "timeposted": "1d ago",
+        "music-title": "original sound",
+        "music-src": "https://www.tiktok.example/music/original-sound-1",
+        "description": "how to #knit",
+        "comments": [
+            {
+                "commenter-username": "@fan",
+                "comment-text": "first",
+                "time-posted": "5h ago ",
+                "like-count": "1.2K",
+                "replies-count": "6",
+            }
+        ],
+        "scrape-timestamp": 1669964598.434,
+    }
+    return record | changes
+
+
+def found(source: Path) -> list[Found]:
+    results = list(read(source))
+    assert all(isinstance(result, Found) for result in results), results
+    return [result for result in results if isinstance(result, Found)]
+
+
+def problems(source: Path) -> list[Problem]:
+    return [result for result in read(source) if isinstance(result, Problem)]
+
+
+def write(path: Path, value: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+    return path
+
+
+def test_a_batch_of_the_console_script_is_read_with_all_its_values(tmp_path: Path) -> None:
+    [only] = found(write(tmp_path / "batch_1.json", [console_record()]))
+    video = only.video
+    assert (video.creator_username, video.likes, video.comment_count) == ("somebody", 20_200, 113)
+    assert (video.posted, video.hashtags, video.web_id) == ("2022-12-01", ["knit"], "7172441959205652014")
+    assert video.video_sources == ["blob:https://www.tiktok.example/1234"]
+    [comment] = video.comments
+    assert (comment.username, comment.text, comment.likes, comment.replies) == ("fan", "first", 1200, 6)
+
+
+def test_the_posted_time_is_found_under_its_later_name_too(tmp_path: Path) -> None:
+    record = console_record() | {"time-posted": "2020-3-28"}
+    del record["timeposted"]
+    assert found(write(tmp_path / "b.json", [record]))[0].video.posted == "2020-03-28"
+
+
+def test_a_missing_id_is_taken_from_the_permalink(tmp_path: Path) -> None:
+    record = console_record("7000000000000000009")
+    del record["id"]
+    assert found(write(tmp_path / "b.json", [record]))[0].video.id == "7000000000000000009"
+
+
+def test_a_bad_record_costs_only_itself_and_says_where_and_why(tmp_path: Path) -> None:
+    bad = [console_record(id="../x"), "text", None, console_record(comments="none"), console_record(description=["x"])]
+    path = write(
+        tmp_path / "b.json", [console_record("7000000000000000001"), *bad, console_record("7000000000000000002")]
+    )
+    results = list(read(path))
+    assert [r.video.id for r in results if isinstance(r, Found)] == ["7000000000000000001", "7000000000000000002"]
+    told = [r for r in results if isinstance(r, Problem)]
+    assert [problem.index for problem in told] == [1, 2, 3, 4, 5]
+    assert all(problem.file == str(path) and problem.reason for problem in told)
+    assert "id" in told[0].reason and "str" in told[1].reason and "comments" in told[3].reason
+
+
+def test_what_stands_before_the_break_of_a_truncated_batch_is_kept(tmp_path: Path) -> None:
+    whole = json.dumps([console_record("7000000000000000001"), console_record("7000000000000000002")])
+    path = write(tmp_path / "b.json", whole[:-200])
+    results = list(read(path))
+    assert [r.video.id for r in results if isinstance(r, Found)] == ["7000000000000000001"]
+    [problem] = [r for r in results if isinstance(r, Problem)]
+    assert problem.index == 1 and "breaks off" in problem.reason
+
+
+@pytest.mark.parametrize(
+    "text", ["", "hello", "[" * 100_000, "[1e999999", '{"id": ', "\x00\x01", "[NaN, {}]", "<html></html>"]
+)
+def test_a_file_that_is_no_batch_is_one_clear_problem(tmp_path: Path, text: str) -> None:
+    told = problems(write(tmp_path / "b.json", text))
+    assert told and all(problem.reason for problem in told)
+
+
+def test_json_lines_bring_texts_and_files_from_their_own_folder_only(tmp_path: Path) -> None:
+    (tmp_path / "lines" / "media").mkdir(parents=True)
+    (tmp_path / "lines" / "media" / "c.jpg").write_bytes(b"jpg")
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    (tmp_path / "lines" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    good = {"id": "70000", "description": "d", "transcript": None, "cover_text": "", "cover_file": "media/c.jpg"}
+    lines = [good, good | {"cover_file": "../secret.jpg"}, good | {"cover_file": "link.jpg"}, good | {"cover_text": 3}]
+    path = write(tmp_path / "lines" / "a.jsonl", "\n".join(json.dumps(line) for line in lines) + "\n{broken\n")
+    results = list(read(path))
+    [only] = [r for r in results if isinstance(r, Found)]
+    assert only.texts == {"cover": "", "transcript": None}
+    assert only.files == [("cover", 0, tmp_path / "lines" / "media" / "c.jpg")]
+    assert [r.index for r in results if isinstance(r, Problem)] == [1, 2, 3, 4]
+
+
+def test_the_study_layout_brings_texts_and_media_by_id(tmp_path: Path) -> None:
+    one, two, three = "7000000000000000001", "7000000000000000002", "7000000000000000003"
+    write(tmp_path / "info" / "batch_2.json", [console_record(three)])
+    write(tmp_path / "info" / "batch_1.json", [console_record(one), console_record(two)])
+    write(tmp_path / "ocr.json", {one: "SALE", two: None, three: 5})
+    write(tmp_path / "speech_to_text.json", {one: ""})
+    for name in ("coverphotos/" + one + ".jpg", "videos/" + one + ".mp4", f"slides/{two}_1.jpg", f"slides/{two}_2.png"):
+        write(tmp_path / name, "x")
+    results = list(read(tmp_path))
+    taken = [r for r in results if isinstance(r, Found)]
+    assert [r.video.id for r in taken] == [one, two, three]
+    assert [r.texts for r in taken] == [{"cover": "SALE", "transcript": ""}, {"cover": None}, {}]
+    assert [(kind, n, path.name) for kind, n, path in taken[0].files] == [
+        ("cover", 0, f"{one}.jpg"),
+        ("video", 0, f"{one}.mp4"),
+    ]
+    assert [(kind, n) for kind, n, _ in taken[1].files] == [("slide", 0), ("slide", 1)]
+    [problem] = [r for r in results if isinstance(r, Problem)]
+    assert three in problem.reason
+
+
+def test_a_saved_page_gives_its_video_and_the_files_beside_it(tmp_path: Path) -> None:
+    item = {
+        "id": "7000000000000000001",
+        "desc": "tea &amp; cake",
+        "createTime": "1690656555",
+        "author": "baker",
+        "nickname": "The Baker",
+        "music": {"title": "hum"},
+        "stats": {"diggCount": 7705, "commentCount": 241},
+        "video": {
+            "playAddr": "https://cdn.example/v.mp4",
+            "originCover": "https://cdn.example/c.jpg",
+            "subtitleInfos": [
+                {"LanguageCodeName": "eng-US", "Source": "ASR", "Format": "webvtt", "Url": "https://c.example"}
+            ],
+        },
+    }
+    state = json.dumps({"ItemModule": {item["id"]: item}})
+    write(tmp_path / "page.html", f'<html><script id="SIGI_STATE" type="application/json">{state}</script></html>')
+    write(tmp_path / "video.mp4", "x")
+    [only] = found(tmp_path)
+    assert (only.video.description, only.video.creator_nickname, only.video.posted) == (
+        "tea & cake",
+        "The Baker",
+        "2023-07-29",
+    )
+    assert only.video.captions[0].source == "ASR" and only.video.likes == 7705
+    assert only.files == [("video", 0, tmp_path / "video.mp4")]
+
+
+def test_a_folder_with_nothing_to_read_says_what_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="info"):
+        list(read(tmp_path))
+    with pytest.raises(SourceError, match="not there"):
+        list(read(tmp_path / "nowhere"))
+
+
+def test_the_real_study_has_3100_records_and_no_problem(shared_data: Path) -> None:
+    results = list(read(shared_data / "tiktok"))
+    assert len(results) == 3100 and all(isinstance(result, Found) for result in results)
+    videos = [result.video for result in results if isinstance(result, Found)]
+    assert all(video.posted and video.likes is not None for video in videos)
+    assert sum(link.startswith("blob:") for video in videos for link in video.video_sources) == 21
+
+
+def test_the_real_saved_page_is_read(shared_data: Path) -> None:
+    [only] = found(shared_data / "one_video")
+    assert only.video.captions and only.files[0][0] == "video"

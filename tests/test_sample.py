@@ -1,0 +1,206 @@
+"""The corpus that ships keeps what data/README.md promises of it."""
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from data.make_sample import read_videos, record, scraped_count
+
+KEYS = {
+    "video-src", "coverphoto-src", "permalink", "web-id", "id", "like-count", "comment-count", "creator-username",
+    "creator-nickname", "time-posted", "music-title", "music-src", "description", "comments", "scrape-timestamp",
+}  # fmt: skip
+COMMENT_KEYS = {"commenter-username", "comment-text", "time-posted", "like-count", "replies-count"}
+MAX_BYTES = 15_000_000  # a clone should stay small
+SCRIPT = Path(__file__).resolve().parent.parent / "data" / "make_sample.py"
+
+
+@pytest.fixture(scope="module")
+def records(sample_corpus: Path) -> list[dict[str, Any]]:
+    batches = sorted((sample_corpus / "info").glob("batch_*.json"), key=lambda path: int(path.stem.split("_")[1]))
+    return [entry for batch in batches for entry in read(batch)]
+
+
+@pytest.fixture(scope="module")
+def queries(sample_corpus: Path) -> list[dict[str, str]]:
+    return list(read(sample_corpus / "queries.json"))
+
+
+@pytest.fixture(scope="module")
+def spoken(sample_corpus: Path) -> dict[str, list[dict[str, Any]]]:
+    return dict(read(sample_corpus / "spoken.json"))
+
+
+def test_there_are_at_least_160_videos_with_19_digit_ids_of_their_own(records: list[dict[str, Any]]) -> None:
+    ids = [entry["id"] for entry in records]
+    assert len(ids) == len(set(ids)) >= 160
+    assert all(len(id_) == 19 and id_.isdigit() and id_.startswith("9000000000000000") for id_ in ids)
+
+
+def test_every_record_has_the_keys_the_console_script_writes(records: list[dict[str, Any]]) -> None:
+    for entry in records:
+        assert set(entry) - {"slides-src"} == KEYS
+        assert entry["creator-username"].startswith("@")
+        for comment in entry["comments"]:
+            assert set(comment) == COMMENT_KEYS
+            assert all(isinstance(value, str) for value in comment.values())
+            assert comment["comment-text"].strip()
+
+
+def test_every_link_leads_to_a_reserved_domain(records: list[dict[str, Any]]) -> None:
+    for entry in records:
+        handle, kind = entry["creator-username"], "photo" if "slides-src" in entry else "video"
+        assert entry["permalink"] == f"https://www.tiktok.example/{handle}/{kind}/{entry['id']}"
+        assert entry["music-src"].startswith("https://www.tiktok.example/")
+        assert entry["video-src"] == entry["coverphoto-src"] == ""
+
+
+def test_descriptions_run_from_nothing_to_a_page(records: list[dict[str, Any]]) -> None:
+    lengths = [len(entry["description"]) for entry in records]
+    assert lengths.count(0) >= 3
+    assert sum(length >= 500 for length in lengths) >= 3
+
+
+def test_comment_sections_run_from_empty_to_a_dozen(records: list[dict[str, Any]]) -> None:
+    counts = {len(entry["comments"]) for entry in records}
+    assert 0 in counts
+    assert max(counts) >= 10
+
+
+def test_at_least_six_scripts_are_written_in(records: list[dict[str, Any]]) -> None:
+    texts = "".join(entry["description"] for entry in records)
+    scripts = {unicodedata.name(letter).split()[0] for letter in set(texts) if letter.isalpha()}
+    assert scripts >= {"LATIN", "CYRILLIC", "ARABIC", "DEVANAGARI", "HANGUL", "HIRAGANA", "CJK"}
+
+
+def test_every_video_has_a_cover_of_a_phones_shape(sample_corpus: Path, records: list[dict[str, Any]]) -> None:
+    for entry in records:
+        with Image.open(sample_corpus / "coverphotos" / f"{entry['id']}.jpg") as cover:
+            cover.load()
+            assert cover.size == (360, 640)
+
+
+def test_photo_posts_have_two_to_five_slides(sample_corpus: Path, records: list[dict[str, Any]]) -> None:
+    posts = [entry for entry in records if "slides-src" in entry]
+    assert len(posts) >= 10
+    for entry in posts:
+        files = sorted(path.name for path in (sample_corpus / "slides").glob(f"{entry['id']}_*.jpg"))
+        assert files == [f"{entry['id']}_{number}.jpg" for number in range(1, len(entry["slides-src"]) + 1)]
+        assert 2 <= len(files) <= 5
+
+
+def test_at_least_twelve_clips_have_pictures_and_sound(
+    sample_corpus: Path, spoken: dict[str, list[dict[str, Any]]]
+) -> None:
+    with_both = 0
+    for path in (sample_corpus / "videos").glob("*.mp4"):
+        with av.open(str(path)) as clip:
+            assert clip.duration is not None
+            seconds = clip.duration / av.time_base
+            assert clip.streams.video[0].codec_context.name == "h264"
+            with_both += bool(clip.streams.audio)
+        assert 8 <= seconds <= 26
+        assert all(0 <= words["start_s"] < words["end_s"] < seconds for words in spoken[path.stem])
+    assert with_both >= 12
+
+
+def test_the_voice_is_heard_where_the_reference_says_so(
+    sample_corpus: Path, spoken: dict[str, list[dict[str, Any]]]
+) -> None:
+    for id_, sentences in spoken.items():
+        if not sentences:
+            continue
+        with av.open(str(sample_corpus / "videos" / f"{id_}.mp4")) as clip:
+            rate = clip.streams.audio[0].rate
+            sound = np.concatenate([frame.to_ndarray()[0] for frame in clip.decode(audio=0)])
+        heard = np.zeros(len(sound), bool)
+        for words in sentences:
+            heard[round(words["start_s"] * rate) : round(words["end_s"] * rate)] = True
+        assert np.std(sound[heard]) > 2 * np.std(sound[~heard]), id_
+
+
+def test_some_clips_say_nothing(spoken: dict[str, list[dict[str, Any]]]) -> None:
+    assert sum(not sentences for sentences in spoken.values()) >= 3
+
+
+def test_what_is_said_stands_in_no_other_field(
+    records: list[dict[str, Any]], spoken: dict[str, list[dict[str, Any]]]
+) -> None:
+    written = " ".join(
+        " ".join([entry["description"], *(comment["comment-text"] for comment in entry["comments"])])
+        for entry in records
+    ).lower()
+    for words in (words for sentences in spoken.values() for words in sentences):
+        assert words["text"].lower() not in written
+
+
+def test_every_query_means_a_video_that_exists(records: list[dict[str, Any]], queries: list[dict[str, str]]) -> None:
+    assert len(queries) >= 40
+    assert {query["target"] for query in queries} <= {entry["id"] for entry in records}
+    kinds = {"said", "written", "description", "comments", "creator", "music", "topic"}
+    assert {query["remembers"] for query in queries} == kinds
+    assert len({query["text"] for query in queries}) == len(queries)
+
+
+def test_the_qrels_say_what_the_queries_say(sample_corpus: Path, queries: list[dict[str, str]]) -> None:
+    header, *lines = (sample_corpus / "qrels.tsv").read_text(encoding="utf-8").splitlines()
+    assert header == "query-id\tcorpus-id\tscore"
+    assert lines == [f"q{number}\t{query['target']}\t1" for number, query in enumerate(queries, 1)]
+
+
+def test_what_is_remembered_as_said_was_said(
+    queries: list[dict[str, str]], spoken: dict[str, list[dict[str, Any]]]
+) -> None:
+    assert all(spoken[query["target"]] for query in queries if query["remembers"] == "said")
+
+
+def test_the_sample_stays_small(sample_corpus: Path) -> None:
+    assert sum(path.stat().st_size for path in sample_corpus.rglob("*") if path.is_file()) < MAX_BYTES
+
+
+def test_the_shipped_records_are_those_the_script_writes(records: list[dict[str, Any]]) -> None:
+    assert [record(video, place) for place, video in enumerate(read_videos())] == records
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(873, "873"), (9_999, "9999"), (20_150, "20.1K"), (999_949, "999.9K"), (999_960, "1M"), (1_100_000, "1.1M")],
+)
+def test_counts_are_written_as_on_the_page(number: int, shown: str) -> None:
+    assert scraped_count(number) == shown
+
+
+def test_without_espeak_the_script_says_what_to_install(tmp_path: Path) -> None:
+    answer = run_script("--out", str(tmp_path / "new"), path="")
+    assert answer.returncode == 1
+    assert "espeak-ng" in answer.stderr.splitlines()[0]
+    assert "apt install" in answer.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_script_leaves_a_folder_of_other_things_alone(tmp_path: Path) -> None:
+    (tmp_path / "diary.txt").write_text("mine")
+    answer = run_script("--out", str(tmp_path))
+    assert answer.returncode == 1
+    assert "left alone" in answer.stderr
+    assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+def run_script(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    settings = os.environ if path is None else {**os.environ, "PATH": path}
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], env=settings, capture_output=True, text=True, timeout=120
+    )
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
