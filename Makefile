@@ -16,7 +16,7 @@ help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: $(VENV)/.installed indexes/demo/CURRENT ## Set up, read and index the sample corpus, open the page (PORT=7860)
-	$(BIN)/python app.py $(DEMO) $(DEMO_INDEXES) --examples data/sample/queries.json --host $(HOST) --port $(PORT)
+	$(BIN)/python app.py $(DEMO) $(DEMO_INDEXES) --examples data/sample/queries.json --open --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.installed-test ## Set up and run the tests
 	$(BIN)/python -m pytest

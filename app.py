@@ -8,6 +8,8 @@ import logging
 import os
 import re
 import sys
+import threading
+import webbrowser
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -379,6 +381,7 @@ def main(
         Path | None,
         typer.Option(help='Example questions, a JSON list of {"text": ...}; else examples.json in the data folder.'),
     ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Show the page in a browser, where there is one.")] = False,
 ) -> None:
     """The search page and its API, for a corpus that `python -m retrieval build` has indexed.
 
@@ -394,6 +397,8 @@ def main(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
     app = create(data, indexes, questions)
     typer.echo(f"The page: http://{f'[{host}]' if ':' in host else host}:{port}/")
+    if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
+        threading.Timer(2.0, webbrowser.open, [f"http://{LOCAL}:{port}/"]).start()
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
 

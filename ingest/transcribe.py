@@ -81,11 +81,13 @@ class Transcriber:
         transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
+            if transformers.AutoConfig.from_pretrained(weights.folder, local_files_only=True).model_type != "whisper":
+                raise ValueError("its config.json is of another model")
             self._processor = transformers.WhisperProcessor.from_pretrained(weights.folder, local_files_only=True)
             self._model: Any = transformers.WhisperForConditionalGeneration.from_pretrained(
                 weights.folder, use_safetensors=True, dtype=_precision(), local_files_only=True
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise WeightsError(f"{weights.folder} holds no Whisper that can be loaded: {error}") from error
         self._model.train(False)
         config = self._model.generation_config
@@ -198,7 +200,7 @@ class Transcriber:
                 open_words = True
                 continue
             time_s = min((token - self._first_time) * TICK_S, length_s)
-            if open_words and time_s >= start_s:
+            if open_words and time_s > start_s:  # what starts past the end was invented
                 pieces.append((first, position, start_s, time_s))
             start_s, first, open_words = time_s, position + 1, False
         if open_words and not pieces:

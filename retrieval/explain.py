@@ -30,13 +30,12 @@ def telling(idfs: Mapping[str, float]) -> dict[str, float]:
 def shared_words(text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float]) -> list[Word]:
     """The question's words in a text, in order: by their stem, or misspelt by most of their 4-grams."""
     found: list[Word] = []
-    pieces_at = {token.start: token.terms for token in tokens(text, grams)}
     for token in tokens(text, words):
         known = next((term for term in token.terms if term in word_idfs), None)
         if known:
             found.append(Word(token.start, token.end, known, word_idfs[known]))
             continue
-        pieces = pieces_at.get(token.start, ())
+        pieces = grams(text[token.start : token.end])
         shared = [gram_idfs[piece] for piece in pieces if piece in gram_idfs]
         if shared and len(shared) >= MIN_GRAM_SHARE * len(pieces):
             found.append(Word(token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))

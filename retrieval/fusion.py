@@ -25,14 +25,18 @@ DBSF_SIGMAS = 3.0  # Mazzeschi 2023: mean plus and minus three standard deviatio
 
 
 class FusionWeights(BaseModel):
-    """How much each part counts: the lanes' parts against each other, and each field within its lane."""
+    """How much each part counts: the lanes' parts against each other, and each field within its lane.
+
+    In the dense lane the overview carries nearly all: single fields hold a little, which names the passage and the
+    second that match, and more of it neither helped nor hurt on the questions tried (docs/search-quality.md).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dense_lane: float = 1.0
     words: float = 0.5
     grams: float = 0.5
-    dense: dict[str, float] = {OVERVIEW: 1.0}
+    dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.02)
     keyword: dict[str, float] = dict.fromkeys(TEXT_FIELDS, 1.0)
 
 

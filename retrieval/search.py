@@ -137,8 +137,6 @@ class Searcher:
             vector = self.encoder.query(query) if vector is None else vector
             lap("encode")
             dense_weights = {field: own.dense.get(field, 0.0) * asked[field] for field in FIELDS}
-            if not any(dense_weights.values()):  # only fields that weigh nothing by default are switched on: use them
-                dense_weights = asked
             cosines: dict[str, Scores] = {}
             for field, weight in dense_weights.items():
                 if weight > 0:

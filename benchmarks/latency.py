@@ -1,0 +1,86 @@
+"""Milliseconds of one search, by step, beside a plain peer in the same run.
+
+    python benchmarks/latency.py --indexes indexes --queries queries.json
+
+The peer is what a few lines of bm25s and numpy do over the same overview texts and vectors: no fields, no 4-grams, no
+reasons. Each question is asked of both, in turn, after a warm-up.
+"""
+
+import json
+import platform
+import time
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import bm25s
+import faiss
+import numpy as np
+import typer
+
+from ingest.settings import Settings
+from retrieval.evaluate import read_queries
+from retrieval.fields import OVERVIEW
+from retrieval.lexical import terms, words
+from retrieval.search import Searcher
+
+_settings = Settings()
+ROUNDS = 5  # each question so often
+
+
+def main(
+    queries: Annotated[Path, typer.Option(help='JSON list of {"text", "target"}.')],
+    indexes: Annotated[Path, typer.Option(help="Folder of the generations.")] = _settings.indexes,
+    k: Annotated[int, typer.Option(help="How many videos.")] = 10,
+) -> None:
+    """Print JSON: median and 95th percentile of each step, and the ratio to the peer."""
+    searcher = Searcher.open(indexes)
+    generation = searcher.generation
+    whole = generation.passages(OVERVIEW, range(generation.dense[OVERVIEW].passages))
+    keyword = bm25s.BM25(method="lucene")
+    keyword.index([terms(passage.text, words) or [""] for passage in whole], show_progress=False)
+    index = faiss.read_index(str(generation.folder / f"{OVERVIEW}.faiss"))
+    matrix = index.reconstruct_n(0, index.ntotal)
+    questions = [query.text for query in read_queries(queries)]
+
+    def peer(text: str) -> None:
+        dense = matrix @ searcher.encoder.query(text)
+        known = [term for term in terms(text, words) if term in keyword.vocab_dict]
+        sparse = keyword.get_scores(known) if known else np.zeros(len(dense))
+        fused = sum((s - s.mean()) / (s.std() or 1.0) for s in (dense, sparse))
+        np.argpartition(-fused, min(k, len(fused) - 1))[:k]
+
+    steps: dict[str, list[float]] = {}
+    peer_ms: list[float] = []
+    for text in questions:  # warm-up
+        searcher.search(text, k)
+        peer(text)
+    for _ in range(ROUNDS):
+        for text in questions:
+            for step, milliseconds in searcher.search(text, k).timings_ms.items():
+                steps.setdefault(step, []).append(milliseconds)
+            start = time.perf_counter()
+            peer(text)
+            peer_ms.append((time.perf_counter() - start) * 1000)
+
+    def told(values: list[float]) -> dict[str, float]:
+        return {"median_ms": round(float(np.median(values)), 2), "p95_ms": round(float(np.percentile(values, 95)), 2)}
+
+    print(
+        json.dumps(
+            {
+                "date": date.today().isoformat(),
+                "machine": f"{platform.machine()}, Python {platform.python_version()}",
+                "videos": len(generation.ids),
+                "searches": len(peer_ms),
+                "steps": {step: told(values) for step, values in steps.items()},
+                "peer": told(peer_ms),
+                "ratio_to_peer": round(float(np.median(steps["total"]) / np.median(peer_ms)), 2),
+            },
+            indent=1,
+        )
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

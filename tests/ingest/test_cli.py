@@ -1,0 +1,116 @@
+"""python -m ingest, as a person and as a program call it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog, Text
+from scraper.records import Video
+from tests.ingest import making
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMMANDS = ["import", "download", "ocr", "transcribe", "run", "status", "retry"]
+
+
+def ingest(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ingest", *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        making.add(catalog, "10001", cover=making.cover(tmp_path / "cover.png", "Hello there"))
+        making.add(catalog, "10002", cover=b"no picture")
+        catalog.put_video(Video(id="10003"))
+        catalog.fail("10003", "transcribe", "the file breaks off", Text(None, "whisper"))
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_examples(command: str) -> None:
+    done = ingest(command, "--help")
+    assert done.returncode == 0
+    assert "Examples:" in done.stdout
+    assert f"python -m ingest {command}" in done.stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom ingest.__main__ import app\n"
+        "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0\n"
+        "print(sorted({'torch', 'transformers', 'av', 'PIL', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_failed_items_are_told_and_do_not_fail_the_run(data: Path) -> None:
+    done = ingest("ocr", "--data", data)
+    assert done.returncode == 0, done.stderr
+    assert "1 done, 1 failed" in done.stdout
+
+
+def test_json_is_all_that_stands_on_stdout(data: Path) -> None:
+    assert json.loads(ingest("ocr", "--data", data, "--json").stdout) == {
+        "ocr": {"stage": "ocr", "done": 1, "failed": 1, "absent": 0, "waiting": 0}
+    }
+    status = json.loads(ingest("status", "--data", data, "--json", "--failures").stdout)
+    assert status["videos"] == 3
+    assert [line["video_id"] for line in status["failures"]] == ["10002", "10003"]
+    assert json.loads(ingest("retry", "--data", data, "--json", "--stage", "transcribe").stdout) == {"due": 1}
+
+
+def test_status_shows_stages_and_errors(data: Path) -> None:
+    shown = ingest("status", "--data", data, "--failures").stdout
+    assert "3 videos" in shown
+    assert "the file breaks off" in shown
+
+
+def test_retry_takes_ids_and_errors(data: Path) -> None:
+    assert "0 due again" in ingest("retry", "--data", data, "10001").stdout
+    assert "0 due again" in ingest("retry", "--data", data, "--error", "no such").stdout
+    assert "1 due again" in ingest("retry", "--data", data, "--error", "breaks off", "10003").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["status"], "no catalogue in"),
+        (["import", "no-such-file.json"], "no-such-file.json"),
+        (["run"], "no catalogue in"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    done = ingest(*arguments, "--data", tmp_path / "empty")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_batch_is_imported_once(tmp_path: Path) -> None:
+    batch = tmp_path / "batch.json"
+    batch.write_text(
+        json.dumps([{"permalink": "https://www.tiktok.com/@a/video/7123456789012345678", "desc": "a cat"}])
+    )
+    first = json.loads(ingest("import", batch, "--data", tmp_path / "data", "--json").stdout)
+    again = json.loads(ingest("import", batch, "--data", tmp_path / "data", "--json").stdout)
+    assert (first["new"], again["new"], again["unchanged"]) == (1, 0, 1)
+
+
+def test_a_real_page_goes_all_the_way_to_texts(shared_data: Path, tmp_path: Path) -> None:
+    whisper = making.tiny_whisper(tmp_path / "whisper")
+    data = tmp_path / "data"
+    assert ingest("import", shared_data / "one_video" / "page.html", "--data", data).returncode == 0
+    done = ingest("run", "--data", data, "--whisper", whisper, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    with Catalog(data) as catalog:
+        [video_id] = catalog.ids()
+        entry = catalog.get(video_id)
+    assert entry
+    assert {kind: text.text is not None for kind, text in entry.texts.items()} == {"cover": True, "transcript": True}

@@ -1,0 +1,118 @@
+"""Files -> samples and pictures, made with PyAV and Pillow, whole, broken and hostile."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ingest import media
+from ingest.media import MediaError, NoStream, audio, open_image, poster
+from tests.ingest import making
+
+
+@pytest.mark.parametrize("cut", [0.02, 0.3, 0.6, 0.9])
+def test_a_file_cut_anywhere_is_an_error_and_not_a_shorter_text(tmp_path: Path, cut: float) -> None:
+    whole = making.video(tmp_path / "whole.mp4", making.voice(10), 10).read_bytes()
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(whole[: int(len(whole) * cut)])
+    with pytest.raises(MediaError) as raised:
+        audio(broken)
+    assert not isinstance(raised.value, NoStream)
+    assert str(tmp_path) not in str(raised.value)
+
+
+def test_a_real_video_cut_off_is_an_error(shared_data: Path, tmp_path: Path) -> None:
+    whole = (shared_data / "one_video" / "video.mp4").read_bytes()
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(MediaError, match="breaks off"):
+        audio(broken)
+
+
+def test_zeros_in_the_middle_of_a_file_are_an_error(tmp_path: Path) -> None:
+    path = making.video(tmp_path / "video.mp4", making.voice(10), 10)
+    content = bytearray(path.read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = bytes(third)
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"damaged|broken"):
+        audio(path)
+
+
+def test_audio_is_mono_at_16_khz_and_as_long_as_the_video(tmp_path: Path) -> None:
+    samples = audio(making.video(tmp_path / "video.mp4", making.voice(3), 3))
+    assert samples.dtype == np.float32
+    assert samples.ndim == 1
+    assert len(samples) / media.SAMPLE_RATE == pytest.approx(3, abs=0.1)
+    assert 0.1 < np.abs(samples).max() <= 1.5
+
+
+def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None:
+    with pytest.raises(NoStream):
+        audio(making.video(tmp_path / "mute.mp4", None))
+
+
+def test_every_container_of_the_shared_clips_is_read(shared_data: Path) -> None:
+    for name in ("jfk.flac", "jfk.wav", "whisper_timestamped/empty.mp3"):
+        assert len(audio(shared_data / "speech" / name)) > media.SAMPLE_RATE
+
+
+def test_a_playlist_that_points_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    making.video(tmp_path / "inner.mp4", making.voice(2))
+    playlist = tmp_path / "video.mp4"
+    playlist.write_text("#EXTM3U\n#EXTINF:2,\ninner.mp4\n#EXT-X-ENDLIST\n")
+    with pytest.raises(MediaError):
+        audio(playlist)
+
+
+def test_longer_than_the_bound_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = making.video(tmp_path / "video.mp4", making.voice(3), 3)
+    monkeypatch.setattr(media, "MAX_AUDIO_S", 2.0)
+    with pytest.raises(MediaError, match="longer than"):
+        audio(path)
+
+
+def test_the_poster_is_the_first_frame_that_is_not_blank(tmp_path: Path) -> None:
+    black = Image.new("RGB", (160, 288))
+    striped = Image.fromarray(np.repeat(np.arange(288, dtype=np.uint8)[:, None, None] % 32 * 8, 160, 1).repeat(3, 2))
+    path = making.video(tmp_path / "video.mp4", None, 4, [black, black, striped, striped])
+    assert np.asarray(poster(path)).std() > 20
+    assert poster(path).size == (160, 288)
+
+
+def test_an_all_black_video_still_has_a_poster(tmp_path: Path) -> None:
+    black = Image.new("RGB", (160, 288))
+    assert poster(making.video(tmp_path / "video.mp4", None, 2, [black])).size == (160, 288)
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    Image.new("RGB", (300, 100)).save(tmp_path / "turned.jpg", exif=exif)
+    assert open_image(tmp_path / "turned.jpg").size == (100, 300)
+
+
+def test_black_text_on_transparency_stays_on_white(tmp_path: Path) -> None:
+    Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert open_image(tmp_path / "clear.png").getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif"])
+def test_a_truncated_image_is_an_error(tmp_path: Path, suffix: str) -> None:
+    path = making.cover(tmp_path / f"cover.{suffix}", "hello")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError):
+        open_image(path)
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    with pytest.raises(MediaError, match=r"megapixels|bomb"):
+        open_image(tmp_path / "bomb.png")
+
+
+def test_formats_that_run_programs_are_not_opened(tmp_path: Path) -> None:
+    Image.new("RGB", (10, 10)).save(tmp_path / "page.eps")
+    with pytest.raises(MediaError):
+        open_image(tmp_path / "page.eps")

@@ -1,0 +1,61 @@
+"""kill -9 in the middle of real builds: the old generation answers, and the next build finishes the work."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog
+from ingest.imports import import_source
+from retrieval.encoder import Encoder
+from retrieval.generation import current_name, open_current
+from retrieval.search import Searcher
+
+KILLS = 10
+
+
+@pytest.mark.heavy
+def test_ten_kills_at_random_moments_of_a_build_lose_nothing(
+    sample_corpus: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    data, indexes = tmp_path / "data", tmp_path / "indexes"
+    with Catalog(data, create=True) as catalog:
+        import_source(catalog, sample_corpus)
+        total = len(catalog.ids())
+    build = [
+        sys.executable,
+        "-m",
+        "retrieval",
+        "build",
+        "--all",
+        "--quiet",
+        "--data",
+        str(data),
+        "--indexes",
+        str(indexes),
+    ]
+    started = time.monotonic()
+    subprocess.run(build, check=True)
+    whole_s = time.monotonic() - started
+    first = current_name(indexes)
+    moments = random.Random(20261123)
+    killed = 0
+    for _ in range(KILLS):
+        (indexes / "vectors.sqlite").unlink(missing_ok=True)  # so that there is work to interrupt
+        before = current_name(indexes)
+        process = subprocess.Popen(build)
+        time.sleep(moments.uniform(0.2, 1.0) * whole_s)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        after = current_name(indexes)
+        assert after >= before
+        searcher = Searcher(open_current(indexes), encoder)
+        assert len(searcher.search("sourdough", total).hits) == total
+    assert killed >= KILLS // 2, "most builds ended before their kill: the moments are wrong"
+    subprocess.run(build, check=True)
+    assert current_name(indexes) > first and len(open_current(indexes).ids) == total
+    assert not list((indexes / "generations").glob(".building*"))
