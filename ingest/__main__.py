@@ -155,7 +155,8 @@ def _run_stages(
     processes: int | None = None,
     batch: int | None = None,
 ) -> None:
-    from ingest.pipeline import StageReport, run_stage
+    from ingest.outcomes import StageReport
+    from ingest.pipeline import run_stage
 
     def show(report: StageReport) -> None:
         counts = [f"{report.done} done", f"{report.failed} failed", f"{report.absent} absent"]

@@ -6,47 +6,31 @@ the items at work and no others; the next run takes what is still due.
 
 import contextlib
 import errno
+import os
 import sqlite3
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind, Stage, Text
+from ingest.outcomes import StageReport, StageRun
 from ingest.settings import Settings
 from ingest.workers import WorkerError, cores, each
 
 FETCHES = 8  # downloads at once: enough to hide the waiting, few enough not to be turned away
 DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
 FRAME = "frame"  # the source of a cover that was taken from the video
-LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
 
 
 class StageError(Exception):
     """A stage cannot go on at all; the message says what to do. What is finished stays."""
-
-
-@dataclass
-class StageReport:
-    """What a run of a stage did; `waiting` items stay due because their download is still to come."""
-
-    stage: Stage
-    done: int = 0
-    failed: int = 0
-    absent: int = 0
-    waiting: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def run_stage(
@@ -63,7 +47,7 @@ def run_stage(
     Raises:
         StageError: another run is at this stage, or what the stage needs (Tesseract, weights) is not there.
     """
-    with _only_run(catalog, stage), _Run(catalog, stage, progress) as run:
+    with _only_run(catalog, stage), StageRun(catalog, stage, progress) as run:
         try:
             if stage == "download":
                 _download(run)
@@ -90,73 +74,12 @@ def _only_run(catalog: Catalog, stage: Stage) -> Iterator[None]:
         lock.release()
 
 
-class _Run:
-    """The outcomes of one run: into the ledger, the report and the progress bar."""
-
-    def __init__(self, catalog: Catalog, stage: Stage, progress: bool) -> None:
-        self.catalog, self.stage = catalog, stage
-        self.report = StageReport(stage)
-        self.due = catalog.due(stage)
-        terminal = sys.stderr.isatty()
-        self._lines = progress and not terminal and bool(self.due)
-        self._bar = tqdm(total=len(self.due), desc=stage, unit="video", disable=not (progress and terminal))
-        self._line_at = time.monotonic() + LINE_EVERY_S
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-        if self._lines:
-            self._line()
-
-    def entries(self) -> Iterator[tuple[str, Entry]]:
-        return ((entry.video.id, entry) for entry in self.catalog.entries(self.due))
-
-    def text(self, video_id: str, text: Text) -> None:
-        self.catalog.put_text(video_id, "cover" if self.stage == "ocr" else "transcript", text)
-        self._count("done")
-
-    def done(self, video_id: str) -> None:
-        self.catalog.finish(video_id, self.stage, "done")
-        self._count("done")
-
-    def absent(self, video_id: str) -> None:
-        self.catalog.finish(video_id, self.stage, "absent")
-        self._count("absent")
-
-    def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
-        self.catalog.fail(video_id, self.stage, error, text)
-        self._count("failed")
-
-    def no_media(self, video_id: str, entry: Entry, engine: Text) -> None:
-        """Close, or leave due, the line of a video that has no file for this stage."""
-        if entry.states.get("download") == "due":
-            self._count("waiting")
-        elif entry.states.get("download") == "failed":
-            self.fail(video_id, f"no media: the download failed ({self.catalog.error(video_id, 'download')})", engine)
-        else:
-            self.absent(video_id)
-
-    def _count(self, outcome: str) -> None:
-        setattr(self.report, outcome, getattr(self.report, outcome) + 1)
-        self._bar.update()
-        self._bar.set_postfix(failed=self.report.failed, refresh=False)
-        if self._lines and time.monotonic() > self._line_at:
-            self._line()
-
-    def _line(self) -> None:
-        report, self._line_at = self.report, time.monotonic() + LINE_EVERY_S
-        parts = [f"{n} {what}" for what, n in report.as_dict().items() if what != "stage" and n]
-        print(f"{self.stage}: {', '.join(parts) or 'nothing yet'}, of {len(self.due)} due", file=sys.stderr, flush=True)
-
-
 # -- download -----------------------------------------------------------------------------------------------------
 
 Missing = tuple[MediaKind, int, list[str]]  # kind, position, links
 
 
-def _download(run: _Run) -> None:
+def _download(run: StageRun) -> None:
     from scraper.download import DownloadError, fetch
 
     stopped = threading.Event()
@@ -228,7 +151,7 @@ class _Read:
     errors: str
 
 
-def _ocr(run: _Run, languages: str, processes: int) -> None:
+def _ocr(run: StageRun, languages: str, processes: int) -> None:
     from ingest import ocr
 
     if not run.due:
@@ -270,6 +193,9 @@ def _label(media: Media) -> str:
 
 def _read_pictures(job: _Pictures, languages: str) -> _Read:
     """In a worker: the texts of all pictures, one after the other."""
+    # A Tesseract a core beats its threads several times over. Only here: in a process that also computes with torch,
+    # a limit below torch's own number of threads makes it leave out work without a word, and Whisper writes nonsense.
+    os.environ["OMP_THREAD_LIMIT"] = "1"
     from ingest.media import MediaError, poster
     from ingest.ocr import OcrTimeout, read_cover
 
@@ -299,7 +225,7 @@ def _read_pictures(job: _Pictures, languages: str) -> _Read:
 # -- transcribe ---------------------------------------------------------------------------------------------------
 
 
-def _transcribe(run: _Run, whisper: str, processes: int, batch: int | None) -> None:
+def _transcribe(run: StageRun, whisper: str, processes: int, batch: int | None) -> None:
     from ingest import media
     from ingest.weights import WeightsError
 
@@ -336,7 +262,7 @@ def _transcribe(run: _Run, whisper: str, processes: int, batch: int | None) -> N
         run.text(video_id, text)
 
 
-def _close(run: _Run, video_id: str, error: Exception, engine: Text) -> None:
+def _close(run: StageRun, video_id: str, error: Exception, engine: Text) -> None:
     """Close the line of a video whose media could not be read."""
     from ingest.media import MediaError, NoStream
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.cpu import has_bf16, obey_thread_limit
 from ingest.weights import resolve
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Encoder:
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        obey_thread_limit()
         weights = resolve(name)
         self.name, self.sha256 = weights.name, weights.sha256
         self._model = SentenceTransformer(str(weights.folder), local_files_only=True, trust_remote_code=False)
@@ -85,9 +87,7 @@ class Encoder:
         return torch.autocast("cpu", dtype=torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
     def _best_precision(self) -> str:
-        import torch
-
-        if self._model.device.type != "cpu" or not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        if self._model.device.type != "cpu" or not has_bf16():
             return "fp32"
         self.precision = "fp32"
         exact = self.passages(_PROBES)

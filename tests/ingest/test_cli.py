@@ -94,9 +94,7 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, argumen
 
 def test_a_batch_is_imported_once(tmp_path: Path) -> None:
     batch = tmp_path / "batch.json"
-    batch.write_text(
-        json.dumps([{"permalink": "https://www.tiktok.com/@a/video/7123456789012345678", "desc": "a cat"}])
-    )
+    batch.write_text(json.dumps([{"id": "7123456789012345678", "description": "a cat", "comments": []}]))
     first = json.loads(ingest("import", batch, "--data", tmp_path / "data", "--json").stdout)
     again = json.loads(ingest("import", batch, "--data", tmp_path / "data", "--json").stdout)
     assert (first["new"], again["new"], again["unchanged"]) == (1, 0, 1)

@@ -14,7 +14,8 @@ import pytest
 from filelock import FileLock
 
 from ingest.catalog import Catalog, Stage
-from ingest.pipeline import StageError, StageReport, run_stage
+from ingest.outcomes import StageReport
+from ingest.pipeline import StageError, run_stage
 from ingest.settings import Settings
 from ingest.workers import WorkerError, each
 from scraper.records import Video
@@ -134,8 +135,9 @@ def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Cata
 
 
 def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
-    catalog: Catalog, tmp_path: Path, whisper: Path, spoken: Path
+    catalog: Catalog, tmp_path: Path, whisper: Path, spoken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ingest.transcribe.MAX_COMPRESSION", 99.0)  # random weights may well write a loop
     silent = making.video(tmp_path / "silent.mp4", np.zeros(48_000, np.float32), 3)
     mute = making.video(tmp_path / "mute.mp4", None)
     making.add(catalog, "10001", video=spoken)
@@ -184,7 +186,7 @@ def test_a_second_run_of_a_stage_says_so(catalog: Catalog) -> None:
 
 
 def test_a_full_disk_stops_the_stage_and_the_next_run_finishes(catalog: Catalog, tmp_path: Path) -> None:
-    long = making.cover(tmp_path / "long.png", "\n".join(["many words on a cover"] * 12))
+    long = making.cover(tmp_path / "long.png", "\n".join(["so many words stand on one cover"] * 16), (1080, 1920))
     ids = [making.add(catalog, str(number), cover=long) for number in range(10_001, 10_016)]
     pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
     catalog._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to say that the disk is full
