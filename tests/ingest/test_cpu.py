@@ -1,4 +1,4 @@
-"""OMP_THREAD_LIMIT below torch's threads makes torch compute nonsense in silence: neither we nor a user may cause it."""
+"""OMP_THREAD_LIMIT below torch's threads makes torch compute nonsense in silence: nobody may cause that."""
 
 import os
 import subprocess
