@@ -6,8 +6,9 @@ import os
 def obey_thread_limit() -> None:
     """Bring torch's threads within OMP_THREAD_LIMIT, which people set for Tesseract's sake.
 
-    Where the limit is lower than the number torch counts on, OpenMP starts fewer threads than the work was split for,
-    and the rest of it is left out without a word: Whisper then writes nonsense, and vectors are wrong.
+    Where the limit is lower than the number torch counts on, OpenMP starts fewer threads than a bf16 product was split
+    for, and the rest of the product is left out without a word: Whisper then writes nonsense. (The encoder notices, for
+    it compares its bf16 vectors with fp32, but is slower by it.)
     """
     import torch
 
