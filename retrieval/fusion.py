@@ -70,7 +70,8 @@ def rank_positions(scores: Scores) -> Scores:
 
 def _zscore(scores: Scores, present: NDArray[np.bool_]) -> Scores:
     deviation = scores[present].std() if present.any() else 0.0
-    return (scores - scores[present].mean()) / deviation if deviation > 0 else np.zeros_like(scores)
+    # one video alone, or all alike: nothing to tell apart, but still a score to explain
+    return (scores - scores[present].mean()) / deviation if deviation > 0 else scores
 
 
 def _dbsf(scores: Scores, present: NDArray[np.bool_]) -> Scores:
@@ -120,8 +121,7 @@ def fuse_keyword(split: Scores, method: Method) -> Scores:
     if method == "rrf":
         normal = np.where(scores > 0, 1.0 / (RRF_K + rank_positions(scores)), 0.0)
     else:
-        deviation = scores.std()
-        normal = scores / deviation if deviation > 0 else np.zeros_like(scores)
+        normal = scores / (scores.std() or scores.max(initial=0.0) or 1.0)
         if method == "dbsf":
             normal = np.clip(normal / (2 * DBSF_SIGMAS), 0.0, 1.0)
     contributions = np.zeros((len(FIELDS), split.shape[1]))

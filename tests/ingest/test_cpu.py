@@ -21,7 +21,9 @@ SHOW_LIMIT = "import os, ingest.ocr, ingest.pipeline; print(os.environ.get('OMP_
 
 def run(code: str, **environment: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
-    done = subprocess.run([sys.executable, "-c", code], env=kept | environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | environment, check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 

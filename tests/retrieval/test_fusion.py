@@ -70,9 +70,13 @@ def test_a_video_with_none_of_the_weighted_fields_stands_with_the_last() -> None
     assert fused[1] == fused.min() == fused[2]
 
 
-def test_equal_scores_everywhere_contribute_nothing_and_divide_nothing_by_zero() -> None:
-    assert not fuse_dense({OVERVIEW: np.full(4, 0.5)}, {OVERVIEW: 1.0}, "zscore").any()
-    assert not fuse_keyword(np.zeros((len(TEXT_FIELDS), 4)), "zscore").any()
+@pytest.mark.parametrize("videos", [1, 4])
+def test_equal_scores_everywhere_still_explain_and_divide_nothing_by_zero(videos: int) -> None:
+    dense = fuse_dense({OVERVIEW: np.full(videos, 0.5)}, {OVERVIEW: 1.0}, "zscore")
+    assert dense.sum(axis=0).tolist() == [0.5] * videos
+    keyword = fuse_keyword(np.full((len(TEXT_FIELDS), videos), 2.0), "zscore")
+    np.testing.assert_allclose(keyword.sum(axis=0), 1.0)
+    assert not fuse_keyword(np.zeros((len(TEXT_FIELDS), videos)), "zscore").any()
 
 
 @pytest.mark.parametrize("method", ["zscore", "dbsf", "rrf"])

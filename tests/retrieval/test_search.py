@@ -115,3 +115,10 @@ def test_other_weights_than_the_generations_are_refused(indexes: Path, encoder: 
     other.sha256 = "0" * 64
     with pytest.raises(GenerationError, match="retrieval build"):
         Searcher(searcher.generation, other)
+
+
+def test_a_corpus_of_one_video_is_explained_too(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+    build(documents[:1], tmp_path, encoder)
+    [hit] = Searcher.open(tmp_path).search("porcelain teapot").hits
+    reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
+    assert reason.contribution > 0 and reason.start_s == 12.5
