@@ -168,11 +168,9 @@ def card(hit: "FoundHit") -> str:
             f'<div class="passage"><span class="from">{FIELD_NAMES[reason.field]}{when}</span>'
             f'<blockquote dir="auto">{words}</blockquote></div>'
         )
-    badges = "".join(
-        f"<li>{FIELD_NAMES[field]}</li>"
-        for field in dict.fromkeys(r.field for r in hit.explanation if speaks(r))
-        if field != "overview"
-    )
+    # fields that share words with the question, and the one that is shown; every field is a little like any question
+    matched = dict.fromkeys(r.field for r in hit.explanation if r is reason or (r.lane == "keyword" and speaks(r)))
+    badges = "".join(f"<li>{FIELD_NAMES[field]}</li>" for field in matched if field != "overview")
     badges = f'<ul class="badges" aria-label="Matched in">{badges}</ul>' if badges else ""
     if video is None:
         who = f'<p class="missing">Video {text(hit.id)} is no longer in the catalogue</p>'
