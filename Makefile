@@ -4,7 +4,8 @@ HOST ?= 127.0.0.1
 PORT ?= 7860
 VENV := .venv
 BIN := $(VENV)/bin
-# asked for by version and by name, or pip would take a build for graphics cards that is ten times as large
+# Named with its version, so that a CPU build in a wheel folder of yours (PIP_FIND_LINKS) or another index of yours
+# (PIP_EXTRA_INDEX_URL) is preferred; the default one brings some gigabytes for graphics cards.
 TORCH := $(shell grep '^torch==' constraints.txt)
 DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo

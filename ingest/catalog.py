@@ -181,17 +181,31 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, seen by other processes at its end; nests into the one already open."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
+        """All or nothing, seen by other processes at its end; one inside another is undone by itself."""
+        nested = self._db.in_transaction
+        self._db.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if nested:
+                self._db.execute("ROLLBACK TO nested")
+                self._db.execute("RELEASE nested")
+            elif self._db.in_transaction:  # SQLite ends it by itself when the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        self._db.execute("RELEASE nested" if nested else "COMMIT")
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[None]:
+        """Several reads that see one state, whatever other processes write meanwhile."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
 
     def _migrate(self) -> None:
         latest = len(_MIGRATIONS)
@@ -225,7 +239,8 @@ class Catalog:
             old = self._db.execute("SELECT sha256, scraped_at FROM videos WHERE id = ?", (video.id,)).fetchone()
             if old and old["sha256"] == digest:
                 return "unchanged"
-            if old and old["scraped_at"] > scraped_at:
+            # of two different ones at the same second the same one wins each time, in whichever order they come
+            if old and (old["scraped_at"], old["sha256"]) > (scraped_at, digest if scraped_at else old["sha256"]):
                 return "older"
             self._db.execute(
                 "INSERT INTO videos VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record,"
@@ -263,8 +278,9 @@ class Catalog:
 
     def get(self, video_id: str) -> Entry | None:
         """The entry of a video, or None."""
-        row = self._db.execute("SELECT record FROM videos WHERE id = ?", (video_id,)).fetchone()
-        return self._entry(video_id, row["record"]) if row else None
+        with self._snapshot():
+            row = self._db.execute("SELECT record FROM videos WHERE id = ?", (video_id,)).fetchone()
+            return self._entry(video_id, row["record"]) if row else None
 
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
         """The entries of `ids` in their order; ids that are not there are passed over."""
@@ -359,7 +375,7 @@ class Catalog:
         return True
 
     def put_text(self, video_id: str, kind: TextKind, text: Text) -> None:
-        """Store a text with its segments and close its ledger line: done, or failed where `text.text` is None."""
+        """Store a text with its segments, and close its ledger line as done unless `text.text` is None (see `fail`)."""
         with self.transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -390,7 +406,9 @@ class Catalog:
             old = self._db.execute(
                 "SELECT text, engine FROM texts WHERE video_id = ? AND kind = ?", (video_id, kind)
             ).fetchone()
-            if old and (old["engine"] != IMPORTED or old["text"] == text):
+            if old and old["text"] is not None and (old["engine"] != IMPORTED or text in (None, old["text"])):
+                return False
+            if old and old["text"] is None and text is None:
                 return False
             self.put_text(video_id, kind, Text(text, IMPORTED))
             if text is None:

@@ -1,5 +1,6 @@
 """A source of records -> the catalogue: records, the texts that came with them, and their local files taken over."""
 
+import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -54,31 +55,49 @@ def import_source(catalog: Catalog, source: Path, *, progress: bool = False) -> 
 
 
 def _take(catalog: Catalog, batch: list[Found], report: ImportReport) -> None:
+    # files first: copying them takes long, and nobody else could write while a transaction is open
+    taken = [_take_files(catalog, found, report) for found in batch]
     with catalog.transaction():
-        for found in batch:
+        for found, files in zip(batch, taken, strict=True):
             video_id = found.video.id
-            report.count(catalog.put_video(found.video))
-            for kind, text in found.texts.items():
-                report.texts += catalog.import_text(video_id, kind, text)
-            entry = catalog.get(video_id)
-            known = {(m.kind, m.position): m for m in entry.media} if entry else {}
-            for kind_, position, path in found.files:
-                if _same_file(known.get((kind_, position)), path):
-                    continue
-                try:
-                    target = _take_over(catalog, video_id, kind_, position, path)
-                except OSError as error:
-                    report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
-                    continue
-                report.media += catalog.put_media(video_id, kind_, target, "imported", position=position)
+            try:
+                with catalog.transaction():
+                    outcome = catalog.put_video(found.video)
+                    texts = sum(catalog.import_text(video_id, kind, text) for kind, text in found.texts.items())
+                    media = sum(
+                        catalog.put_media(video_id, kind, path, "imported", position=position)
+                        for kind, position, path in files
+                    )
+            except (ValueError, OSError) as error:
+                report.problems.append(Problem(found.video.source, None, f"{video_id} cannot be stored: {error}"))
+                continue
+            report.count(outcome)
+            report.texts += texts
+            report.media += media
 
 
-def _same_file(media: Media | None, path: Path) -> bool:
-    """Whether `path` is what was taken over before: the same inode, or a copy of the same size and time."""
-    if media is None or not media.path.is_file():
+def _take_files(catalog: Catalog, found: Found, report: ImportReport) -> list[tuple[MediaKind, int, Path]]:
+    """Take over the files of a record whose content the catalogue does not have yet; where they now are."""
+    if not found.files:
+        return []
+    entry = catalog.get(found.video.id)
+    known = {(media.kind, media.position): media for media in entry.media} if entry else {}
+    taken: list[tuple[MediaKind, int, Path]] = []
+    for kind, position, path in found.files:
+        try:
+            if not _same_content(known.get((kind, position)), path):
+                taken.append((kind, position, _take_over(catalog, found.video.id, kind, position, path)))
+        except OSError as error:
+            report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
+    return taken
+
+
+def _same_content(media: Media | None, path: Path) -> bool:
+    """Whether the catalogue's row and its file are of what `path` holds now."""
+    if media is None or not media.path.is_file() or media.bytes != path.stat().st_size:
         return False
-    old, new = media.path.stat(), path.stat()
-    return (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns)
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == media.sha256
 
 
 def _take_over(catalog: Catalog, video_id: str, kind: MediaKind, position: int, path: Path) -> Path:

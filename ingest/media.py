@@ -18,6 +18,9 @@ MAX_AUDIO_S = 3_600.0  # the site takes uploads of up to 60 minutes; as float32 
 AUDIO_RATES = range(4_000, 384_001)  # Hz; a header that claims less would blow up on resampling
 MAX_LOST = 0.02  # share of the claimed length that may be missing before a file counts as broken off ...
 MAX_LOST_S = 0.25  # ... and seconds on top: containers round, and encoders pad
+MAX_GAP_S = 0.1  # by which audio may start late before zeros fill in: containers round, the resampler lags
+MAX_PEAK = 2.0  # lossy codecs overshoot 1 a little; beyond, float samples are of some other scale, or damaged
+LOUD_QUANTILE = 0.999  # the loudness of what is beyond MAX_PEAK: single broken samples do not set it
 MAX_PIXELS = 40_000_000  # slides come from phone cameras (12 to 24 megapixels); 40 as RGB are 120 MB
 POSTER_WITHIN_S = 5.0  # a cover stands for the start of a video
 POSTER_STEP_S = 0.25  # how far apart the frames are that are looked at
@@ -36,7 +39,9 @@ class NoStream(MediaError):
 
 
 def audio(path: Path) -> NDArray[np.float32]:
-    """The first audio track: float32 samples at SAMPLE_RATE, mono, about -1 to 1.
+    """The first audio track: float32 samples at SAMPLE_RATE, mono, about -1 to 1, on the timeline of the file.
+
+    Sample n is heard n / SAMPLE_RATE seconds into the video: a late start and gaps are zeros.
 
     Raises:
         NoStream: the file has no audio track.
@@ -124,23 +129,32 @@ def _decode_audio(container: InputContainer) -> NDArray[np.float32]:
         raise MediaError(f"the audio claims a sample rate of {stream.rate} Hz")
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
     chunks: list[NDArray[np.float32]] = []
-    samples = 0
+    start_s = (container.start_time or 0) / av.time_base
+    samples = decoded = 0  # with the zeros in gaps, and without
     reached_s = 0.0  # where the last packet of any track ends
-    audio_s = 0.0  # what the audio packets claim to hold
+    claims_s: list[float] = []  # what each audio packet claims to hold
+    fullest_s = 0.0  # what the fullest of them does hold
     for packet in container.demux():
         if packet.pts is not None and packet.time_base is not None:
             reached_s = max(reached_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
         if packet.stream is not stream:
             continue
-        audio_s += float((packet.duration or 0) * (packet.time_base or 0))
+        claims_s.append(float((packet.duration or 0) * (packet.time_base or 0)))
         try:
             frames = stream.decode(packet)
         except av.InvalidDataError:  # one bad packet loses milliseconds; many show in the sum below
             continue
+        fullest_s = max(fullest_s, sum(frame.samples / max(frame.sample_rate, 1) for frame in frames))
         for frame in frames:
+            late = 0 if frame.time is None else round((frame.time - start_s) * SAMPLE_RATE) - samples
+            # What starts after MAX_AUDIO_S has a broken time stamp: an honest file was too long before.
+            if late > MAX_GAP_S * SAMPLE_RATE and samples + late <= MAX_AUDIO_S * SAMPLE_RATE:
+                chunks.append(np.zeros(late, np.float32))
+                samples += late
             for piece in resampler.resample(frame):
                 chunks.append(piece.to_ndarray()[0])
                 samples += piece.samples
+                decoded += piece.samples
         if samples > MAX_AUDIO_S * SAMPLE_RATE:
             raise MediaError(f"the audio is longer than {MAX_AUDIO_S / 60:.0f} minutes")
     if not chunks:
@@ -149,9 +163,21 @@ def _decode_audio(container: InputContainer) -> NDArray[np.float32]:
     claimed_s = 0.0 if container.format.name in LENGTHLESS else (container.duration or 0) / av.time_base
     if reached_s < claimed_s * (1 - MAX_LOST) - MAX_LOST_S:
         raise MediaError("the file breaks off before the end that it claims")
-    if samples / SAMPLE_RATE < audio_s * (1 - MAX_LOST) - MAX_LOST_S:
+    # A packet before a gap claims the gap too (mp4): none holds more than the fullest.
+    audio_s = sum(min(claim_s, fullest_s) for claim_s in claims_s)
+    if decoded / SAMPLE_RATE < audio_s * (1 - MAX_LOST) - MAX_LOST_S:
         raise MediaError("much of the audio is damaged")
-    return np.nan_to_num(np.concatenate(chunks), nan=0.0, posinf=0.0, neginf=0.0)
+    return _in_range(np.nan_to_num(np.concatenate(chunks), nan=0.0, posinf=0.0, neginf=0.0))
+
+
+def _in_range(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The samples within MAX_PEAK: scaled where they are loud throughout, clipped where only single ones are."""
+    level = np.abs(samples)
+    if level.max(initial=0.0) <= MAX_PEAK:
+        return samples
+    scale = max(1.0, float(np.quantile(level, LOUD_QUANTILE)))
+    scaled: NDArray[np.float32] = np.clip(samples / np.float32(scale), -MAX_PEAK, MAX_PEAK)
+    return scaled
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -26,8 +26,8 @@ class OcrError(Exception):
     """Tesseract cannot be used at all; the message says what to install."""
 
 
-class OcrTimeout(Exception):
-    """Tesseract did not finish one image in time; one sentence for the ledger."""
+class ReadingError(Exception):
+    """Tesseract did not get through one image; one sentence for the ledger."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def read_cover(path: Path, languages: str) -> Reading:
 
     Raises:
         MediaError: the file cannot be read.
-        OcrTimeout: Tesseract takes too long over it.
+        ReadingError: Tesseract takes too long over it, or breaks down.
     """
     image = open_image(path)
     longer = max(image.size)
@@ -100,10 +100,10 @@ def _words(image: Image.Image, languages: str, mode: int) -> list[_Word]:
             timeout=PASS_LIMIT_S,
             output_type=pytesseract.Output.DICT,
         )
-    except pytesseract.TesseractError:
-        raise
+    except pytesseract.TesseractError as error:  # its message names temporary files: no two would be equal
+        raise ReadingError(f"Tesseract broke down over it (exit code {error.status})") from error
     except RuntimeError as error:  # so pytesseract says that the time is up
-        raise OcrTimeout(f"Tesseract took longer than {PASS_LIMIT_S:.0f} s") from error
+        raise ReadingError(f"Tesseract took longer than {PASS_LIMIT_S:.0f} s") from error
     lines = zip(found["block_num"], found["par_num"], found["line_num"], strict=True)
     return [
         _Word(text.strip(), float(confidence), line)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -11,11 +11,13 @@ from tqdm import tqdm
 from ingest.catalog import TEXT_OF_STAGE, Catalog, Entry, Stage, Text
 
 LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
+FRAME = "frame"  # the source of a cover that was taken from the video
+GONE = "the file is gone from the data folder: `python -m ingest retry`, then `run`, fetches it again if it has a link"
 
 
 @dataclass
 class StageReport:
-    """What a run of a stage did; `waiting` items stay due because their download is still to come."""
+    """What a run of a stage did; `waiting` items stay due, for their download is to come or came in the meantime."""
 
     stage: Stage
     done: int = 0
@@ -34,6 +36,7 @@ class StageRun:
         self.catalog, self.stage = catalog, stage
         self.report = StageReport(stage)
         self.due = catalog.due(stage)
+        self._read: dict[str, frozenset[str]] = {}  # of each item at work: the digests of the files it is made from
         terminal = sys.stderr.isatty()
         self._lines = progress and not terminal and bool(self.due)
         self._bar = tqdm(total=len(self.due), desc=stage, unit="video", disable=not (progress and terminal))
@@ -48,23 +51,28 @@ class StageRun:
             self._line()
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
-        return ((entry.video.id, entry) for entry in self.catalog.entries(self.due))
+        for entry in self.catalog.entries(self.due):
+            self._read[entry.video.id] = self._files(entry)
+            yield entry.video.id, entry
 
     def text(self, video_id: str, text: Text) -> None:
-        self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text)
-        self._count("done")
+        self._close(video_id, "done", lambda: self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text))
 
     def done(self, video_id: str) -> None:
-        self.catalog.finish(video_id, self.stage, "done")
-        self._count("done")
+        self._close(video_id, "done", lambda: self.catalog.finish(video_id, self.stage, "done"))
 
     def absent(self, video_id: str) -> None:
-        self.catalog.finish(video_id, self.stage, "absent")
-        self._count("absent")
+        self._close(video_id, "absent", lambda: self.catalog.finish(video_id, self.stage, "absent"))
 
     def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
-        self.catalog.fail(video_id, self.stage, error, text)
-        self._count("failed")
+        self._close(video_id, "failed", lambda: self.catalog.fail(video_id, self.stage, error, text))
+
+    def fetch_again(self, video_id: str) -> None:
+        """Make the download of a video due, whose files have disappeared, and leave it due here."""
+        with self.catalog.transaction():
+            self.catalog.fail(video_id, "download", GONE)
+            self.catalog.retry("download", [video_id])
+        self._count("waiting")
 
     def no_media(self, video_id: str, entry: Entry, engine: Text) -> None:
         """Close, or leave due, the line of a video that has no file for this stage."""
@@ -74,6 +82,21 @@ class StageRun:
             self.fail(video_id, f"no media: the download failed ({self.catalog.error(video_id, 'download')})", engine)
         else:
             self.absent(video_id)
+
+    def _close(self, video_id: str, outcome: str, write: Callable[[], None]) -> None:
+        """Write an outcome, unless another process has replaced the files it is made from: then it stays due."""
+        with self.catalog.transaction():
+            entry = self.catalog.get(video_id)
+            current = entry is not None and self._files(entry) == self._read.pop(video_id)
+            if current:
+                write()
+        self._count(outcome if current else "waiting")
+
+    def _files(self, entry: Entry) -> frozenset[str]:
+        """The digests of what this stage reads: the pictures if there are any, else the video."""
+        moving = frozenset(media.sha256 for media in entry.media if media.kind == "video")
+        still = frozenset(media.sha256 for media in entry.media if media.kind != "video" and media.source != FRAME)
+        return {"download": frozenset[str](), "ocr": still or moving, "transcribe": moving}[self.stage]
 
     def _count(self, outcome: str) -> None:
         setattr(self.report, outcome, getattr(self.report, outcome) + 1)

@@ -20,13 +20,12 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind, Stage, Text
-from ingest.outcomes import StageReport, StageRun
+from ingest.outcomes import FRAME, GONE, StageReport, StageRun
 from ingest.settings import Settings
 from ingest.workers import WorkerError, cores, each
 
 FETCHES = 8  # downloads at once: enough to hide the waiting, few enough not to be turned away
 DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
-FRAME = "frame"  # the source of a cover that was taken from the video
 
 
 class StageError(Exception):
@@ -55,8 +54,10 @@ def run_stage(
                 _ocr(run, settings.ocr_languages, processes or cores())
             else:
                 _transcribe(run, settings.whisper, processes or cores(), batch)
-        except (sqlite3.OperationalError, OSError) as error:
-            raise StageError(f"{catalog.data} cannot be written: {error}. What is finished stays") from error
+        except sqlite3.OperationalError as error:
+            raise StageError(f"{catalog.path} cannot be written: {error}. What is finished stays") from error
+        except OSError as error:
+            raise StageError(f"`{stage}` had to stop: {error}. What is finished stays") from error
     return run.report
 
 
@@ -102,13 +103,21 @@ def _download(run: StageRun) -> None:
         try:
             while True:
                 while len(waiting) < 2 * FETCHES and (pair := next(entries, None)):
-                    job = pool.submit(fetch_all, _missing(pair[1]), run.catalog.media_folder(pair[0]))
-                    waiting[job] = pair[0]
+                    video_id, entry = pair
+                    folder = run.catalog.media_folder(video_id)
+                    for leftover in folder.glob(".download-*"):  # of a run that was killed: this one holds the lock
+                        leftover.unlink()
+                    waiting[pool.submit(fetch_all, _missing(entry), folder)] = video_id
                 if not waiting:
                     return
                 for job in wait(waiting, return_when=FIRST_COMPLETED).done:
                     video_id = waiting.pop(job)
-                    came, error = job.result()
+                    try:
+                        came, error = job.result()
+                    except OSError:  # the disk
+                        raise
+                    except Exception as unforeseen:  # as below: a hostile answer is its own item's failure
+                        came, error = [], f"{type(unforeseen).__name__}: {unforeseen}"
                     for kind, position, path in came:
                         run.catalog.put_media(video_id, kind, path, "downloaded", position=position)
                     if error:
@@ -122,7 +131,7 @@ def _download(run: StageRun) -> None:
 
 def _missing(entry: Entry) -> list[Missing]:
     """The files to fetch. A frame that was taken from the video only stood in for the cover."""
-    have = {(media.kind, media.position) for media in entry.media if media.source != FRAME}
+    have = {(media.kind, media.position) for media in entry.media if media.source != FRAME and media.path.is_file()}
     video = entry.video
     wanted: list[Missing] = [
         ("cover", 0, video.cover_sources),
@@ -132,16 +141,32 @@ def _missing(entry: Entry) -> list[Missing]:
     return [file for file in wanted if file[2] and file[:2] not in have]
 
 
+def _comes_again(run: StageRun, entry: Entry, needed: list[Media]) -> bool:
+    """Whether the download has to bring some of `needed` again, which are gone from the disk but have links."""
+    lost = {(media.kind, media.position) for media in needed if not media.path.is_file()}
+    comes = entry.states.get("download") != "failed" and any(file[:2] in lost for file in _missing(entry))
+    if comes:
+        run.fetch_again(entry.video.id)
+    return comes
+
+
+def _check_there(path: Path) -> None:
+    from ingest.media import MediaError
+
+    if not path.is_file():
+        raise MediaError(GONE)
+
+
 # -- ocr ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Pictures:
-    """What a worker reads for one video: its pictures, or a frame of its video, which it saves as `cover`."""
+    """What a worker reads for one video: its pictures, or a frame of its video, which it saves as `frame`."""
 
     pictures: tuple[tuple[str, Path], ...]  # what it is, for errors, and where
     video: Path | None
-    cover: Path
+    frame: Path
 
 
 @dataclass(frozen=True)
@@ -164,23 +189,31 @@ def _ocr(run: StageRun, languages: str, processes: int) -> None:
     def jobs() -> Iterator[tuple[str, _Pictures]]:
         for video_id, entry in run.entries():
             video = entry.file("video")
-            pictures = {media.sha256: media for media in reversed(entry.media) if media.kind != "video"}
-            if pictures or video:  # a photo post's cover is one of its slides: equal files are read once
-                labelled = tuple((_label(media), media.path) for media in reversed(pictures.values()))
-                cover = run.catalog.media_folder(video_id) / "cover.jpg"
-                yield video_id, _Pictures(labelled, video.path if video else None, cover)
-            else:
+            still = [media for media in entry.media if media.kind != "video"]
+            still = [media for media in still if media.source != FRAME or media.path.is_file()]  # it can be taken again
+            pictures = {media.sha256: media for media in reversed(still)}
+            if not (still or video):
                 run.no_media(video_id, entry, engine)
+            elif not _comes_again(run, entry, still or [media for media in (video,) if media]):
+                # a photo post's cover is one of its slides: equal files are read once
+                labelled = tuple((_label(media), media.path) for media in reversed(pictures.values()))
+                yield video_id, _Pictures(labelled, video.path if video else None, frame_of(video_id))
+
+    def frame_of(video_id: str) -> Path:
+        return run.catalog.media_folder(video_id) / "frame.jpg"
+
+    def limit_s(job: _Pictures) -> float:
+        return ocr.IMAGE_LIMIT_S * max(1, len(job.pictures))
 
     read = partial(_read_pictures, languages=languages)
-    for video_id, outcome in each(read, jobs(), processes=processes, limit_s=ocr.IMAGE_LIMIT_S):
+    for video_id, outcome in each(read, jobs(), processes=processes, limit_s=limit_s):
         if isinstance(outcome, Exception):
             _close(run, video_id, outcome, engine)
             continue
         made = Text(outcome.text, engine.engine, engine.version, languages, confidence=outcome.confidence)
         entry = run.catalog.get(video_id)
-        if entry and not entry.file("cover") and not entry.file("slide"):
-            run.catalog.put_media(video_id, "cover", run.catalog.media_folder(video_id) / "cover.jpg", FRAME)
+        if entry and not any(media.kind != "video" and media.source != FRAME for media in entry.media):
+            run.catalog.put_media(video_id, "cover", frame_of(video_id), FRAME)
         if outcome.errors:
             run.fail(video_id, outcome.errors, made)
         else:
@@ -197,22 +230,24 @@ def _read_pictures(job: _Pictures, languages: str) -> _Read:
     # a limit below torch's own number of threads makes it leave out work without a word, and Whisper writes nonsense.
     os.environ["OMP_THREAD_LIMIT"] = "1"
     from ingest.media import MediaError, poster
-    from ingest.ocr import OcrTimeout, read_cover
+    from ingest.ocr import ReadingError, read_cover
 
     pictures = job.pictures
     if not pictures and job.video:
+        _check_there(job.video)
         frame = poster(job.video)
-        part = job.cover.with_name(".cover.part")
+        part = job.frame.with_name(".frame.part")
         frame.save(part, "JPEG", quality=90)
-        part.replace(job.cover)
-        pictures = (("cover", job.cover),)
+        part.replace(job.frame)
+        pictures = (("cover", job.frame),)
     texts: list[str] = []
     confidences: list[float] = []
     errors: list[str] = []
     for label, path in pictures:
         try:
+            _check_there(path)
             reading = read_cover(path, languages)
-        except (MediaError, OcrTimeout) as error:
+        except (MediaError, ReadingError) as error:
             errors.append(f"{label}: {error}")
             continue
         texts.append(reading.text)
@@ -226,17 +261,17 @@ def _read_pictures(job: _Pictures, languages: str) -> _Read:
 
 
 def _transcribe(run: StageRun, whisper: str, processes: int, batch: int | None) -> None:
-    from ingest import media
     from ingest.weights import WeightsError
 
     unreadable = Text(None, "whisper")
 
     def files() -> Iterator[tuple[str, Path]]:
         for video_id, entry in run.entries():
-            if video := entry.file("video"):
-                yield video_id, video.path
-            else:
+            video = entry.file("video")
+            if not video:
                 run.no_media(video_id, entry, unreadable)
+            elif not _comes_again(run, entry, [video]):
+                yield video_id, video.path
 
     wanted = files()
     first = next(wanted, None)
@@ -251,7 +286,7 @@ def _transcribe(run: StageRun, whisper: str, processes: int, batch: int | None) 
     unreadable = transcriber.unreadable
 
     def audios() -> Iterator[tuple[str, Any]]:
-        heard = each(media.audio, chain([first], wanted), processes=processes, limit_s=DECODE_LIMIT_S)
+        heard = each(_audio, chain([first], wanted), processes=processes, limit_s=lambda _: DECODE_LIMIT_S)
         for video_id, samples in heard:
             if isinstance(samples, Exception):
                 _close(run, video_id, samples, unreadable)
@@ -260,6 +295,14 @@ def _transcribe(run: StageRun, whisper: str, processes: int, batch: int | None) 
 
     for video_id, text in transcriber.run(audios(), batch or BATCH):
         run.text(video_id, text)
+
+
+def _audio(path: Path) -> Any:
+    """In a worker: the samples of a video."""
+    from ingest.media import audio
+
+    _check_there(path)
+    return audio(path)
 
 
 def _close(run: StageRun, video_id: str, error: Exception, engine: Text) -> None:

@@ -21,6 +21,7 @@ from ingest.media import SAMPLE_RATE
 from ingest.weights import WeightsError, resolve
 
 ENGINE = "whisper"
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # fetch nothing, run no model's code
 BATCH = 8  # windows at once: on two cores 1.2 (base) to 1.8 (tiny) times as fast as one by one; 16 is no faster
 WINDOW_S = 30.0  # what Whisper was trained on
 TICK_S = 0.02  # between two of Whisper's timestamp tokens
@@ -83,11 +84,11 @@ class Transcriber:
         transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
-            if transformers.AutoConfig.from_pretrained(weights.folder, local_files_only=True).model_type != "whisper":
+            if transformers.AutoConfig.from_pretrained(weights.folder, **LOCAL).model_type != "whisper":
                 raise ValueError("its config.json is of another model")
-            self._processor = transformers.WhisperProcessor.from_pretrained(weights.folder, local_files_only=True)
+            self._processor = transformers.WhisperProcessor.from_pretrained(weights.folder, **LOCAL)
             self._model: Any = transformers.WhisperForConditionalGeneration.from_pretrained(
-                weights.folder, use_safetensors=True, dtype=_precision(), local_files_only=True
+                weights.folder, use_safetensors=True, dtype=_precision(), **LOCAL
             )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise WeightsError(f"{weights.folder} holds no Whisper that can be loaded: {error}") from error
@@ -195,9 +196,10 @@ class Transcriber:
     def _split(self, tokens: list[int], length_s: float) -> tuple[list[tuple[int, int, float, float]], float]:
         """The segments in a window's tokens as (first token, past the last, start, end), and the seconds now done.
 
-        Whisper writes <|start|> words <|end|> for each. Where the words break off without an end, the window ended in
-        the middle of a sentence and the next one starts with it; unless hardly anything would be done by then, or
-        hardly anything would be left: then the words are taken as they are, to the end of the window.
+        Whisper writes <|start|> words <|end|> for each. Where the words break off without an end, or nothing but a
+        start follows the last end, the window ended in the middle of a sentence and the next one starts with it;
+        unless hardly anything would be done by then, or hardly anything would be left: then any words are taken as
+        they are, to the end of the window.
         """
         pieces: list[tuple[int, int, float, float]] = []
         start_s, first = 0.0, 0
@@ -211,7 +213,8 @@ class Transcriber:
                 pieces.append((first, position, start_s, time_s))
             start_s, first, open_words = time_s, position + 1, False
         done_s = pieces[-1][3] if pieces else 0.0
-        if open_words and MIN_ADVANCE_S <= done_s <= length_s - TAIL_S:
+        resumes = open_words or (len(tokens) > 1 and min(tokens[-2:]) >= self._first_time)
+        if resumes and MIN_ADVANCE_S <= done_s <= length_s - TAIL_S:
             return pieces, done_s
         if open_words and start_s < length_s:
             pieces.append((first, len(tokens), start_s, length_s))

@@ -27,26 +27,33 @@ def cores() -> int:
 
 
 def each(
-    function: Callable[[Item], Result], items: Iterable[tuple[Key, Item]], *, processes: int, limit_s: float
+    function: Callable[[Item], Result],
+    items: Iterable[tuple[Key, Item]],
+    *,
+    processes: int,
+    limit_s: Callable[[Item], float],
 ) -> Iterator[tuple[Key, Result | Exception]]:
     """`function(item)` for every (key, item), as (key, result) in the order in which they finish.
 
-    What the function raises stands in the place of its result; a worker that dies or exceeds `limit_s` seconds gives
-    a WorkerError. Items are drawn as workers come free. Processes are spawned, for the parent may hold threads; they
+    What the function raises stands in the place of its result; a worker that dies, or exceeds the `limit_s` of
+    its item in seconds, gives a WorkerError. Items are drawn as workers come free. Processes are spawned, for the parent may hold threads; they
     end with it, however it ends, and leave Ctrl-C to it.
     """
     source = iter(items)
-    waiting: dict[Future[Any], Key] = {}
+    waiting: dict[Future[Any], tuple[Key, float]] = {}
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(processes, TASKS_A_PROCESS, _end_with_parent, context=context)
     try:
         while True:
             while len(waiting) < processes * IN_FLIGHT and (pair := next(source, None)):
-                waiting[pool.schedule(function, args=(pair[1],), timeout=limit_s)] = pair[0]
+                key, item = pair
+                seconds = limit_s(item)
+                waiting[pool.schedule(function, args=(item,), timeout=seconds)] = key, seconds
             if not waiting:
                 return
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), _outcome(future, limit_s)
+                key, seconds = waiting.pop(future)
+                yield key, _outcome(future, seconds)
     finally:
         pool.stop()  # type: ignore[no-untyped-call]
         pool.join()

@@ -1,6 +1,7 @@
 """python -m retrieval: build, search, evaluate and keep generations."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,7 +119,7 @@ def evaluate(
     beir: Annotated[Path | None, typer.Option(help="BEIR folder; its own corpus is indexed aside.")] = None,
     per_query: Annotated[bool, typer.Option("--per-query", help="List the place of every target.")] = False,
     indexes: Indexes = _settings.indexes,
-    encoder: Encoder = _settings.encoder,
+    encoder: Annotated[str | None, typer.Option(help="With --beir: another embedding model than the default.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -131,10 +132,12 @@ def evaluate(
 
         if (queries is None) == (beir is None):
             _fail("give either --queries FILE or --beir FOLDER")
+        if queries is not None and encoder is not None:
+            _fail("--encoder goes with --beir; questions are asked of the current generation with its own encoder")
         if queries is not None:
             result = run(Searcher.open(indexes), read_queries(queries), progress=not quiet)
         elif beir is not None:
-            result = evaluate_beir(beir, indexes, Loaded(encoder), progress=not quiet)
+            result = evaluate_beir(beir, indexes, Loaded(encoder or _settings.encoder), progress=not quiet)
         if as_json:
             print(result.model_dump_json())
         else:
@@ -203,7 +206,8 @@ def _print_answer(answer: "Answer", data: Path) -> None:
         catalog = None
     for hit in answer.hits:
         entry = catalog.get(hit.id) if catalog else None
-        print(f"{hit.rank:>3}. {hit.score:7.3f}  {entry.video.permalink or hit.id if entry else hit.id}")
+        where = entry.video.permalink if entry else ""
+        print(f"{hit.rank:>3}. {hit.score:7.3f}  {_line(where or hit.id, 0, 200)}")
         if entry and entry.video.description:
             print(f"     {_line(entry.video.description, 0, 90)}")
         for reason in hit.explanation[:3]:
@@ -250,6 +254,8 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (RetrievalError, CatalogError, WeightsError, OSError) as error:
         _fail(str(error))
+    except sqlite3.Error as error:
+        _fail(f"a database file is damaged ({error}); vectors.sqlite may be deleted, a catalogue imported again")
 
 
 if __name__ == "__main__":

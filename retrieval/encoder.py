@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.cpu import has_bf16, obey_thread_limit
-from ingest.weights import resolve
+from ingest.weights import WeightsError, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -49,12 +49,17 @@ class Encoder:
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         obey_thread_limit()
         weights = resolve(name)
-        self.name, self.sha256 = weights.name, weights.sha256
-        self._model = SentenceTransformer(str(weights.folder), local_files_only=True, trust_remote_code=False)
+        # a folder by its whole path: the name is kept in manifests and read from wherever a search is started
+        self.name = str(weights.folder.resolve()) if weights.source == "folder" else weights.name
+        self.sha256 = weights.sha256
+        try:
+            self._model = SentenceTransformer(str(weights.folder), local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise WeightsError(f"{weights.folder} holds no sentence-transformers model: {error}") from error
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.precision = precision or self._best_precision()
         self.key = hashlib.sha256(
-            repr((self.sha256, self.precision, self._model.max_seq_length, self._model.prompts)).encode()
+            repr((self.sha256, self.precision, _settings_sha256(weights.folder))).encode()
         ).hexdigest()
 
     def passages(self, texts: Sequence[str]) -> Vectors:
@@ -94,6 +99,12 @@ class Encoder:
         self.precision = "bf16"
         close = float((exact * self.passages(_PROBES)).sum(axis=1).min()) >= MIN_BF16_COSINE
         return "bf16" if close else "fp32"
+
+
+def _settings_sha256(folder: Path) -> list[str]:
+    """What beside the weights decides a vector: tokenizer, pooling, prompts, lengths, all in small text files."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".txt") and path.is_file())
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
 
 
 class VectorCache:

@@ -9,11 +9,13 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import ir_measures
 from ir_measures import RR, Success, nDCG
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 
 from retrieval.encoder import Encoder
 from retrieval.errors import EvaluationError
@@ -21,6 +23,7 @@ from retrieval.fields import Document, plain_document
 from retrieval.fusion import LANES, Lane
 from retrieval.generation import CACHE_FILE, build, open_current
 from retrieval.search import Searcher
+from scraper.records import MAX_MADE_TEXT_CHARS, Text, clean_text
 
 MEASURES = (RR, Success @ 1, Success @ 5, Success @ 10, nDCG @ 10)
 MAIN_LANE: Lane = "hybrid"
@@ -64,7 +67,7 @@ def read_queries(path: Path) -> list[Query]:
     """
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EvaluationError(f"{path} cannot be read as a query file: {error}") from error
     if not isinstance(raw, list) or not raw:
         raise EvaluationError(f'{path} is no list of questions like [{{"text": "...", "target": "..."}}]')
@@ -73,7 +76,7 @@ def read_queries(path: Path) -> list[Query]:
         text, target = (item.get("text"), item.get("target")) if isinstance(item, dict) else (None, None)
         if not (isinstance(text, str) and text.strip() and isinstance(target, str) and target):
             raise EvaluationError(f"{path}, question {number}: it needs a text and a target, both not empty")
-        queries.append(Query(f"q{number + 1}", text, {target: 1}))
+        queries.append(Query(f"q{number + 1}", clean_text(text), {target: 1}))
     return queries
 
 
@@ -84,23 +87,33 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
         EvaluationError: a file is missing or broken.
     """
     try:
-        documents = [
-            plain_document(row["_id"], row.get("title") or "", row.get("text") or "")
-            for row in _json_lines(folder / "corpus.jsonl")
-        ]
-        texts = {row["_id"]: row["text"] for row in _json_lines(folder / "queries.jsonl")}
+        corpus = [_Row.model_validate(row) for row in _json_lines(folder / "corpus.jsonl")]
+        texts = {row.id: row.text for row in map(_Row.model_validate, _json_lines(folder / "queries.jsonl"))}
         qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
         relevant: dict[str, dict[str, int]] = {}
         for line in qrels_file.read_text(encoding="utf-8").splitlines()[1:]:
             query, document, grade = line.split("\t")
             if int(grade) > 0:
                 relevant.setdefault(query, {})[document] = int(grade)
-        return documents, [Query(query, texts[query], grades) for query, grades in relevant.items()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        queries = [Query(query, texts[query], grades) for query, grades in relevant.items()]
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         raise EvaluationError(f"{folder} cannot be read as a BEIR folder: {type(error).__name__} {error}") from error
+    if not queries:
+        raise EvaluationError(f"{qrels_file} judges no document as relevant")
+    if len({row.id for row in corpus}) < len(corpus):
+        raise EvaluationError(f"{folder / 'corpus.jsonl'} holds an _id twice")
+    return [plain_document(row.id, row.title, row.text) for row in corpus], queries
 
 
-def _json_lines(path: Path) -> Iterator[dict[str, str]]:
+class _Row(BaseModel):
+    """A line of corpus.jsonl or queries.jsonl."""
+
+    id: str = Field(alias="_id")
+    title: Text = ""
+    text: Annotated[str, AfterValidator(partial(clean_text, max_chars=MAX_MADE_TEXT_CHARS))]
+
+
+def _json_lines(path: Path) -> Iterator[object]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             if line.strip():

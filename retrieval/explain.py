@@ -49,14 +49,17 @@ def mass(found: Iterable[Word]) -> float:
 
 def best_span(found: Sequence[Word]) -> tuple[int, int] | None:
     """The stretch of up to SPAN_CHARS that holds most idf mass, the shortest and first of equals."""
-    stretches = [
-        (found[first : last + 1], (found[first].start, found[last].end))
-        for first in range(len(found))
-        for last in range(first, len(found))
-        if last == first or found[last].end - found[first].start <= SPAN_CHARS
-    ]
-    best = max(stretches, key=lambda s: (mass(s[0]), s[1][0] - s[1][1], -s[1][0]), default=None)
-    return best[1] if best else None
+    best, best_key = None, (0.0, 0)
+    for first, word in enumerate(found):
+        terms: dict[str, float] = {}
+        for last in found[first:]:
+            if last.end - word.start > SPAN_CHARS and terms:
+                break
+            terms[last.term] = last.idf
+            key = (sum(terms.values()), word.start - last.end)
+            if best is None or key > best_key:
+                best, best_key = (word.start, last.end), key
+    return best
 
 
 def best_passage(

@@ -16,6 +16,7 @@ OVERVIEW = "overview"
 TEXT_FIELDS = ("description", "creator", "music", "cover", "transcript", "comments")
 FIELDS = (*TEXT_FIELDS, OVERVIEW)
 
+OVERVIEW_CHARS = 8_000  # more than any common encoder reads, and all of an ordinary video
 WINDOW_CHARS = 300  # about 55 English words: one thought, and well inside every encoder's limit
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
 
@@ -84,7 +85,7 @@ def _document(document_id: str, texts: dict[str, str], comments: Sequence[str], 
         texts["comments"] = "\n".join(comments)
     whole = " ".join(texts[name] for name in TEXT_FIELDS if name in texts)
     if whole:
-        passages[OVERVIEW] = [Passage(whole)]
+        passages[OVERVIEW] = [Passage(whole[:OVERVIEW_CHARS])]
     return Document(document_id, texts, passages)
 
 

@@ -20,6 +20,7 @@ METHODS: tuple[Method, ...] = ("zscore", "dbsf", "rrf")
 LANES: tuple[Lane, ...] = ("hybrid", "dense", "keyword")
 
 MAX_WEIGHT = 5.0  # of a field on top of its own weight; beyond it nothing else counts
+EQUAL = 1e-9  # scores that differ by less than this share of themselves are the same
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 DBSF_SIGMAS = 3.0  # Mazzeschi 2023: mean plus and minus three standard deviations become 1 and 0
 
@@ -68,10 +69,16 @@ def rank_positions(scores: Scores) -> Scores:
     return places
 
 
+def _deviation(scores: Scores) -> float:
+    """The standard deviation, 0 where it is only the rounding of equal scores."""
+    deviation = float(scores.std()) if len(scores) else 0.0
+    return deviation if deviation > EQUAL * float(np.abs(scores).max(initial=0.0)) else 0.0
+
+
 def _zscore(scores: Scores, present: NDArray[np.bool_]) -> Scores:
-    deviation = scores[present].std() if present.any() else 0.0
+    deviation = _deviation(scores[present])
     # one video alone, or all alike: nothing to tell apart, but still a score to explain
-    return (scores - scores[present].mean()) / deviation if deviation > 0 else scores
+    return (scores - scores[present].mean()) / deviation if deviation else scores
 
 
 def _dbsf(scores: Scores, present: NDArray[np.bool_]) -> Scores:
@@ -121,7 +128,7 @@ def fuse_keyword(split: Scores, method: Method) -> Scores:
     if method == "rrf":
         normal = np.where(scores > 0, 1.0 / (RRF_K + rank_positions(scores)), 0.0)
     else:
-        normal = scores / (scores.std() or scores.max(initial=0.0) or 1.0)
+        normal = scores / (_deviation(scores) or scores.max(initial=0.0) or 1.0)
         if method == "dbsf":
             normal = np.clip(normal / (2 * DBSF_SIGMAS), 0.0, 1.0)
     contributions = np.zeros((len(FIELDS), split.shape[1]))

@@ -32,6 +32,7 @@ CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
 _BUILDING = ".building-"
+_REBUILD = "run `python -m retrieval build`, or `rollback` to an earlier generation"
 
 
 class Manifest(BaseModel):
@@ -65,14 +66,17 @@ class Generation:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = _verified_manifest(folder)
-        self.ids: list[str] = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
+        try:
+            self.ids: list[str] = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
+            self.dense = {field: DenseIndex.load(folder, field) for field in FIELDS}
+            self.keyword = {name: KeywordIndex.load(folder, name) for name in ANALYSERS}
+            uri = (folder / "passages.sqlite").resolve().as_uri()
+            self._passages = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            self._passages.execute("SELECT text, marks FROM passages LIMIT 1").fetchone()
+        except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
+            raise GenerationError(f"{folder} cannot be loaded ({error}): {_REBUILD}") from error
         self.positions = {video_id: n for n, video_id in enumerate(self.ids)}
-        self.dense = {field: DenseIndex.load(folder, field) for field in FIELDS}
-        self.keyword = {name: KeywordIndex.load(folder, name) for name in ANALYSERS}
         self._lock = threading.Lock()
-        self._passages = sqlite3.connect(
-            f"file:{folder.resolve()}/passages.sqlite?mode=ro&immutable=1", uri=True, check_same_thread=False
-        )
 
     @property
     def name(self) -> str:
@@ -165,7 +169,7 @@ def current_name(indexes: Path) -> str:
     """The name in CURRENT."""
     try:
         name = (indexes / CURRENT).read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise GenerationError(f"no index in {indexes}: make one with `python -m retrieval build`") from error
     if name not in generation_names(indexes):
         raise GenerationError(
@@ -192,8 +196,10 @@ def rollback(indexes: Path, to: str | None = None) -> str:
     with _only_builder(indexes):
         names = generation_names(indexes)
         if to is None:
-            current = (indexes / CURRENT).read_text(encoding="utf-8").strip() if (indexes / CURRENT).exists() else "~"
-            earlier = [name for name in names if name < current]
+            try:
+                earlier = [name for name in names if name < current_name(indexes)]
+            except GenerationError:
+                earlier = names  # CURRENT is broken: the newest one is the way back
             if not earlier:
                 raise GenerationError(f"no generation in {indexes} is older than the current one")
             to = earlier[-1]
@@ -286,14 +292,13 @@ def _corpus_sha256(documents: Sequence[Document]) -> str:
 
 
 def _read_manifest(folder: Path) -> Manifest:
-    rebuild = "run `python -m retrieval build`, or `rollback` to an earlier generation"
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if isinstance(raw, dict) and raw.get("format") != FORMAT:
-            raise GenerationError(f"{folder} has format {raw.get('format')}, this program reads {FORMAT}: {rebuild}")
+            raise GenerationError(f"{folder} has format {raw.get('format')}, this program reads {FORMAT}: {_REBUILD}")
         return Manifest.model_validate(raw)
     except (OSError, ValueError, ValidationError) as error:
-        raise GenerationError(f"{folder} has no readable manifest ({error}): {rebuild}") from error
+        raise GenerationError(f"{folder} has no readable manifest ({error}): {_REBUILD}") from error
 
 
 def _verified_manifest(folder: Path) -> Manifest:
@@ -302,8 +307,7 @@ def _verified_manifest(folder: Path) -> Manifest:
         path = folder / name
         if not path.is_file() or _sha256(path) != wanted:
             raise GenerationError(
-                f"{path} {'differs from its manifest' if path.is_file() else 'is missing'}:"
-                " run `python -m retrieval build`, or `rollback` to an earlier generation"
+                f"{path} {'differs from its manifest' if path.is_file() else 'is missing'}: {_REBUILD}"
             )
     return manifest
 

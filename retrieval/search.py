@@ -15,9 +15,11 @@ from retrieval.explain import best_passage, best_span, moment, shared_words, tel
 from retrieval.fields import FIELDS, TEXT_FIELDS, Passage
 from retrieval.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
 from retrieval.generation import Generation, current_name, open_current
+from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a remembered video is told in a few sentences; the rest would only slow the keyword lane
 MAX_K = 1_000
+MAX_EXPLAINED = 300  # passages of a field that are looked through for the reason; a scrape has 20 comments
 
 
 class Reason(BaseModel):
@@ -75,15 +77,15 @@ class Searcher:
     """Answers from one generation with one encoder; safe to use from several threads.
 
     Raises:
-        GenerationError: the encoder's weights are not those that the generation was built with.
+        GenerationError: the encoder is not the one that the generation was built with, or was changed since.
     """
 
     def __init__(self, generation: Generation, encoder: Encoder) -> None:
         manifest = generation.manifest
-        if encoder.sha256 != manifest.encoder_sha256:
+        if encoder.key != manifest.encoder_key:
             raise GenerationError(
-                f"generation {manifest.name} was built with other weights of {manifest.encoder}"
-                f" ({manifest.encoder_sha256[:12]}, not {encoder.sha256[:12]}): run `python -m retrieval build`"
+                f"generation {manifest.name} was built with other weights or settings of {manifest.encoder}"
+                f" ({manifest.encoder_key[:12]}, not {encoder.key[:12]}): run `python -m retrieval build`"
             )
         self.generation = generation
         self.encoder = encoder
@@ -119,6 +121,7 @@ class Searcher:
                 it off in both lanes, 2 doubles it.
             vector: the query's unit vector, where it is already known.
         """
+        query = clean_text(query, MAX_QUERY_CHARS)
         own = self.generation.manifest.weights
         asked = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
         videos = len(self.generation.ids)
@@ -170,7 +173,7 @@ class Searcher:
         method: Method = "zscore",
     ) -> Answer:
         """The `k` best videos from place `offset` on, each with its reasons. An empty question has no hits."""
-        query = query[:MAX_QUERY_CHARS].strip()
+        query = clean_text(query, MAX_QUERY_CHARS)
         hits: list[Hit] = []
         timings: dict[str, float] = {}
         if query:
@@ -206,7 +209,8 @@ class Searcher:
         index = self.generation.dense[field]
         words, grams = ranking.idfs["words"], ranking.idfs["grams"]
         if lane == "keyword":
-            passage, found = best_passage(self.generation.passages(field, index.rows(video)), words, grams)
+            rows = index.rows(video)[:MAX_EXPLAINED]
+            passage, found = best_passage(self.generation.passages(field, rows), words, grams)
         elif index.present[video] and field in ranking.passage_scores:
             row = index.best_row(ranking.passage_scores[field], video)
             passage = self.generation.passages(field, range(row, row + 1))[0]

@@ -20,6 +20,8 @@ from pydantic import (
 
 MAX_TEXT_CHARS = 20_000  # a description has at most 4,000 on the site; five times that is no longer one
 MAX_MADE_TEXT_CHARS = 1_000_000  # a transcript: an hour of speech has some 50,000
+MAX_COMMENT_CHARS = 1_000  # the site allows 150
+MAX_COUNT = 10**12  # more than there are people and views of them; beyond it a file is broken or hostile
 MAX_COMMENTS = 2_000  # a scrape takes about 20; beyond this a file is broken or hostile
 MAX_LINKS = 50
 _UNCARRIABLE = re.compile("[\x00\ud800-\udfff]")
@@ -54,10 +56,19 @@ def _web_links(links: list[str]) -> list[str]:
     return list(dict.fromkeys(kept))[:MAX_LINKS]
 
 
+def _possible(count: int | None) -> int | None:
+    return count if count is not None and 0 <= count <= MAX_COUNT else None
+
+
+def _iso_date(shown: str | None) -> str | None:
+    return parse_posted(shown, None) if shown else None
+
+
 Text = Annotated[str, BeforeValidator(_as_text), AfterValidator(clean_text)]
 Handle = Annotated[Text, AfterValidator(_handle)]
 VideoId = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=r"^[0-9]{5,25}$")]
-Links = Annotated[list[str], AfterValidator(_web_links)]
+Links = Annotated[list[Text], AfterValidator(_web_links)]
+Count = Annotated[int | None, AfterValidator(_possible)]
 
 
 def parse_count(shown: str) -> int | None:
@@ -65,8 +76,8 @@ def parse_count(shown: str) -> int | None:
     match = _COUNT.fullmatch(shown)
     if not match:
         return None
-    number = float(match[1].replace(",", ""))
-    return round(number * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[match[2].upper()])
+    number = float(match[1].replace(",", "")) * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[match[2].upper()]
+    return round(number) if number <= MAX_COUNT else None
 
 
 def parse_posted(shown: str, scraped_at: float | None) -> str | None:
@@ -102,10 +113,10 @@ class Comment(_Record):
     """One comment: who wrote what, its counts as scraped and as integers, when as scraped."""
 
     username: Handle = ""
-    text: Text = ""
+    text: Annotated[Text, AfterValidator(lambda text: text[:MAX_COMMENT_CHARS])] = ""
     likes_shown: Text = ""
-    likes: int | None = None
-    replies: int | None = None
+    likes: Count = None
+    replies: Count = None
     posted_shown: Text = ""
 
 
@@ -130,15 +141,15 @@ class Video(_Record):
     creator_username: Handle = ""
     creator_nickname: Text = ""
     description: Text = ""
-    hashtags: list[str] = Field(default_factory=list)
+    hashtags: list[Text] = Field(default_factory=list)
     music_title: Text = ""
     music_link: Text = ""
     likes_shown: Text = ""
-    likes: int | None = None
+    likes: Count = None
     comments_shown: Text = ""
-    comment_count: int | None = None
+    comment_count: Count = None
     posted_shown: Text = ""
-    posted: str | None = None
+    posted: Annotated[str | None, AfterValidator(_iso_date)] = None
     comments: Annotated[list[Comment], Field(max_length=MAX_COMMENTS)] = Field(default_factory=list)
     captions: Annotated[list[Caption], Field(max_length=MAX_LINKS)] = Field(default_factory=list)
     video_sources: Links = Field(default_factory=list)
@@ -156,8 +167,8 @@ class Video(_Record):
         if not self.music_link.startswith(("https://", "http://")):
             derived["music_link"] = ""
         derived["hashtags"] = list(
-            dict.fromkeys(tag.lower() for tag in [*self.hashtags, *_HASHTAG.findall(self.description)])
-        )
+            dict.fromkeys(tag.lower() for tag in [*self.hashtags, *_HASHTAG.findall(self.description)] if tag)
+        )[:MAX_LINKS]
         if self.likes is None:
             derived["likes"] = parse_count(self.likes_shown)
         if self.comment_count is None:

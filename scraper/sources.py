@@ -92,7 +92,7 @@ def _read_file(path: Path) -> Iterator[Found | Problem]:
     elif start == "[":
         for index, item in _elements(text):
             yield _found(path, index, item)
-    elif start == "{":
+    elif start == "{" or path.suffix.lower() in (".jsonl", ".ndjson"):
         yield from _json_lines(path, text)
     else:
         yield Problem(str(path), None, "is neither JSON (a list or lines of records) nor a saved page")
@@ -100,12 +100,19 @@ def _read_file(path: Path) -> Iterator[Found | Problem]:
 
 def _elements(text: str) -> Iterator[tuple[int, object]]:
     """The elements of a JSON list one by one, so that what stands before a break is kept; an error is an element."""
-    decoder = json.JSONDecoder()
+    decoder = _decoder()
     at, index = text.index("[") + 1, 0
     while True:
         at = _skip(text, at)
         if text[at : at + 1] == "]":
-            return
+            at = _skip(text, at + 1)
+            if at == len(text):
+                return
+            if text[at] != "[":
+                yield index, ValueError("there is more behind the end of the list, which is not read")
+                return
+            at = _skip(text, at + 1)  # batches written one behind the other
+            continue
         try:
             item, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
@@ -120,6 +127,11 @@ def _elements(text: str) -> Iterator[tuple[int, object]]:
             return
 
 
+def _decoder() -> json.JSONDecoder:
+    """A whole number that Python would refuse to read (over 4,300 digits) costs its record, not the file."""
+    return json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 1000 else digits)
+
+
 def _skip(text: str, at: int) -> int:
     match = _JSON_SPACE.match(text, at)
     return match.end() if match else at
@@ -127,14 +139,14 @@ def _skip(text: str, at: int) -> int:
 
 def _json_lines(path: Path, text: str) -> Iterator[Found | Problem]:
     try:  # one record written over several lines is a JSON file, not JSON Lines
-        yield _found(path, 0, json.loads(text))
+        yield _found(path, 0, _decoder().decode(text))
         return
     except (ValueError, RecursionError):
         pass
     for index, line in enumerate(text.split("\n")):
         if line.strip():
             try:
-                item: object = json.loads(line)
+                item: object = _decoder().decode(line.strip())
             except (ValueError, RecursionError) as error:
                 item = ValueError(f"no JSON: {error}")
             yield _found(path, index, item)
@@ -155,7 +167,7 @@ def _found(path: Path, index: int | None, item: object) -> Found | Problem:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return Problem(str(path), index, f"{where}: {first['msg']} ({error.error_count()} in all)"[:MAX_REASON_CHARS])
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError) as error:
         return Problem(str(path), index, str(error)[:MAX_REASON_CHARS])
 
 
@@ -266,16 +278,21 @@ def _study_files(folder: Path, video_id: str) -> list[tuple[MediaKind, int, Path
     folders: tuple[tuple[MediaKind, str], ...] = (("cover", "coverphotos"), ("video", "videos"))
     for kind, subfolder in folders:
         for suffix in MEDIA_SUFFIXES[kind]:
-            if (path := folder / subfolder / f"{video_id}{suffix}").is_file():
+            if _own_file(path := folder / subfolder / f"{video_id}{suffix}"):
                 files.append((kind, 0, path))
                 break
     for number in range(1, 100):
         slides = [folder / "slides" / f"{video_id}_{number}{suffix}" for suffix in MEDIA_SUFFIXES["cover"]]
-        slide = next((path for path in slides if path.is_file()), None)
+        slide = next((path for path in slides if _own_file(path)), None)
         if slide is None:
             break
         files.append(("slide", number - 1, slide))
     return files
+
+
+def _own_file(path: Path) -> bool:
+    """Whether a file is there and is itself: a link among hostile files could name any other on this machine."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _saved_page(path: Path, text: str) -> Iterator[Found | Problem]:
@@ -297,11 +314,11 @@ def _saved_page(path: Path, text: str) -> Iterator[Found | Problem]:
         kinds: tuple[MediaKind, ...] = ("cover", "video")
         for kind in kinds:
             names = [path.parent / f"{kind}{suffix}" for suffix in MEDIA_SUFFIXES[kind]]
-            beside += [(kind, 0, file) for file in names if file.is_file()][:1]
+            beside += [(kind, 0, file) for file in names if _own_file(file)][:1]
     for index, item in enumerate(items.values()):
         try:
             found_item = _found(path, index, _page_item(item, path.stat().st_mtime))
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError, LookupError, OSError) as error:
             yield Problem(str(path), index, f"the video's data has an unknown form: {error}"[:MAX_REASON_CHARS])
             continue
         yield found_item if isinstance(found_item, Problem) else Found(found_item.video, {}, beside)

@@ -62,3 +62,9 @@ def test_every_subcommand_is_documented_and_helps_with_an_example() -> None:
         for name, command in typer.main.get_command(PROGRAMS[program]).commands.items():  # type: ignore[attr-defined]
             assert f"{program} {name}" in text, f"{program} {name} is nowhere documented"
             assert command.help and f"{program} {name}" in (command.epilog or ""), f"{program} {name} has no example"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_links_to_is_there(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []

@@ -82,7 +82,7 @@ def test_a_weight_of_zero_takes_its_field_out_and_reset_brings_it_back(page: Pag
     page.goto(server)
     ask(page, QUESTION)
     first = page.locator("article").first
-    expect(first.locator("tbody th", has_text="Said")).to_have_count(1)
+    expect(first.locator("tbody th", has_text="Said")).to_have_count(2)  # words and meaning
     page.get_by_role("button", name="Weights").click()
     slider = page.locator("#weight-transcript input[type=range]")
     slider.focus()
@@ -91,7 +91,7 @@ def test_a_weight_of_zero_takes_its_field_out_and_reset_brings_it_back(page: Pag
     without = api(server, QUESTION, w="transcript:0")["hits"][0]["score"]
     expect(first.locator("tfoot data")).to_have_attribute("value", re.compile(f"^{without:.6f}"[:8]))
     page.locator("#weights").get_by_role("button", name="Reset", exact=True).click()
-    expect(first.locator("tbody th", has_text="Said")).to_have_count(1)
+    expect(first.locator("tbody th", has_text="Said")).to_have_count(2)  # words and meaning
 
 
 def test_the_lane_can_be_chosen(page: Page, server: str) -> None:

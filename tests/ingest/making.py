@@ -36,10 +36,15 @@ def video(
     samples: NDArray[np.float32] | None,
     seconds: float = 2.0,
     pictures: list[Image.Image] | None = None,
+    late: dict[float, float] | None = None,
 ) -> Path:
-    """An mp4 (H.264 and AAC) with `pictures` spread over its length, and `samples` or no audio track at all."""
+    """An mp4 or mkv (H.264, AAC) with `pictures` spread over its length, and `samples` or no audio track at all.
+
+    What follows each second of `samples` named in `late` is put that many seconds later: a late start, gaps.
+    """
     pictures = pictures or [Image.new("RGB", (160, 288), (200, 60, 60))]
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+    options = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=options) as container:
         moving = container.add_stream("libx264", rate=FPS)
         moving.width, moving.height, moving.pix_fmt = *pictures[0].size, "yuv420p"
         sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono") if samples is not None else None
@@ -53,7 +58,8 @@ def video(
         if sound is not None and samples is not None:
             for start in range(0, len(samples), 1024):
                 piece = av.AudioFrame.from_ndarray(samples[None, start : start + 1024], "fltp", "mono")
-                piece.sample_rate, piece.pts = SAMPLE_RATE, start
+                shift_s = sum(by_s for from_s, by_s in (late or {}).items() if start >= from_s * SAMPLE_RATE)
+                piece.sample_rate, piece.pts = SAMPLE_RATE, start + round(shift_s * SAMPLE_RATE)
                 container.mux(sound.encode(piece))
             container.mux(sound.encode(None))
     return path

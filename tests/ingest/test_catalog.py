@@ -1,5 +1,6 @@
 import sqlite3
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,19 +127,23 @@ def test_failures_are_counted_and_retried_by_stage_id_and_error(catalog: Catalog
     assert catalog.failures("ocr")[1]["tries"] == 2
 
 
-def test_two_processes_write_side_by_side(tmp_path: Path) -> None:
+FILL = """
+import sys
+from pathlib import Path
+from ingest.catalog import Catalog
+from scraper.records import Video
+with Catalog(Path(sys.argv[1])) as own:
+    for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100):
+        own.put_video(Video(id=str(number)))
+"""
+
+
+def test_processes_write_side_by_side(tmp_path: Path) -> None:
     Catalog(tmp_path, create=True).close()
-
-    def fill(start: int) -> None:
-        with Catalog(tmp_path) as own:
-            for number in range(start, start + 100):
-                own.put_video(video(str(number)))
-
-    threads = [threading.Thread(target=fill, args=(start,)) for start in (10_000, 10_050, 20_000)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    running = [
+        subprocess.Popen([sys.executable, "-c", FILL, str(tmp_path), start]) for start in ("10000", "10050", "20000")
+    ]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     with Catalog(tmp_path) as catalog:
         assert len(catalog.ids()) == 250
 
@@ -162,3 +167,35 @@ def test_a_missing_newer_or_broken_catalogue_is_refused_with_a_hint(tmp_path: Pa
     (tmp_path / "broken" / "catalog.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(CatalogError, match="cannot be opened"):
         Catalog(tmp_path / "broken")
+
+
+def test_an_imported_null_replaces_no_text_and_a_text_replaces_a_null(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.import_text(ID, "cover", "kept")
+    assert not catalog.import_text(ID, "cover", None)
+    assert state(catalog, "ocr") == "done"
+    catalog.fail(ID, "ocr", "truncated", Text(None, "tesseract"))
+    assert catalog.import_text(ID, "cover", "known elsewhere")
+    assert state(catalog, "ocr") == "done"
+
+
+def test_a_transaction_inside_another_is_undone_by_itself(catalog: Catalog) -> None:
+    with catalog.transaction():
+        catalog.put_video(video("70001"))
+        with pytest.raises(RuntimeError), catalog.transaction():
+            catalog.put_video(video("70002"))
+            raise RuntimeError
+        catalog.put_video(video("70003"))
+    assert catalog.ids() == ["70001", "70003"]
+
+
+def test_of_two_scrapes_of_the_same_second_the_same_wins_in_either_order(tmp_path: Path) -> None:
+    scrapes = [video(description="one"), video(description="two")]
+    winners = []
+    for number, order in enumerate((scrapes, scrapes[::-1])):
+        with Catalog(tmp_path / str(number), create=True) as own:
+            outcomes = [own.put_video(scrape) for scrape in [*order, *order]]
+            entry = own.get(ID)
+            assert "updated" not in outcomes[2:]
+        winners.append(entry and entry.video.description)
+    assert winners[0] == winners[1]

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -65,3 +66,26 @@ def test_the_real_study_has_1462_usable_records(shared_data: Path, tmp_path: Pat
         report = import_source(catalog, shared_data / "tiktok")
         assert (report.new, len(report.problems), len(catalog.ids(usable=True))) == (3100, 0, 1462)
         assert import_source(catalog, shared_data / "tiktok").unchanged == 3100
+
+
+def test_a_cover_that_changed_in_place_is_noticed(study: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, study)
+        with (study / "coverphotos" / f"{ONE}.jpg").open("r+") as file:  # the same inode, as `cp` over it would
+            file.write("b cover")
+        assert import_source(catalog, study).media == 1
+        entry = catalog.get(ONE)
+    assert entry and entry.media[0].path.read_text() == "b cover"
+    assert entry.media[0].sha256 == hashlib.sha256(b"b cover").hexdigest()
+
+
+def test_a_file_that_cannot_be_read_costs_only_itself(study: Path, tmp_path: Path) -> None:
+    write(study / "videos" / f"{TWO}.mp4", "x")
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        blocked = catalog.media_folder(TWO)
+        blocked.parent.mkdir(parents=True, exist_ok=True)
+        blocked.rmdir() if blocked.is_dir() else None
+        blocked.write_text("a file where the folder should be")
+        report = import_source(catalog, study)
+        assert (report.new, report.media) == (2, 1)
+        assert any("cannot be taken over" in problem.reason for problem in report.problems)

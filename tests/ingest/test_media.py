@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -46,6 +47,49 @@ def test_audio_is_mono_at_16_khz_and_as_long_as_the_video(tmp_path: Path) -> Non
     assert samples.ndim == 1
     assert len(samples) / media.SAMPLE_RATE == pytest.approx(3, abs=0.1)
     assert 0.1 < np.abs(samples).max() <= 1.5
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("from_s", [0, 2])
+def test_audio_that_starts_late_or_pauses_lies_on_the_timeline_of_the_video(
+    tmp_path: Path, suffix: str, from_s: int
+) -> None:
+    path = making.video(tmp_path / f"video.{suffix}", making.voice(4), 7, late={from_s: 3})
+    samples = audio(path)
+    heard_s = np.flatnonzero(np.abs(samples) > 0.05) / media.SAMPLE_RATE
+    assert not np.any((heard_s > from_s + 0.1) & (heard_s < from_s + 2.9))
+    assert heard_s[0] == pytest.approx(0 if from_s else 3, abs=0.1)
+    assert heard_s[-1] == pytest.approx(6.9, abs=0.1)
+    assert len(samples) / media.SAMPLE_RATE == pytest.approx(7, abs=0.15)
+
+
+def test_an_absurd_time_stamp_adds_no_silence(tmp_path: Path) -> None:
+    samples = audio(making.video(tmp_path / "video.mkv", making.voice(4), 4, late={2: 5_000_000}))
+    assert len(samples) / media.SAMPLE_RATE == pytest.approx(4, abs=0.1)
+
+
+def test_zeros_in_a_file_that_pauses_are_still_an_error(tmp_path: Path) -> None:
+    path = making.video(tmp_path / "video.mp4", making.voice(10), 13, late={2: 3})
+    content = bytearray(path.read_bytes())
+    third = len(content) // 3
+    content[third : 2 * third] = bytes(third)
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"damaged|broken"):
+        audio(path)
+
+
+@pytest.mark.parametrize("broken", [slice(None), slice(5_000, 5_001)], ids=["everywhere", "in one sample"])
+def test_float_samples_far_out_of_range_come_back_into_it(tmp_path: Path, broken: slice) -> None:
+    samples = making.voice(2)
+    samples[broken] = 1e5 * (samples[broken] + 0.1)
+    with av.open(str(tmp_path / "loud.wav"), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
+        frame.sample_rate = media.SAMPLE_RATE
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    level = np.abs(audio(tmp_path / "loud.wav"))
+    assert level.max() <= media.MAX_PEAK
+    assert np.quantile(level, 0.9) > 0.1
 
 
 def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None:

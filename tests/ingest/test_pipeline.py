@@ -209,7 +209,7 @@ def die(item: int) -> int:
 
 
 def test_a_worker_that_crashes_or_hangs_costs_only_its_item() -> None:
-    made = dict(each(die, ((n, n) for n in range(8)), processes=2, limit_s=3))
+    made = dict(each(die, ((n, n) for n in range(8)), processes=2, limit_s=lambda _: 3))
     assert sorted(n for n, outcome in made.items() if outcome == n) == [0, 4, 5, 6, 7]
     assert isinstance(made[1], WorkerError)
     assert isinstance(made[2], WorkerError)

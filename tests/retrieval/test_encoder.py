@@ -1,9 +1,10 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ingest.weights import WeightsError
+from ingest.weights import WeightsError, resolve
 from retrieval.encoder import MIN_BF16_COSINE, Encoder, VectorCache
 
 
@@ -46,3 +47,17 @@ def test_a_model_that_is_not_there_is_a_clear_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsError, match="nobody/no-such-model"):
         Encoder("nobody/no-such-model")
+
+
+def test_other_settings_beside_the_same_weights_are_another_encoder(tmp_path: Path) -> None:
+    carried = resolve("sentence-transformers/all-MiniLM-L6-v2").folder
+    shutil.copytree(carried, tmp_path / "mine")
+    first = Encoder(str(tmp_path / "mine"))
+    assert first.name == str((tmp_path / "mine").resolve())
+    pooling = tmp_path / "mine" / "1_Pooling" / "config.json"
+    text = pooling.read_text().replace('"pooling_mode_mean_tokens": true', '"pooling_mode_mean_tokens": false')
+    pooling.write_text(text.replace('"pooling_mode_cls_token": false', '"pooling_mode_cls_token": true'))
+    assert Encoder(str(tmp_path / "mine")).key != first.key
+    pooling.write_text('{"nonsense": 1}')
+    with pytest.raises(WeightsError, match="no sentence-transformers model"):
+        Encoder(str(tmp_path / "mine"))

@@ -70,11 +70,11 @@ def test_a_video_with_none_of_the_weighted_fields_stands_with_the_last() -> None
     assert fused[1] == fused.min() == fused[2]
 
 
-@pytest.mark.parametrize("videos", [1, 4])
+@pytest.mark.parametrize("videos", [1, 4, 7])  # at 7, the deviation of equal numbers is not quite 0
 def test_equal_scores_everywhere_still_explain_and_divide_nothing_by_zero(videos: int) -> None:
-    dense = fuse_dense({OVERVIEW: np.full(videos, 0.5)}, {OVERVIEW: 1.0}, "zscore")
-    assert dense.sum(axis=0).tolist() == [0.5] * videos
-    keyword = fuse_keyword(np.full((len(TEXT_FIELDS), videos), 2.0), "zscore")
+    dense = fuse_dense({OVERVIEW: np.full(videos, 0.1)}, {OVERVIEW: 1.0}, "zscore")
+    assert dense.sum(axis=0).tolist() == [0.1] * videos
+    keyword = fuse_keyword(np.full((len(TEXT_FIELDS), videos), 0.1), "zscore")
     np.testing.assert_allclose(keyword.sum(axis=0), 1.0)
     assert not fuse_keyword(np.zeros((len(TEXT_FIELDS), videos)), "zscore").any()
 

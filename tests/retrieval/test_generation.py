@@ -12,6 +12,7 @@ from retrieval.errors import GenerationError
 from retrieval.fields import Document, Passage
 from retrieval.generation import (
     FORMAT,
+    Generation,
     build,
     current_name,
     generation_names,
@@ -86,6 +87,26 @@ def test_any_file_that_differs_from_the_manifest_is_refused_with_what_to_run(
         with pytest.raises(GenerationError, match="is missing"):
             open_current(copy)
         shutil.rmtree(copy)
+
+
+def test_a_folder_name_that_means_something_in_an_address_is_only_a_name(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    for name in ("a#b", "a?b", "100%25"):
+        build(documents[:1], tmp_path / name, encoder)
+        assert open_current(tmp_path / name).passages("description", range(1))[0].text
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(("a#b", "a?b", "100%25"))
+
+
+def test_a_folder_that_vanishes_while_it_is_opened_is_a_clear_error(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "generations" / build(documents[:1], tmp_path, encoder).name
+    verified = retrieval.generation._verified_manifest(folder)
+    shutil.rmtree(folder)
+    monkeypatch.setattr(retrieval.generation, "_verified_manifest", lambda _: verified)
+    with pytest.raises(GenerationError, match="cannot be loaded"):
+        Generation(folder)
 
 
 def test_another_format_or_a_broken_manifest_is_refused(

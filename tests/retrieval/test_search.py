@@ -112,7 +112,7 @@ def test_a_new_generation_is_picked_up_with_the_same_encoder(
 
 def test_other_weights_than_the_generations_are_refused(indexes: Path, encoder: Encoder, searcher: Searcher) -> None:
     other = object.__new__(Encoder)
-    other.sha256 = "0" * 64
+    other.key = "0" * 64
     with pytest.raises(GenerationError, match="retrieval build"):
         Searcher(searcher.generation, other)
 
@@ -122,3 +122,10 @@ def test_a_corpus_of_one_video_is_explained_too(documents: list[Document], encod
     [hit] = Searcher.open(tmp_path).search("porcelain teapot").hits
     reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
     assert reason.contribution > 0 and reason.start_s == 12.5
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_question_with_a_lone_surrogate_is_answered(searcher: Searcher, lane: Lane) -> None:
+    answer = searcher.search("teapot \ud800 shelf", 1, lane=lane)
+    assert answer.hits[0].id == "70001"
+    answer.model_dump_json()

@@ -66,3 +66,17 @@ def test_links_that_a_browser_would_run_are_dropped() -> None:
 
 def test_hashtags_are_read_from_the_description_once_each() -> None:
     assert Video(id="12345", description="#Cat #cat and #犬 #été").hashtags == ["cat", "犬", "été"]
+
+
+def test_values_that_no_program_behind_could_carry_are_cleaned_or_left_out() -> None:
+    video = Video(
+        id="12345",
+        likes=10**400,
+        comment_count=-1,
+        posted="tomorrow",
+        hashtags=["a\ud83d", ""],
+        video_sources=["https://x.example/\ud83d"],
+    )
+    assert (video.likes, video.comment_count, video.posted) == (None, None, None)
+    assert parse_count("9" * 400) is None
+    video.model_dump_json()

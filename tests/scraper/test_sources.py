@@ -188,3 +188,45 @@ def test_the_real_study_has_3100_records_and_no_problem(shared_data: Path) -> No
 def test_the_real_saved_page_is_read(shared_data: Path) -> None:
     [only] = found(shared_data / "one_video")
     assert only.video.captions and only.files[0][0] == "video"
+
+
+def test_batches_written_one_behind_the_other_are_all_read(tmp_path: Path) -> None:
+    one, two = (json.dumps([console_record(f"700000000000000000{n}")]) for n in (1, 2))
+    assert len(found(write(tmp_path / "b.json", f"{one}\n{two}\n"))) == 2
+
+
+def test_what_stands_behind_a_batch_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    path = write(tmp_path / "b.json", json.dumps([console_record()]) + "\n{more}")
+    assert [type(result) for result in read(path)] == [Found, Problem]
+
+
+def test_a_first_line_that_is_broken_costs_no_other_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", "oops\n" + json.dumps({"id": "70000"}))
+    assert [type(result) for result in read(path)] == [Problem, Found]
+
+
+def test_hostile_values_cost_only_their_record(tmp_path: Path) -> None:
+    huge = json.dumps(console_record() | {"like-count": 7}).replace('"like-count": 7', '"like-count": ' + "9" * 5000)
+    lines = [huge, json.dumps({"id": "70001", "video_file": "a" * 5000}), '{"id": "70002"}']
+    results = list(read(write(tmp_path / "a.jsonl", "\n".join(lines))))
+    assert [type(result) for result in results] == [Found, Problem, Found]
+
+
+UNKNOWN_FORMS: list[dict[str, Any]] = [
+    {"createTime": 1e300},
+    {"imagePost": {"images": [{"imageURL": {"urlList": {"a": 1}}}]}},
+]
+
+
+@pytest.mark.parametrize("change", UNKNOWN_FORMS)
+def test_a_saved_page_of_an_unknown_form_is_a_problem(tmp_path: Path, change: dict[str, Any]) -> None:
+    state = json.dumps({"ItemModule": {"7000000000000000001": {"id": "7000000000000000001"} | change}})
+    assert problems(write(tmp_path / "page.html", f'<html><script id="SIGI_STATE">{state}</script></html>'))
+
+
+def test_a_link_among_the_media_of_a_study_is_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "secret.jpg", "secret")
+    write(tmp_path / "study" / "info" / "batch_1.json", [console_record("70001")])
+    (tmp_path / "study" / "coverphotos").mkdir()
+    (tmp_path / "study" / "coverphotos" / "70001.jpg").symlink_to(tmp_path / "secret.jpg")
+    assert found(tmp_path / "study")[0].files == []
