@@ -214,6 +214,10 @@ def _errors() -> Iterator[None]:
         _stop(str(error), 1)
     except (sqlite3.OperationalError, OSError) as error:
         _stop(f"the disk or a file is in the way: {error}", 1)
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its other kinds are mistakes of this program
+            raise
+        _stop(f"the catalogue is damaged ({error}): put a copy in its place, or import into a new data folder", 1)
     except KeyboardInterrupt:
         _stop("stopped; what is finished stays, and the same command goes on from here", 130)
 

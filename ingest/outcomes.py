@@ -12,7 +12,10 @@ from ingest.catalog import TEXT_OF_STAGE, Catalog, Entry, Stage, Text
 
 LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
 FRAME = "frame"  # the source of a cover that was taken from the video
-GONE = "the file is gone from the data folder: `python -m ingest retry`, then `run`, fetches it again if it has a link"
+GONE = (
+    "the file is gone from the data folder: `python -m ingest retry` and `run` fetch it again; "
+    "where there is no link to it, import it again first"
+)
 
 
 @dataclass

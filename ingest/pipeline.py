@@ -174,6 +174,7 @@ class _Read:
     text: str | None  # None: no picture could be read
     confidence: float | None
     errors: str
+    framed: bool  # a frame was taken for want of pictures
 
 
 def _ocr(run: StageRun, languages: str, processes: int) -> None:
@@ -212,7 +213,8 @@ def _ocr(run: StageRun, languages: str, processes: int) -> None:
             continue
         made = Text(outcome.text, engine.engine, engine.version, languages, confidence=outcome.confidence)
         entry = run.catalog.get(video_id)
-        if entry and not any(media.kind != "video" and media.source != FRAME for media in entry.media):
+        real = [media for media in entry.media if media.kind != "video" and media.source != FRAME] if entry else []
+        if outcome.framed and not real:  # none has come in the meantime
             run.catalog.put_media(video_id, "cover", frame_of(video_id), FRAME)
         if outcome.errors:
             run.fail(video_id, outcome.errors, made)
@@ -254,7 +256,7 @@ def _read_pictures(job: _Pictures, languages: str) -> _Read:
         if reading.confidence is not None:
             confidences.append(reading.confidence)
     text = "\n".join(dict.fromkeys(filter(None, texts))) if texts else None
-    return _Read(text, min(confidences, default=None), "; ".join(errors))
+    return _Read(text, min(confidences, default=None), "; ".join(errors), not job.pictures)
 
 
 # -- transcribe ---------------------------------------------------------------------------------------------------

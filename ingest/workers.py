@@ -35,9 +35,9 @@ def each(
 ) -> Iterator[tuple[Key, Result | Exception]]:
     """`function(item)` for every (key, item), as (key, result) in the order in which they finish.
 
-    What the function raises stands in the place of its result; a worker that dies, or exceeds the `limit_s` of
-    its item in seconds, gives a WorkerError. Items are drawn as workers come free. Processes are spawned, for the parent may hold threads; they
-    end with it, however it ends, and leave Ctrl-C to it.
+    What the function raises stands in the place of its result; a worker that dies, or takes longer than `limit_s` says
+    of the item (seconds), gives a WorkerError. Items are drawn as workers come free. Processes are spawned, for the
+    parent may hold threads; they end with it, however it ends, and leave Ctrl-C to it.
     """
     source = iter(items)
     waiting: dict[Future[Any], tuple[Key, float]] = {}

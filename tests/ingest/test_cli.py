@@ -92,6 +92,16 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, argumen
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+def test_a_damaged_catalogue_is_one_line_and_exit_code_1(data: Path) -> None:
+    catalogue = data / "catalog.sqlite"
+    content = catalogue.read_bytes()
+    catalogue.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))  # the page with the tables' names stays
+    done = ingest("status", "--data", data)
+    assert done.returncode == 1
+    assert "the catalogue is damaged" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_a_batch_is_imported_once(tmp_path: Path) -> None:
     batch = tmp_path / "batch.json"
     batch.write_text(json.dumps([{"id": "7123456789012345678", "description": "a cat", "comments": []}]))

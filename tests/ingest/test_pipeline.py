@@ -2,11 +2,15 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +60,99 @@ def text(catalog: Catalog, video_id: str, stage: Stage) -> str | None:
     return entry.texts["cover" if stage == "ocr" else "transcript"].text
 
 
+class Web(ThreadingHTTPServer):
+    """The internet of these tests, as the proxy that the environment names: link -> file; the rest is busy for long."""
+
+    files: dict[str, Path]
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        file = self.server.files.get(self.path)  # type: ignore[attr-defined]
+        self.send_response(200 if file else 503)
+        self.send_header("Retry-After", "Mon, 01 Jan 99999999999 00:00:00 GMT")  # no calendar reaches that far
+        self.send_header("Content-Type", "video/mp4" if self.path.endswith(".mp4") else "image/png")
+        self.end_headers()
+        self.wfile.write(file.read_bytes() if file else b"")
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    with Web(("127.0.0.1", 0), Answer) as serving:
+        serving.files = {}
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{serving.server_port}")
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield serving
+        serving.shutdown()
+
+
+def disturb_tesseract(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Have `script` (sh) run before each picture that Tesseract reads."""
+    real = shutil.which("tesseract")
+    assert real
+    folder.mkdir()
+    wrapper = folder / "tesseract"
+    wrapper.write_text(f'#!/bin/sh\ncase "$*" in *--psm*)\n{script}\n;; esac\nexec {real} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+# -- download -----------------------------------------------------------------------------------------------------
+
+
+def test_a_hostile_answer_costs_only_its_item(catalog: Catalog, web: Web, picture: Path) -> None:
+    web.files["http://v.example/good.png"] = picture
+    for video_id, name in (("10001", "hostile"), ("10002", "good")):
+        catalog.put_video(Video(id=video_id, cover_sources=[f"http://v.example/{name}.png"]))
+    report = run(catalog, "download")
+    assert (report.done, report.failed) == (1, 1)
+    assert "OverflowError" in catalog.error("10001", "download")
+
+
+def test_what_a_killed_download_left_behind_is_removed(catalog: Catalog, web: Web, picture: Path) -> None:
+    web.files["http://v.example/a.png"] = picture
+    catalog.put_video(Video(id="10001", cover_sources=["http://v.example/a.png"]))
+    (catalog.media_folder("10001") / ".download-abcd").write_bytes(b"half")
+    assert run(catalog, "download").done == 1
+    assert [path.name for path in catalog.media_folder("10001").iterdir()] == ["cover.png"]
+
+
+def test_files_that_disappeared_are_fetched_again(catalog: Catalog, web: Web, picture: Path, spoken: Path) -> None:
+    web.files = {"http://v.example/a.png": picture, "http://v.example/a.mp4": spoken}
+    cover, video = web.files
+    catalog.put_video(Video(id="10001", cover_sources=[cover], video_sources=[video]))
+    stages: dict[Stage, str] = {"ocr": "cover.png", "transcribe": "video.mp4"}
+    for stage, name in stages.items():
+        run(catalog, "download")
+        path = catalog.media_folder("10001") / name
+        path.unlink()
+        assert run(catalog, stage) == StageReport(stage, waiting=1)
+        assert catalog.due("download") == catalog.due(stage) == ["10001"]
+        assert run(catalog, "download").done == 1
+        assert path.is_file()
+    assert run(catalog, "ocr").done == 1
+
+
+def test_files_that_disappeared_without_a_link_are_told(catalog: Catalog, picture: Path, spoken: Path) -> None:
+    making.add(catalog, "10001", video=spoken, slides=(picture, picture.read_bytes() + b" "))
+    for name in ("slide_1.png", "video_0.mp4"):
+        (catalog.media_folder("10001") / name).unlink()
+    assert run(catalog, "ocr").failed == 1
+    assert catalog.error("10001", "ocr").startswith("slide 2: the file is gone from the data folder: ")
+    assert text(catalog, "10001", "ocr") == "Good morning"
+
+
+def test_a_folder_that_is_in_the_way_stops_the_stage(catalog: Catalog) -> None:
+    catalog.put_video(Video(id="10001", cover_sources=[SOON]))
+    (catalog.data / "media").write_bytes(b"")
+    with pytest.raises(StageError, match=r"`download` had to stop: .*media"):
+        run(catalog, "download")
+    assert catalog.due("download") == ["10001"]
+
+
 # -- ocr ----------------------------------------------------------------------------------------------------------
 
 
@@ -92,6 +189,67 @@ def test_one_broken_slide_fails_the_post_but_keeps_what_was_read(catalog: Catalo
     assert run(catalog, "ocr").failed == 1
     assert text(catalog, "10001", "ocr") == "Good morning"
     assert catalog.error("10001", "ocr").startswith("slide 2: ")
+
+
+def test_a_post_of_many_slides_has_time_for_each(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disturb_tesseract(tmp_path / "bin", monkeypatch, "sleep 0.5")
+    monkeypatch.setattr("ingest.ocr.IMAGE_LIMIT_S", 5.0)
+    words = ["One", "Two", "Three", "Four", "Five", "Six"]  # twice read: 6 s of sleep alone
+    making.add(catalog, "10001", slides=tuple(making.cover(tmp_path / f"{word}.png", word) for word in words))
+    assert run(catalog, "ocr").done == 1
+    assert text(catalog, "10001", "ocr") == "\n".join(words)
+
+
+def test_tesseract_breaking_down_costs_only_its_slide(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disturb_tesseract(tmp_path / "bin", monkeypatch, f"mkdir {tmp_path / 'once'} && exit 3")
+    making.add(
+        catalog, "10001", slides=tuple(making.cover(tmp_path / f"{word}.png", word) for word in ("First", "Second"))
+    )
+    assert run(catalog, "ocr").failed == 1
+    assert text(catalog, "10001", "ocr") == "Second"
+    assert catalog.error("10001", "ocr") == "slide 1: Tesseract broke down over it (exit code 3)"
+
+
+def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, go = tmp_path / "reading", tmp_path / "go"
+    disturb_tesseract(tmp_path / "bin", monkeypatch, f"touch {reading}; while [ ! -e {go} ]; do sleep 0.1; done")
+    making.add(catalog, "10001", cover=making.cover(tmp_path / "old.png", "Old"))
+    new = making.cover(tmp_path / "new.png", "New")
+
+    def replace() -> None:
+        while not reading.exists():
+            time.sleep(0.05)
+        with Catalog(catalog.data) as other:
+            making.add(other, "10001", cover=new)
+        go.touch()
+
+    threading.Thread(target=replace, daemon=True).start()
+    assert run(catalog, "ocr") == StageReport("ocr", waiting=1)
+    assert run(catalog, "ocr").done == 1
+    assert text(catalog, "10001", "ocr") == "New"
+
+
+def test_a_frame_leaves_the_cover_alone_that_is_just_being_fetched(catalog: Catalog, spoken: Path) -> None:
+    making.add(catalog, "10001", video=spoken)
+    cover = catalog.media_folder("10001") / "cover.jpg"
+    cover.write_bytes(b"fetched, not yet entered")
+    assert run(catalog, "ocr").done == 1
+    assert cover.read_bytes() == b"fetched, not yet entered"
+
+
+def test_a_frame_that_was_taken_before_is_read_again(catalog: Catalog, spoken: Path, picture: Path) -> None:
+    making.add(catalog, "10001", video=spoken)
+    frame = catalog.media_folder("10001") / "cover.jpg"  # where earlier versions kept it
+    frame.write_bytes(picture.read_bytes())
+    catalog.put_media("10001", "cover", frame, "frame")
+    assert run(catalog, "ocr").done == 1
+    assert text(catalog, "10001", "ocr") == "Good morning"
 
 
 def test_a_video_without_a_cover_gives_a_frame_of_itself(catalog: Catalog, tmp_path: Path) -> None:
@@ -224,7 +382,9 @@ def corpus(data: Path, picture: Path, spoken: Path, count: int) -> list[str]:
 
 def start(data: Path, whisper: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ingest", "run", "--data", str(data), "--whisper", str(whisper), "--batch", "2"]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    # a shell starts what runs in its background deaf to Ctrl-C, and its children's children too: hear it all the same
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear)
 
 
 def made_at(data: Path) -> dict[tuple[str, str], float]:

@@ -425,6 +425,10 @@ def test_a_local_folder_with_a_pinned_name_must_hold_the_pinned_weights(tmp_path
     assert sha256(WEIGHTS) in str(refused.value) and pinned.sha256 in str(refused.value)
 
 
+def test_a_name_too_long_for_a_path_is_no_folder(place: Place) -> None:
+    assert "is no folder here" in place.refusal("x" * 300)
+
+
 def test_a_strangers_model_of_the_same_short_name_is_not_taken_for_the_pinned_one(place: Place) -> None:
     assert "someone/whisper-base is no folder here" in place.refusal("someone/whisper-base")
 
