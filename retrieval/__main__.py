@@ -176,25 +176,29 @@ def rollback(
         str | None, typer.Argument(help="A generation's name; by default the one before the current.")
     ] = None,
     indexes: Indexes = _settings.indexes,
+    as_json: AsJson = False,
 ) -> None:
     """Answer from an earlier generation again."""
     with _plain_errors():
         from retrieval.generation import rollback as run
 
-        print(f"current is now {run(indexes, to)}")
+        current = run(indexes, to)
+        print(json.dumps({"current": current}) if as_json else f"current is now {current}")
 
 
 @app.command(epilog="Example: python -m retrieval prune --keep 3")
 def prune(
     keep: Annotated[int, typer.Option(min=0, help="How many of the newest to keep, beside the current one.")] = 2,
     indexes: Indexes = _settings.indexes,
+    as_json: AsJson = False,
 ) -> None:
     """Delete old generations; the current one always stays."""
     with _plain_errors():
         from retrieval.generation import prune as run
 
         deleted = run(indexes, keep)
-        print(f"deleted {', '.join(deleted)}" if deleted else "nothing to delete")
+        told = f"deleted {', '.join(deleted)}" if deleted else "nothing to delete"
+        print(json.dumps({"deleted": deleted}) if as_json else told)
 
 
 def _print_answer(answer: "Answer", data: Path) -> None:

@@ -1,0 +1,88 @@
+"""The commands as other programs run them: JSON alone on stdout, one line on stderr where it cannot be done."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.catalog import Catalog
+from ingest.imports import import_source
+from tests.scraper.test_sources import write
+
+LINES = [
+    {"id": "70001", "description": "a cat and a teapot", "cover_text": "OOPS", "transcript": "he pushed the teapot"},
+    {"id": "70002", "description": "sourdough for beginners", "cover_text": "", "transcript": ""},
+    {"id": "70003", "description": "never read", "cover_text": None},
+]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "retrieval", *arguments], capture_output=True, text=True)
+
+
+def answer(*arguments: str) -> Any:
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    folder = tmp_path_factory.mktemp("cli")
+    with Catalog(folder / "data", create=True) as catalog:
+        import_source(catalog, write(folder / "a.jsonl", "\n".join(json.dumps(line) for line in LINES)))
+    return str(folder / "data"), str(folder / "indexes")
+
+
+def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Path) -> None:
+    data, indexes = corpus
+    assert "retrieval build" in run("search", "x", "--indexes", indexes).stderr
+    first = answer("build", "--data", data, "--indexes", indexes, "--json", "--quiet")
+    assert (first["videos"], first["encoded"] > 0) == (2, True)
+    everything = answer("build", "--all", "--data", data, "--indexes", indexes, "--json", "--quiet")
+    assert everything["videos"] == 3
+
+    found = answer("search", "the teapot he pushed", "-k", "2", "--data", data, "--indexes", indexes, "--json")
+    hit = found["hits"][0]
+    assert hit["id"] == "70001"
+    assert {"field", "lane", "contribution", "passage", "span", "start_s"} <= set(hit["explanation"][0])
+    assert sum(reason["contribution"] for reason in hit["explanation"]) == pytest.approx(hit["score"], abs=1e-6)
+
+    queries = write(tmp_path / "q.json", [{"text": "teapot", "target": "70001"}])
+    measured = answer("evaluate", "--queries", str(queries), "--indexes", indexes, "--json", "--quiet")
+    assert set(measured["lanes"]) == {"dense", "keyword", "hybrid"}
+    assert {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "mean_rank"} == set(measured["measures"])
+    assert {"text": "teapot", "target": "70001", "rank": 1}.items() <= measured["queries"][0].items()
+
+    rows = answer("generations", "--indexes", indexes, "--json")
+    assert [row["current"] for row in rows] == [False, True]
+    assert answer("rollback", "--indexes", indexes, "--json") == {"current": first["name"]}
+    assert answer("prune", "--keep", "0", "--indexes", indexes, "--json") == {"deleted": [everything["name"]]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("build", "--data", "nowhere"), "ingest import"),
+        (("search", "x", "--indexes", "nowhere"), "retrieval build"),
+        (("search", "x", "--lane", "both"), "--lane"),
+        (("search", "x", "-w", "speech=1"), "speech"),
+        (("evaluate",), "--queries"),
+        (("evaluate", "--beir", "nowhere"), "BEIR"),
+        (("rollback", "--indexes", "nowhere"), "no generation"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], told: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 1 and done.stdout == ""
+    assert told in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_corpus_with_nothing_read_yet_says_how_to_go_on(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, write(tmp_path / "a.jsonl", json.dumps(LINES[2])))
+    done = run("build", "--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes"))
+    assert done.returncode == 1 and "ingest run" in done.stderr and "--all" in done.stderr
