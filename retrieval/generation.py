@@ -230,6 +230,8 @@ def _generations_folder(indexes: Path) -> Path:
 @contextlib.contextmanager
 def _only_builder(indexes: Path) -> Iterator[None]:
     """One process at a time changes `indexes`; the lock goes with its process, however that ends."""
+    if not indexes.is_dir():
+        raise GenerationError(f"no generation in {indexes}: make one with `python -m retrieval build`")
     try:
         with FileLock(indexes / ".build.lock", timeout=0):
             yield

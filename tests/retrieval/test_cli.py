@@ -79,6 +79,7 @@ def test_what_cannot_be_done_is_one_line_that_says_what_to_do(arguments: tuple[s
     done = run(*arguments)
     assert done.returncode == 1 and done.stdout == ""
     assert told in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not Path("nowhere").exists()
 
 
 def test_a_corpus_with_nothing_read_yet_says_how_to_go_on(tmp_path: Path) -> None:
