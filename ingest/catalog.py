@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from ingest.schema import NewerFormat, migrate
 from scraper.records import Caption, Comment, Video
 
 FILE_NAME = "catalog.sqlite"
@@ -32,65 +33,6 @@ STAGES: tuple[Stage, ...] = ("download", "ocr", "transcribe")
 TEXT_OF_STAGE: dict[Stage, TextKind] = {"ocr": "cover", "transcribe": "transcript"}
 STAGE_OF_TEXT: dict[TextKind, Stage] = {"cover": "ocr", "transcript": "transcribe"}
 IMPORTED = "imported"  # the engine name of texts that came with a record instead of being made here
-
-_MIGRATIONS = (
-    """
-    CREATE TABLE videos (
-        id TEXT PRIMARY KEY,
-        record TEXT NOT NULL,            -- the Video as JSON, without its comments
-        sha256 TEXT NOT NULL,            -- of record and comments: tells a changed scrape from a repeated one
-        scraped_at REAL NOT NULL,        -- unix seconds; 0 where the source does not say
-        imported_at REAL NOT NULL
-    ) STRICT;
-    CREATE TABLE comments (
-        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
-        position INTEGER NOT NULL,
-        record TEXT NOT NULL,            -- the Comment as JSON
-        PRIMARY KEY (video_id, position)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE media (
-        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
-        kind TEXT NOT NULL CHECK (kind IN ('cover', 'video', 'slide')),
-        position INTEGER NOT NULL,       -- 0, or the number of the slide from 0
-        path TEXT NOT NULL,              -- relative to the data folder
-        sha256 TEXT NOT NULL,
-        bytes INTEGER NOT NULL,
-        source TEXT NOT NULL,            -- the link or 'imported' or 'frame'
-        added_at REAL NOT NULL,
-        PRIMARY KEY (video_id, kind, position)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE texts (
-        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
-        kind TEXT NOT NULL CHECK (kind IN ('cover', 'transcript')),
-        text TEXT,                       -- NULL: unreadable, '': nothing there
-        language TEXT NOT NULL,
-        engine TEXT NOT NULL,
-        version TEXT NOT NULL,
-        model TEXT NOT NULL,
-        confidence REAL,                 -- 0 to 1, as the engine means it
-        made_at REAL NOT NULL,
-        PRIMARY KEY (video_id, kind)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE segments (
-        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
-        position INTEGER NOT NULL,
-        start_s REAL NOT NULL,
-        end_s REAL NOT NULL,
-        text TEXT NOT NULL,
-        PRIMARY KEY (video_id, position)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE ledger (
-        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
-        stage TEXT NOT NULL CHECK (stage IN ('download', 'ocr', 'transcribe')),
-        state TEXT NOT NULL CHECK (state IN ('due', 'done', 'failed', 'absent')),
-        tries INTEGER NOT NULL DEFAULT 0,
-        error TEXT NOT NULL DEFAULT '',
-        updated_at REAL NOT NULL,
-        PRIMARY KEY (video_id, stage)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX ledger_by_state ON ledger (stage, state, video_id);
-    """,
-)
 
 
 class CatalogError(Exception):
@@ -163,7 +105,11 @@ class Catalog:
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._migrate()
+            migrate(self._db)
+        except NewerFormat as error:
+            raise CatalogError(
+                f"{self.path} was made by a newer version of this program ({error}): update it"
+            ) from None
         except (sqlite3.Error, OSError) as error:
             raise CatalogError(f"{self.path} cannot be opened as a catalogue: {error}") from error
 
@@ -206,23 +152,6 @@ class Catalog:
             yield
         finally:
             self._db.execute("COMMIT")
-
-    def _migrate(self) -> None:
-        latest = len(_MIGRATIONS)
-        if self._version() < latest:
-            with self.transaction():  # a second process waits here, then finds the work done
-                for version in range(self._version(), latest):
-                    for statement in _statements(_MIGRATIONS[version]):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {version + 1}")
-        if self._version() > latest:
-            raise CatalogError(
-                f"{self.path} was made by a newer version of this program (format {self._version()}, "
-                f"this one knows {latest}): update the program"
-            )
-
-    def _version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
 
     # -- records ------------------------------------------------------------------------------------------------
 
@@ -490,13 +419,3 @@ class Catalog:
             (stage,),
         )
         return [dict(row) for row in rows]
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of an SQL script one by one: `executescript` would commit the transaction they belong to."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
