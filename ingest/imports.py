@@ -24,10 +24,6 @@ class ImportReport:
     media: int = 0
     problems: list[Problem] = field(default_factory=list)
 
-    @property
-    def records(self) -> int:
-        return self.new + self.updated + self.unchanged + self.older
-
     def count(self, outcome: Outcome) -> None:
         setattr(self, outcome, getattr(self, outcome) + 1)
 
@@ -55,38 +51,35 @@ def import_source(catalog: Catalog, source: Path, *, progress: bool = False) -> 
 
 
 def _take(catalog: Catalog, batch: list[Found], report: ImportReport) -> None:
-    # files first: copying them takes long, and nobody else could write while a transaction is open
-    taken = [_take_files(catalog, found, report) for found in batch]
+    stored: list[Found] = []
     with catalog.transaction():
-        for found, files in zip(batch, taken, strict=True):
+        for found in batch:
             video_id = found.video.id
             try:
                 with catalog.transaction():
                     outcome = catalog.put_video(found.video)
                     texts = sum(catalog.import_text(video_id, kind, text) for kind, text in found.texts.items())
-                    media = sum(
-                        catalog.put_media(video_id, kind, path, "imported", position=position)
-                        for kind, position, path in files
-                    )
-            except (ValueError, OSError) as error:
+            except ValueError as error:
                 report.problems.append(Problem(found.video.source, None, f"{video_id} cannot be stored: {error}"))
                 continue
             report.count(outcome)
             report.texts += texts
-            report.media += media
+            stored.append(found)
+    # copying and hashing files takes long, and nobody else could write while a transaction is open
+    for found in stored:
+        report.media += _take_files(catalog, found, report)
 
 
-def _take_files(catalog: Catalog, found: Found, report: ImportReport) -> list[tuple[MediaKind, int, Path]]:
-    """Take over the files of a record whose content the catalogue does not have yet; where they now are."""
-    if not found.files:
-        return []
-    entry = catalog.get(found.video.id)
+def _take_files(catalog: Catalog, found: Found, report: ImportReport) -> int:
+    """Take over the files of a record whose content the catalogue does not have yet; how many."""
+    entry = catalog.get(found.video.id) if found.files else None
     known = {(media.kind, media.position): media for media in entry.media} if entry else {}
-    taken: list[tuple[MediaKind, int, Path]] = []
+    taken = 0
     for kind, position, path in found.files:
         try:
             if not _same_content(known.get((kind, position)), path):
-                taken.append((kind, position, _take_over(catalog, found.video.id, kind, position, path)))
+                own = _take_over(catalog, found.video.id, kind, position, path)
+                taken += catalog.put_media(found.video.id, kind, own, "imported", position=position)
         except OSError as error:
             report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
     return taken

@@ -147,17 +147,16 @@ class Searcher:
                     passage_scores[field] = index.passage_scores(vector)
                     cosines[field] = index.video_scores(passage_scores[field])
             lap("dense")
-        found: dict[str, tuple[Scores, dict[str, float]]] = {}
-        if lane != "dense":
-            field_weights = np.array([own.keyword.get(field, 0.0) * asked[field] for field in TEXT_FIELDS])
-            found = {name: index.scores(query, field_weights) for name, index in self.generation.keyword.items()}
-            lap("keyword")
+        # the dense lane asks the keyword index too: not for scores, but to point at the words and the second
+        field_weights = np.array([own.keyword.get(field, 0.0) * asked[field] for field in TEXT_FIELDS])
+        found = {name: index.scores(query, field_weights) for name, index in self.generation.keyword.items()}
+        lap("keyword")
         if lane != "keyword" and cosines:
             dense = own.dense_lane * fuse_dense(cosines, dense_weights, method)
         if lane != "dense":
             keyword = own.words * fuse_keyword(found["words"][0], method)
             keyword += own.grams * fuse_keyword(found["grams"][0], method)
-        idfs = {name: telling(found[name][1] if name in found else {}) for name in self.generation.keyword}
+        idfs = {name: telling(idf) for name, (_, idf) in found.items()}
         scores = dense.sum(axis=0) + keyword.sum(axis=0)
         lap("fuse")
         return Ranking(scores, dense, keyword, passage_scores, idfs, timings)

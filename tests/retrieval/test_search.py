@@ -53,6 +53,12 @@ def test_a_reason_names_the_passage_the_words_and_the_second(searcher: Searcher)
     assert comment.passage == "justice for the teapot" and comment.start_s is None
 
 
+def test_the_dense_lane_points_at_the_words_and_the_second_too(searcher: Searcher) -> None:
+    hit = searcher.search("porcelain teapot", 1, lane="dense").hits[0]
+    reason = next(r for r in hit.explanation if r.field == "transcript")
+    assert reason.start_s == 12.5 and [reason.passage[a:b] for a, b in reason.matches] == ["porcelain", "teapot"]
+
+
 def test_a_misspelt_word_is_pointed_at_too(searcher: Searcher) -> None:
     hit = searcher.search("porcelan", 1).hits[0]
     reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
