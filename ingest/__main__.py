@@ -30,6 +30,12 @@ Data = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON and nothing else on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Hosts = Annotated[
+    list[str] | None,
+    typer.Option("--host", help="Ask this host and all below it too, besides the site's own.", metavar="NAME"),
+]
+AllowHttp = Annotated[bool, typer.Option("--allow-http", help="Follow links without TLS too.")]
+AllowLocal = Annotated[bool, typer.Option("--allow-local", help="Follow links into the own network too.")]
 Processes = Annotated[int | None, typer.Option(min=1, help="Processes that read media.", show_default="one a core")]
 Languages = Annotated[
     str | None,
@@ -71,10 +77,30 @@ def import_(
         _answer(as_json, total, lambda: print(counts + (f"; {problems} problems, see above" if problems else "")))
 
 
-@app.command(epilog=_example("download --data data"))
-def download(data: Data = None, as_json: Json = False, quiet: Quiet = False) -> None:
-    """Fetch covers, videos and slides that are not here yet."""
-    _run_stages(("download",), Settings(), data, as_json, quiet)
+@app.command(
+    epilog=_example("download --data data", "download --retry-failed", "download --host example.org --allow-http")
+)
+def download(
+    data: Data = None,
+    hosts: Hosts = None,
+    allow_http: AllowHttp = False,
+    allow_local: AllowLocal = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Take what failed before once more, too.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Fetch covers, videos, slides and captions that are not here yet; dead links afresh from the video's page."""
+    if retry_failed:
+        with _errors(), Catalog(_data(data)) as catalog:
+            catalog.retry("download")
+    settings = _settings(
+        download_hosts=" ".join(hosts) if hosts else None,
+        download_http=allow_http or None,
+        download_local=allow_local or None,
+    )
+    _run_stages(("download",), settings, data, as_json, quiet)
 
 
 @app.command(epilog=_example("ocr", "ocr --ocr-languages eng+deu --processes 4"))
@@ -183,6 +209,8 @@ def _show(answer: dict[str, Any], failures: list[dict[str, object]]) -> None:
     for stage, counts in answer["stages"].items():
         for error, count in counts["errors"].items():
             print(f"{stage}, {count} times: {error}")
+    for kind, words in answer["files"].items():
+        print(f"{kind} files: " + ", ".join(f"{count} {word}" for word, count in words.items()))
     for line in failures:
         print(f"{line['stage']} {line['video_id']} (tried {line['tries']} times): {line['error']}")
 
@@ -191,7 +219,7 @@ def _data(data: Path | None) -> Path:
     return data or Settings().data
 
 
-def _settings(**given: str | None) -> Settings:
+def _settings(**given: str | bool | None) -> Settings:
     return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
 
 

@@ -10,47 +10,49 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal
 
-from ingest.schema import NewerFormat, migrate
+from ingest.database import CatalogError
+from ingest.ledger import STAGES, Ledger, Stage, State
+from ingest.merging import merge
 from scraper.records import Caption, Comment, Video
 
-FILE_NAME = "catalog.sqlite"
-BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; each lasts milliseconds
-MAX_ERROR_CHARS = 500  # an error in the ledger is a sentence, not a traceback
+__all__ = ["STAGES", "Catalog", "CatalogError", "Entry", "Media", "Segment", "Stage", "State", "Text"]
 
-Stage = Literal["download", "ocr", "transcribe"]
-State = Literal["due", "done", "failed", "absent"]
+MAX_RECORDS = 20  # kept of one video; a hostile file could hold thousands
+
 TextKind = Literal["cover", "transcript"]
-MediaKind = Literal["cover", "video", "slide"]
-Outcome = Literal["new", "updated", "unchanged", "older"]
+MediaKind = Literal["cover", "video", "slide", "caption"]
+Outcome = Literal["new", "updated", "unchanged"]
 
-STAGES: tuple[Stage, ...] = ("download", "ocr", "transcribe")
 TEXT_OF_STAGE: dict[Stage, TextKind] = {"ocr": "cover", "transcribe": "transcript"}
 STAGE_OF_TEXT: dict[TextKind, Stage] = {"cover": "ocr", "transcript": "transcribe"}
 IMPORTED = "imported"  # the engine name of texts that came with a record instead of being made here
-
-
-class CatalogError(Exception):
-    """The catalogue cannot be used; the message says what to do."""
+CAPTIONS = "captions"  # of transcripts that came as captions; their model is the site's word for how they were made
+HAND = "hand"  # of texts that a person wrote or corrected: nothing else replaces them
+GIVEN = (IMPORTED, CAPTIONS, HAND)  # engines whose texts no setting changes
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of speech: seconds on the video's own timeline, and what was said."""
+    """What is said, or stands on the screen, from one second of the video's own timeline to another."""
 
     start_s: float
     end_s: float
     text: str
+    avg_logprob: float | None = None  # mean log-probability of its tokens, as Whisper gives them
+    no_speech: float | None = None  # Whisper's probability that nobody speaks in its window
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text made from media (or imported) with where it comes from. `text` None: the media could not be read."""
+    """A text made from media (or imported) with where it comes from. `text` None: the media could not be read.
+
+    `segments` are the parts whose times are known: of a transcript all, of a cover's text what the video shows.
+    `recipe` names engine, model and settings: where it is not today's, the text is to be made anew.
+    """
 
     text: str | None
     engine: str
@@ -59,6 +61,7 @@ class Text:
     language: str = ""
     confidence: float | None = None
     segments: Sequence[Segment] = ()
+    recipe: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,114 +90,87 @@ class Entry:
         return next((media for media in self.media if media.kind == kind), None)
 
 
-class Catalog:
+class Catalog(Ledger):
     """The catalogue in a data folder; open one per thread, close it (or use `with`).
 
     Raises:
         CatalogError: there is none and `create` is false, it is broken, or a newer program made it.
     """
 
-    def __init__(self, data: Path, *, create: bool = False) -> None:
-        self.data = data
-        self.path = data / FILE_NAME
-        if not create and not self.path.is_file():
-            raise CatalogError(f"no catalogue in {data}: make one with `python -m ingest import SOURCE --data {data}`")
-        try:
-            data.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA foreign_keys = ON")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            migrate(self._db)
-        except NewerFormat as error:
-            raise CatalogError(
-                f"{self.path} was made by a newer version of this program ({error}): update it"
-            ) from None
-        except (sqlite3.Error, OSError) as error:
-            raise CatalogError(f"{self.path} cannot be opened as a catalogue: {error}") from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; the write-ahead log is folded in when the last process closes it."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, seen by other processes at its end; one inside another is undone by itself."""
-        nested = self._db.in_transaction
-        self._db.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if nested:
-                self._db.execute("ROLLBACK TO nested")
-                self._db.execute("RELEASE nested")
-            elif self._db.in_transaction:  # SQLite ends it by itself when the disk is full
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("RELEASE nested" if nested else "COMMIT")
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[None]:
-        """Several reads that see one state, whatever other processes write meanwhile."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._db.execute("COMMIT")
-
     # -- records ------------------------------------------------------------------------------------------------
 
     def put_video(self, video: Video) -> Outcome:
-        """Store a record; the newest scrape wins, texts and media already there stay.
+        """Store a record. Records of one video merge field by field, the newest non-empty value first; texts and media
+        already there stay.
 
-        Stages that the record makes possible become due; those it has nothing for are absent.
+        Stages that the merged record makes possible become due; those it has nothing for are absent.
         """
+        with self.transaction():
+            old = self._db.execute("SELECT sha256 FROM videos WHERE id = ?", (video.id,)).fetchone()
+            if not old:  # what `records` refers to; `_put_merged` fills it
+                self._db.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video.id,))
+            if not self._put_record(video):
+                return "unchanged"
+            if not self._put_merged(merge(self.records(video.id))):
+                return "unchanged"
+        return "updated" if old else "new"
+
+    def _put_record(self, video: Video) -> bool:
+        """Keep a record as it came; returns whether the records of its video are others now, or in another order."""
+        record = video.model_dump_json(exclude_defaults=True)
+        digest = hashlib.sha256(record.encode()).hexdigest()
+        known = self._db.execute(
+            "SELECT 1 FROM records WHERE video_id = ? AND sha256 = ?", (video.id, digest)
+        ).fetchone()
+        if known and video.scraped_at:
+            return False
+        self._db.execute(
+            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)",
+            (video.id, digest, record, video.scraped_at or 0.0, time.time()),
+        )
+        self._db.execute(
+            f"DELETE FROM records WHERE video_id = ?1 AND sha256 NOT IN (SELECT sha256 FROM records"  # noqa: S608
+            f" WHERE video_id = ?1 {_NEWEST_FIRST} LIMIT {MAX_RECORDS})",
+            (video.id,),
+        )
+        return True
+
+    def records(self, video_id: str) -> list[Video]:
+        """Every record kept of a video, newest first: what its entry was merged from."""
+        rows = self._db.execute(f"SELECT record FROM records WHERE video_id = ? {_NEWEST_FIRST}", (video_id,))  # noqa: S608
+        return [_video(json.loads(row["record"])) for row in rows]
+
+    def _put_merged(self, video: Video) -> bool:
         record = video.model_dump_json(exclude={"comments"}, exclude_defaults=True)
         comments = [comment.model_dump_json(exclude_defaults=True) for comment in video.comments]
         digest = hashlib.sha256("\n".join([record, *comments]).encode()).hexdigest()
-        scraped_at, now = video.scraped_at or 0.0, time.time()
-        with self.transaction():
-            old = self._db.execute("SELECT sha256, scraped_at FROM videos WHERE id = ?", (video.id,)).fetchone()
-            if old and old["sha256"] == digest:
-                return "unchanged"
-            # of two different ones at the same second the same one wins each time, in whichever order they come
-            if old and (old["scraped_at"], old["sha256"]) > (scraped_at, digest if scraped_at else old["sha256"]):
-                return "older"
+        now = time.time()
+        changed = self._db.execute(
+            "UPDATE videos SET record = ?, sha256 = ?, scraped_at = ?, imported_at = ? WHERE id = ? AND sha256 != ?",
+            (record, digest, video.scraped_at or 0.0, now, video.id, digest),
+        ).rowcount
+        if not changed:
+            return False
+        self._db.execute("DELETE FROM comments WHERE video_id = ?", (video.id,))
+        self._db.executemany(
+            "INSERT INTO comments VALUES (?, ?, ?)", ((video.id, n, c) for n, c in enumerate(comments))
+        )
+        moving, still = bool(video.video_sources), bool(video.cover_sources or video.slide_sources)
+        linked = bool(video.permalink) and video.is_link_only  # all the rest is on its page
+        wanted: dict[Stage, bool] = {
+            "download": moving or still or linked or bool(video.captions),
+            "ocr": moving or still or linked,
+            "transcribe": moving or linked or bool(video.captions),
+        }
+        for stage, possible in wanted.items():
+            # what was absent, or failed to come by its old links, has a new chance; what is done stays done
             self._db.execute(
-                "INSERT INTO videos VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record,"
-                " sha256 = excluded.sha256, scraped_at = excluded.scraped_at, imported_at = excluded.imported_at",
-                (video.id, record, digest, scraped_at, now),
+                "INSERT INTO ledger VALUES (?, ?, ?, 0, '', ?) ON CONFLICT DO UPDATE"
+                " SET state = excluded.state, updated_at = excluded.updated_at WHERE excluded.state = 'due'"
+                " AND (state = 'absent' OR (state = 'failed' AND stage = 'download'))",
+                (video.id, stage, "due" if possible else "absent", now),
             )
-            self._db.execute("DELETE FROM comments WHERE video_id = ?", (video.id,))
-            self._db.executemany(
-                "INSERT INTO comments VALUES (?, ?, ?)", ((video.id, n, c) for n, c in enumerate(comments))
-            )
-            moving, still = bool(video.video_sources), bool(video.cover_sources or video.slide_sources)
-            wanted: dict[Stage, bool] = {
-                "download": moving or still,
-                "ocr": moving or still,
-                "transcribe": moving or bool(video.captions),
-            }
-            for stage, possible in wanted.items():
-                # what was absent, or failed to come by its old links, has a new chance; what is done stays done
-                self._db.execute(
-                    "INSERT INTO ledger VALUES (?, ?, ?, 0, '', ?) ON CONFLICT DO UPDATE"
-                    " SET state = excluded.state, updated_at = excluded.updated_at WHERE excluded.state = 'due'"
-                    " AND (state = 'absent' OR (state = 'failed' AND stage = 'download'))",
-                    (video.id, stage, "due" if possible else "absent", now),
-                )
-        return "updated" if old else "new"
+        return True
 
     def ids(self, *, usable: bool = False) -> list[str]:
         """All ids in order; `usable` leaves out those with a text that failed or is still to be made."""
@@ -222,16 +198,12 @@ class Catalog:
             return self._db.execute(sql, (video_id,)).fetchall()
 
         comments = rows("SELECT record FROM comments WHERE video_id = ? ORDER BY position")
-        # already validated when it was stored: reading a corpus back costs no second validation of every value
-        fields = json.loads(record)
-        fields["captions"] = [Caption.model_construct(**caption) for caption in fields.get("captions", [])]
-        video = Video.model_construct(
-            **fields, comments=[Comment.model_construct(**json.loads(row["record"])) for row in comments]
-        )
-        segments = [
-            Segment(row["start_s"], row["end_s"], row["text"])
-            for row in rows("SELECT start_s, end_s, text FROM segments WHERE video_id = ? ORDER BY position")
-        ]
+        fields = json.loads(record) | {"comments": [json.loads(row["record"]) for row in comments]}
+        segments: dict[TextKind, list[Segment]] = {"cover": [], "transcript": []}
+        for row in rows("SELECT * FROM segments WHERE video_id = ? ORDER BY kind, position"):
+            segments[row["kind"]].append(
+                Segment(row["start_s"], row["end_s"], row["text"], row["avg_logprob"], row["no_speech"])
+            )
         texts: dict[TextKind, Text] = {
             row["kind"]: Text(
                 row["text"],
@@ -240,7 +212,8 @@ class Catalog:
                 row["model"],
                 row["language"],
                 row["confidence"],
-                segments if row["kind"] == "transcript" else (),
+                segments[row["kind"]],
+                row["recipe"],
             )
             for row in rows("SELECT * FROM texts WHERE video_id = ?")
         }
@@ -258,7 +231,7 @@ class Catalog:
         states: dict[Stage, State] = {
             row["stage"]: row["state"] for row in rows("SELECT stage, state FROM ledger WHERE video_id = ?")
         }
-        return Entry(video, texts, media, states)
+        return Entry(_video(fields), texts, media, states)
 
     # -- media and texts ----------------------------------------------------------------------------------------
 
@@ -296,18 +269,26 @@ class Catalog:
             stages: list[Stage] = ["transcribe", "ocr"] if kind == "video" else ["ocr"]
             for stage in stages:
                 text = self._db.execute(
-                    "SELECT text IS NOT NULL AND engine = ? AS kept FROM texts WHERE video_id = ? AND kind = ?",
-                    (IMPORTED, video_id, TEXT_OF_STAGE[stage]),
+                    "SELECT text, engine FROM texts WHERE video_id = ? AND kind = ?", (video_id, TEXT_OF_STAGE[stage])
                 ).fetchone()
-                if not (text and text["kept"]):
+                if not (text and text["text"] is not None and text["engine"] in GIVEN):
                     self._set(video_id, stage, "due")
         return True
 
     def put_text(self, video_id: str, kind: TextKind, text: Text) -> None:
-        """Store a text with its segments, and close its ledger line as done unless `text.text` is None (see `fail`)."""
+        """Store a text with its segments, and close its ledger line as done unless `text.text` is None (see `fail`).
+
+        What a person wrote is only replaced by a person.
+        """
         with self.transaction():
+            old = self._db.execute(
+                "SELECT engine FROM texts WHERE video_id = ? AND kind = ?", (video_id, kind)
+            ).fetchone()
+            if old and old["engine"] == HAND != text.engine:
+                self._set(video_id, STAGE_OF_TEXT[kind], "done")
+                return
             self._db.execute(
-                "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     video_id,
                     kind,
@@ -318,14 +299,17 @@ class Catalog:
                     text.model,
                     text.confidence,
                     time.time(),
+                    text.recipe,
                 ),
             )
-            if kind == "transcript":
-                self._db.execute("DELETE FROM segments WHERE video_id = ?", (video_id,))
-                self._db.executemany(
-                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?)",
-                    ((video_id, n, s.start_s, s.end_s, s.text) for n, s in enumerate(text.segments)),
-                )
+            self._db.execute("DELETE FROM segments WHERE video_id = ? AND kind = ?", (video_id, kind))
+            self._db.executemany(
+                "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (video_id, kind, n, s.start_s, s.end_s, s.text, s.avg_logprob, s.no_speech)
+                    for n, s in enumerate(text.segments)
+                ),
+            )
             if text.text is not None:
                 self._set(video_id, STAGE_OF_TEXT[kind], "done")
 
@@ -344,26 +328,24 @@ class Catalog:
                 self._set(video_id, STAGE_OF_TEXT[kind], "failed", "unreadable where the text was imported from")
         return True
 
-    # -- the ledger ---------------------------------------------------------------------------------------------
-
-    def due(self, stage: Stage) -> list[str]:
-        """The ids whose `stage` is due, in order."""
-        rows = self._db.execute(
-            "SELECT video_id FROM ledger WHERE stage = ? AND state = 'due' ORDER BY video_id", (stage,)
-        )
-        return [row["video_id"] for row in rows]
-
-    def error(self, video_id: str, stage: Stage) -> str:
-        """Why a stage of a video failed; "" where it did not."""
-        row = self._db.execute(
-            "SELECT error FROM ledger WHERE video_id = ? AND stage = ?", (video_id, stage)
-        ).fetchone()
-        return row["error"] if row else ""
-
-    def finish(self, video_id: str, stage: Stage, state: Literal["done", "absent"]) -> None:
-        """Close a ledger line that needs no text: a download that came, or media that do not exist."""
+    def outdate(self, stage: Stage, recipe: str) -> int:
+        """Make those texts of a stage due again that were made here by another recipe; returns how many."""
         with self.transaction():
-            self._set(video_id, stage, state)
+            return self._db.execute(
+                "UPDATE ledger SET state = 'due' WHERE stage = ? AND state IN ('done', 'failed') AND video_id IN"
+                " (SELECT video_id FROM texts WHERE kind = ? AND recipe != ?"
+                " AND engine NOT IN (SELECT value FROM json_each(?)))",
+                (stage, TEXT_OF_STAGE[stage], recipe, json.dumps(GIVEN)),
+            ).rowcount
+
+    def forget_text(self, video_id: str, kind: TextKind) -> bool:
+        """Drop a text, whoever made it, and make its stage due; returns whether there was one."""
+        with self.transaction():
+            dropped = self._db.execute("DELETE FROM texts WHERE video_id = ? AND kind = ?", (video_id, kind)).rowcount
+            self._db.execute("DELETE FROM segments WHERE video_id = ? AND kind = ?", (video_id, kind))
+            if dropped:
+                self._set(video_id, STAGE_OF_TEXT[kind], "due")
+        return bool(dropped)
 
     def fail(self, video_id: str, stage: Stage, error: str, text: Text | None = None) -> None:
         """Close a ledger line as failed and count the try; `text` (its text None) records which engine tried."""
@@ -372,50 +354,24 @@ class Catalog:
                 self.put_text(video_id, TEXT_OF_STAGE[stage], text)
             self._set(video_id, stage, "failed", error)
 
-    def _set(self, video_id: str, stage: Stage, state: State, error: str = "") -> None:
-        tried = int(state in ("done", "failed"))
-        self._db.execute(
-            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
-            " tries = tries + excluded.tries, error = excluded.error, updated_at = excluded.updated_at",
-            (video_id, stage, state, tried, error[:MAX_ERROR_CHARS], time.time()),
-        )
-
-    def retry(self, stage: Stage | None = None, ids: Sequence[str] = (), error: str = "") -> int:
-        """Make failed lines due again: of one stage or all, of some ids or all, whose error contains `error`."""
-        with self.transaction():
-            return self._db.execute(
-                "UPDATE ledger SET state = 'due' WHERE state = 'failed' AND instr(error, ?1)"
-                " AND (?2 IS NULL OR stage = ?2) AND (?3 IS NULL OR video_id IN (SELECT value FROM json_each(?3)))",
-                (error, stage, json.dumps(list(ids)) if ids else None),
-            ).rowcount
-
     def status(self) -> dict[str, object]:
-        """Counts for people and programs: videos, usable ones, ledger states and the commonest errors per stage."""
-        stages: dict[str, dict[str, object]] = {
-            stage: {"due": 0, "done": 0, "failed": 0, "absent": 0, "errors": {}} for stage in STAGES
-        }
-        for row in self._db.execute("SELECT stage, state, count(*) AS n FROM ledger GROUP BY stage, state"):
-            stages[row["stage"]][row["state"]] = row["n"]
-        for stage in STAGES:
-            errors = self._db.execute(
-                "SELECT error, count(*) AS n FROM ledger WHERE stage = ? AND state = 'failed'"
-                " GROUP BY error ORDER BY n DESC, error LIMIT 10",
-                (stage,),
-            )
-            stages[stage]["errors"] = {row["error"]: row["n"] for row in errors}
+        """Counts for people and programs: videos, usable ones, media, ledger states and errors per stage, downloads."""
         media = self._db.execute("SELECT kind, count(DISTINCT video_id) AS n FROM media GROUP BY kind")
         return {
             "videos": len(self.ids()),
             "usable": len(self.ids(usable=True)),
             "media": {row["kind"]: row["n"] for row in media},
-            "stages": stages,
+            "stages": self.stage_counts(),
+            "files": self.file_counts(),
         }
 
-    def failures(self, stage: Stage | None = None) -> list[dict[str, object]]:
-        """Every failed line with its error, number of tries and time."""
-        rows = self._db.execute(
-            "SELECT video_id, stage, error, tries, updated_at FROM ledger WHERE state = 'failed'"
-            " AND (?1 IS NULL OR stage = ?1) ORDER BY stage, video_id",
-            (stage,),
-        )
-        return [dict(row) for row in rows]
+
+# scrapes of the same second go by their content, so that the same one wins in whichever order they come
+_NEWEST_FIRST = "ORDER BY scraped_at DESC, iif(scraped_at, 0, met_at) DESC, sha256 DESC"
+
+
+def _video(fields: dict[str, Any]) -> Video:
+    """A record as it was stored, validated then: reading a corpus back costs no second validation of every value."""
+    fields["comments"] = [Comment.model_construct(**comment) for comment in fields.get("comments", [])]
+    fields["captions"] = [Caption.model_construct(**caption) for caption in fields.get("captions", [])]
+    return Video.model_construct(**fields)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.catalog import Catalog, Media, MediaKind, Outcome
+from ingest.downloads import TRANSLATED, Place, transcript
+from scraper.captions import CaptionError
+from scraper.sniff import HEAD_BYTES, sniff
 from scraper.sources import Found, Problem, read
 
 BATCH = 200  # records a transaction: a killed import loses at most these, and the next one takes them again
@@ -19,7 +22,6 @@ class ImportReport:
     new: int = 0
     updated: int = 0
     unchanged: int = 0
-    older: int = 0
     texts: int = 0
     media: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -68,6 +70,7 @@ def _take(catalog: Catalog, batch: list[Found], report: ImportReport) -> None:
     # copying and hashing files takes long, and nobody else could write while a transaction is open
     for found in stored:
         report.media += _take_files(catalog, found, report)
+        _take_captions(catalog, found, report)
 
 
 def _take_files(catalog: Catalog, found: Found, report: ImportReport) -> int:
@@ -85,6 +88,37 @@ def _take_files(catalog: Catalog, found: Found, report: ImportReport) -> int:
     return taken
 
 
+def _take_captions(catalog: Catalog, found: Found, report: ImportReport) -> None:
+    """Take over caption files beside a record; one in the language spoken is the transcript where there is none."""
+    spoken = _spoken(found)
+    for position, (language, path) in enumerate(found.captions):
+        try:
+            read = transcript(path, language, "")
+            entry = catalog.get(found.video.id)
+            known = {media.position: media for media in entry.media if media.kind == "caption"} if entry else {}
+            if not _same_content(known.get(position), path):
+                own = _take_over(catalog, found.video.id, "caption", position, path)
+                report.media += catalog.put_media(found.video.id, "caption", own, "imported", position=position)
+            text = entry.texts.get("transcript") if entry else None
+            if language in spoken and (text is None or text.text is None):
+                catalog.put_text(found.video.id, "transcript", read)
+                report.texts += 1
+        except CaptionError as error:
+            report.problems.append(Problem(str(path), None, str(error)))
+        except OSError as error:
+            report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
+
+
+def _spoken(found: Found) -> set[str]:
+    """The languages of caption files that are no translations, as far as can be told: of several files nothing says
+    which one is, unless the record does."""
+    languages = {language for language, _ in found.captions}
+    if len(languages) == 1:
+        return languages
+    known = {track.language for track in found.video.captions if track.source and track.source.upper() != TRANSLATED}
+    return languages & known
+
+
 def _same_content(media: Media | None, path: Path) -> bool:
     """Whether the catalogue's row and its file are of what `path` holds now."""
     if media is None or not media.path.is_file() or media.bytes != path.stat().st_size:
@@ -97,8 +131,9 @@ def _take_over(catalog: Catalog, video_id: str, kind: MediaKind, position: int, 
     """Link a file into the data folder, or copy it where the file system cannot link; atomic either way."""
     folder = catalog.media_folder(video_id)
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"slide_{position + 1:02}" if kind == "slide" else kind
-    target = folder / f"{stem}{path.suffix.lower()}"
+    with path.open("rb") as file:  # yt-dlp calls any cover .image; what it is, the bytes say
+        suffix = sniff(file.read(HEAD_BYTES), kind) or path.suffix.lower()
+    target = folder / f"{Place(kind, position).stem}{suffix}"
     aside = folder / f".{target.name}.{os.getpid()}"
     aside.unlink(missing_ok=True)
     try:

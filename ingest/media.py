@@ -48,12 +48,12 @@ def audio(path: Path) -> NDArray[np.float32]:
         MediaError: it is broken, breaks off, is encrypted, or longer than MAX_AUDIO_S.
     """
     try:
-        with _open(path) as container:
+        with open_container(path) as container:
             if not container.streams.audio:
                 raise NoStream("the file has no audio track")
             return _decode_audio(container)
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
-        raise _broken(error) from error
+        raise broken(error) from error
 
 
 def poster(path: Path) -> Image.Image:
@@ -66,19 +66,19 @@ def poster(path: Path) -> Image.Image:
     best: Image.Image | None = None
     contrast, next_s = -1.0, 0.0
     try:
-        with _open(path) as container:
+        with open_container(path) as container:
             if not container.streams.video:
                 raise NoStream("the file has no video track")
             stream = container.streams.video[0]
-            _check_pixels(stream.codec_context.width, stream.codec_context.height)
+            check_pixels(stream.codec_context.width, stream.codec_context.height)
             for frame in container.decode(stream):
                 if (time_s := frame.time or 0.0) > POSTER_WITHIN_S and best:
                     break
                 if time_s < next_s:
                     continue
                 next_s = time_s + POSTER_STEP_S
-                _check_pixels(frame.width, frame.height)
-                image = Image.fromarray(frame.to_ndarray(format="rgb24")).rotate(frame.rotation, expand=True)
+                check_pixels(frame.width, frame.height)
+                image = upright(frame)
                 found = ImageStat.Stat(image.convert("L")).stddev[0]
                 if found > contrast:
                     best, contrast = image, found
@@ -86,7 +86,7 @@ def poster(path: Path) -> Image.Image:
                     break
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
         if best is None:
-            raise _broken(error) from error
+            raise broken(error) from error
     if best is None:
         raise MediaError("no frame of the video can be read")
     return best
@@ -100,12 +100,12 @@ def open_image(path: Path) -> Image.Image:
     """
     try:
         with Image.open(path, formats=IMAGE_FORMATS) as image:
-            _check_pixels(*image.size)
+            check_pixels(*image.size)
             image.load()
-            upright = _upright(image)
-            if not upright.has_transparency_data:
-                return upright.convert("RGB")
-            layer = upright.convert("RGBA")
+            turned = _turned(image)
+            if not turned.has_transparency_data:
+                return turned.convert("RGB")
+            layer = turned.convert("RGBA")
             white = Image.new("RGBA", layer.size, "white")
             return Image.alpha_composite(white, layer).convert("RGB")
     except MediaError:
@@ -116,7 +116,13 @@ def open_image(path: Path) -> Image.Image:
         raise MediaError(f"the image cannot be read: {_reason(error, path)}") from error
 
 
-def _open(path: Path) -> InputContainer:
+def upright(frame: av.VideoFrame) -> Image.Image:
+    """A decoded frame as the player shows it, RGB."""
+    return Image.fromarray(frame.to_ndarray(format="rgb24")).rotate(frame.rotation, expand=True)
+
+
+def open_container(path: Path) -> InputContainer:
+    """A container of a plain format, which makes FFmpeg open no other file; av.FFmpegError where it is none."""
     options = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS}
     return av.open(str(path), options=options, metadata_errors="replace")
 
@@ -180,19 +186,21 @@ def _in_range(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return scaled
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turned(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # the pixels are sound, only the EXIF block is not: better askew than lost
         return image
 
 
-def _check_pixels(width: int, height: int) -> None:
+def check_pixels(width: int, height: int) -> None:
+    """Raise MediaError for a picture that would take too much memory."""
     if width * height > MAX_PIXELS:
         raise MediaError(f"the picture is larger than {MAX_PIXELS // 1_000_000} megapixels")
 
 
-def _broken(error: Exception) -> MediaError:
+def broken(error: Exception) -> MediaError:
+    """What a library says of a broken file, as one sentence."""
     return MediaError(f"the file is broken or breaks off: {getattr(error, 'strerror', None) or error}")
 
 

@@ -98,7 +98,9 @@ class StageRun:
     def _files(self, entry: Entry) -> frozenset[str]:
         """The digests of what this stage reads: the pictures if there are any, else the video."""
         moving = frozenset(media.sha256 for media in entry.media if media.kind == "video")
-        still = frozenset(media.sha256 for media in entry.media if media.kind != "video" and media.source != FRAME)
+        still = frozenset(
+            media.sha256 for media in entry.media if media.kind in ("cover", "slide") and media.source != FRAME
+        )
         return {"download": frozenset[str](), "ocr": still or moving, "transcribe": moving}[self.stage]
 
     def _count(self, outcome: str) -> None:

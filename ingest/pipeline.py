@@ -8,9 +8,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -19,12 +17,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ingest.catalog import Catalog, Entry, Media, MediaKind, Stage, Text
+from ingest.catalog import Catalog, Entry, Media, Stage, Text
+from ingest.downloads import download, missing
 from ingest.outcomes import FRAME, GONE, StageReport, StageRun
 from ingest.settings import Settings
 from ingest.workers import WorkerError, cores, each
 
-FETCHES = 8  # downloads at once: enough to hide the waiting, few enough not to be turned away
+PICTURES = ("cover", "slide")
 DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
 
 
@@ -49,7 +48,7 @@ def run_stage(
     with _only_run(catalog, stage), StageRun(catalog, stage, progress) as run:
         try:
             if stage == "download":
-                _download(run)
+                download(run, settings)
             elif stage == "ocr":
                 _ocr(run, settings.ocr_languages, processes or cores())
             else:
@@ -75,76 +74,10 @@ def _only_run(catalog: Catalog, stage: Stage) -> Iterator[None]:
         lock.release()
 
 
-# -- download -----------------------------------------------------------------------------------------------------
-
-Missing = tuple[MediaKind, int, list[str]]  # kind, position, links
-
-
-def _download(run: StageRun) -> None:
-    from scraper.download import DownloadError, fetch
-
-    stopped = threading.Event()
-
-    def fetch_all(missing: list[Missing], folder: Path) -> tuple[list[tuple[MediaKind, int, Path]], str]:
-        """What came, and the sentence of the first failure."""
-        came: list[tuple[MediaKind, int, Path]] = []
-        first_error = ""
-        for kind, position, links in missing:
-            name = kind if kind != "slide" else f"slide_{position + 1:02d}"
-            try:
-                came.append((kind, position, fetch(links, folder / name, kind, cancelled=stopped)))
-            except DownloadError as error:
-                first_error = first_error or f"{kind}: {error}"
-        return came, first_error
-
-    entries = run.entries()
-    waiting: dict[Future[Any], str] = {}
-    with ThreadPoolExecutor(FETCHES) as pool:
-        try:
-            while True:
-                while len(waiting) < 2 * FETCHES and (pair := next(entries, None)):
-                    video_id, entry = pair
-                    folder = run.catalog.media_folder(video_id)
-                    for leftover in folder.glob(".download-*"):  # of a run that was killed: this one holds the lock
-                        leftover.unlink()
-                    waiting[pool.submit(fetch_all, _missing(entry), folder)] = video_id
-                if not waiting:
-                    return
-                for job in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    video_id = waiting.pop(job)
-                    try:
-                        came, error = job.result()
-                    except OSError:  # the disk
-                        raise
-                    except Exception as unforeseen:  # as below: a hostile answer is its own item's failure
-                        came, error = [], f"{type(unforeseen).__name__}: {unforeseen}"
-                    for kind, position, path in came:
-                        run.catalog.put_media(video_id, kind, path, "downloaded", position=position)
-                    if error:
-                        run.fail(video_id, error)
-                    else:
-                        run.done(video_id)
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
-
-
-def _missing(entry: Entry) -> list[Missing]:
-    """The files to fetch. A frame that was taken from the video only stood in for the cover."""
-    have = {(media.kind, media.position) for media in entry.media if media.source != FRAME and media.path.is_file()}
-    video = entry.video
-    wanted: list[Missing] = [
-        ("cover", 0, video.cover_sources),
-        ("video", 0, video.video_sources),
-        *(("slide", number, [link]) for number, link in enumerate(video.slide_sources)),
-    ]
-    return [file for file in wanted if file[2] and file[:2] not in have]
-
-
 def _comes_again(run: StageRun, entry: Entry, needed: list[Media]) -> bool:
     """Whether the download has to bring some of `needed` again, which are gone from the disk but have links."""
     lost = {(media.kind, media.position) for media in needed if not media.path.is_file()}
-    comes = entry.states.get("download") != "failed" and any(file[:2] in lost for file in _missing(entry))
+    comes = entry.states.get("download") != "failed" and any(place in lost for place in missing(entry))
     if comes:
         run.fetch_again(entry.video.id)
     return comes
@@ -190,7 +123,7 @@ def _ocr(run: StageRun, languages: str, processes: int) -> None:
     def jobs() -> Iterator[tuple[str, _Pictures]]:
         for video_id, entry in run.entries():
             video = entry.file("video")
-            still = [media for media in entry.media if media.kind != "video"]
+            still = [media for media in entry.media if media.kind in PICTURES]
             still = [media for media in still if media.source != FRAME or media.path.is_file()]  # it can be taken again
             pictures = {media.sha256: media for media in reversed(still)}
             if not (still or video):
@@ -213,7 +146,7 @@ def _ocr(run: StageRun, languages: str, processes: int) -> None:
             continue
         made = Text(outcome.text, engine.engine, engine.version, languages, confidence=outcome.confidence)
         entry = run.catalog.get(video_id)
-        real = [media for media in entry.media if media.kind != "video" and media.source != FRAME] if entry else []
+        real = [media for media in entry.media if media.kind in PICTURES and media.source != FRAME] if entry else []
         if outcome.framed and not real:  # none has come in the meantime
             run.catalog.put_media(video_id, "cover", frame_of(video_id), FRAME)
         if outcome.errors:

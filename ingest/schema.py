@@ -60,6 +60,64 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX ledger_by_state ON ledger (stage, state, video_id);
     """,
+    """
+    CREATE TABLE records (               -- every record met of a video; `videos` holds what they come to together
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        sha256 TEXT NOT NULL,            -- of `record`
+        record TEXT NOT NULL,            -- the Video as JSON, comments and all
+        scraped_at REAL NOT NULL,        -- unix seconds; 0 where the source does not say
+        met_at REAL NOT NULL,            -- when it was imported: orders those whose source does not say
+        PRIMARY KEY (video_id, sha256)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO records
+    SELECT id, sha256, json_set(videos.record, '$.comments', (
+        SELECT json_group_array(json(record)) FROM (
+            SELECT record FROM comments WHERE video_id = id ORDER BY position
+        )
+    )), scraped_at, imported_at FROM videos;
+    CREATE TABLE files (                 -- what the last try to download each file came to
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('cover', 'video', 'slide', 'caption', 'page')),
+        position INTEGER NOT NULL,       -- 0, or the number of the slide or caption from 0
+        state TEXT NOT NULL CHECK (state IN ('done', 'failed')),
+        tries INTEGER NOT NULL,
+        word TEXT NOT NULL,              -- the failure in one word
+        error TEXT NOT NULL,             -- and in a sentence
+        updated_at REAL NOT NULL,
+        PRIMARY KEY (video_id, kind, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE media_2 (
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('cover', 'video', 'slide', 'caption')),
+        position INTEGER NOT NULL,       -- 0, or the number of the slide or caption from 0
+        path TEXT NOT NULL,              -- relative to the data folder
+        sha256 TEXT NOT NULL,
+        bytes INTEGER NOT NULL,
+        source TEXT NOT NULL,            -- 'downloaded', 'imported' or 'frame'
+        added_at REAL NOT NULL,
+        PRIMARY KEY (video_id, kind, position)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO media_2 SELECT * FROM media;
+    DROP TABLE media;
+    ALTER TABLE media_2 RENAME TO media;
+    """,
+    """
+    CREATE TABLE segments_3 (
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        kind TEXT NOT NULL CHECK (kind IN ('cover', 'transcript')),
+        position INTEGER NOT NULL,
+        start_s REAL NOT NULL,
+        end_s REAL NOT NULL,
+        text TEXT NOT NULL,
+        avg_logprob REAL,                -- of speech: mean log-probability of its tokens
+        no_speech REAL,                  -- of speech: the probability that nobody speaks
+        PRIMARY KEY (video_id, kind, position)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO segments_3 SELECT video_id, 'transcript', position, start_s, end_s, text, NULL, NULL FROM segments;
+    DROP TABLE segments;
+    ALTER TABLE segments_3 RENAME TO segments;
+    ALTER TABLE texts ADD COLUMN recipe TEXT NOT NULL DEFAULT '';  -- engine, model and settings: another makes it due
+    """,
 )
 
 

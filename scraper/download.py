@@ -1,302 +1,291 @@
 """Links of a record -> a checked media file on disk, whole or not at all.
 
-Links come from scraped pages, so they are hostile: only http(s) is asked, no address inside the own network is talked
-to, sizes, times and types are bounded. An error is one sentence without the link in it (the ledger counts equal ones).
+Links come from scraped pages, so they are hostile: only allowed hosts are asked, over https and outside the own
+network; sizes and times are bounded; the type is what the bytes say. Why it failed is one word (see failures.py).
 """
 
 import contextlib
-import ipaddress
+import errno
 import os
-import socket
-import tempfile
+import re
+import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
-from urllib3.response import BaseHTTPResponse
-from urllib3.util import Retry
 
-MediaKind = Literal["cover", "video", "slide"]
-MAX_BYTES: dict[MediaKind, int] = {"cover": 30 << 20, "slide": 30 << 20, "video": 1 << 30}  # an hour of 1080p is 1 GB
-DEADLINE_S: dict[MediaKind, float] = {"cover": 60.0, "slide": 60.0, "video": 600.0}  # for one file, all in all
-WATCH_EVERY_S = 0.1  # how late a deadline or the end of the run may be noticed
-CONNECT_S, READ_S = 10.0, 30.0  # to be answered at all, and between two chunks
-RETRIES = 3
-REDIRECTS = 5
-BACKOFF_S = 1.0  # 0, 2, 4 s between tries ...
-RETRY_AFTER_MAX_S = 30  # ... or what the server asks for, up to this; a longer wait is a later run's business
-CHUNK_BYTES = 1 << 18
-MAX_LENGTH_DIGITS = 15  # of a declared length; what is longer is no length
-PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")  # all that is given out for the internet
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 addresses as networks without IPv4 see them
-SUFFIXES = {
-    "image/jpeg": ".jpg",
-    "image/png": ".png",
-    "image/webp": ".webp",
-    "image/avif": ".avif",
-    "image/gif": ".gif",
-    "video/mp4": ".mp4",
-    "video/webm": ".webm",
-    "video/quicktime": ".mov",
+from scraper import connect
+from scraper.connect import Session, Watch
+from scraper.failures import FAILURES, DownloadError
+from scraper.sniff import HEAD_BYTES, SUFFIXES, MediaKind, is_whole, sniff
+
+__all__ = ["FAILURES", "HOSTS", "DownloadError", "Fetched", "Fetcher", "Link", "MediaKind", "Rules", "sweep"]
+
+MAX_BYTES: dict[MediaKind, int] = {  # an hour of 1080p is 1 GB; a minute of talk is 2 KB of captions
+    "cover": 30 << 20,
+    "slide": 30 << 20,
+    "video": 1 << 30,
+    "caption": 5 << 20,
 }
-UNTYPED = {"", "application/octet-stream", "binary/octet-stream"}  # some CDNs say no more; the decoders find out
-EXPIRES = ("x-expires", "expire", "expires")  # unix seconds in the query of a signed link
+DEADLINE_S: dict[MediaKind, float] = {"cover": 60.0, "slide": 60.0, "video": 600.0, "caption": 60.0}  # all in all
+PER_HOST = 4  # transfers from one host at once: a browser opens up to six, and a guest stays below that
+BROKEN_TRIES = 2  # for a body that broke off: connections are cut by chance, a second one rarely is
+REDIRECTS = 5
+CHUNK_BYTES = 1 << 18
+PART_BYTES = 8  # of chance in the name of a part file
+MAX_LENGTH_DIGITS = 15  # of a declared length; what is longer is no length
+HOSTS = (
+    # in records of 2022 (covers and videos), and in pages today
+    "tiktok.com",  # v16-webapp-prime.us.tiktok.com, www.tiktok.com/aweme/v1/play
+    "tiktokcdn.com",
+    "tiktokcdn-us.com",
+    "tiktokcdn-eu.com",
+    "tiktokv.com",  # what yt-dlp gets from the app's interface
+    "tiktokv.us",
+    "tiktokv.eu",
+    "ttwstatic.com",
+    "ibyteimg.com",  # pictures (p16-tiktok-va-h2) ...
+    "ibytedtos.com",  # ... and the storage behind older ones
+    "byteoversea.com",
+    "muscdn.com",  # posts from the time when it was musical.ly
+    # Akamai serves anybody under akamaized.net: the names that are TikTok's, one by one
+    "p16-tiktokcdn-com.akamaized.net",
+    "v16-tiktokcdn-com.akamaized.net",
+    "p16-va-default.akamaized.net",
+    "p16-sg-default.akamaized.net",
+    "v16m-default.akamaized.net",
+)
 HEADERS = {"User-Agent": "Mozilla/5.0", "Referer": "https://www.tiktok.com/"}  # the CDN refuses what sends neither
+PLAIN = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a file is as small as it gets
+PASSED_ON = {"user-agent", "referer", "origin", "accept", "accept-language", "cookie"}  # of a link's own headers
+OWN = {"cookie"}  # sent to the link's own host only
+EXPIRES = ("x-expires", "expire", "expires")  # unix seconds in the query of a signed link
+EXPIRES_IN_PATH = re.compile(r"/[0-9a-f]{32}/([0-9a-f]{8})/")  # the same in hex, as links to tiktokcdn-us.com have it
+NO_LINK = re.compile(r"[\x00-\x20\x7f\\]")  # what no link has, and what two readers of links may read differently
+STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
+STATUSES = {401: "login", 403: "forbidden", 404: "notfound", 410: "gone", 429: "busy"}
 
 
-class DownloadError(Exception):
-    """A file could not be had; the message is one sentence."""
+@dataclass(frozen=True)
+class Link:
+    """What to ask for one file: `headers` are those of whoever gave the link (Referer, Cookie, ...)."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def fetch(
-    links: Sequence[str],
-    target: Path,
-    kind: MediaKind,
-    *,
-    allow_local: bool = False,
-    cancelled: threading.Event | None = None,
-) -> Path:
-    """Fetch the first of `links` that works to `target` plus the suffix of its type; returns the path.
+@dataclass(frozen=True)
+class Rules:
+    """What may be asked."""
 
-    `allow_local` lets addresses of the own network be asked; setting `cancelled` ends a transfer.
+    hosts: tuple[str, ...] = HOSTS  # with all names below each; "*" is any
+    http: bool = False  # also without TLS
+    local: bool = False  # also addresses of the own network
 
-    Raises:
-        DownloadError: none of them gave a file of this kind; the reason of the first.
-        OSError: the disk refused it.
-    """
-    errors: list[DownloadError] = []
-    for link in links:
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file on disk, and which of the links gave it."""
+
+    path: Path
+    link: str
+    bytes: int
+
+
+class Fetcher:
+    """Fetches files, from several threads at once; setting `cancelled` ends all of it."""
+
+    def __init__(
+        self, rules: Rules = Rules(), cancelled: threading.Event | None = None, *, root: Path | None = None
+    ) -> None:
+        """`root`: targets lie below it, and no folder between may be a symbolic link; else only the target's own is
+        looked at.
+        """
+        self._rules, self._root = rules, root
+        self._stopped = cancelled or threading.Event()
+        self._slots: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(PER_HOST))
+        self._asking_for_slots = threading.Lock()
+
+    def fetch(self, links: Sequence[Link | str], target: Path, kind: MediaKind) -> Fetched:
+        """Fetch the first of `links` that works to `target` plus the suffix of what it is.
+
+        Raises:
+            DownloadError: none of them gave a file of this kind; the reason of the first.
+            OSError: the disk refused it.
+        """
+        errors: list[DownloadError] = []
+        folder = _open_folder(target, self._root)
         try:
-            return _fetch(link, target, kind, allow_local, cancelled or threading.Event())
-        except DownloadError as error:
-            errors.append(error)
-    raise errors[0] if errors else DownloadError("the record has no link to it")
+            for given in links:
+                link = Link(given) if isinstance(given, str) else given
+                try:
+                    return self._fetch(link, target, folder, kind)
+                except DownloadError as error:
+                    errors.append(error)
+                    if error.word == "stopped":
+                        raise
+        finally:
+            os.close(folder)
+        raise errors[0] if errors else DownloadError("nolink")
+
+    def _fetch(self, link: Link, target: Path, folder: int, kind: MediaKind) -> Fetched:
+        with Watch(DEADLINE_S[kind], self._stopped) as watch:
+            for left in reversed(range(BROKEN_TRIES)):
+                try:
+                    return self._ask(link, target, folder, kind, watch)
+                except DownloadError as error:
+                    if error.word != "broken" or not left:
+                        raise
+        raise AssertionError("the last try returns or raises")
+
+    def _ask(self, link: Link, target: Path, folder: int, kind: MediaKind, watch: Watch) -> Fetched:
+        url = link.url
+        with Session(watch, self._rules.local) as session:
+            try:
+                for _ in range(REDIRECTS + 1):
+                    url, host = _checked(url, self._rules)
+                    with watch.holding(self._slot(host)), _get(session, url, link) as response:
+                        if moved := session.moved(response):
+                            url = urljoin(url, moved)
+                            continue
+                        if response.status_code != 200:
+                            status = response.status_code
+                            raise DownloadError(STATUSES.get(status) or ("server" if status >= 500 else "status"))
+                        path, size = _store(response, target, folder, kind, watch)
+                        return Fetched(path, link.url, size)
+            except requests.RequestException as error:
+                watch.check()
+                raise DownloadError(connect.word_of(error)) from error
+            except (HTTPError, ValueError) as error:  # what the libraries stumble over in links and headers
+                watch.check()
+                raise DownloadError("malformed") from error
+        raise DownloadError("redirects")
+
+    def _slot(self, host: str) -> threading.Semaphore:
+        with self._asking_for_slots:
+            return self._slots[host]
 
 
-def _refuse(link: str) -> None:
-    """Raise for links that are known to be of no use, without asking."""
+def sweep(folder: Path) -> None:
+    """Remove what runs that were killed have left in a folder; nobody may be fetching into it."""
+    for leftover in folder.glob(f".*.{'?' * 2 * PART_BYTES}.part"):
+        leftover.unlink(missing_ok=True)
+
+
+def _get(session: Session, url: str, link: Link) -> requests.Response:
+    own = {name: value for name, value in link.headers.items() if name.lower() in PASSED_ON}
+    if urlsplit(url)[:2] != urlsplit(_canonical(link.url))[:2]:
+        own = {name: value for name, value in own.items() if name.lower() not in OWN}
+    headers = CaseInsensitiveDict(HEADERS | PLAIN)
+    headers.update(own)
+    return session.get(url, headers=headers, stream=True, timeout=(connect.CONNECT_S, connect.READ_S))
+
+
+def _canonical(link: str) -> str:
+    """A link as requests will ask it, so that what is checked is what is asked."""
+    return requests.Request("GET", link).prepare().url or ""
+
+
+def _checked(link: str, rules: Rules) -> tuple[str, str]:
+    """The link to ask and its host; raises for links that are of no use or not allowed."""
+    if link.lower().startswith("blob:"):
+        raise DownloadError("blob")
+    if NO_LINK.search(link):
+        raise DownloadError("malformed")
+    schemes = ("http", "https") if rules.http else ("https",)
+    scheme = urlsplit(link).scheme
+    if scheme not in schemes:
+        raise DownloadError("scheme")
+    link = _canonical(link)
+    parts = urlsplit(link)
+    host = parts.hostname or ""
+    if parts.scheme not in schemes or not host or parts.port == 0:
+        raise DownloadError("malformed")
+    allowed = (name.lower() for name in rules.hosts)
+    if not any(name == "*" or host == name or (name and host.endswith(f".{name}")) for name in allowed):
+        raise DownloadError("host")
+    query = parse_qs(parts.query)
+    told = [query[name][0] for name in EXPIRES if name in query]
+    moments = [int(moment[:12]) for moment in told if moment.isascii() and moment.isdigit()]
+    if found := EXPIRES_IN_PATH.match(parts.path):
+        moments.append(int(found[1], 16))
+    if any(0 < moment < time.time() for moment in moments):
+        raise DownloadError("expired")
+    return link, host
+
+
+def _open_folder(target: Path, root: Path | None) -> int:
+    """A handle of the folder that `target` lies in, got through no symbolic link below `root`."""
+    if not STEM.fullmatch(target.name):
+        raise DownloadError("target")
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
-        parts = urlsplit(link)
-        query = parse_qs(parts.query)
-        host = parts.hostname
-    except ValueError as error:
-        raise DownloadError("the link is malformed") from error
-    if parts.scheme == "blob":
-        raise DownloadError("the link is a blob: that lived in the scraping browser only")
-    if parts.scheme not in ("http", "https") or not host:
-        raise DownloadError("the link is not http or https")
-    for name in EXPIRES:
-        moment = query.get(name, [""])[0]
-        if moment.isascii() and moment.isdigit() and 0 < int(moment[:12]) < time.time():
-            raise DownloadError("the link has expired")
+        if root is None:
+            return os.open(target.parent, flags | os.O_NOFOLLOW)
+        parts = target.parent.relative_to(root).parts
+        if ".." in parts:
+            raise DownloadError("target")
+        folder = os.open(root, flags)
+        for part in parts:
+            above = folder
+            try:
+                folder = os.open(part, flags | os.O_NOFOLLOW, dir_fd=above)
+            finally:
+                os.close(above)
+        return folder
+    except ValueError as error:  # not below the root, or a NUL
+        raise DownloadError("target") from error
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise DownloadError("target") from error
+        raise
 
 
-def _fetch(link: str, target: Path, kind: MediaKind, allow_local: bool, cancelled: threading.Event) -> Path:
-    with _Watch(DEADLINE_S[kind], cancelled) as watch, _Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(watch, allow_local))
-        try:
-            for _ in range(REDIRECTS + 1):
-                _refuse(link)
-                with session.get(link, headers=HEADERS, stream=True, timeout=(CONNECT_S, READ_S)) as response:
-                    if moved := session.moved(response):
-                        link = urljoin(link, moved)
-                        continue
-                    if response.status_code != 200:
-                        raise DownloadError(f"the server answered {response.status_code}")
-                    path = target.with_name(target.name + _suffix(response, kind))
-                    _store(response, path, kind, watch)
-                    return path
-        except requests.RequestException as error:
-            watch.check()
-            raise DownloadError(f"no good answer from the server: {_reason(error)}") from error
-        except (HTTPError, ValueError) as error:  # the libraries pass on what they stumble over in links and headers
-            watch.check()
-            raise DownloadError("the link or the server's answer is malformed") from error
-    raise DownloadError("no good answer from the server: it redirects in circles")
-
-
-def _suffix(response: requests.Response, kind: MediaKind) -> str:
-    declared = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    family = "video" if kind == "video" else "image"
-    if declared not in UNTYPED and not declared.startswith(f"{family}/"):
-        raise DownloadError(f"the server sent no {family} but {declared[:50]}")
-    return SUFFIXES.get(declared, ".mp4" if kind == "video" else ".jpg")
-
-
-def _store(response: requests.Response, path: Path, kind: MediaKind, watch: "_Watch") -> None:
-    """Stream the body to a temporary file beside `path`, check that it is whole, and put it in place."""
+def _store(response: requests.Response, target: Path, folder: int, kind: MediaKind, watch: Watch) -> tuple[Path, int]:
+    """Stream the body to a part file in `folder`, check that it is whole, and put it in place; its path and size."""
     length = response.headers.get("Content-Length", "")
     plain = length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS
-    expected = int(length) if plain and "Content-Encoding" not in response.headers else None
-    size = 0
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".download-")
+    if plain and int(length) > MAX_BYTES[kind]:
+        raise DownloadError("large")
+    chunks = response.iter_content(CHUNK_BYTES)  # urllib3 unpacks no more than this at once
+    head = b""
+    while len(head) < HEAD_BYTES and (chunk := next(chunks, b"")):
+        head += chunk
+    watch.check()  # a connection that was cut looks like the end of a body without a length
+    if not head:
+        raise DownloadError("empty")
+    suffix = sniff(head, kind)
+    if not suffix:
+        raise DownloadError("type")
+    part, size = f".{target.name}.{secrets.token_hex(PART_BYTES)}.part", 0
+    handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=folder)
     try:
-        with os.fdopen(handle, "wb") as file:
-            for chunk in response.iter_content(CHUNK_BYTES):
-                size += len(chunk)
+        with os.fdopen(handle, "w+b") as file:
+            while head:
+                size += len(head)
                 if size > MAX_BYTES[kind]:
-                    raise DownloadError(f"the file is larger than {MAX_BYTES[kind] >> 20} MB")
-                file.write(chunk)
-            watch.check()  # a connection that was cut looks like the end of a body without a length
-            if not size or (expected is not None and size != expected):
-                raise DownloadError("the transfer broke off")
+                    raise DownloadError("large")
+                file.write(head)
+                head = next(chunks, b"")
+            watch.check()
             file.flush()
+            if not is_whole(file, suffix):
+                raise DownloadError("broken")
             os.fsync(file.fileno())
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _reason(error: requests.RequestException) -> str:
-    reasons = {
-        requests.ConnectTimeout: "it cannot be reached in time",
-        requests.ReadTimeout: "it stopped sending",
-        requests.exceptions.SSLError: "its certificate is not valid",
-        requests.ConnectionError: "it cannot be reached, or hung up",
-        requests.exceptions.RetryError: "it keeps failing",
-        requests.exceptions.ChunkedEncodingError: "the transfer broke off",
-    }
-    return next((text for kind, text in reasons.items() if isinstance(error, kind)), type(error).__name__)
-
-
-class _Watch:
-    """Cuts the connections of one file at its deadline or when the run is stopped, whatever they are waiting for.
-
-    It holds a second handle of each socket, for the first one changes hands when TLS begins.
-    """
-
-    def __init__(self, limit_s: float, cancelled: threading.Event) -> None:
-        self._limit_s, self._cancelled = limit_s, cancelled
-        self._deadline = time.monotonic() + limit_s
-        self._sockets: list[socket.socket] = []
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        for connected in self._sockets:
-            connected.close()
-
-    def add(self, connected: socket.socket) -> None:
-        self._sockets.append(connected.dup())
-
-    def check(self) -> None:
-        """Raise DownloadError if it is over."""
-        if self._cancelled.is_set():
-            raise DownloadError("the run was stopped")
-        if time.monotonic() > self._deadline:
-            raise DownloadError(f"the transfer took longer than {self._limit_s:.0f} s")
-
-    def wait(self, seconds: float) -> None:
-        self._cancelled.wait(min(seconds, max(0.0, self._deadline - time.monotonic())))
-        self.check()
-
-    def _look(self) -> None:
-        while not self._done.wait(WATCH_EVERY_S):
-            try:
-                self.check()
-            except DownloadError:
-                for connected in tuple(self._sockets):
-                    with contextlib.suppress(OSError):  # the other side has hung up already
-                        connected.shutdown(socket.SHUT_RDWR)
-
-
-class _Session(requests.Session):
-    """Leaves redirects to its caller: requests would read their bodies whole, and sign them with ~/.netrc."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.auth = lambda request: request  # without an own way to sign, requests takes the user's ~/.netrc
-
-    def moved(self, response: requests.Response) -> str | None:
-        return super().get_redirect_target(response)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-class _Adapter(HTTPAdapter):
-    """Retries with back-off, puts connections under watch and, unless `allow_local`, asks public addresses only.
-
-    The address is checked on the connected socket, so neither a redirect nor a second answer of the name server gets
-    around it. A proxy from the environment is the user's own choice and is not checked.
-    """
-
-    def __init__(self, watch: _Watch, allow_local: bool) -> None:
-        class Patience(Retry):
-            def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-                watch.wait((self.get_retry_after(response) if response else None) or self.get_backoff_time())
-
-        retry = Patience(
-            total=RETRIES,
-            redirect=False,
-            status_forcelist=(429, 500, 502, 503, 504),
-            backoff_factor=BACKOFF_S,
-            retry_after_max=RETRY_AFTER_MAX_S,
-            raise_on_status=False,
-        )
-        super().__init__(max_retries=retry)
-        self._watch = watch
-        self.poolmanager.pool_classes_by_scheme = _pools(watch, allow_local)
-
-    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        if not proxy.lower().startswith("socks"):  # those connect in a way of their own
-            manager.pool_classes_by_scheme = _pools(self._watch, allow_local=True)
-        return manager
-
-
-def _pools(watch: _Watch, allow_local: bool) -> dict[str, type[HTTPConnectionPool]]:
-    """urllib3's pools, with connections that are checked when they are made."""
-
-    def opened(connect: Callable[[], socket.socket]) -> socket.socket:
-        watch.check()
-        connected = connect()
-        if not allow_local and not _is_public(connected.getpeername()[0].partition("%")[0]):
-            connected.close()
-            raise DownloadError("the link leads into the own network")
-        watch.add(connected)
-        return connected
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return opened(super()._new_conn)
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return opened(super()._new_conn)
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    return {"http": PlainPool, "https": SecurePool}
-
-
-def _is_public(address: str) -> bool:
-    """Whether an address lies in the internet; one that carries an IPv4 address is judged by that."""
-    ip = ipaddress.ip_address(address)
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner:
-            return _is_public(str(inner))
-        return ip in PUBLIC_V6 and ip.is_global
-    return ip.is_global and not ip.is_multicast
+        os.rename(part, target.name + suffix, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=folder)
+        raise
+    for other in set(SUFFIXES[kind]) - {suffix}:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(target.name + other, dir_fd=folder)
+    os.fsync(folder)
+    return target.with_name(target.name + suffix), size

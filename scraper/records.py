@@ -110,7 +110,7 @@ class _Record(BaseModel):
 
 
 class Comment(_Record):
-    """One comment: who wrote what, its counts as scraped and as integers, when as scraped."""
+    """One comment: who wrote what, its counts as scraped and as integers, when as scraped and as ISO date."""
 
     username: Handle = ""
     text: Annotated[Text, AfterValidator(lambda text: text[:MAX_COMMENT_CHARS])] = ""
@@ -118,6 +118,7 @@ class Comment(_Record):
     likes: Count = None
     replies: Count = None
     posted_shown: Text = ""
+    posted: Annotated[str | None, AfterValidator(_iso_date)] = None
 
 
 class Caption(_Record):
@@ -148,6 +149,8 @@ class Video(_Record):
     likes: Count = None
     comments_shown: Text = ""
     comment_count: Count = None
+    plays: Count = None
+    shares: Count = None
     posted_shown: Text = ""
     posted: Annotated[str | None, AfterValidator(_iso_date)] = None
     comments: Annotated[list[Comment], Field(max_length=MAX_COMMENTS)] = Field(default_factory=list)
@@ -178,3 +181,9 @@ class Video(_Record):
         for name, value in derived.items():
             object.__setattr__(self, name, value)  # frozen to the outside, still being made here
         return self
+
+    @property
+    def is_link_only(self) -> bool:
+        """Whether nothing is known but which video it is: a record of a mere link, due for fetching."""
+        texts = (self.description, self.creator_nickname, self.music_title, self.comments, self.captions)
+        return not any((*texts, self.video_sources, self.cover_sources, self.slide_sources))

@@ -1,11 +1,14 @@
+import contextlib
 import sqlite3
 import subprocess
 import sys
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Catalog, CatalogError, Segment, Text
+from ingest.catalog import MAX_RECORDS, Catalog, CatalogError, Segment, Text
+from ingest.schema import MIGRATIONS
 from scraper.records import Comment, Video
 
 ID = "7000000000000000001"
@@ -45,10 +48,80 @@ def test_a_record_comes_back_as_it_went_in(catalog: Catalog) -> None:
 def test_the_newest_scrape_wins_and_a_repeated_one_changes_nothing(catalog: Catalog) -> None:
     assert catalog.put_video(video(description="two", scraped_at=200.0)) == "new"
     assert catalog.put_video(video(description="two", scraped_at=200.0)) == "unchanged"
-    assert catalog.put_video(video(description="one", scraped_at=100.0)) == "older"
+    assert catalog.put_video(video(description="one", scraped_at=100.0)) == "unchanged"
     assert catalog.put_video(video(description="three", scraped_at=300.0, comments=[Comment(text="new")])) == "updated"
     entry = catalog.get(ID)
     assert entry and entry.video.description == "three" and entry.video.comments[0].text == "new"
+
+
+def test_records_of_several_sources_merge_field_by_field_in_whatever_order_they_come(tmp_path: Path) -> None:
+    scrapes = [
+        video(source="console script", scraped_at=300.0, comments=[Comment(text="lol")], likes_shown="2K"),
+        video(source="yt-dlp", scraped_at=200.0, description="newer words", likes=1999, music_title="a song"),
+        video(source="console script", scraped_at=100.0, description="older words", creator_nickname="Ann"),
+        Video(id=ID, permalink=f"https://www.tiktok.com/@a/video/{ID}", source="data export"),
+    ]
+    for number, order in enumerate(permutations(scrapes)):
+        with Catalog(tmp_path / str(number), create=True) as own:
+            outcomes = [own.put_video(scrape) for scrape in order]
+            assert outcomes[0] == "new"
+            assert [own.put_video(scrape) for scrape in order] == ["unchanged"] * 4
+            entry = own.get(ID)
+            assert entry and own.records(ID) == scrapes
+        merged = entry.video
+        assert (merged.description, merged.music_title, merged.creator_nickname) == ("newer words", "a song", "Ann")
+        assert [comment.text for comment in merged.comments] == ["lol"]
+        assert (merged.likes_shown, merged.likes) == ("2K", 2000), "a count and how it was shown are one value"
+        assert merged.permalink and merged.scraped_at == 300.0
+        assert merged.source == "console script, yt-dlp, data export"
+
+
+def test_a_hostile_file_cannot_pile_up_records_of_one_video(catalog: Catalog) -> None:
+    for number in range(2 * MAX_RECORDS):
+        catalog.put_video(video(description=str(number), scraped_at=number + 1.0))
+    assert [record.description for record in catalog.records(ID)] == [
+        str(2 * MAX_RECORDS - 1 - number) for number in range(MAX_RECORDS)
+    ]
+
+
+def test_a_catalogue_of_the_first_format_is_taken_along(tmp_path: Path) -> None:
+    kept = video(description="kept", comments=[Comment(text="one"), Comment(text="two")])
+    bare = video("70002", cover_sources=[])
+    with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite", isolation_level=None)) as db:
+        db.executescript(MIGRATIONS[0])
+        for old in (kept, bare):
+            record = old.model_dump_json(exclude={"comments"}, exclude_defaults=True)
+            db.execute("INSERT INTO videos VALUES (?, ?, 'x', 100.0, 150.0)", (old.id, record))
+        for number, comment in enumerate(kept.comments):
+            record = comment.model_dump_json(exclude_defaults=True)
+            db.execute("INSERT INTO comments VALUES (?, ?, ?)", (ID, number, record))
+        db.execute("INSERT INTO media VALUES (?, 'cover', 0, 'media/01/x.jpg', 'y', 3, 'imported', 150.0)", (ID,))
+        db.execute("PRAGMA user_version = 1")
+    with Catalog(tmp_path) as catalog:
+        assert (catalog.records(ID), catalog.records("70002")) == ([kept], [bare])
+        assert catalog.put_video(video(music_title="a song", scraped_at=50.0)) == "updated"
+        entry = catalog.get(ID)
+    assert entry and (entry.video.description, entry.video.music_title) == ("kept", "a song")
+    assert [comment.text for comment in entry.video.comments] == ["one", "two"]
+    assert [(media.kind, media.bytes) for media in entry.media] == [("cover", 3)]
+
+
+def test_a_mere_link_is_due_for_fetching(catalog: Catalog) -> None:
+    link = f"https://www.tiktok.com/@a/video/{ID}"
+    catalog.put_video(Video(id=ID, permalink=link))
+    assert [state(catalog, stage) for stage in ("download", "ocr", "transcribe")] == ["due"] * 3
+    catalog.put_video(Video(id="70002", permalink=link, description="known, but nothing to fetch"))
+    assert state(catalog, "download", "70002") == "absent"
+
+
+def test_each_file_has_its_own_line(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.put_file(ID, "cover", 0, "expired", "the link has expired")
+    catalog.put_file(ID, "cover", 0)
+    catalog.put_file(ID, "video", 0, "expired", "the link has expired")
+    lines = [(line["kind"], line["state"], line["tries"], line["word"]) for line in catalog.file_lines(ID)]
+    assert lines == [("cover", "done", 2, ""), ("video", "failed", 1, "expired")]
+    assert catalog.file_counts() == {"cover": {"done": 1}, "video": {"expired": 1}}
 
 
 def test_a_new_scrape_keeps_the_texts_already_made(catalog: Catalog) -> None:

@@ -3,8 +3,9 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from ingest.catalog import Catalog, Text
+from ingest.catalog import CAPTIONS, Catalog, Segment, Text
 from ingest.imports import import_source
 from tests.scraper.test_sources import console_record, write
 
@@ -89,3 +90,52 @@ def test_a_file_that_cannot_be_read_costs_only_itself(study: Path, tmp_path: Pat
         report = import_source(catalog, study)
         assert (report.new, report.media) == (2, 1)
         assert any("cannot be taken over" in problem.reason for problem in report.problems)
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path) -> Path:
+    """A folder as yt-dlp leaves it: what it tells, the cover, and captions in one language."""
+    folder = tmp_path / "downloads"
+    info = {"id": ONE, "extractor_key": "TikTok", "webpage_url": f"https://www.tiktok.com/@a/video/{ONE}", "title": "x"}
+    write(folder / "x.info.json", info | {"description": "a jar becomes a lamp", "epoch": 1_700_000_000})
+    Image.new("RGB", (9, 16)).save(folder / "x.image", "WEBP")
+    (folder / "x.eng-US.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.500\ngood morning\n")
+    return folder
+
+
+def test_what_yt_dlp_downloaded_comes_with_its_cover_and_captions(downloaded: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, downloaded)
+        assert (report.new, report.texts, report.media, report.problems) == (1, 1, 2, [])
+        again = import_source(catalog, downloaded)
+        assert (again.unchanged, again.texts, again.media) == (1, 0, 0)
+        entry = catalog.get(ONE)
+    assert entry and sorted(media.path.name for media in entry.media) == ["caption_01.vtt", "cover.webp"]
+    said = entry.texts["transcript"]
+    assert (said.engine, said.language) == (CAPTIONS, "eng-US")
+    assert list(said.segments) == [Segment(1.0, 2.5, "good morning")]
+
+
+def test_of_captions_in_several_languages_none_is_taken_for_what_is_said(downloaded: Path, tmp_path: Path) -> None:
+    (downloaded / "x.ara-SA.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.500\nsabah\n")
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, downloaded)
+        entry = catalog.get(ONE)
+    assert (report.texts, report.media) == (0, 3)
+    assert entry and "transcript" not in entry.texts
+
+
+def test_a_record_met_in_several_sources_keeps_the_newest_of_each_field(study: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links.txt"
+    links.write_text(
+        f"https://www.tiktok.com/@someone/video/{ONE}\nhttps://www.tiktok.com/@b/video/7000000000000000009\n"
+    )
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        assert import_source(catalog, links).new == 2
+        assert catalog.due("download") == [ONE, "7000000000000000009"]
+        assert import_source(catalog, study).updated == 1
+        entry = catalog.get(ONE)
+        assert entry and entry.video.description == console_record(ONE)["description"]
+        assert entry.video.source == "console script, list of links"
+        again = import_source(catalog, links)
+        assert (again.unchanged, again.updated) == (2, 0)

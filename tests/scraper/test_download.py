@@ -1,279 +1,475 @@
-"""Links -> files, against a real web server on this machine that behaves and misbehaves."""
+"""Links -> files, against a real web server on this machine that behaves and misbehaves in every way known."""
 
-import contextlib
+import os
+import random
+import re
+import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from scraper import download
-from scraper.download import DownloadError, fetch
-
-PICTURE = b"\xff\xd8\xff" + bytes(5000)
-
-
-class Handler(BaseHTTPRequestHandler):
-    asked: list[str]
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.server.asked.append(path)  # type: ignore[attr-defined]
-        flaky = path == "/flaky.jpg" and self.server.asked.count(path) < 3  # type: ignore[attr-defined]
-        status = {"/gone.jpg": 403, "/moved.jpg": 302}.get(path, 503 if flaky else 200)
-        kind = {"/page.jpg": "text/html", "/untyped.jpg": "application/octet-stream", "/clip": "video/mp4"}
-        self.send_response(status)
-        self.send_header("Content-Type", kind.get(path, "image/jpeg"))
-        self.send_header("Content-Length", "0" if status != 200 else str(len(PICTURE)))
-        if status == 503:
-            self.send_header("Retry-After", "0")
-        if status == 302:
-            self.send_header("Location", "/cover.jpg")
-        self.end_headers()
-        if status == 200:
-            self.wfile.write(PICTURE[: 100 if path == "/broken.jpg" else None])
-            self.close_connection = path == "/broken.jpg"
-
-    def log_message(self, *_: object) -> None:
-        return
+from scraper import connect, download, failures
+from scraper.download import FAILURES, DownloadError, Fetcher, Link, Rules, sweep
+from tests.scraper.faults import GOOD, RECOVERING, picture, video
+from tests.scraper.faulty import FAULTS, QUICK_S, Faulty, quick
 
 
-class Server(ThreadingHTTPServer):
-    asked: list[str]
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Faulty]:
+    with Faulty() as faulty:
+        yield faulty
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as serving:
-        serving.asked = []
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield serving
-        serving.shutdown()
+def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    """The server, trusted, with nothing asked yet."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
+    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    serving.asked.clear()
+    serving.most_at_once = serving.edges = 0
+    return serving
 
 
-def get(server: Server, folder: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:
-    links = [path if ":" in path else f"http://127.0.0.1:{server.server_port}{path}" for path in paths]
-    return fetch(links, folder / kind, kind, allow_local=True)
+def get(server: Faulty, target: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:
+    return Fetcher(server.rules).fetch([server.https(path) for path in paths], target, kind).path
 
 
-def test_a_file_arrives_whole_under_the_suffix_of_its_type(server: Server, tmp_path: Path) -> None:
-    path = get(server, tmp_path, "/cover.jpg")
-    assert path == tmp_path / "cover.jpg"
-    assert path.read_bytes() == PICTURE
-    assert get(server, tmp_path, "/clip", kind="video").name == "video.mp4"
-    assert get(server, tmp_path, "/untyped.jpg", kind="slide").name == "slide.jpg"
-    assert get(server, tmp_path, "/moved.jpg").read_bytes() == PICTURE
+def word(server: Faulty, folder: Path, *links: str | Link, rules: Rules | None = None) -> str:
+    """Why links failed."""
+    with pytest.raises(DownloadError) as raised:
+        Fetcher(rules or server.rules).fetch(links, folder / "cover", "cover")
+    return raised.value.word
 
 
-@pytest.mark.parametrize(
-    ("link", "sentence"),
-    [
-        ("blob:https://www.tiktok.com/6b5f", "blob"),
-        ("ftp://example.com/a.jpg", "not http"),
-        ("file:///etc/passwd", "not http"),
-        ("https://cdn.example/a.jpg?x-expires=1671234567&x=1", "expired"),
-        ("https://cdn.example/a.mp4?expire=1671234567", "expired"),
-        ("http://[::1", "malformed"),
-    ],
-)
-def test_links_of_no_use_are_told_without_asking(server: Server, tmp_path: Path, link: str, sentence: str) -> None:
-    with pytest.raises(DownloadError, match=sentence):
-        get(server, tmp_path, link)
-    assert server.asked == []
+# -- what is as it should be ---------------------------------------------------------------------------------------
+
+KINDS = [(kind, path) for kind, paths in GOOD.items() for path in paths]
 
 
-def test_a_link_that_has_not_expired_is_asked(server: Server, tmp_path: Path) -> None:
-    assert get(server, tmp_path, f"/cover.jpg?x-expires={int(time.time()) + 3600}").is_file()
+@pytest.mark.parametrize(("kind", "path"), KINDS, ids=[path for _, path in KINDS])
+def test_a_file_arrives_whole_under_the_suffix_of_what_it_is(
+    server: Faulty, tmp_path: Path, kind: download.MediaKind, path: str
+) -> None:
+    fetched = Fetcher(server.rules).fetch([server.https(path)], tmp_path / kind, kind)
+    usual = {"cover": ".jpg", "slide": ".webp", "video": ".mp4", "caption": ".vtt"}[kind]
+    named = {"/misnamed.jpg": ".mp4", "/without-a-length": ".jpg"}.get(path) or Path(path).suffix or usual
+    assert [entry.name for entry in tmp_path.iterdir()] == [kind + named]
+    assert fetched.path == tmp_path / (kind + named)
+    assert fetched.path.stat().st_size == fetched.bytes > 40
+    assert fetched.link == server.https(path)
+    if named == ".jpg":
+        assert fetched.path.read_bytes() == picture()
 
 
-def test_the_next_link_is_tried_and_the_first_reason_is_told(server: Server, tmp_path: Path) -> None:
-    assert get(server, tmp_path, "/gone.jpg", "/cover.jpg").read_bytes() == PICTURE
-    with pytest.raises(DownloadError, match="the server answered 403"):
-        get(server, tmp_path, "/gone.jpg", "blob:x")
+@pytest.mark.parametrize("path", RECOVERING)
+def test_passing_trouble_is_waited_out(server: Faulty, tmp_path: Path, path: str) -> None:
+    before = time.monotonic()
+    assert get(server, tmp_path / "cover", path).read_bytes() == picture()
+    assert server.counts[path] > 1
+    assert (time.monotonic() - before >= 1) is (path == "/busy-for-a-second")
 
 
-def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "BACKOFF_S", 0.01)
-    assert get(server, tmp_path, "/flaky.jpg").read_bytes() == PICTURE
-    assert server.asked == ["/flaky.jpg"] * 3
+def test_another_edge_server_may_have_the_right_certificate(server: Faulty, tmp_path: Path) -> None:
+    assert get(server, tmp_path / "cover", "/edge").read_bytes() == picture()
+    assert server.edges == 2
 
 
-@pytest.mark.parametrize(("path", "sentence"), [("/page.jpg", "no image but text/html"), ("/broken.jpg", "broke off")])
-def test_what_is_no_whole_image_leaves_nothing_behind(server: Server, tmp_path: Path, path: str, sentence: str) -> None:
-    with pytest.raises(DownloadError, match=sentence):
-        get(server, tmp_path, path)
-    assert list(tmp_path.iterdir()) == []
+def test_the_next_link_is_tried_and_the_first_reason_is_told(server: Faulty, tmp_path: Path) -> None:
+    links = [server.https("/403"), server.https("/cover")]
+    assert Fetcher(server.rules).fetch(links, tmp_path / "cover", "cover").link == links[1]
+    assert word(server, tmp_path, links[0], "blob:x") == "forbidden"
+    assert word(server, tmp_path) == "nolink"
 
 
-def test_a_file_beyond_the_bound_is_cut_short(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(download.MAX_BYTES, "cover", 1000)
-    with pytest.raises(DownloadError, match="larger than"):
-        get(server, tmp_path, "/cover.jpg")
-    assert list(tmp_path.iterdir()) == []
+def test_an_older_file_with_another_suffix_goes(server: Faulty, tmp_path: Path) -> None:
+    for name in ("cover.jpg", "cover_02.jpg", "covers.jpg"):
+        (tmp_path / name).write_bytes(b"older")
+    get(server, tmp_path / "cover", "/cover.webp")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cover.webp", "cover_02.jpg", "covers.jpg"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_the_own_network_is_not_asked(server: Server, tmp_path: Path, host: str) -> None:
-    with pytest.raises(DownloadError, match="own network"):
-        fetch([f"http://{host}:{server.server_port}/cover.jpg"], tmp_path / "cover", "cover")
-    assert server.asked == []
-
-
-def test_nobody_there_is_one_sentence_without_the_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "RETRIES", 0)
-    with pytest.raises(DownloadError, match="cannot be reached") as raised:
-        fetch(["http://127.0.0.1:9/secret-token"], tmp_path / "cover", "cover", allow_local=True)
-    assert "secret-token" not in str(raised.value)
-
-
-# -- servers that say what no server should -----------------------------------------------------------------------
-
-IMAGE = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
-MOVED = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
-DRIP_S = 0.05
-
-
-class Raw:
-    """Answers whatever is asked with the same bytes: at once, or after `quick` of them drop by drop, without an end."""
-
-    def __init__(self, answer: bytes, quick: int | None = None) -> None:
-        self.answer, self.quick = answer, quick
-        self.asked: list[bytes] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.link = f"http://127.0.0.1:{self._listening.getsockname()[1]}/x"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            connected, _ = self._listening.accept()
-            threading.Thread(target=self._talk, args=(connected,), daemon=True).start()
-
-    def _talk(self, connected: socket.socket) -> None:
-        with connected, contextlib.suppress(OSError):  # the other side hangs up
-            self.asked.append(connected.recv(65536))
-            connected.sendall(self.answer[: self.quick])
-            while self.quick is not None:
-                time.sleep(DRIP_S)
-                connected.sendall(b"x")
-
-
-LONG_LABEL = "http://" + "a" * 70 + ".com/x.jpg"
-
-
-@pytest.mark.parametrize("link", ["http://a..com/x.jpg", LONG_LABEL])
-def test_a_malformed_host_is_told_in_one_sentence(tmp_path: Path, link: str) -> None:
-    with pytest.raises(DownloadError, match="malformed"):
-        fetch([link], tmp_path / "cover", "cover")
-
-
-@pytest.mark.parametrize("location", [b"http://[bad/", b"/\xff\xfe", LONG_LABEL.encode()])
-def test_a_malformed_redirect_is_told_in_one_sentence(tmp_path: Path, location: bytes) -> None:
-    with pytest.raises(DownloadError, match="malformed"):
-        fetch([Raw(MOVED + location + b"\r\n\r\n").link], tmp_path / "cover", "cover", allow_local=True)
-
-
-def test_a_redirect_is_held_to_the_rules_of_links(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="not http"):
-        fetch([Raw(MOVED + b"file:///etc/passwd\r\n\r\n").link], tmp_path / "cover", "cover", allow_local=True)
-
-
-def test_redirects_in_circles_end(tmp_path: Path) -> None:
-    circle = Raw(MOVED + b"/x\r\n\r\n")
-    with pytest.raises(DownloadError, match="circles"):
-        fetch([circle.link], tmp_path / "cover", "cover", allow_local=True)
-    assert len(circle.asked) == 1 + download.REDIRECTS
+def test_a_link_that_has_not_expired_is_asked(server: Faulty, tmp_path: Path) -> None:
+    later = int(time.time()) + 3600
+    assert get(server, tmp_path / "cover", f"/cover?x-expires={later}").is_file()
+    assert get(server, tmp_path / "cover", f"/{'a' * 32}/{later:08x}/cover").is_file()
+    assert get(server, tmp_path / "cover", "/cover?expires=soon").is_file()
 
 
 @pytest.mark.parametrize("length", [b"\xb2", b"9" * 5000])
-def test_a_length_that_is_none_does_not_matter(tmp_path: Path, length: bytes) -> None:
-    server = Raw(IMAGE + b"Content-Length: " + length + b"\r\n\r\nab")
-    assert fetch([server.link], tmp_path / "cover", "cover", allow_local=True).read_bytes() == b"ab"
+def test_a_length_that_is_none_does_not_matter(server: Faulty, tmp_path: Path, length: bytes) -> None:
+    server.answers["/odd"] = lambda t: t.send(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n" + picture())
+    assert get(server, tmp_path / "cover", "/odd").read_bytes() == picture()
 
 
-HEAD = IMAGE + b"Content-Length: 100000\r\n\r\n"
-DRIPPING = {
-    "body": (HEAD, len(HEAD)),
-    "body without a length": (IMAGE + b"\r\n", len(IMAGE) + 2),
-    "header": (IMAGE + b"X: ", len(IMAGE) + 3),
-    "redirect": (MOVED, len(MOVED)),
-}
+# -- what is not ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", DRIPPING.values(), ids=list(DRIPPING))
-def test_a_server_that_drips_is_left_at_the_deadline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple[bytes, int]
+Outcome = tuple[DownloadError | None, float, list[Path]]  # why, after how many seconds, and what it left
+
+
+@pytest.fixture(scope="module")
+def outcomes(serving: Faulty, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """What every fault came to; several at once, for most of them only wait."""
+
+    def outcome(path: str) -> Outcome:
+        folder, before = tmp_path_factory.mktemp("fault"), time.monotonic()
+        try:
+            Fetcher(serving.rules).fetch([serving.https(path)], folder / "cover", "cover")
+            error = None
+        except DownloadError as raised:
+            error = raised
+        return error, time.monotonic() - before, list(folder.iterdir())
+
+    with pytest.MonkeyPatch.context() as monkeypatch, ThreadPoolExecutor(8) as pool:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
+        quick(monkeypatch)
+        return dict(zip(FAULTS, pool.map(outcome, FAULTS), strict=True))
+
+
+@pytest.mark.parametrize(("path", "expected"), FAULTS.items(), ids=[path[1:] for path in FAULTS])
+def test_a_fault_comes_to_its_word_in_time_and_leaves_nothing(
+    outcomes: dict[str, Outcome], path: str, expected: str
 ) -> None:
-    monkeypatch.setitem(download.DEADLINE_S, "cover", 1.0)
+    error, took_s, left = outcomes[path]
+    assert error
+    assert error.word == expected
+    assert error.sentence == FAILURES[expected]
+    assert str(error) == f"{expected}: {FAILURES[expected]}"
+    assert took_s < QUICK_S + 2
+    assert left == []
+
+
+def test_every_failure_has_a_sentence_with_nothing_of_a_case_in_it() -> None:
+    assert set(FAULTS.values()) <= set(FAILURES)
+    assert set(FAILURES) >= failures.DEAD
+    for name, sentence in FAILURES.items():
+        assert re.fullmatch(r"[a-z-]+", name)
+        assert not re.search(r"[0-9{}%]|://", sentence)
+
+
+def test_an_expired_link_is_dead_and_a_busy_server_is_not(server: Faulty) -> None:
+    assert DownloadError("expired").dead
+    assert not DownloadError("busy").dead
+
+
+@pytest.mark.parametrize("path", [path for path, expected in FAULTS.items() if expected in ("deadline", "timeout")])
+def test_the_end_of_a_run_waits_for_no_server(server: Faulty, tmp_path: Path, path: str) -> None:
+    stopped = threading.Event()
+    threading.Timer(0.3, stopped.set).start()
     before = time.monotonic()
-    with pytest.raises(DownloadError, match="longer than 1 s"):
-        fetch([Raw(*answer).link], tmp_path / "cover", "cover", allow_local=True)
-    assert time.monotonic() - before < 4
+    with pytest.raises(DownloadError, match="stopped"):
+        Fetcher(server.rules, stopped).fetch([server.https(path)] * 2, tmp_path / "cover", "cover")
+    assert time.monotonic() - before < 2
     assert list(tmp_path.iterdir()) == []
 
 
-def test_waiting_between_tries_ends_at_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(download.DEADLINE_S, "cover", 1.0)
-    busy = Raw(b"HTTP/1.1 503 Busy\r\nRetry-After: 20\r\nContent-Length: 0\r\n\r\n")
+def test_waiting_between_tries_ends_at_the_deadline(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
+    server.answers["/later"] = lambda t: t.whole(b"", "503 Busy", Retry_After="20")
     before = time.monotonic()
-    with pytest.raises(DownloadError, match="longer than 1 s"):
-        fetch([busy.link], tmp_path / "cover", "cover", allow_local=True)
-    assert time.monotonic() - before < 4
+    assert word(server, tmp_path, server.https("/later")) == "deadline"
+    assert time.monotonic() - before < 2
 
 
-@pytest.mark.parametrize("answer", DRIPPING.values(), ids=list(DRIPPING))
-def test_a_server_that_drips_does_not_hold_up_the_end_of_a_run(tmp_path: Path, answer: tuple[bytes, int]) -> None:
-    stopped = threading.Event()
-    threading.Timer(0.5, stopped.set).start()
-    before = time.monotonic()
-    with pytest.raises(DownloadError, match="the run was stopped"):
-        fetch([Raw(*answer).link], tmp_path / "cover", "cover", allow_local=True, cancelled=stopped)
-    assert time.monotonic() - before < 4
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: Faulty, tmp_path: Path) -> None:
+    (tmp_path / "cover.jpg").write_bytes(b"older")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            get(server, tmp_path / "cover", "/cover")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["cover.jpg"]
+    assert (tmp_path / "cover.jpg").read_bytes() == b"older"
 
 
-def test_passwords_in_netrc_are_sent_to_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    there = Raw(IMAGE + b"Content-Length: 2\r\n\r\nab")
-    here = Raw(MOVED + there.link.encode() + b"\r\n\r\n")
-    fetch([here.link], tmp_path / "cover", "cover", allow_local=True)
-    assert len(here.asked + there.asked) == 2
-    assert not any(b"authorization" in asked.lower() for asked in here.asked + there.asked)
-
-
-def test_a_proxy_of_the_users_is_asked_and_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    proxy = Raw(*DRIPPING["header"])
-    monkeypatch.setenv("http_proxy", proxy.link)
-    monkeypatch.setitem(download.DEADLINE_S, "cover", 1.0)
-    with pytest.raises(DownloadError, match="longer than 1 s"):
-        fetch(["http://cdn.example/x.jpg"], tmp_path / "cover", "cover")
-    assert proxy.asked[0].startswith(b"GET http://cdn.example/x.jpg ")
+# -- who may be asked ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("address", "public"),
+    "host",
     [
-        ("93.184.216.34", True),
-        ("10.0.0.1", False),
-        ("169.254.169.254", False),
-        ("224.0.0.1", False),
-        ("2606:2800:220:1:248:1893:25c8:1946", True),
-        ("::1", False),
-        ("fe80::1", False),
-        ("fec0::1", False),
-        ("ff0e::1", False),
-        ("::10.0.0.1", False),
-        ("::93.184.216.34", False),
-        ("::ffff:10.0.0.1", False),
-        ("64:ff9b::10.0.0.1", False),
-        ("64:ff9b::169.254.169.254", False),
-        ("64:ff9b::93.184.216.34", True),
-        ("2002:a00:1::", False),  # 6to4 of 10.0.0.1
-        ("2002:5db8:d822::", True),
+        "tiktok.com.evil.example",
+        "eviltiktok.com",
+        "tiktok.com:443@evil.example",
+        "evil.example#.tiktok.com",
+        "evil.example?.tiktok.com",
+        "akamaized.net",
+        "evil.akamaized.net",
+        "com",
+        "tiktok.com.",
+        "ti\u212atok.example",
+        "0x7f.1",
+        "2130706433",
+        "[::1]",
+        "93.184.216.34",
     ],
 )
-def test_an_address_that_carries_another_is_judged_by_that(address: str, public: bool) -> None:
-    assert download._is_public(address) is public
+def test_hosts_that_are_not_on_the_list_are_not_asked(server: Faulty, tmp_path: Path, host: str) -> None:
+    assert word(server, tmp_path, f"https://{host}/cover", rules=Rules()) == "host"
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https:\\\\evil.example\\@www.tiktok.com", "https://evil.example\t.tiktok.com/", "https:///cover", "https://"],
+)
+def test_links_that_can_be_read_in_two_ways_are_malformed(server: Faulty, tmp_path: Path, link: str) -> None:
+    assert word(server, tmp_path, link, rules=Rules()) == "malformed"
+
+
+def test_names_below_an_allowed_one_are_asked_however_they_are_written(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: ["93.184.216.34"]})
+    for link in ("https://v16.tiktokcdn.com/cover", "HTTPS://V16.TikTokCDN.com/cover", "https://v16.tiktokcdn.com/ü"):
+        assert Fetcher().fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
+
+
+def test_the_list_can_be_widened_and_plain_http_allowed(server: Faulty, tmp_path: Path) -> None:
+    assert word(server, tmp_path, server.http("/cover")) == "scheme"
+    wide = Rules(hosts=("*",), http=True, local=True)
+    for link in (server.http("/cover"), server.https("/to-http"), server.https("/to-elsewhere")):
+        assert Fetcher(wide).fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+def test_the_own_network_is_not_asked(server: Faulty, tmp_path: Path, host: str) -> None:
+    rules = Rules(hosts=("*",))
+    assert word(server, tmp_path, f"https://{host}:{server.port}/cover", rules=rules) == "address"
+    assert server.asked == []
+
+
+# -- what is sent --------------------------------------------------------------------------------------------------
+
+
+def test_headers_of_the_link_are_sent_but_none_that_change_the_request(server: Faulty, tmp_path: Path) -> None:
+    sent = {"Referer": "https://www.tiktok.com/@a/video/1", "Cookie": "a=b", "user-agent": "yt-dlp"}
+    changing = {"Host": "evil.example", "Range": "bytes=0-1", "Accept-Encoding": "br", "Content-Length": "5"}
+    link = Link(server.https("/cover"), sent | changing)
+    Fetcher(server.rules).fetch([link], tmp_path / "cover", "cover")
+    headers = server.asked[-1].headers
+    assert headers["host"] == f"localhost:{server.port}"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["user-agent"] == "yt-dlp"
+    assert (headers["referer"], headers["cookie"]) == (sent["Referer"], "a=b")
+    assert "range" not in headers
+    assert "content-length" not in headers
+
+
+def test_cookies_stay_with_their_host_and_none_are_kept(server: Faulty, tmp_path: Path) -> None:
+    other = server.https("/cover").replace("localhost", "127.0.0.1")
+    server.answers["/away"] = lambda t: t.head("302 Found", Location=other, Set_Cookie="c=d", Content_Length=0)
+    server.answers["/here"] = lambda t: t.head("302 Found", Location="/cover", Set_Cookie="c=d", Content_Length=0)
+    fetcher = Fetcher(Rules(hosts=("localhost", "127.0.0.1"), local=True))
+    for path in ("/away", "/here"):
+        fetcher.fetch([Link(server.https(path), {"cookie": "secret=1"})], tmp_path / "cover", "cover")
+    fetcher.fetch([server.https("/here")], tmp_path / "cover", "cover")
+    sent = [asked.headers.get("cookie") for asked in server.asked]
+    assert sent == ["secret=1", None, "secret=1", "secret=1", None, None]
+
+
+def test_cookies_do_not_go_from_https_to_http(server: Faulty, tmp_path: Path) -> None:
+    rules = Rules(hosts=("localhost",), http=True, local=True)
+    Fetcher(rules).fetch([Link(server.https("/to-http"), {"Cookie": "secret=1"})], tmp_path / "cover", "cover")
+    assert [asked.headers.get("cookie") for asked in server.asked] == ["secret=1", None]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "\u4e2d"])
+def test_a_header_that_is_none_is_malformed(server: Faulty, tmp_path: Path, value: str) -> None:
+    assert word(server, tmp_path, Link(server.https("/cover"), {"Referer": value})) == "malformed"
+
+
+def test_passwords_in_netrc_and_links_are_sent_to_nobody(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine localhost login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    get(server, tmp_path / "cover", "/moved")
+    link = server.https("/cover").replace("localhost", "me:secret@localhost")
+    Fetcher(server.rules).fetch([link], tmp_path / "cover", "cover")
+    assert len(server.asked) == 3
+    assert not any("authorization" in asked.headers for asked in server.asked)
+
+
+def test_a_proxy_of_the_users_is_asked_and_watched(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        said: list[bytes] = []
+
+        def silent() -> None:
+            connected, _ = proxy.accept()
+            with connected:
+                said.append(connected.recv(65536))
+                connected.recv(1)
+
+        threading.Thread(target=silent, daemon=True).start()
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
+        assert word(server, tmp_path, "https://www.tiktok.com/cover", rules=Rules()) == "deadline"
+    assert said[0].startswith(b"CONNECT www.tiktok.com:443 ")
+
+
+# -- several at once -----------------------------------------------------------------------------------------------
+
+
+def test_a_host_is_asked_for_a_few_files_at_once_and_waiting_for_a_place_is_not_the_files_time(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answers["/slow"] = lambda t: t.wait(0.4).whole(picture())
+    monkeypatch.setitem(download.DEADLINE_S, "cover", 1.5)
+    fetcher = Fetcher(server.rules)
+    with ThreadPoolExecutor(20) as pool:
+        targets = [tmp_path / f"cover_{number:02d}" for number in range(20)]
+        fetched = list(pool.map(lambda target: fetcher.fetch([server.https("/slow")], target, "cover"), targets))
+    assert [file.path.name for file in fetched] == [f"cover_{number:02d}.jpg" for number in range(20)]
+    assert server.most_at_once == download.PER_HOST
+
+
+def test_waiting_for_a_place_ends_with_the_run(server: Faulty, tmp_path: Path) -> None:
+    stopped = threading.Event()
+    fetcher = Fetcher(server.rules, stopped)
+    threading.Timer(0.3, stopped.set).start()
+
+    def fetch(number: int) -> str:
+        with pytest.raises(DownloadError) as raised:
+            fetcher.fetch([server.https("/silent")], tmp_path / f"cover_{number}", "cover")
+        return raised.value.word
+
+    before = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(fetch, range(8))) == ["stopped"] * 8
+    assert time.monotonic() - before < 2
+
+
+# -- where it is written -------------------------------------------------------------------------------------------
+
+
+def test_a_symbolic_link_at_the_target_is_replaced_and_not_followed(server: Faulty, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "cover.jpg").symlink_to(tmp_path / "precious")
+    path = get(server, tmp_path / "cover", "/cover")
+    assert not path.is_symlink()
+    assert path.read_bytes() == picture()
+    assert (tmp_path / "precious").read_text() == "precious"
+
+
+def test_a_folder_that_is_or_lies_behind_a_symbolic_link_is_refused(server: Faulty, tmp_path: Path) -> None:
+    outside, root = tmp_path / "outside", tmp_path / "data"
+    (outside / "1").mkdir(parents=True)
+    (root / "media" / "1").mkdir(parents=True)
+    (root / "linked").symlink_to(outside)
+    (tmp_path / "data2").symlink_to(root)
+    link = server.https("/cover")
+    for fetcher, target in (
+        (Fetcher(server.rules), root / "linked" / "cover"),
+        (Fetcher(server.rules, root=root), root / "linked" / "1" / "cover"),
+        (Fetcher(server.rules, root=root), root / "media" / ".." / "linked" / "cover"),
+        (Fetcher(server.rules, root=root), outside / "cover"),
+    ):
+        with pytest.raises(DownloadError, match="target"):
+            fetcher.fetch([link], target, "cover")
+    assert server.asked == []
+    assert list(outside.rglob("cover*")) == []
+    at_home = Fetcher(server.rules, root=tmp_path / "data2")  # the data folder itself may be one
+    assert at_home.fetch([link], tmp_path / "data2" / "media" / "1" / "cover", "cover").path.is_file()
+
+
+def test_what_killed_runs_have_left_is_swept(tmp_path: Path) -> None:
+    for name in (".cover.0123456789abcdef.part", "cover.jpg", ".hidden", ".frame.part"):  # the last is another stage's
+        (tmp_path / name).write_bytes(b"x")
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".frame.part", ".hidden", "cover.jpg"]
+    sweep(tmp_path / "not there")
+
+
+PIECES = [
+    "..",
+    "/",
+    "\\",
+    "%2e%2e",
+    "%2f",
+    "\0",
+    "%00",
+    "a",
+    "cover",
+    "~",
+    "C:",
+    "\u202e",
+    "\U0001f4a9",
+    "\ud800",
+    "$(id)",
+]
+PIECES += [
+    "x" * 300,
+    " ",
+    "\n",
+    ".",
+    "-",
+    "é",
+    "localhost",
+    "@",
+    "#",
+    "?x-expires=1",
+    "[::1]",
+    ":80",
+    "tiktok.com",
+    "&",
+]
+
+
+def test_no_file_lies_outside_the_folder_after_a_thousand_fuzzed_links_and_targets(
+    server: Faulty, tmp_path: Path
+) -> None:
+    rolled = random.Random(3)
+    folder = tmp_path / "media" / "12345"
+    folder.mkdir(parents=True)
+    (tmp_path / "precious").write_text("precious")
+    fetcher = Fetcher(Rules(hosts=("localhost",), local=True), root=folder)
+    came = 0
+    for _ in range(1000):
+        made = "".join(rolled.choices(PIECES, k=rolled.randint(1, 5)))
+        name = rolled.choice(["cover", "".join(rolled.choices(PIECES, k=rolled.randint(1, 4)))])
+        link = rolled.choice([server.https("/" + made), f"https://{made}/cover", made, server.https("/cover")])
+        try:
+            path = fetcher.fetch([link], folder / name, "cover").path
+            came += 1
+            assert path.parent == folder
+        except (DownloadError, FileNotFoundError):
+            pass
+    assert came > 100
+    assert (tmp_path / "precious").read_text() == "precious"
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != folder] == [tmp_path / "precious"]
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]+\.jpg", path.name) for path in folder.iterdir())
+
+
+def test_a_video_that_is_cut_inside_is_not_kept(server: Faulty, tmp_path: Path) -> None:
+    server.answers["/cut-video"] = lambda t: t.head().send(video()[:-500])
+    with pytest.raises(DownloadError, match="broken"):
+        get(server, tmp_path / "video", "/cut-video", kind="video")
+    assert list(tmp_path.iterdir()) == []
+    assert server.counts["/cut-video"] == download.BROKEN_TRIES
+
+
+def test_the_files_can_be_read_by_others_and_were_synced_with_their_folder(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_ino)
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    path = get(server, tmp_path / "cover", "/cover")
+    assert synced == [path.stat().st_ino, tmp_path.stat().st_ino]
+    assert path.stat().st_mode & 0o444 == 0o444

@@ -80,3 +80,23 @@ def test_values_that_no_program_behind_could_carry_are_cleaned_or_left_out() -> 
     assert (video.likes, video.comment_count, video.posted) == (None, None, None)
     assert parse_count("9" * 400) is None
     video.model_dump_json()
+
+
+def test_a_record_is_a_mere_link_until_something_is_known_of_its_video() -> None:
+    link = {"id": "12345", "permalink": "https://www.tiktok.com/@/video/12345", "source": "data export"}
+    assert Video.model_validate(link).is_link_only
+    known: list[dict[str, object]] = [{"description": "d"}, {"creator_nickname": "n"}, {"music_title": "m"}]
+    known += [{"comments": [{"text": "t"}]}, {"cover_sources": ["https://c.example"]}]
+    known += [{"video_sources": ["https://v.example"]}, {"slide_sources": ["https://s.example"]}]
+    assert not any(Video.model_validate(link | more).is_link_only for more in known)
+
+
+def test_a_record_of_an_older_catalogue_has_no_plays_and_shares() -> None:
+    video = Video.model_validate_json('{"id": "12345", "comments": [{"text": "t"}]}')
+    assert (video.plays, video.shares, video.comments[0].posted) == (None, None, None)
+    assert Video.model_validate_json(video.model_dump_json(exclude_defaults=True)) == video
+
+
+def test_counts_and_comment_dates_that_cannot_be_are_left_out() -> None:
+    video = Video.model_validate({"id": "12345", "plays": -1, "shares": 10**30, "comments": [{"posted": "soon"}]})
+    assert (video.plays, video.shares, video.comments[0].posted) == (None, None, None)

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,37 @@ def test_a_link_among_the_media_of_a_study_is_not_followed(tmp_path: Path) -> No
     (tmp_path / "study" / "coverphotos").mkdir()
     (tmp_path / "study" / "coverphotos" / "70001.jpg").symlink_to(tmp_path / "secret.jpg")
     assert found(tmp_path / "study")[0].files == []
+
+
+def test_a_hostile_page_and_a_hostile_nesting_are_told_in_time(tmp_path: Path) -> None:
+    page = "<html>" + '<script id="SIGI_STATE">' * 20_000 + "<script " * 100_000
+    nested = '{"Activity": ' + '{"a": [' * 400 + '{"Link": 1}' + "]}" * 400 + "}"
+    names = '{"Activity": {"' + "k" * 500_000 + '": [' + '{"Link": ""}, ' * 2_000 + "0]}}"
+    started = time.monotonic()
+    for text in (page, '{"a":' * 100_000):
+        assert problems(write(tmp_path / "x", text))
+    for text in (nested, names):  # the way to an entry is cut, not the reason
+        assert problems(write(tmp_path / "x", text))[0].reason.endswith(": no link")
+    assert time.monotonic() - started < 20
+
+
+def test_a_value_that_nests_as_deeply_as_json_allows_costs_only_its_record(tmp_path: Path) -> None:
+    deep = ["[" * depth + "]" * depth for depth in range(400, 1000, 10)]
+    records = [json.dumps(console_record(permalink="DEEP")).replace('"DEEP"', value) for value in deep]
+    results = list(read(write(tmp_path / "b.jsonl", "\n".join([*records, '{"id": "70001"}']))))
+    assert len(results) == len(records) + 1 and isinstance(results[-1], Found)
+
+
+def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -> None:
+    batches = sorted((shared_data / "tiktok" / "info").glob("*.json"))
+    results = [result for batch in batches for result in read(batch)]
+    assert (len(batches), len(results)) == (7, 3100)
+    assert all(isinstance(result, Found) and not result.video.is_link_only for result in results)
+
+
+def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> None:
+    [only] = found(shared_data / "one_video")
+    video = only.video
+    assert all((video.likes, video.comment_count, video.plays, video.shares))
+    assert len(video.video_sources) > 3 and len(video.captions) == 13
+    assert [track.source for track in video.captions] == ["ASR"] + ["MT"] * 12

@@ -1,0 +1,239 @@
+"""The download stage: files that a record has links for -> files on disk; captions -> transcripts with times.
+
+Links that are dead are got afresh from the video's own page, which also fills in what a record of a mere link lacks.
+Worker threads wait for servers, the caller's thread alone writes to the catalogue.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ingest.catalog import CAPTIONS, Entry, Segment, Text
+from ingest.merging import merge
+from ingest.outcomes import FRAME, StageRun
+from ingest.settings import Settings
+from scraper import afresh, captions, readers
+from scraper.download import DownloadError, Fetcher, Link, MediaKind, Rules, sweep
+from scraper.links import from_link
+from scraper.records import Caption, Video
+
+FETCHES = 16  # videos at once: enough to hide the waiting; a host is asked for a few files at a time (see Fetcher)
+PAGES = 2  # pages asked for fresh links at once: each is a process, and the site turns eager visitors away
+MAX_TRACKS = 3  # caption tracks tried for a video
+TRANSLATED = "MT"  # the site's word for captions that a machine translated: not what is said
+
+
+class Place(NamedTuple):
+    """Which of a video's files."""
+
+    kind: MediaKind
+    position: int
+
+    @property
+    def label(self) -> str:
+        return f"slide {self.position + 1}" if self.kind == "slide" else self.kind
+
+    @property
+    def stem(self) -> str:
+        return f"{self.kind}_{self.position + 1:02d}" if self.kind in ("slide", "caption") else self.kind
+
+
+def missing(entry: Entry) -> dict[Place, list[str]]:
+    """The links of the pictures and the video that are not on the disk.
+
+    A frame that was taken from the video only stood in for the cover.
+    """
+    have = {(media.kind, media.position) for media in entry.media if media.source != FRAME and media.path.is_file()}
+    video = entry.video
+    wanted: dict[Place, list[str]] = {
+        Place("cover", 0): video.cover_sources,
+        Place("video", 0): video.video_sources,
+        **{Place("slide", number): [link] for number, link in enumerate(video.slide_sources)},
+    }
+    return {place: links for place, links in wanted.items() if links and place not in have}
+
+
+def rules(settings: Settings) -> Rules:
+    """What the downloader may ask: the site's own hosts, and what the user adds."""
+    added = tuple(host for host in settings.download_hosts.replace(",", " ").split() if host)
+    return Rules(Rules().hosts + added, http=settings.download_http, local=settings.download_local)
+
+
+@dataclass
+class _Fetched:
+    """What one video's download came to."""
+
+    came: dict[Place, Path] = field(default_factory=dict)
+    failed: dict[Place, DownloadError] = field(default_factory=dict)
+    page: DownloadError | Literal["asked", "not asked"] = "not asked"
+    record: Video | None = None  # what the page told
+    transcript: Text | None = None
+
+
+def download(run: StageRun, settings: Settings) -> None:
+    """Fetch what is missing for every video that is due.
+
+    Raises:
+        OSError: the disk refuses files.
+    """
+    stopped = threading.Event()
+    worker = _Worker(Fetcher(rules(settings), stopped, root=run.catalog.data), stopped)
+    entries = run.entries()
+    waiting: dict[Future[_Fetched], str] = {}
+    with ThreadPoolExecutor(FETCHES) as pool:
+        try:
+            while True:
+                while len(waiting) < 2 * FETCHES and (pair := next(entries, None)):
+                    video_id, entry = pair
+                    folder = run.catalog.media_folder(video_id)
+                    sweep(folder)  # leftovers of a run that was killed: this one holds the lock
+                    waiting[pool.submit(worker.fetch, entry, folder)] = video_id
+                if not waiting:
+                    return
+                for job in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    _close(run, waiting.pop(job), job)
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
+    """Write down what became of a video."""
+    try:
+        fetched = job.result()
+    except OSError:  # the disk
+        raise
+    except Exception as unforeseen:  # what a hostile answer brings out in a library: its own item's failure
+        run.fail(video_id, f"{type(unforeseen).__name__}: {unforeseen}")
+        return
+    catalog = run.catalog
+    for place, path in fetched.came.items():  # hashed outside the transaction
+        catalog.put_media(video_id, place.kind, path, "downloaded", position=place.position)
+    with catalog.transaction():
+        if fetched.record:
+            catalog.put_video(fetched.record)
+        if fetched.transcript:
+            catalog.put_text(video_id, "transcript", fetched.transcript)
+        for place in fetched.came:
+            catalog.put_file(video_id, *place)
+        for place, error in fetched.failed.items():
+            catalog.put_file(video_id, *place, error.word, error.sentence)
+        errors = [f"{place.label}: {error}" for place, error in fetched.failed.items() if place.kind != "caption"][:1]
+        if isinstance(fetched.page, DownloadError):
+            catalog.put_file(video_id, "page", 0, fetched.page.word, fetched.page.sentence)
+            errors.append(f"page: {fetched.page}")
+        elif fetched.page == "asked":
+            catalog.put_file(video_id, "page", 0)
+        if errors:
+            run.fail(video_id, "; ".join(errors))
+        else:
+            run.done(video_id)
+
+
+class _Worker:
+    """Fetches all of one video; used by several threads."""
+
+    def __init__(self, fetcher: Fetcher, stopped: threading.Event) -> None:
+        self._fetcher, self._stopped = fetcher, stopped
+        self._pages = threading.Semaphore(PAGES)
+
+    def fetch(self, entry: Entry, folder: Path) -> _Fetched:
+        fetched = _Fetched()
+        for place, links in missing(entry).items():
+            self._try(fetched, place, links, folder, {})
+        headers: dict[str, Mapping[str, str]] = {}
+        dead = any(error.dead for error in fetched.failed.values())
+        if (dead or entry.video.is_link_only) and _has_page(entry.video):
+            entry, headers = self._ask_page(fetched, entry)
+            for place, links in missing(entry).items() if fetched.record else ():
+                if place not in fetched.came:
+                    self._try(fetched, place, links, folder, headers)
+        self._captions(fetched, entry, folder, headers)
+        return fetched
+
+    def _try(
+        self,
+        fetched: _Fetched,
+        place: Place,
+        links: list[str],
+        folder: Path,
+        headers: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Fetch one file; what its last try comes to is what counts."""
+        fetched.failed.pop(place, None)
+        try:
+            asked = [Link(link, headers.get(link, {})) for link in links]
+            fetched.came[place] = self._fetcher.fetch(asked, folder / place.stem, place.kind).path
+        except DownloadError as error:
+            fetched.failed[place] = error
+
+    def _ask_page(self, fetched: _Fetched, entry: Entry) -> tuple[Entry, dict[str, Mapping[str, str]]]:
+        """The entry with what its page tells, and the headers that the page's links want; none where it fails."""
+        video = entry.video
+        try:
+            with self._pages:
+                page = afresh.page(video.id, video.creator_username, cancelled=self._stopped)
+            record = Video.model_validate(readers.yt_dlp(page.info))
+        except afresh.AfreshError as error:
+            fetched.page = error
+            return entry, {}
+        except (ValueError, TypeError):
+            fetched.page = afresh.AfreshError("page", "what it tells has an unknown form")
+            return entry, {}
+        fetched.page, fetched.record = "asked", record
+        links = [*record.video_sources, *record.cover_sources, *record.slide_sources]
+        links += [caption.url for caption in record.captions]
+        return replace(entry, video=merge([record, video])), {link: page.headers(link) for link in links}
+
+    def _captions(
+        self, fetched: _Fetched, entry: Entry, folder: Path, headers: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """The first caption track that can be had becomes the transcript, where there is none yet."""
+        known = entry.texts.get("transcript")
+        if known and known.text is not None:
+            return
+        has_video = entry.file("video") is not None or Place("video", 0) in fetched.came
+        for position, track in _tracks(entry.video.captions, translated=not has_video):
+            place = Place("caption", position)
+            self._try(fetched, place, [track.url], folder, headers)
+            if path := fetched.came.get(place):
+                try:
+                    fetched.transcript = transcript(path, track.language, track.source)
+                    return
+                except captions.CaptionError:
+                    del fetched.came[place]
+                    path.unlink()
+                    fetched.failed[place] = DownloadError("type")
+
+
+def _has_page(video: Video) -> bool:
+    """Whether it is a video of the site, which can tell more of it."""
+    try:
+        return bool(from_link(video.permalink))
+    except ValueError:
+        return False
+
+
+def _tracks(tracks: list[Caption], *, translated: bool) -> Iterator[tuple[int, Caption]]:
+    """The tracks to try with their positions; translated ones last, or never: Whisper can hear the original."""
+    numbered = [(number, track) for number, track in enumerate(tracks) if track.url]
+    original = [pair for pair in numbered if pair[1].source.upper() != TRANSLATED]
+    rest = [pair for pair in numbered if pair not in original] if translated else []
+    yield from (original + rest)[:MAX_TRACKS]
+
+
+def transcript(path: Path, language: str, source: str) -> Text:
+    """A caption file as a transcript that says where it comes from.
+
+    Raises:
+        scraper.captions.CaptionError: nothing in it can be read.
+    """
+    cues = captions.parse(path.read_bytes())
+    if not cues:
+        raise captions.CaptionError("the captions hold no words")
+    segments = [Segment(cue.start_s, cue.end_s, cue.text) for cue in cues]
+    said = " ".join(segment.text for segment in segments)
+    return Text(said, CAPTIONS, path.suffix.lstrip("."), source, language, segments=segments)

@@ -1,0 +1,38 @@
+"""Several records of one video, from whatever sources -> one record, field by field."""
+
+from collections.abc import Sequence
+
+from scraper.records import Video
+
+# Values that say one thing in two ways come from the same record; `source` and `scraped_at` tell of all of them.
+_TOGETHER: tuple[tuple[str, ...], ...] = (
+    ("likes", "likes_shown"),
+    ("comment_count", "comments_shown"),
+    ("posted", "posted_shown"),
+)
+_OF_ALL = ("source", "scraped_at")
+
+
+def merge(records: Sequence[Video]) -> Video:
+    """The newest non-empty value of each field; `records` are of one id, newest first, one at least.
+
+    `source` names the sources of all of them, newest first.
+    """
+    newest = records[0]
+    if len(records) == 1:
+        return newest
+    values: dict[str, object] = {}
+    single = set(Video.model_fields) - set(_OF_ALL) - {name for group in _TOGETHER for name in group}
+    for group in (*((name,) for name in sorted(single)), *_TOGETHER):
+        giver = next((record for record in records if any(_is_there(record, name) for name in group)), newest)
+        values |= {name: getattr(giver, name) for name in group}
+    sources = [part for record in records for part in record.source.split(", ") if part]
+    values["source"] = ", ".join(dict.fromkeys(sources))
+    values["scraped_at"] = max((r.scraped_at for r in records if r.scraped_at is not None), default=None)
+    # every value has been validated in the record that it comes from
+    return Video.model_construct(set(values), **values)
+
+
+def _is_there(record: Video, name: str) -> bool:
+    value = getattr(record, name)
+    return value is not None and value != "" and value != []

@@ -1,0 +1,324 @@
+"""A link -> the answer of a server, over a connection whose address was checked and that a watch can cut at any time.
+
+Names are resolved once for a connection, every address is checked, and one of those that were checked is connected
+to, so that neither a redirect nor a second answer of the name server gets around it.
+"""
+
+import contextlib
+import functools
+import ipaddress
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
+from itertools import zip_longest
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import exceptions as trouble
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
+from urllib3.util.ssl_ import create_urllib3_context
+
+from scraper.failures import DownloadError
+
+CONNECT_S, READ_S = 10.0, 15.0  # to be answered at all, and between two chunks
+RESOLVE_S = 10.0  # for a name; resolvers ask two servers for 5 s each
+WATCH_EVERY_S = 0.1  # how late a deadline or the end of the run may be noticed
+RETRIES = 3
+BACKOFF_S = 1.0  # 0, 2, 4 s between tries ...
+RETRY_AFTER_MAX_S = 30  # ... or what the server asks for, up to this; a longer wait is a later run's business
+ADDRESSES = 2  # of a name, tried within CONNECT_S: one of each family; a retry begins with the next one
+PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")  # all that is given out for the internet
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 addresses as networks without IPv4 see them
+NAME_MISMATCH = {62, 64}  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+
+def may_be_asked(address: str, local: bool) -> bool:
+    """Whether an address lies in the internet or, where `local`, in the own network.
+
+    One that carries an IPv4 address is judged by that. Link-local ones are never asked: where machines are rented, one
+    of them hands out passwords.
+    """
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour
+        if ip in NAT64:
+            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+        if inner:
+            return may_be_asked(str(inner), local)
+        public = ip in PUBLIC_V6 and ip.is_global
+    else:
+        public = ip.is_global and not ip.is_multicast
+    return public or (local and not (ip.is_link_local or ip.is_multicast or ip.is_unspecified))
+
+
+def lookup(host: str, port: int) -> list[Address]:
+    """All addresses of a name: the system's order of preference, the families taking turns."""
+    families: dict[socket.AddressFamily, list[Address]] = {}
+    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        families.setdefault(family, []).append((family, address))
+    return [found for turn in zip_longest(*families.values()) for found in turn if found]
+
+
+def dial(connecting: socket.socket, address: tuple[Any, ...]) -> None:
+    """Connect a socket to an address that was checked."""
+    connecting.connect(address)
+
+
+class Watch:
+    """Cuts the connections of one file at its deadline or when the run is stopped, whatever they are waiting for.
+
+    It holds a second handle of each socket, for the first one changes hands when TLS begins.
+    """
+
+    def __init__(self, limit_s: float, stopped: threading.Event) -> None:
+        self._stopped = stopped
+        self._deadline = time.monotonic() + limit_s
+        self._waiting = False
+        self._sockets: list[socket.socket] = []
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        for connected in self._sockets:
+            connected.close()
+
+    def add(self, connecting: socket.socket) -> None:
+        self._sockets.append(connecting.dup())
+
+    def check(self) -> None:
+        """Raise DownloadError if it is over."""
+        if self._stopped.is_set():
+            raise DownloadError("stopped")
+        if not self._waiting and time.monotonic() > self._deadline:
+            raise DownloadError("deadline")
+
+    def sleep(self, seconds: float) -> None:
+        self._stopped.wait(min(seconds, max(0.0, self._deadline - time.monotonic())))
+        self.check()
+
+    @contextlib.contextmanager
+    def holding(self, slot: threading.Semaphore) -> Iterator[None]:
+        """Hold a place in a queue; waiting for it does not count as time of the file."""
+        since = time.monotonic()
+        self._waiting = True
+        while not slot.acquire(timeout=WATCH_EVERY_S):
+            self.check()
+        self._deadline += time.monotonic() - since
+        self._waiting = False
+        try:
+            yield
+        finally:
+            slot.release()
+
+    def resolve(self, host: str, port: int) -> list[Address]:
+        """The addresses of a name. The system's call cannot be ended, so it is left behind where it takes too long."""
+        answers: list[list[Address]] = []
+        errors: list[Exception] = []
+        answered = threading.Event()
+
+        def ask() -> None:
+            try:
+                answers.append(lookup(host, port))
+            except (OSError, UnicodeError) as error:
+                errors.append(error)
+            answered.set()
+
+        threading.Thread(target=ask, daemon=True).start()
+        give_up = time.monotonic() + RESOLVE_S
+        while not answered.wait(WATCH_EVERY_S) and time.monotonic() < give_up:
+            self.check()
+        if errors and isinstance(errors[0], UnicodeError):  # a label of more than 63 letters, or of none
+            raise DownloadError("malformed") from errors[0]
+        if not answers or not answers[0]:
+            raise DownloadError("dns") from (errors[0] if errors else None)
+        return answers[0]
+
+    def _look(self) -> None:
+        while not self._done.wait(WATCH_EVERY_S):
+            try:
+                self.check()
+            except DownloadError:
+                for connected in tuple(self._sockets):
+                    with contextlib.suppress(OSError):  # the other side has hung up already
+                        connected.shutdown(socket.SHUT_RDWR)
+
+
+@functools.cache
+def _trusted(bundle: str) -> ssl.SSLContext:
+    """TLS that trusts the authorities in a file or folder. Reading certifi's takes 50 ms, so it is read once."""
+    context = create_urllib3_context()
+    try:
+        context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+    except OSError as error:
+        raise OSError(f"{bundle} has no certificate authorities that can be read: check REQUESTS_CA_BUNDLE") from error
+    return context
+
+
+class Session(requests.Session):
+    """Asks under a watch, keeps no cookies and no passwords of the user's, and leaves redirects to its caller.
+
+    A proxy and the authorities (`REQUESTS_CA_BUNDLE`) come from the environment, as everywhere.
+    """
+
+    def __init__(self, watch: Watch, local: bool) -> None:
+        super().__init__()
+        # without an own way to sign, requests takes ~/.netrc or the link's password
+        self.auth = lambda request: request
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(watch, local))
+
+    def moved(self, response: requests.Response) -> str | None:
+        return super().get_redirect_target(response)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, always: requests would read the redirect's body whole, and follow it unchecked."""
+
+
+class _Adapter(HTTPAdapter):
+    """Retries with back-off, and connects to checked addresses. A proxy is the user's choice and is not checked."""
+
+    def __init__(self, watch: Watch, local: bool) -> None:
+        class Patience(Retry):
+            def increment(
+                self,
+                method: str | None = None,
+                url: str | None = None,
+                response: BaseHTTPResponse | None = None,
+                error: Exception | None = None,
+                _pool: ConnectionPool | None = None,
+                _stacktrace: TracebackType | None = None,
+            ) -> Self:
+                if isinstance(error, trouble.SSLError) and _tls_word(error) == "certificate":
+                    raise trouble.MaxRetryError(_pool, url or "", error)  # type: ignore[arg-type]  # as urllib3 does
+                return super().increment(method, url, response, error, _pool, _stacktrace)
+
+            def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+                asked_for = None
+                with contextlib.suppress(trouble.InvalidHeader, OverflowError):
+                    asked_for = self.get_retry_after(response) if response else None
+                watch.sleep(asked_for or self.get_backoff_time())
+
+        retry = Patience(
+            total=RETRIES,
+            read=RETRIES - 1,  # silence is waited for longest
+            redirect=False,
+            status_forcelist=(429, 500, 502, 503, 504),
+            backoff_factor=BACKOFF_S,
+            retry_after_max=RETRY_AFTER_MAX_S,
+            raise_on_status=False,
+        )
+        self._watch = watch
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")  # as requests looks for it
+        self._context = _trusted(bundle or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        super().__init__(max_retries=retry)
+        self.poolmanager.pool_classes_by_scheme = _pools(watch, lambda address: may_be_asked(address, local))
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+        super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        """The authorities are in the context already, so requests need not name their file."""
+        return super().build_connection_pool_key_attributes(request, True, cert)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        conn.cert_reqs = "CERT_REQUIRED"
+
+    def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, ssl_context=self._context, **proxy_kwargs)
+        if not proxy.lower().startswith("socks"):  # those connect in a way of their own
+            manager.pool_classes_by_scheme = _pools(self._watch, lambda _: True)
+        return manager
+
+
+def _pools(watch: Watch, allowed: Callable[[str], bool]) -> dict[str, type[HTTPConnectionPool]]:
+    """urllib3's pools, with connections to addresses that were checked."""
+    tries = 0
+
+    def opened(connection: HTTPConnection) -> socket.socket:
+        nonlocal tries
+        watch.check()
+        addresses = watch.resolve(connection.host, connection.port)
+        if not all(allowed(address[0]) for _, address in addresses):
+            raise DownloadError("address")
+        first = tries % len(addresses)  # another edge server may be up, or have the right certificate
+        tries += 1
+        failure = OSError("no address")
+        for family, address in (addresses[first:] + addresses[:first])[:ADDRESSES]:
+            connecting = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                connecting.settimeout(CONNECT_S / min(len(addresses), ADDRESSES))
+                watch.add(connecting)
+                dial(connecting, address)
+                connecting.settimeout(CONNECT_S)
+                return connecting
+            except OSError as error:
+                connecting.close()
+                watch.check()
+                failure = error
+        if isinstance(failure, TimeoutError):
+            raise trouble.ConnectTimeoutError(connection, "timed out") from failure
+        raise trouble.NewConnectionError(connection, str(failure)) from failure
+
+    class Plain(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            return opened(self)
+
+    class Secure(HTTPSConnection):
+        def _new_conn(self) -> socket.socket:
+            return opened(self)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
+
+
+def word_of(error: requests.RequestException) -> str:
+    """The word for what requests and urllib3 say in layers of exceptions."""
+    cause: Any = error.args[0] if error.args else None
+    cause = getattr(cause, "reason", None) or cause
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "proxy"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        return "broken"
+    if isinstance(cause, trouble.SSLError):
+        return _tls_word(cause)
+    if isinstance(cause, trouble.NewConnectionError):
+        return "unreachable"
+    if isinstance(cause, trouble.TimeoutError):
+        return "timeout"
+    if isinstance(cause, trouble.ProtocolError):
+        inner = cause.args[-1]
+        return "malformed" if isinstance(inner, HTTPException) and not isinstance(inner, OSError) else "hungup"
+    return "unreachable" if isinstance(error, requests.ConnectionError) else "malformed"
+
+
+def _tls_word(error: trouble.SSLError) -> str:
+    inner = error.args[0] if error.args else None
+    if isinstance(inner, ssl.SSLCertVerificationError):
+        return "certificate-name" if inner.verify_code in NAME_MISMATCH else "certificate"
+    return "tls"

@@ -1,0 +1,123 @@
+"""One parsed element -> Found, a record with what came with it, or Problem, which says why there is none."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from scraper import readers
+from scraper.beside import CaptionFile, Folder, LocalFile, MediaKind
+from scraper.readers import Json, Kind
+from scraper.records import MAX_MADE_TEXT_CHARS, Video, clean_text
+
+MAX_REASON_CHARS = 300
+TextKind = Literal["cover", "transcript"]
+# what hostile values make the readers and pydantic raise, all of it the fault of one record
+_BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A record with the texts that came with it (None: unreadable there), its local files (kind, position, path) and
+    its local captions (language, path)."""
+
+    video: Video
+    texts: dict[TextKind, str | None] = field(default_factory=dict)
+    files: list[LocalFile] = field(default_factory=list)
+    captions: list[CaptionFile] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A record or file that could not be taken: which, where in it (from 0), and why."""
+
+    file: str
+    index: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}{'' if self.index is None else f', record {self.index}'}: {self.reason}"
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file being read: what it is called in problems, its path, and the folder that it lies in."""
+
+    path: Path
+    folder: Folder
+    name: str
+
+    def problem(self, index: int | None, why: object) -> Problem:
+        return Problem(self.name, index, clean_text(str(why), MAX_REASON_CHARS))
+
+
+def take(
+    file: File, index: int | None, item: object, *, kind: Kind | None = None, where: str = "", alone: bool = False
+) -> Found | Problem:
+    """One parsed element as a record, whichever form it has; `alone`, it may have files beside it."""
+    try:
+        if isinstance(item, Exception):
+            raise item
+        if isinstance(item, list):
+            item = readers.gallery_message(item)
+        if not isinstance(item, dict):
+            raise ValueError(f"a record is a JSON object, this is {type(item).__name__}")
+        match kind or readers.kind_of(item):
+            case "console":
+                return Found(Video.model_validate(readers.console(item)))
+            case "yt-dlp":
+                video = Video.model_validate(readers.yt_dlp(item))
+                return Found(video, {}, *(file.folder.of_info(file.path.name) if alone else ()))
+            case "gallery-dl":
+                video = Video.model_validate(readers.gallery_dl(item, file.path.stat().st_mtime))
+                return Found(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
+            case "site":
+                return Found(Video.model_validate(readers.site(item, file.path.stat().st_mtime)))
+            case "own":
+                return _own(file.path.parent, item)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        return file.problem(index, f"{where}{place}: {first['msg']} ({error.error_count()} in all)")
+    except _BAD_VALUES as error:
+        return file.problem(index, f"{where}{error}")
+
+
+def _own(folder: Path, item: Json) -> Found:
+    """A line in the project's own form: the fields of Video, texts as `cover_text` and `transcript`, local files
+    as `cover_file`, `video_file` and `slide_files`, relative to the file that names them."""
+    texts: dict[TextKind, str | None] = {}
+    named: tuple[tuple[str, TextKind], ...] = (("cover_text", "cover"), ("transcript", "transcript"))
+    for key, kind in named:
+        if key in item:
+            texts[kind] = made_text(item[key])
+    files: list[LocalFile] = []
+    keys: tuple[tuple[MediaKind, str], ...] = (
+        ("cover", "cover_file"),
+        ("video", "video_file"),
+        ("slide", "slide_files"),
+    )
+    for media, key in keys:
+        files += [(media, n, _inside(folder, name)) for n, name in enumerate(readers.links_in(item.get(key)))]
+    return Found(Video.model_validate({"source": "json lines", **item}), texts, files)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """The file `name` in `folder`; a record is hostile and may not name files elsewhere."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r} lies outside the folder of its record")
+    if not path.is_file():
+        raise ValueError(f"{name!r} is not there")
+    return path
+
+
+def made_text(value: object) -> str | None:
+    """A text that was made elsewhere; None says that the media could not be read there."""
+    if not isinstance(value, str | None):
+        raise ValueError("is not a text")
+    return None if value is None else clean_text(value, MAX_MADE_TEXT_CHARS)

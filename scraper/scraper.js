@@ -1,0 +1,685 @@
+/*
+ * Steps through the videos of tiktok.com and hands you what the page shows and knows of them, as a JSON file.
+ *
+ * Open any video in the layout with the comments beside it, open the browser's console, paste this file, then:
+ *
+ *   results = await scrape_tiktoks(20)                                 // this video and the next 19
+ *   results = await scrape_tiktoks(20, {delay: 4000, comments: 100, replies: true})
+ *   result  = await extract_tiktok_information()                       // only the video on the screen
+ *   stop_scraping()                                                    // after this video; nothing is lost
+ *   save_batch()                                                       // the file now, without waiting for the end
+ *   clear_batch()                                                      // forget the kept batch, begin anew
+ *
+ * The options and the way on from the file are in docs/scraping.md. A run that a reload or a stop has cut short goes on
+ * where it was when scrape_tiktoks is called again. All that the page says is treated as hostile text: it is only ever
+ * read and written as text. Nothing is sent anywhere; the only requests made are for videos' own pages on this site.
+ */
+(() => {
+  "use strict";
+
+  const OPTIONS = {
+    delay: 2000, // ms; the longest wait for each thing: the next video, its comments, more of them
+    comments: 0, // scroll until so many comments are there; 0: take those that come by themselves
+    replies: false, // open the replies too; each stands behind the comment that it answers
+    pause: 500, // ms between two videos, for the site's sake
+    look_up: true, // fetch the video's own page where this one does not know its play address
+    save: true, // hand over the file at the end of the run
+  };
+
+  // Where things stand on the page: for each, the first selector that finds something counts. When the site changes its
+  // markup, this is the only place to mend.
+  const SELECTORS = {
+    next: ['[data-e2e="arrow-right"]', 'button[aria-label*="next video" i]'],
+    link: ['[data-e2e="browse-video-link"]', '[class*="PCopyLinkText"]'],
+    player: ['[id^="xgwrapper-"]'],
+    video: ['[class*="DivBrowserModeContainer"] video', '[class*="DivVideoContainer"] video', "video"],
+    cover: ['img[class*="ImgPoster"]', '[class*="DivVideoContainer"] img', '[class*="DivVideoWrapper"] img'],
+    slides: [".swiper-slide:not(.swiper-slide-duplicate) img", '[class*="DivPhoto"] img'],
+    username: ['[data-e2e="browse-username"]', '[class*="SpanUniqueId"]', '[data-e2e="video-author-uniqueid"]'],
+    nickname_and_time: ['[data-e2e="browser-nickname"]', '[class*="SpanOtherInfos"]'], // "Nickname · 5-5"
+    description: ['[data-e2e="browse-video-desc"]', '[data-e2e="video-desc"]'],
+    music: ['[data-e2e="browse-music"] a', '[data-e2e="video-music"] a', 'a[href*="/music/"]'],
+    likes: ['[data-e2e="browse-like-count"]', '[data-e2e="like-count"]'],
+    comment_count: ['[data-e2e="browse-comment-count"]', '[data-e2e="comment-count"]'],
+    comment_text: ['[data-e2e="comment-level-1"]', 'p[class*="PCommentText"]'],
+    reply_text: ['[data-e2e="comment-level-2"]'],
+    commenter: ['[data-e2e^="comment-username"]', 'a[href*="/@"]'],
+    comment_likes: ['[data-e2e="comment-like-count"]', '[class*="LikeContainer"] span', '[class*="SpanCount"]'],
+    comment_time: ['[data-e2e^="comment-time"]', '[class*="SpanCreatedTime"]', '[class*="SubContent"] span'],
+    more_replies: ['[data-e2e^="view-more-"]', '[class*="DivViewRepliesContainer"]', '[class*="ReplyActionText"]'],
+  };
+
+  const SITE = "https://www.tiktok.com";
+  const ANSWERS = /\/api\/(?:[\w-]+\/)*(?:item_list|item\/detail|comment\/list|search)/; // the app's own data requests
+  const PAGE_DATA = ["__UNIVERSAL_DATA_FOR_REHYDRATION__", "SIGI_STATE"];
+  const LISTS = ["video-srcs", "coverphoto-srcs", "slides-src", "hashtags", "captions", "comments"];
+  const ID = /^[0-9]{5,25}$/;
+  const ID_IN_LINK = /\/(?:video|photo)\/([0-9]{5,25})(?![0-9])/;
+  const QUIET_MS = 150; // what has not changed for so long is no longer being drawn
+  const POLL_MS = 250; // the address may change, and data arrive, without a change in the page
+  const MAX_DEPTH = 12; // of the page's data; items lie at 5
+  const MAX_COMMENTS = 2000; // a video; the importer takes no more
+  const MAX_REPEATS = 10; // videos in a row that are known, beyond those of the batch: the feed goes round in circles
+  const STORE = "tiktok-retrieval/"; // sessionStorage: one batch a tab, gone with the tab, for it holds people's words
+
+  const NOTHING_SHOWN = { panel: "", first_comment: "" };
+
+  const known = { items: new Map(), comments: new Map(), web_id: null };
+  let run = null; // the run that is going on: {wanted, stopping, may_keep}
+  let batch = { records: kept_records(), finished: is_kept_as_finished() };
+
+  // ---------------------------------------------------------------- what the user calls
+
+  /** The batch so far and up to `n_to_scrape` videos in all, from the video on the screen onwards. */
+  async function scrape_tiktoks(n_to_scrape, options = {}) {
+    const settings = checked(options);
+    if (!Number.isInteger(n_to_scrape) || n_to_scrape < 1) throw new RangeError("how many? scrape_tiktoks(20)");
+    if (run) throw new Error("a run is going on: stop_scraping() ends it");
+    if (batch.finished) forget();
+    const { records } = batch;
+    if (records.length) tell(`going on with the ${records.length} videos kept here; clear_batch() would forget them`);
+    run = { wanted: n_to_scrape, stopping: false, may_keep: true };
+    const unlisten = listen();
+    let outcome;
+    try {
+      draw_panel();
+      harvest_page(document);
+      outcome = await walk(records, settings);
+    } catch (error) {
+      outcome = { reason: `ended by an error: ${error.message}`, finished: false };
+      console.error(error);
+    } finally {
+      unlisten();
+      run = null;
+    }
+    if (outcome.finished) finish();
+    if (settings.save && records.length) save_batch();
+    tell(`${records.length} of ${n_to_scrape} videos: ${outcome.reason}`);
+    draw_panel();
+    return records;
+  }
+
+  /** The record of the video on the screen; it joins no batch. */
+  async function extract_tiktok_information(options = {}) {
+    const settings = checked(options);
+    const unlisten = listen();
+    try {
+      harvest_page(document);
+      await panel_changes(NOTHING_SHOWN, settings);
+      return await read_video(current_id(), NOTHING_SHOWN, settings);
+    } finally {
+      unlisten();
+    }
+  }
+
+  /** Ends the run after the video on the screen; gives the records so far. */
+  function stop_scraping() {
+    if (run) {
+      run.stopping = true;
+      tell("stopping after this video");
+    }
+    return batch.records;
+  }
+
+  /** Hands the batch to the browser as a file to download; gives the file's name. */
+  function save_batch() {
+    const { records } = batch;
+    const name = `tiktoks-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}-${records.length}.json`;
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(records, null, 1)], { type: "application/json" }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser may ask the user before it reads
+    return name;
+  }
+
+  /** Forgets the batch that is kept in this tab. */
+  function clear_batch() {
+    if (run) throw new Error("a run is going on: stop_scraping() ends it");
+    forget();
+    tell("no batch is kept");
+  }
+
+  function checked(options) {
+    const unknown = Object.keys(options).filter((name) => !(name in OPTIONS));
+    if (unknown.length) throw new TypeError(`no option ${unknown}; there are: ${Object.keys(OPTIONS).join(", ")}`);
+    return { ...OPTIONS, ...options };
+  }
+
+  // ---------------------------------------------------------------- stepping through the feed
+
+  /** Adds videos to `records` until there are enough; gives why it ended, and whether the batch is finished with it. */
+  async function walk(records, settings) {
+    const taken = new Set(records.map((record) => record.id));
+    let before = NOTHING_SHOWN;
+    let repeats = 0;
+    while (records.length < run.wanted) {
+      const id = current_id();
+      await panel_changes(before, settings);
+      if (taken.has(id)) {
+        repeats += 1;
+      } else {
+        const record = await read_video(id, before, settings);
+        records.push(record);
+        taken.add(id);
+        repeats = 0;
+        keep(record, records.length);
+        const missing = record.missing.length ? `, without ${record.missing.join(", ")}` : "";
+        tell(`${records.length} of ${run.wanted}: ${id}, ${record.comments.length} comments${missing}`);
+      }
+      if (records.length >= run.wanted) break;
+      if (run.stopping) return { reason: "stopped; call scrape_tiktoks again to go on", finished: false };
+      if (repeats > records.length + MAX_REPEATS) return { reason: "the feed only repeats itself", finished: true };
+      await sleep(settings.pause);
+      before = shown();
+      if (!(await go_on(id, settings))) return { reason: "the feed ends here", finished: true };
+    }
+    return { reason: "all there", finished: true };
+  }
+
+  /** Clicks to the next video; false where there is none: no button, a dead one, or the same video stays. */
+  async function go_on(id, { delay }) {
+    await wait_for(() => live_buttons().length > 0, delay);
+    for (const button of live_buttons()) { // of several, one may turn the slides of a photo post
+      button.click();
+      if (await wait_for(() => current_id() !== id && current_id(), delay)) return true;
+    }
+    return false;
+  }
+
+  function live_buttons() {
+    return all("next").filter((button) => !button.disabled && button.getAttribute("aria-disabled") !== "true");
+  }
+
+  async function read_video(id, before, settings) {
+    const is_enough = play_addresses(id).length || known.items.get(id)?.imagePost;
+    const looked_up = settings.look_up && !is_enough ? look_up(id, settings.delay) : null;
+    await wait_for(() => comments_state(id, before), settings.delay, QUIET_MS);
+    if (settings.comments) await scroll_comments(settings);
+    if (settings.replies) await open_replies(settings);
+    await looked_up;
+    return make_record(id, before, settings);
+  }
+
+  /** After a step the page still shows the video before, which must not be taken for the new one. */
+  const panel_changes = (before, { delay }) =>
+    wait_for(() => shown().panel !== before.panel && shown().panel, delay, QUIET_MS);
+
+  /** What is to be seen of a video, to tell it from the next one: the panel about it, and its first comment. */
+  function shown() {
+    const parts = ["link", "username", "nickname_and_time", "description", "music", "likes", "comment_count"];
+    const panel = parts.map((name) => text_of(find(name)) ?? "").join("\n");
+    const comments = all_comments();
+    const first_comment = comments.length ? box_of(comments[0], comments).textContent : "";
+    return { panel: panel.trim() && panel, first_comment };
+  }
+
+  /** Truthy when the comments of this video are there or none will come; changes while they still arrive. */
+  function comments_state(id, before) {
+    const { first_comment } = shown();
+    if (first_comment && first_comment !== before.first_comment) return `${all_comments().length} shown`;
+    const answered = known.comments.get(id)?.size;
+    if (answered) return `${answered} answered`;
+    const count = text_of(find("comment_count")) ?? stat(known.items.get(id) ?? {}, "commentCount");
+    return count !== null && Number(count) === 0 && "none";
+  }
+
+  async function scroll_comments({ comments, delay }) {
+    for (;;) {
+      const elements = all("comment_text");
+      if (!elements.length || elements.length >= Math.min(comments, MAX_COMMENTS)) return;
+      let list = elements.at(-1);
+      while (list && !/auto|scroll/.test(getComputedStyle(list).overflowY)) list = list.parentElement;
+      (list ?? document.scrollingElement).scrollTop = Number.MAX_SAFE_INTEGER;
+      const more = () => all("comment_text").length > elements.length && all("comment_text").length;
+      if (!(await wait_for(more, delay, QUIET_MS))) return;
+    }
+  }
+
+  async function open_replies({ delay }) {
+    const asked = new Set(); // a button that does nothing is pressed once
+    while (all_comments().length < MAX_COMMENTS) {
+      const count = all_comments().length;
+      const buttons = all("more_replies").map((button, place) => [button, `${place} ${button.textContent} ${count}`]);
+      // the number of replies to come stands on the button; one without a number hides them again
+      const [button, name] = buttons.find(([one, name]) => /\d/.test(one.textContent) && !asked.has(name)) ?? [];
+      if (!button) return;
+      asked.add(name);
+      button.click();
+      await wait_for(() => all_comments().length !== count && all_comments().length, delay, QUIET_MS);
+    }
+  }
+
+  /** What `look` gives, once that is truthy and has been the same for `quiet_ms`; after `longest_ms` anyway. */
+  function wait_for(look, longest_ms, quiet_ms = 0) {
+    return new Promise((resolve) => {
+      let last, settled;
+      const check = () => {
+        const now = attempt(look);
+        if (now === last) return;
+        last = now;
+        clearTimeout(settled);
+        if (now) settled = setTimeout(finish, quiet_ms);
+      };
+      const observer = new MutationObserver(check);
+      const poll = setInterval(check, POLL_MS);
+      const limit = setTimeout(finish, longest_ms);
+      function finish() {
+        observer.disconnect();
+        clearInterval(poll);
+        clearTimeout(limit);
+        clearTimeout(settled);
+        resolve(last);
+      }
+      observer.observe(document, {
+        subtree: true,
+        childList: true,
+        characterData: true,
+        attributes: true,
+        attributeFilter: ["disabled", "aria-disabled", "href", "id"], // not style: a progress bar moves all the time
+      });
+      check();
+    });
+  }
+
+  // ---------------------------------------------------------------- what the page shows
+
+  function all(name, root = document) {
+    for (const selector of SELECTORS[name]) {
+      const found = root.querySelectorAll(selector);
+      if (found.length) return [...found];
+    }
+    return [];
+  }
+
+  const find = (name, root) => all(name, root)[0] ?? null;
+
+  const text_of = (element) => element?.textContent.trim() ?? null;
+
+  function current_id() {
+    const link = text_of(find("link")) ?? "";
+    const wrapper = find("player")?.id.match(/[0-9]{5,25}$/)?.[0];
+    const only_one = known.items.size === 1 ? [...known.items.keys()][0] : null; // a saved page of one video
+    const id = location.pathname.match(ID_IN_LINK)?.[1] ?? link.match(ID_IN_LINK)?.[1] ?? wrapper ?? only_one;
+    if (!id) throw new Error("no video is open: open one in the layout with the comments beside it");
+    return id;
+  }
+
+  /** The comments' text elements, replies among them, in the order of the page. */
+  function all_comments() {
+    const elements = [...all("comment_text"), ...all("reply_text")];
+    return elements.sort((a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
+  }
+
+  /** The largest element around `element` that holds none of `others` and nothing of the rest of the page. */
+  function box_of(element, others) {
+    const outside = [...others, find("description"), find("next"), find("video"), panel.host];
+    const foreign = outside.filter((other) => other && other !== element);
+    let box = element;
+    while (box.parentElement && !foreign.some((other) => box.parentElement.contains(other))) box = box.parentElement;
+    return box;
+  }
+
+  function shown_comments() {
+    const everything = all_comments();
+    const first_level = all("comment_text");
+    return everything.map((element) => {
+      const box = box_of(element, everything);
+      const name = find("commenter", box);
+      const link = name?.closest("a") ?? name?.querySelector("a");
+      return {
+        handle: link?.getAttribute("href")?.match(/\/@([^/?#]+)/)?.[1] ?? text_of(name),
+        text: text_of(element),
+        likes: text_of(find("comment_likes", box)),
+        time: text_of(find("comment_time", box)),
+        replies: first_level.includes(element) ? shown_replies(box_of(element, first_level)) : "",
+      };
+    });
+  }
+
+  /** How many replies a comment has: those that are open and those that the buttons promise; "" where none are. */
+  function shown_replies(thread) {
+    const promised = all("more_replies", thread).map((button) => Number(button.textContent.match(/\d+/)?.[0] ?? 0));
+    return String(all("reply_text", thread).length + promised.reduce((sum, count) => sum + count, 0) || "");
+  }
+
+  // ---------------------------------------------------------------- what the page knows
+
+  /** Takes videos and comments out of any data of the site, wherever in it they lie. */
+  function harvest(node, depth = 0) {
+    if (!node || typeof node !== "object" || depth > MAX_DEPTH) return;
+    if (ID.test(node.id) && "desc" in node && (node.video || node.imagePost)) {
+      known.items.set(String(node.id), { ...known.items.get(String(node.id)), ...node });
+    } else if (ID.test(node.cid) && ID.test(node.aweme_id) && "text" in node) {
+      const of_video = known.comments.get(String(node.aweme_id)) ?? new Map();
+      known.comments.set(String(node.aweme_id), of_video.set(String(node.cid), node));
+    }
+    for (const child of Object.values(node)) harvest(child, depth + 1);
+  }
+
+  function harvest_page(page) {
+    for (const name of PAGE_DATA) {
+      const script = page.getElementById(name)?.textContent ?? "";
+      attempt(() => harvest(JSON.parse(script)));
+      known.web_id ??= script.match(/"wid":"([0-9]+)"/)?.[1] ?? null;
+    }
+  }
+
+  /** Reads the answers to the app's own requests along with the app; gives the function that ends this. */
+  function listen() {
+    const plain_fetch = window.fetch;
+    const plain_open = XMLHttpRequest.prototype.open;
+    let active = true;
+    const heard_fetch = function (...args) {
+      const answer = plain_fetch.apply(this, args);
+      const overhear = async (response) => {
+        if (active && ANSWERS.test(response.url)) harvest(await response.clone().json());
+      };
+      Promise.resolve(answer).then(overhear).catch(() => {}); // whatever is wrong with an answer is the app's business
+      return answer;
+    };
+    const heard_open = function (...args) {
+      this.addEventListener("load", () => {
+        if (!active || !ANSWERS.test(this.responseURL)) return;
+        attempt(() => harvest(this.responseType === "json" ? this.response : JSON.parse(this.responseText)));
+      });
+      return plain_open.apply(this, args);
+    };
+    window.fetch = heard_fetch;
+    XMLHttpRequest.prototype.open = heard_open;
+    return () => {
+      active = false; // for the case that somebody has wrapped the wrappers, which then must stay
+      if (window.fetch === heard_fetch) window.fetch = plain_fetch;
+      if (XMLHttpRequest.prototype.open === heard_open) XMLHttpRequest.prototype.open = plain_open;
+    };
+  }
+
+  /** Reads the page that the site serves for this video alone; its scripts do not run. */
+  async function look_up(id, longest_ms) {
+    const name = location.pathname.match(/\/@([^/]+)/)?.[1] ?? text_of(find("username")) ?? "";
+    const kind = location.pathname.includes("/photo/") ? "photo" : "video";
+    try {
+      const response = await fetch(`/@${name}/${kind}/${id}`, { signal: AbortSignal.timeout(longest_ms) });
+      harvest_page(new DOMParser().parseFromString(await response.text(), "text/html"));
+    } catch (error) {
+      console.debug("the video's own page could not be read", error);
+    }
+  }
+
+  // ---------------------------------------------------------------- the record
+
+  /** For each key of a record, how its value is read of a video `v`; what fails or finds nothing costs only itself. */
+  const VALUES = {
+    "video-src": (v) => v.videos[0] ?? (v.slides.length ? undefined : v.on_screen),
+    "video-srcs": (v) => v.videos,
+    "coverphoto-src": (v) => cover_addresses(v)[0],
+    "coverphoto-srcs": cover_addresses,
+    "slides-src": (v) => v.slides,
+    "permalink": permalink,
+    "web-id": (v) => new URL(permalink(v)).searchParams.get("web_id") ?? known.web_id,
+    "id": (v) => v.id,
+    "like-count": (v) => first(text_of(find("likes")), stat(v.item, "diggCount")),
+    "like-count-exact": (v) => stat(v.item, "diggCount") ?? exact(text_of(find("likes"))),
+    "comment-count": (v) => first(text_of(find("comment_count")), stat(v.item, "commentCount")),
+    "comment-count-exact": (v) => stat(v.item, "commentCount") ?? exact(text_of(find("comment_count"))),
+    "play-count": (v) => stat(v.item, "playCount"),
+    "share-count": (v) => stat(v.item, "shareCount"),
+    "creator-username": (v) => at_sign(username(v)),
+    "creator-nickname": (v) => first(nickname_and_time()[0], v.item.author?.nickname, v.item.nickname),
+    "time-posted": (v) => first(nickname_and_time()[1], posted(v)?.slice(0, 10)),
+    "time-posted-iso": posted,
+    "music-title": ({ item }) => first(text_of(find("music")), music_title(item.music)),
+    "music-src": ({ item }) => first(find("music")?.href, music_link(item.music)),
+    "description": description,
+    "hashtags": hashtags,
+    "captions": captions,
+    "comments": comments,
+    "scrape-timestamp": () => Date.now() / 1000,
+  };
+
+  function make_record(id, before, settings) {
+    const item = known.items.get(id) ?? {};
+    const video = find("video");
+    const on_screen = video?.currentSrc || video?.src || video?.querySelector("source")?.src || undefined;
+    const slides = attempt(() => slide_addresses(item)) ?? [];
+    const v = { id, item, before, settings, video, on_screen, slides, videos: links(play_addresses(id), on_screen) };
+    const record = {};
+    for (const [key, read] of Object.entries(VALUES)) record[key] = attempt(() => read(v)) ?? null;
+    const none_expected = slides.length ? ["video-src"] : [];
+    record.missing = Object.keys(record).filter((key) => record[key] === null && !none_expected.includes(key));
+    for (const key of LISTS) record[key] ??= [];
+    return record;
+  }
+
+  const links = (...values) => [...new Set(values.flat(3).filter((v) => typeof v === "string" && /^https?:/i.test(v)))];
+
+  /** Where the video can be fetched, best first; the one with the watermark last. */
+  function play_addresses(id) {
+    const video = known.items.get(id)?.video ?? {};
+    const rates = [...(video.bitrateInfo ?? [])].sort((a, b) => (b.Bitrate ?? 0) - (a.Bitrate ?? 0));
+    const by_rate = rates.map((rate) => rate.PlayAddr?.UrlList);
+    return links(video.playAddr, video.PlayAddrStruct?.UrlList, by_rate, video.downloadAddr);
+  }
+
+  function slide_addresses({ imagePost, video }) {
+    const of_data = (imagePost?.images ?? []).map((image) => links(image.imageURL?.urlList)[0]);
+    const is_film = !location.pathname.includes("/photo/") && (video || find("video")); // the feed may be slides too
+    return links(of_data.length || is_film ? of_data : all("slides").map((image) => image.currentSrc || image.src));
+  }
+
+  function cover_addresses({ item, slides, video }) {
+    const { originCover, cover, dynamicCover, zoomCover } = item.video ?? {};
+    const of_post = item.imagePost?.cover?.imageURL?.urlList;
+    const image = find("cover");
+    const on_page = [image?.currentSrc || image?.src, video?.poster, slides[0]];
+    const found = links(originCover, cover, of_post, on_page, Object.values(zoomCover ?? {}), dynamicCover);
+    return found.length ? found : undefined;
+  }
+
+  function permalink({ id, slides, ...v }) {
+    const given = [text_of(find("link")) ?? "", location.href];
+    const made = `${SITE}/@${encodeURIComponent(username(v) ?? "")}/${slides.length ? "photo" : "video"}/${id}`;
+    return given.find((link) => link.startsWith(`${SITE}/`) && link.match(ID_IN_LINK)?.[1] === id) ?? made;
+  }
+
+  function username({ item }) {
+    const of_data = typeof item.author === "string" ? item.author : item.author?.uniqueId;
+    const of_address = location.pathname.match(/\/@([^/]+)/)?.[1];
+    return first(text_of(find("username")), of_data, of_address && decodeURIComponent(of_address));
+  }
+
+  function nickname_and_time() {
+    const parts = text_of(find("nickname_and_time"))?.split("·") ?? [];
+    const time = parts.length > 1 ? parts.pop().trim() : undefined;
+    return [parts.length ? parts.join("·").trim() : undefined, time];
+  }
+
+  function posted({ id, item }) {
+    return iso_time(item.createTime) ?? iso_time(Number(BigInt(id) >> 32n)); // an id's upper half is its second
+  }
+
+  function description({ item }) {
+    return first(text_of(find("description")), item.desc);
+  }
+
+  function hashtags(v) {
+    const { textExtra, challenges } = v.item;
+    const named = [...(textExtra ?? []).map((tag) => tag.hashtagName), ...(challenges ?? []).map((tag) => tag.title)];
+    const written = [...(description(v) ?? "").matchAll(/#([\p{L}\p{M}\p{N}_]+)/gu)].map((match) => match[1]);
+    const tags = [...named, ...written].filter((tag) => tag && typeof tag === "string");
+    const seen = new Set();
+    return tags.filter((tag) => !seen.has(tag.toLowerCase()) && seen.add(tag.toLowerCase()));
+  }
+
+  const music_title = (music) => [music?.title, music?.authorName].filter(Boolean).join(" - ") || undefined;
+
+  function music_link(music) {
+    const slug = (music?.title ?? "").replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "") || "music";
+    return ID.test(music?.id) ? `${SITE}/music/${encodeURIComponent(slug)}-${music.id}` : undefined;
+  }
+
+  function captions({ id, item }) {
+    if (!known.items.has(id)) return undefined; // there may be some: nobody knows
+    const infos = (item.video?.subtitleInfos ?? []).filter(({ Url }) => links(Url).length);
+    return infos.map((info) => {
+      return { language: info.LanguageCodeName, source: info.Source, url: info.Url, format: info.Format };
+    });
+  }
+
+  /** The comments as the page shows them, each with what its data adds, then those that are only in the data. */
+  function comments({ id, item, before, settings }) {
+    const key = (handle, text) => `${handle}\n${String(text).replace(/\s+/g, "")}`;
+    const answered = [...(known.comments.get(id)?.values() ?? [])];
+    const unseen = new Map(answered.map((data) => [key(data.user?.unique_id, data.text), data]));
+    const seen = shown().first_comment === before.first_comment ? [] : shown_comments(); // else the video's before
+    const found = seen.map((comment) => {
+      const data = unseen.get(key(comment.handle, comment.text)) ?? {};
+      unseen.delete(key(comment.handle, comment.text));
+      return comment_record(comment, data);
+    });
+    const is_reply = (data) => !["0", ""].includes(String(data.reply_id ?? ""));
+    const wanted = [...unseen.values()].filter((data) => settings.replies || !is_reply(data));
+    found.push(...wanted.map((data) => comment_record({}, data)));
+    const none = Number(text_of(find("comment_count")) ?? stat(item, "commentCount") ?? NaN) === 0;
+    return found.length || none ? found.slice(0, MAX_COMMENTS) : undefined;
+  }
+
+  function comment_record({ handle, text, likes, time, replies }, data) {
+    const posted_iso = iso_time(data.create_time);
+    const replies_exact = whole(data.reply_comment_total) ?? whole(replies || 0);
+    return {
+      "commenter-username": at_sign(first(handle, data.user?.unique_id)),
+      "comment-text": first(text, data.text),
+      "like-count": first(likes, whole(data.digg_count)),
+      "like-count-exact": whole(data.digg_count) ?? exact(likes),
+      "time-posted": first(time, posted_iso?.slice(0, 10)),
+      "time-posted-iso": posted_iso,
+      "replies-count": replies || String(replies_exact || ""),
+      "replies-count-exact": replies_exact,
+    };
+  }
+
+  const at_sign = (name) => (name ? `@${name.replace(/^@/, "")}` : name); // as the script of 2022 wrote names
+  const whole = (value) => (/^[0-9]+$/.test(String(value ?? "")) ? Number(value) : null);
+  const exact = (shown_count) => whole(shown_count?.replaceAll(",", "")); // "1,234" is exact, "20.2K" is not
+  const stat = (item, name) => whole(item.stats?.[name]) ?? whole(item.statsV2?.[name]);
+
+  function iso_time(unix_s) {
+    const moment = new Date(Number(unix_s || NaN) * 1000);
+    const possible = moment.getFullYear() > 2013 && moment.getTime() < Date.now() + 86_400_000; // the site is of 2014
+    return possible ? moment.toISOString() : null;
+  }
+
+  /** The first value that says something, as text; "" where a place is there but empty, null where there is none. */
+  function first(...values) {
+    const texts = values.filter((value) => ["string", "number"].includes(typeof value)).map(String);
+    return texts.find((text) => text) ?? texts[0] ?? null;
+  }
+
+  /** What `reading` gives, or undefined: one thing that the site has changed costs one value. */
+  function attempt(reading) {
+    try {
+      return reading();
+    } catch {
+      return undefined;
+    }
+  }
+
+  // ---------------------------------------------------------------- keeping the batch
+
+  function kept_keys() {
+    return attempt(() => Object.keys(sessionStorage).filter((key) => key.startsWith(STORE)).sort()) ?? [];
+  }
+
+  function kept_records() {
+    const keys = kept_keys().filter((key) => ID.test(key.slice(STORE.length)));
+    return keys.map((key) => attempt(() => JSON.parse(sessionStorage.getItem(key)))).filter((record) => record?.id);
+  }
+
+  function is_kept_as_finished() {
+    return kept_keys().includes(`${STORE}finished`);
+  }
+
+  function finish() {
+    batch.finished = true;
+    attempt(() => sessionStorage.setItem(`${STORE}finished`, "yes"));
+  }
+
+  function forget() {
+    for (const key of kept_keys()) sessionStorage.removeItem(key);
+    batch = { records: [], finished: false };
+  }
+
+  /** One key a record, so that a full store costs the records that no longer fit and none that it has. */
+  function keep(record, number) {
+    try {
+      sessionStorage.setItem(STORE + String(number).padStart(8, "0"), JSON.stringify(record));
+    } catch (error) {
+      if (run.may_keep) save_batch(); // at once, and only once
+      run.may_keep = false;
+      console.warn("the browser keeps no more; a reload would lose what is not in a saved file:", error.message);
+    }
+  }
+
+  // ---------------------------------------------------------------- the panel
+
+  const panel = { host: null };
+
+  const STYLE = `
+    :host { position: fixed; left: 12px; bottom: 12px; z-index: 2147483647; }
+    section { display: flex; gap: 6px; align-items: center; max-width: 430px; padding: 8px 10px; border-radius: 8px;
+      background: #1f2328; color: #fff; font: 13px/1.35 system-ui, sans-serif; box-shadow: 0 2px 10px #0006; }
+    p { margin: 0; flex: 1; min-width: 90px; overflow-wrap: anywhere; }
+    button, input { font: inherit; color: #fff; background: #3a4149; border: 1px solid #7d8590; border-radius: 5px;
+      padding: 3px 8px; }
+    input { width: 46px; } button:hover { background: #4b535c; } [hidden] { display: none; }
+    :focus-visible { outline: 2px solid #6cb6ff; outline-offset: 1px; }`;
+
+  /** Draws the panel, or brings it up to date. It lies in a shadow tree: the page's styles do not reach it. */
+  function draw_panel() {
+    if (!panel.host?.isConnected) build_panel();
+    panel.start.hidden = panel.count.hidden = Boolean(run);
+    panel.stop.hidden = !run;
+    panel.stop.disabled = Boolean(run?.stopping);
+  }
+
+  function build_panel() {
+    document.getElementById("tiktok-retrieval-panel")?.remove();
+    panel.host = make("div", { id: "tiktok-retrieval-panel" });
+    const root = panel.host.attachShadow({ mode: "open" });
+    const sheet = new CSSStyleSheet(); // a <style> element might be forbidden by the page's content security policy
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+    panel.status = make("p", { role: "status", textContent: "Ready" });
+    panel.count = make("input", { type: "number", min: 1, value: 20, ariaLabel: "How many videos" });
+    const start = () => scrape_tiktoks(Number(panel.count.value)).catch((error) => tell(error.message));
+    panel.start = make("button", { textContent: "Start", onclick: start });
+    panel.stop = make("button", { textContent: "Stop", onclick: stop_scraping });
+    panel.save = make("button", { textContent: "Save", onclick: save_batch });
+    const hide = make("button", { textContent: "✕", ariaLabel: "Hide this panel" });
+    hide.onclick = () => panel.host.remove();
+    const section = make("section", { ariaLabel: "Scraper" });
+    section.append(panel.status, panel.count, panel.start, panel.stop, panel.save, hide);
+    // the site has keys of its own: typing here must not like a video or step on
+    const keep_in = (event) => event.stopPropagation();
+    for (const kind of ["keydown", "keyup", "keypress"]) section.addEventListener(kind, keep_in);
+    root.append(section);
+    document.body.append(panel.host);
+  }
+
+  const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+
+  function tell(message) {
+    console.info(message);
+    if (panel.status) panel.status.textContent = message;
+    if (panel.host?.isConnected) draw_panel();
+  }
+
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+  window.stop_scraping?.(); // of an earlier paste: never two runs on one page
+  Object.assign(window, { scrape_tiktoks, extract_tiktok_information, stop_scraping, save_batch, clear_batch });
+  draw_panel();
+  const kept = batch.finished ? 0 : batch.records.length;
+  tell(kept ? `${kept} videos kept: Start goes on with them` : "Ready: results = await scrape_tiktoks(20)");
+})();

@@ -1,0 +1,402 @@
+"""The download stage against the faulty server: what comes, what fails, and what each failure leaves behind."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ingest import downloads
+from ingest.catalog import CAPTIONS, Catalog, Segment
+from ingest.imports import import_source
+from ingest.outcomes import StageReport
+from ingest.pipeline import run_stage
+from ingest.settings import Settings
+from scraper import afresh, connect
+from scraper.download import DEADLINE_S, FAILURES, HOSTS, MAX_BYTES, PER_HOST
+from scraper.failures import DEAD
+from scraper.records import Caption, Video
+from tests.ingest import making
+from tests.scraper.faults import Talk, picture, video
+from tests.scraper.faulty import FAULTS, Faulty, quick
+from tests.scraper.test_afresh import ID, ITEM, PATH, Proxy, html, proxy, site
+
+__all__ = ["proxy", "site"]  # fixtures
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PAGE = REPOSITORY / "docs" / "download.md"
+HERE = Settings(download_hosts="localhost, 169.254.169.254 nobody.invalid", download_local=True)
+VTT = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.500\ngood morning\n\n00:00:04.000 --> 00:00:05.000\nand good night\n"
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Faulty]:
+    with Faulty() as faulty:
+        yield faulty
+
+
+@pytest.fixture
+def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
+    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    serving.asked.clear()
+    serving.most_at_once = 0
+    return serving
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    with Catalog(tmp_path / "data", create=True) as opened:
+        yield opened
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def media(catalog: Catalog) -> list[str]:
+    return files(catalog.data / "media") if (catalog.data / "media").is_dir() else []
+
+
+# -- failures -----------------------------------------------------------------------------------------------------
+
+
+def test_every_fault_is_one_failed_line_leaves_no_file_and_stands_in_the_documents_table(
+    catalog: Catalog, server: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    asked = [path for path in FAULTS if path != "/ftp"]  # no record keeps such a link
+    ids = {f"70{number:03}": path for number, path in enumerate(asked)}
+    for video_id, path in ids.items():
+        catalog.put_video(Video(id=video_id, cover_sources=[server.https(path)]))
+    assert run_stage(catalog, "download", HERE) == StageReport("download", failed=len(ids))
+    assert media(catalog) == []
+    lines = {str(line["video_id"]): line for line in catalog.file_lines()}
+    provoked: dict[str, list[str]] = {}
+    for video_id, path in ids.items():
+        word, sentence = str(lines[video_id]["word"]), lines[video_id]["error"]
+        assert (word, sentence) == (FAULTS[path], FAILURES[FAULTS[path]]), path
+        assert lines[video_id]["state"] == "failed" and lines[video_id]["tries"] == 1
+        assert catalog.error(video_id, "download") == f"cover: {word}: {sentence}"
+        provoked.setdefault(word, []).append(path[1:])
+    table = "| word | in the ledger | a fresh link is asked for | provoked by |\n|---|---|---|---|\n" + "".join(
+        f"| `{word}` | {sentence} | {'yes' if word in DEAD else ''} | {', '.join(provoked.get(word, []))} |\n"
+        for word, sentence in FAILURES.items()
+    )
+    page = PAGE.read_text(encoding="utf-8")
+    new = re.sub(r"(?s)(<!-- failures -->\n).*(<!-- /failures -->)", lambda m: f"{m[1]}{table}{m[2]}", page)
+    if os.environ.get("UPDATE_DOCS"):
+        PAGE.write_text(new, encoding="utf-8")
+    assert page == new, "the table is not today's: UPDATE_DOCS=1 python -m pytest tests/ingest/test_downloads.py"
+
+
+def test_the_document_gives_the_bounds_and_hosts_that_hold() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert f"| bytes | {MAX_BYTES['cover'] >> 20} MB | {MAX_BYTES['video'] >> 20} MB |" in page
+    assert f"| seconds in all | {DEADLINE_S['cover']:.0f} | {DEADLINE_S['video']:.0f} |" in page
+    assert f"At most {PER_HOST} files at a time come from one host, and {downloads.PAGES} pages" in page
+    assert all(host in page for host in HOSTS)
+
+
+def test_what_fails_costs_no_other_file_and_is_fetched_alone_the_next_time(catalog: Catalog, server: Faulty) -> None:
+    links = {"cover_sources": [server.https("/cover")], "video_sources": [server.https("/fails-twice")]}
+    server.answers["/fails-twice"] = lambda t: t.whole(b"", "403 No") if t.asked.number < 3 else t.whole(video())
+    catalog.put_video(Video.model_validate({"id": "70001", **links}))
+    assert run_stage(catalog, "download", HERE).failed == 1
+    assert [line["state"] for line in catalog.file_lines("70001")] == ["done", "failed"]
+    assert run_stage(catalog, "download", HERE) == StageReport("download"), "a failed line is not due by itself"
+    for outcome in ("failed", "done"):
+        assert catalog.retry("download", error="forbidden") == 1
+        assert getattr(run_stage(catalog, "download", HERE), outcome) == 1
+    assert [(line["state"], line["tries"]) for line in catalog.file_lines("70001")] == [("done", 1), ("done", 3)]
+    assert server.counts["/cover"] == 1
+    assert media(catalog) == ["01/70001/cover.jpg", "01/70001/video.mp4"]
+
+
+def test_several_links_of_a_file_are_tried_in_order(catalog: Catalog, server: Faulty) -> None:
+    links = [server.https(path) for path in ("/403", "/expired", "/cover.webp", "/cover")]
+    catalog.put_video(Video(id="70001", cover_sources=links))
+    assert run_stage(catalog, "download", HERE).done == 1
+    assert media(catalog) == ["01/70001/cover.webp"]
+    assert server.counts["/cover"] == 0
+
+
+def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, server: Faulty) -> None:
+    catalog.put_video(Video(id="70001", cover_sources=[server.https("/cover")]))
+    catalog.put_video(Video(id="70002", cover_sources=[server.http("/cover")]))
+    run_stage(catalog, "download", Settings(download_local=True))
+    assert [line["word"] for line in catalog.file_lines()] == ["host", "scheme"]
+    catalog.retry()
+    run_stage(catalog, "download", Settings(download_hosts="localhost", download_http=True))
+    assert [line["word"] for line in catalog.file_lines()] == ["address", "address"]
+    assert not server.asked
+    catalog.retry()
+    allowed = Settings(download_hosts="localhost", download_http=True, download_local=True)
+    assert run_stage(catalog, "download", allowed).done == 2
+
+
+def test_fuzzed_ids_and_links_put_no_file_outside_the_media_folder(
+    catalog: Catalog, server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    quick(monkeypatch)
+    server.answers["/gone"] = lambda t: t.whole(b"", "410 Gone")
+    chance = random.Random(20261123)
+    nasty = [
+        "../" * 8,
+        "..\\",
+        "%2e%2e%2f",
+        "/etc/passwd",
+        "\x00",
+        "\n",
+        "\u202e",
+        "٣",
+        "a" * 300,
+        "~",
+        "$(id)",
+        ".",
+        "",
+    ]
+
+    def fuzzed(text: str) -> str:
+        for _ in range(chance.randrange(3)):
+            at = chance.randrange(len(text) + 1)
+            text = text[:at] + chance.choice(nasty) + text[at + chance.randrange(2) :]
+        return text
+
+    records = [
+        {
+            "id": fuzzed(str(7_000_000 + number)),
+            "permalink": fuzzed("https://www.example.org/@x/video/7000000"),
+            "cover_sources": [fuzzed(server.https("/cover")), fuzzed(server.https("/gone"))],
+            "slide_sources": [fuzzed(server.https("/slide"))],
+        }
+        for number in range(1000)
+    ]
+    source = tmp_path / "fuzzed.jsonl"
+    source.write_text("".join(json.dumps(record) + "\n" for record in records))
+    report = import_source(catalog, source)
+    assert report.new + report.updated + report.unchanged + len(report.problems) == 1000
+    assert len(report.problems) > 100 and report.new > 300
+    run_stage(catalog, "download", HERE)
+    inside = re.compile(r"media/[0-9]{2}/[0-9]{5,25}/(cover|slide_01)\.(jpg|webp)")
+    written = [name for name in files(tmp_path) if name != source.name]
+    own = {"data/catalog.sqlite", "data/catalog.sqlite-shm", "data/catalog.sqlite-wal", "data/.download.lock"}
+    assert [name for name in written if name not in own and not inside.fullmatch(name.removeprefix("data/"))] == []
+    assert len(written) > 300
+
+
+# -- captions -----------------------------------------------------------------------------------------------------
+
+
+def captioned(*tracks: tuple[str, str], **record: object) -> Video:
+    captions = [Caption(url=url, language="eng-US", source=source) for url, source in tracks]
+    return Video.model_validate({"id": "70001", "captions": captions} | record)
+
+
+@pytest.mark.parametrize("path", ["/caption.vtt", "/caption.srt", "/caption.json"])
+def test_captions_are_the_transcript_with_times_and_provenance(catalog: Catalog, server: Faulty, path: str) -> None:
+    server.answers["/caption.vtt"] = lambda t: t.whole(VTT)
+    catalog.put_video(captioned((server.https(path), "ASR")))
+    assert run_stage(catalog, "download", HERE).done == 1
+    entry = catalog.get("70001")
+    assert entry and entry.states["transcribe"] == "done", "nothing is left for Whisper"
+    said = entry.texts["transcript"]
+    assert (said.engine, said.version, said.model, said.language) == (CAPTIONS, path[9:], "ASR", "eng-US")
+    if path == "/caption.vtt":
+        assert said.text == "good morning and good night"
+        assert list(said.segments) == [Segment(1.0, 2.5, "good morning"), Segment(4.0, 5.0, "and good night")]
+    else:
+        assert [(segment.start_s, segment.text) for segment in said.segments] == [(0.0, "hello")]
+    assert [media.kind for media in entry.media] == ["caption"]
+
+
+def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalog, server: Faulty) -> None:
+    server.answers["/caption.txt"] = lambda t: t.whole(b"WEBVTT\n\nno cue in here\n")
+    tracks = [(server.https("/404"), "ASR"), (server.https("/caption.txt"), "")]
+    catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
+    assert run_stage(catalog, "download", HERE).done == 1
+    entry = catalog.get("70001")
+    assert entry and entry.states["transcribe"] == "due"
+    words = {(line["kind"], line["position"]): line["word"] for line in catalog.file_lines()}
+    assert words == {("video", 0): "", ("caption", 0): "notfound", ("caption", 1): "type"}
+    assert media(catalog) == ["01/70001/video.mp4"]
+
+
+def test_translated_captions_stand_in_only_where_there_is_nothing_to_listen_to(
+    catalog: Catalog, server: Faulty
+) -> None:
+    tracks = [(server.https("/caption"), "MT")]
+    catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
+    catalog.put_video(captioned(*tracks, id="70002", video_sources=[server.https("/404")]))
+    run_stage(catalog, "download", HERE)
+    with_video, without = catalog.get("70001"), catalog.get("70002")
+    assert with_video and "transcript" not in with_video.texts
+    assert without and without.texts["transcript"].model == "MT"
+
+
+def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: Faulty) -> None:
+    catalog.put_video(captioned((server.https("/caption"), "ASR")))
+    catalog.import_text("70001", "transcript", "known from elsewhere")
+    run_stage(catalog, "download", HERE)
+    entry = catalog.get("70001")
+    assert entry and entry.texts["transcript"].text == "known from elsewhere"
+    assert not server.asked
+
+
+# -- many, and disturbed ------------------------------------------------------------------------------------------
+
+
+def many(catalog: Catalog, server: Faulty, count: int, broken: float = 0.0) -> int:
+    """Fill the catalogue with `count` videos with a cover each; every link is another one. Returns how many are bad."""
+    server.answers["/absent"] = lambda t: t.whole(b"", "404 Not Found")
+    bad = 0
+    with catalog.transaction():
+        for number in range(count):
+            fails = (number * broken) % 1 + broken > 1 - 1e-9
+            bad += fails
+            path = f"/{'absent' if fails else 'cover'}?{number}"
+            catalog.put_video(Video(id=str(7_000_000 + number), cover_sources=[server.https(path)]))
+    return bad
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.heavy)])
+def test_of_many_records_each_is_done_or_failed(catalog: Catalog, server: Faulty, count: int) -> None:
+    bad = many(catalog, server, count, broken=0.05)
+    assert bad == count // 20
+    assert run_stage(catalog, "download", HERE) == StageReport("download", done=count - bad, failed=bad)
+    assert len(media(catalog)) == count - bad
+    assert catalog.file_counts() == {"cover": {"done": count - bad, "notfound": bad}}
+    assert server.most_at_once <= PER_HOST
+    assert catalog.retry("download") == bad
+    server.asked.clear()
+    assert run_stage(catalog, "download", HERE).failed == bad
+    assert len(server.asked) == bad, "what came is not asked for again"
+
+
+def _download(catalog: Catalog, server: Faulty) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "ingest", "download", "--data", str(catalog.data), "--host", "localhost"]
+    environment = os.environ | {"REQUESTS_CA_BUNDLE": str(server.authority)}
+    return subprocess.Popen(
+        [*command, "--allow-local", "--quiet"], cwd=REPOSITORY, env=environment, stdout=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize(("count", "kills"), [(150, 2), pytest.param(1000, 10, marks=pytest.mark.heavy)])
+def test_a_killed_download_leaves_no_half_file_and_the_next_one_finishes(
+    catalog: Catalog, server: Faulty, count: int, kills: int
+) -> None:
+    many(catalog, server, count)
+    server.answers["/cover"] = lambda t: slow(t)
+    chance, done = random.Random(7), 0
+    for _ in range(kills):
+        running = _download(catalog, server)
+        before = time.monotonic()
+        while len(catalog.due("download")) == count - done and time.monotonic() - before < 60:
+            time.sleep(0.02)  # it has begun to write
+        time.sleep(chance.random() * 0.7)
+        running.send_signal(signal.SIGKILL)
+        running.wait(20)
+        final = [path for path in (catalog.data / "media").rglob("*") if path.is_file() and path.suffix != ".part"]
+        assert final and all(path.read_bytes() == picture() for path in final)
+        done = count - len(catalog.due("download"))
+        assert 0 < done <= len(final)
+    assert done < count, "all was done before the last kill: there was nothing to disturb"
+    assert _download(catalog, server).wait(300) == 0
+    assert catalog.due("download") == [] and len(catalog.failures()) == 0
+    assert media(catalog) == sorted(f"{str(n)[-2:]}/{n}/cover.jpg" for n in range(7_000_000, 7_000_000 + count))
+    assert len(server.asked) <= count + kills * 2 * downloads.FETCHES, "what was finished is not fetched again"
+    assert catalog._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+def slow(talk: Talk) -> None:
+    """A cover that takes a while, so that a kill finds one in the middle."""
+    body = picture()
+    talk.head(Content_Length=len(body)).send(body[:1500]).wait(0.02).send(body[1500:])
+
+
+# -- the page, asked for fresh links ------------------------------------------------------------------------------
+
+
+def test_without_yt_dlp_dead_links_are_told_with_what_to_install(
+    catalog: Catalog, server: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(afresh, "available", lambda: False)
+    catalog.put_video(Video(id="70001", permalink="https://www.tiktok.com/@a/video/70001"))
+    catalog.put_video(
+        Video(id="70002", permalink="https://www.tiktok.com/@a/video/70002", cover_sources=[server.https("/expired")])
+    )
+    assert run_stage(catalog, "download", HERE).failed == 2
+    assert catalog.error("70001", "download").startswith("page: noytdlp: ")
+    assert "tiktok-retrieval[afresh]" in catalog.error("70001", "download")
+    assert catalog.error("70002", "download").startswith("cover: expired: the link has expired; page: noytdlp: ")
+
+
+AT_HOME = {"playAddr": "https://v16.tiktok.com/video", "cover": "https://p16.tiktokcdn.com/cover"}
+TRACKS = [{"LanguageCodeName": "eng-US", "Url": "https://v16.tiktok.com/vtt", "Format": "webvtt", "Source": "ASR"}]
+
+
+@pytest.fixture
+def stand_in(proxy: Proxy, site: Faulty) -> Faulty:
+    """The site with one video whose files can be had."""
+    item = ITEM | {"video": ITEM["video"] | AT_HOME | {"subtitleInfos": TRACKS}}  # type: ignore[operator]
+    site.answers[PATH] = lambda t: t.whole(html(0, item))
+    site.answers[f"/@_/video/{ID}"] = site.answers[PATH]
+    site.answers["/vtt"] = lambda t: t.whole(VTT)
+    return site
+
+
+def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(catalog: Catalog, stand_in: Faulty) -> None:
+    catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}", source="list of links"))
+    assert run_stage(catalog, "download", Settings()).done == 1
+    entry = catalog.get(ID)
+    assert entry
+    assert (entry.video.description, entry.video.creator_nickname) == ("a jar becomes a lamp #diy", "Ada")
+    assert (entry.video.likes, entry.video.source) == (20200, "yt-dlp, list of links")
+    assert [media.kind for media in entry.media] == ["caption", "cover", "video"]
+    assert entry.texts["transcript"].text == "good morning and good night"
+    assert [line["kind"] for line in catalog.file_lines(ID) if line["state"] == "done"] == [
+        "caption",
+        "cover",
+        "page",
+        "video",
+    ]
+
+
+def test_dead_links_are_fetched_afresh_and_what_the_record_knew_stays(catalog: Catalog, stand_in: Faulty) -> None:
+    old = {
+        "id": ID,
+        "permalink": f"https://www.tiktok.com{PATH}",
+        "description": "as it was in 2022",
+        "comments": [{"text": "first"}],
+        "video_sources": ["blob:https://www.tiktok.com/1"],
+        "cover_sources": ["https://p16.tiktokcdn.com/old?x-expires=1671234567"],
+        "scraped_at": 1671000000.0,
+    }
+    catalog.put_video(Video.model_validate(old))
+    assert run_stage(catalog, "download", Settings()).done == 1
+    entry = catalog.get(ID)
+    assert entry and [comment.text for comment in entry.video.comments] == ["first"]
+    assert entry.file("video") and entry.file("cover")
+    assert stand_in.counts["/old"] == 0
+
+
+def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stand_in: Faulty) -> None:
+    stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(10231, {}))
+    link = f"https://www.tiktok.com{PATH}"
+    catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ada", video_sources=["blob:x"]))
+    assert run_stage(catalog, "download", Settings()).failed == 1
+    assert catalog.error(ID, "download").startswith("video: blob: ")
+    assert "; page: removed: the post is not available any more" in catalog.error(ID, "download")
+
+
+def test_a_local_file_needs_no_link(catalog: Catalog, tmp_path: Path) -> None:
+    making.add(catalog, "70001", cover=making.cover(tmp_path / "c.png", "hello"))
+    assert run_stage(catalog, "download", HERE) == StageReport("download")

@@ -1,0 +1,278 @@
+"""An id -> what its page tells, through the real yt-dlp, from a stand-in for the site behind a proxy on loopback."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scraper import afresh
+from scraper.afresh import AfreshError, Page, page
+from scraper.download import FAILURES, DownloadError
+from tests.scraper.faults import Talk
+from tests.scraper.faulty import Faulty
+
+pytest.importorskip("yt_dlp", reason="yt-dlp is not installed: pip install tiktok-retrieval[afresh]")
+
+ID = "7200000000000000001"
+PATH = f"/@ada.l_1/video/{ID}"
+PLAY = "https://v16-webapp-prime.us.tiktok.com/video/tos/1/?a=1988&expire=4102444800"
+COVER = "https://p16-sign-va.tiktokcdn.com/obj/1.image?x-expires=4102444800"
+TRACK = "https://v16-webapp.tiktok.com/captions/1.webvtt?expire=4102444800"
+ITEM = {
+    "id": ID,
+    "desc": "a jar becomes a lamp #diy",
+    "createTime": "1671000000",
+    "author": {"uniqueId": "ada.l_1", "nickname": "Ada", "id": "1", "secUid": "MS4"},
+    "music": {"title": "original sound", "authorName": "Ada", "duration": 9},
+    "stats": {"diggCount": 20200, "commentCount": 3, "playCount": 100, "shareCount": 1},
+    "video": {
+        "width": 576,
+        "height": 1024,
+        "duration": 9,
+        "playAddr": PLAY,
+        "cover": COVER,
+        "subtitleInfos": [{"LanguageCodeName": "eng-US", "Url": TRACK, "Format": "webvtt", "Source": "ASR"}],
+    },
+}
+
+
+def html(status: int = 0, item: object = ITEM) -> bytes:
+    """A page in the form that the site serves them, as far as yt-dlp reads it."""
+    detail = {"statusCode": status, "itemInfo": {"itemStruct": item}}
+    data = json.dumps({"__DEFAULT_SCOPE__": {"webapp.video-detail": detail}})
+    script = f'<script id="__UNIVERSAL_DATA_FOR_REHYDRATION__" type="application/json">{data}</script>'
+    return f"<!DOCTYPE html><title>TikTok</title>{script}".encode()
+
+
+def serve(talk: Talk, body: bytes, status: str = "200 OK", **headers: object) -> None:
+    talk.whole(body, status, Content_Type="text/html", **headers)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Faulty]:
+    with Faulty() as faulty:
+        yield faulty
+
+
+class Proxy:
+    """Lets every tunnel lead to one port, whatever host it is for."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.asked: list[str] = []
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.link = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listening.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                connected, _ = self._listening.accept()
+                threading.Thread(target=self._tunnel, args=(connected,), daemon=True).start()
+
+    def _tunnel(self, connected: socket.socket) -> None:
+        with connected, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as behind:
+            self.asked.append(connected.recv(65536).decode().split(" ")[1])
+            connected.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            threading.Thread(target=_pass_on, args=(behind, connected), daemon=True).start()
+            _pass_on(connected, behind)
+
+
+def _pass_on(here: socket.socket, there: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := here.recv(65536):
+            there.sendall(data)
+    with contextlib.suppress(OSError):
+        there.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def proxy(site: Faulty, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    made = Proxy(site.port)
+    monkeypatch.setenv("https_proxy", made.link)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(site.authority))
+    monkeypatch.delenv("no_proxy", raising=False)
+    site.answers[PATH] = lambda t: serve(t, html())
+    site.asked.clear()
+    yield made
+    made.close()
+
+
+def word(username: str = "ada.l_1", **more: Any) -> str:
+    with pytest.raises(DownloadError) as raised:
+        page(ID, username, **more)
+    assert raised.value.sentence.startswith(FAILURES[raised.value.word])
+    assert ID not in str(raised.value)
+    assert not raised.value.dead
+    return raised.value.word
+
+
+def test_a_page_gives_fresh_links_captions_and_counts(proxy: Proxy) -> None:
+    info = page(ID, "ada.l_1").info
+    assert info["description"] == ITEM["desc"]
+    assert info["like_count"] == 20200
+    assert [form["url"] for form in info["formats"]] == [PLAY]
+    assert [track["url"] for track in info["subtitles"]["eng-US"]] == [TRACK]
+    assert [cover["url"] for cover in info["thumbnails"]] == [COVER]
+    assert set(proxy.asked) == {"www.tiktok.com:443"}  # nothing but the page is asked for
+
+
+def test_the_page_is_asked_by_its_id_whoever_is_said_to_have_made_it(proxy: Proxy, site: Faulty) -> None:
+    site.answers[f"/@_/video/{ID}"] = site.answers[PATH]
+    for username in ("../../evil", "\u0430da"):
+        assert page(ID, username).info["id"] == ID
+    assert {asked.path for asked in site.asked} == {f"/@_/video/{ID}"}
+
+
+@pytest.mark.parametrize("video_id", ["", "1234", "--exec=x", "1" * 26, "12345\n", "\u0661\u0662\u0663\u0664\u0665"])
+def test_an_id_that_is_none_is_not_asked_for(proxy: Proxy, video_id: str) -> None:
+    with pytest.raises(AfreshError, match="malformed"):
+        page(video_id, "ada")
+    assert proxy.asked == []
+
+
+def test_headers_and_cookies_of_the_page_go_with_its_links_to_their_own_hosts_only(proxy: Proxy, site: Faulty) -> None:
+    cookie = "tt_chain_token=a/b==; Domain=.tiktok.com; Path=/; Secure"
+    site.answers[PATH] = lambda t: serve(t, html(), Set_Cookie=cookie)
+    asked = page(ID, "ada.l_1")
+    played = asked.headers(PLAY)
+    assert played["Referer"] == f"https://www.tiktok.com{PATH}"
+    assert played["Cookie"].replace('"', "") == "tt_chain_token=a/b=="
+    assert "User-Agent" in played
+    assert "Cookie" in asked.headers(TRACK)
+    for elsewhere in (
+        COVER,
+        PLAY.replace("https:", "http:"),
+        "https://eviltiktok.com/",
+        "https://tiktok.com.evil.example/",
+    ):
+        assert "Cookie" not in asked.headers(elsewhere)
+        assert asked.headers(elsewhere)["Referer"] == f"https://www.tiktok.com{PATH}"
+
+
+def test_cookies_are_held_to_their_paths_and_odd_ones_are_left_out() -> None:
+    cookies = 'a=1; Domain=cdn.example; Path=/video; b=2; Domain=cdn.example; Path=/; c="x y"; Domain=; Path=/'
+    forms = [
+        {"url": "https://cdn.example/video/1", "cookies": cookies, "http_headers": {"Cookie": "d=4"}},
+        {"cookies": 5},
+    ]
+    made = Page({"formats": [*forms, "odd"], "thumbnails": None, "http_headers": []})
+    assert made.headers("https://cdn.example/video/1") == {"Cookie": "a=1; b=2"}
+    assert made.headers("https://cdn.example/videos") == {"Cookie": "b=2"}
+    assert made.headers("https://sub.cdn.example/video/1") == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (html(10216, {}), "private"),
+        (html(10222, {}), "private"),
+        (html(10204, {}), "blocked"),
+        (html(10215, {}), "removed"),
+        (html(0, {"isContentClassified": True}), "login"),
+        (html(0, None), "page"),
+        (html(0, []), "page"),
+        (b"<html>Please wait...</html>", "page"),
+        (b"\xff\x00 garbage <script" * 999, "page"),
+        (b"", "page"),
+    ],
+)
+def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: Faulty, body: bytes, expected: str) -> None:
+    site.answers[PATH] = lambda t: serve(t, body)
+    assert word() == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("404 Not Found", "removed"), ("403 Forbidden", "blocked"), ("429 Too Many", "busy"), ("503 Busy", "server")],
+)
+def test_an_answer_that_is_no_page_says_why(proxy: Proxy, site: Faulty, status: str, expected: str) -> None:
+    site.answers[PATH] = lambda t: serve(t, b"no", status)
+    assert word() == expected
+
+
+def test_a_login_wall_is_told_as_such(proxy: Proxy, site: Faulty) -> None:
+    site.answers[PATH] = lambda t: t.moved("/login")
+    site.answers["/login"] = lambda t: serve(t, b"log in")
+    assert word() == "login"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    assert word() == "certificate"
+
+
+def test_no_way_to_the_site_is_told_as_such(proxy: Proxy) -> None:
+    proxy.close()
+    assert word() in ("proxy", "unreachable")
+
+
+def test_an_endless_page_ends_at_the_bound_of_memory(
+    proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(afresh, "MEMORY_BYTES", 600 << 20)
+    monkeypatch.setattr(afresh, "LIMIT_S", 20.0)
+    site.answers[PATH] = lambda t: t.head(Content_Type="text/html").pour(b"<p>more</p>" * 9999)
+    assert word() in ("page", "deadline")
+
+
+def test_a_page_that_tells_too_much_is_cut(proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(afresh, "OUTPUT_BYTES", 100_000)
+    site.answers[PATH] = lambda t: serve(t, html(0, ITEM | {"desc": "x" * 1_000_000}))
+    assert word() in ("large", "page")
+
+
+def hanging(site: Faulty) -> None:
+    site.answers[PATH] = lambda t: t.hang()
+
+
+def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(afresh, "LIMIT_S", 2.0)
+    hanging(site)
+    before = time.monotonic()
+    assert word() == "deadline"
+    assert time.monotonic() - before < 6
+
+
+def test_a_page_that_hangs_does_not_hold_up_the_end_of_a_run(proxy: Proxy, site: Faulty) -> None:
+    hanging(site)
+    stopped = threading.Event()
+    threading.Timer(1.0, stopped.set).start()
+    before = time.monotonic()
+    assert word(cancelled=stopped) == "stopped"
+    assert time.monotonic() - before < 5
+
+
+def test_nothing_is_left_behind_and_no_configuration_is_read(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, scratch = tmp_path / "home", tmp_path / "scratch"
+    for folder in (home / ".config" / "yt-dlp", scratch):
+        folder.mkdir(parents=True)
+    config = f"--print-to-file video:%(id)s {tmp_path / 'config_was_read'}\n"
+    (home / ".config" / "yt-dlp" / "config").write_text(config)
+    before = sorted(home.rglob("*"))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    monkeypatch.chdir(home)
+    assert page(ID, "ada.l_1").info["id"] == ID
+    assert sorted(home.rglob("*")) == before
+    assert list(scratch.iterdir()) == []
+    assert not (tmp_path / "config_was_read").exists()
+
+
+def test_without_yt_dlp_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert afresh.available()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert not afresh.available()
+    assert "pip install" in FAILURES[word()]

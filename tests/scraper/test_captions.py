@@ -1,0 +1,205 @@
+import json
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from scraper.captions import MAX_BYTES, MAX_TIME_S, CaptionError, Cue, parse
+from scraper.records import MAX_TEXT_CHARS
+
+WEBVTT = """WEBVTT - made up
+
+STYLE
+::cue { color: red }
+
+NOTE nobody says this
+
+intro
+00:00:00.500 --> 00:00:02.000 align:start position:0%
+<v Ann>Put the <c.loud>kettle</c> on</v>
+
+00:02.500 --> 00:04.000
+tea &amp; &lt;cake&gt;
+for
+5
+"""
+SRT = """1
+00:00:00,500 --> 00:00:02,000
+<i>Put</i> the kettle on
+
+2
+00:00:02,500 --> 00:00:04,000
+{\\an8}tea & <cake>
+for
+5
+"""
+UTTERANCES = {
+    "utterances": [
+        {"start_time": 500, "end_time": 2000, "text": "Put the kettle on", "words": []},
+        {"start_time": 2500, "end_time": 4000, "text": "tea & <cake>\nfor\n5"},
+    ]
+}
+NASTY = [b"", b"\x00", b"-->", b"9" * 30, b"\xff", b"\n", b"{", b"-"]
+SAID = [Cue(0.5, 2.0, "Put the kettle on"), Cue(2.5, 4.0, "tea & <cake> for 5")]
+
+
+def vtt(*cues: str) -> bytes:
+    return ("WEBVTT\n\n" + "\n\n".join(cues)).encode()
+
+
+def said(data: bytes) -> list[str]:
+    return [cue.text for cue in parse(data)]
+
+
+def test_webvtt_gives_what_is_said_without_tags_names_notes_and_styles() -> None:
+    assert parse(WEBVTT.encode()) == SAID
+
+
+def test_srt_and_the_sites_json_give_the_same_cues() -> None:
+    srt = SRT.replace("<cake>", "&lt;cake&gt;").encode()
+    assert parse(srt) == parse(json.dumps(UTTERANCES | {"utterances": _escaped()}).encode()) == SAID
+
+
+def _escaped() -> list[dict[str, object]]:
+    return [cue | {"text": str(cue["text"]).replace("<cake>", "&lt;cake&gt;")} for cue in UTTERANCES["utterances"]]
+
+
+@pytest.mark.parametrize("change", [("\n", "\r\n"), ("\n", "\r"), ("WEBVTT", "\ufeffWEBVTT")])
+def test_line_ends_and_a_byte_order_mark_make_no_difference(change: tuple[str, str]) -> None:
+    assert parse(WEBVTT.replace(*change).encode()) == SAID
+
+
+def test_an_srt_without_blank_lines_keeps_its_numbers_out_of_the_text() -> None:
+    data = b"1\n00:00:01,0 --> 00:00:02,0\none\n2\n00:00:03,0 --> 00:00:04,0\ntwo\n"
+    assert said(data) == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "xx:00:01.000 --> 00:00:02.000\nlost",
+        "-00:00:05.000 --> 00:00:02.000\nlost",
+        "--> 00:00:02.000\nlost",
+        "99:00:00.000 --> 99:00:01.000\nlost",
+        "00:00:01.000 -> 00:00:02.000\nlost",
+        "00:00:01.000 --> 00:00:02.000\n \t",
+    ],
+)
+def test_a_cue_without_a_time_or_a_text_costs_only_itself(broken: str) -> None:
+    good = ["00:00:01.000 --> 00:00:02.000\nfirst", "00:00:08.000 --> 00:00:09.000\nlast"]
+    assert said(vtt(good[0], broken, good[1])) == ["first", "last"]
+
+
+@pytest.mark.parametrize("times", ["00:00:01.000 -->", "00:00:01.000 --> junk", "00:00:01.000 --> 00:00:00.500"])
+def test_a_cue_without_a_usable_end_lasts_until_the_next_or_a_few_seconds(times: str) -> None:
+    following = "00:00:03.000 --> 00:00:04.000\nnext"
+    assert parse(vtt(f"{times}\nopen", following))[0] == Cue(1.0, 3.0, "open")
+    assert parse(vtt(f"{times}\nopen"))[0] == Cue(1.0, 6.0, "open")
+
+
+def test_cues_come_in_the_order_of_their_times_and_may_overlap() -> None:
+    cues = parse(vtt("00:00:05.000 --> 00:00:09.000\nlate", "00:00:01.000 --> 00:00:06.000\nearly"))
+    assert cues == [Cue(1.0, 6.0, "early"), Cue(5.0, 9.0, "late")]
+
+
+def test_times_of_the_sites_json_are_kept_within_what_a_video_can_last() -> None:
+    times: list[tuple[object, object]] = [(-500, 1000), (-900, -100), (2000, 10**30), (float("nan"), 1), (True, 2)]
+    times += [(10**12, 10**12 + 1), ("3", "4"), (None, 5), (4000, "x"), (20_000, 10**12)]
+    utterances = [{"start_time": a, "end_time": b, "text": f"t{n}"} for n, (a, b) in enumerate(times)]
+    cues = parse(json.dumps({"utterances": [*utterances, 5, {"text": 7}]}).encode())
+    assert cues == [Cue(0.0, 1.0, "t0"), Cue(2.0, 4.0, "t2"), Cue(4.0, 9.0, "t8"), Cue(20.0, MAX_TIME_S, "t9")]
+
+
+def test_a_repeated_cue_is_said_once_and_after_a_pause_again() -> None:
+    cues = ["00:00:01.000 --> 00:00:02.000\nyes", "00:00:02.000 --> 00:00:03.000\nyes"]
+    assert parse(vtt(*cues, "00:00:09.000 --> 00:00:10.000\nyes")) == [Cue(1.0, 3.0, "yes"), Cue(9.0, 10.0, "yes")]
+
+
+def test_the_lines_that_a_rolling_caption_repeats_are_said_once() -> None:
+    rolling = ["00:00:01.000 --> 00:00:02.000\none", "00:00:02.000 --> 00:00:03.000\none\ntwo"]
+    rolling += ["00:00:03.000 --> 00:00:04.000\ntwo\nthree", "00:00:04.000 --> 00:00:04.010\nthree"]
+    assert parse(vtt(*rolling)) == [Cue(1.0, 2.0, "one"), Cue(2.0, 3.0, "two"), Cue(3.0, 4.01, "three")]
+
+
+def test_what_no_database_can_carry_is_replaced_and_an_endless_text_is_cut() -> None:
+    assert said(vtt("00:00:01.000 --> 00:00:02.000\na\x00b &#0; &#xD800;")) == ["a\ufffdb \ufffd \ufffd"]
+    assert len(said(vtt("00:00:01.000 --> 00:00:02.000\n" + "w\n" + "w" * 50_000))[0]) == MAX_TEXT_CHARS
+
+
+@pytest.mark.parametrize("data", [b"WEBVTT\n\n", b'{"utterances": []}', b"WEBVTT\n\n00:01.000 --> 00:02.000\n\n"])
+def test_captions_in_which_nothing_is_said_are_no_error(data: bytes) -> None:
+    assert parse(data) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "empty"),
+        (b" \n\xef\xbb\xbf", "no cue"),
+        (b"hello", "no cue"),
+        (b"<html></html>", "no cue"),
+        (b"WEBVTT\n\nxx --> yy\nlost", "no cue"),
+        (b"{", "broken"),
+        (b'{"a":' * 100_000, "broken"),
+        (b'{"utterances": 5}', "utterances"),
+        (b'{"utterances": [1, {"text": "x"}]}', "no utterance"),
+        (b"x" * (MAX_BYTES + 1), "larger than 5 MB"),
+    ],
+)
+def test_what_cannot_be_read_says_why_in_a_sentence(data: bytes, why: str) -> None:
+    with pytest.raises(CaptionError, match=f"^The caption file .*{why}.*\\.$|^The caption file is {why}.$"):
+        parse(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\n" * MAX_BYTES, b"WEBVTT\n\n00:01.000 --> 00:02.000\nx" + b"\n" * 5_000_000 + b"y"]
+    + [
+        b"WEBVTT\n\n00:01.000 --> 00:02.000\n" + part * (5_000_000 // len(part))
+        for part in (b"<a", b"{\\", b"&#", b"x\n")
+    ]
+    + [b"0:" * 2_500_000 + b"-->", b"WEBVTT\n" + b"00:00 -->\n" * 500_000, b'{"utterances":[' + b"{}," * 1_500_000],
+)
+def test_five_hostile_megabytes_take_seconds_at_most(data: bytes) -> None:
+    started = time.monotonic()
+    parses_or_says_why(data)
+    assert time.monotonic() - started < 30  # what grows with the square takes hours
+
+
+def parses_or_says_why(data: bytes) -> bool:
+    try:
+        cues = parse(data)
+    except CaptionError as error:
+        assert str(error).endswith(".")
+        return False
+    assert all(0 <= cue.start_s <= cue.end_s <= MAX_TIME_S and cue.text for cue in cues)
+    assert [cue.start_s for cue in cues] == sorted(cue.start_s for cue in cues)
+    return True
+
+
+def test_random_bytes_raise_nothing_else() -> None:
+    chance = random.Random(20260728)
+    for _ in range(2_000):
+        parses_or_says_why(chance.randbytes(chance.randrange(400)))
+
+
+def test_broken_captions_raise_nothing_else() -> None:
+    chance = random.Random(7)
+    good = 0
+    for _ in range(3_000):
+        data = bytearray(chance.choice([WEBVTT, SRT, json.dumps(UTTERANCES)]).encode())
+        for _ in range(chance.randrange(1, 12)):
+            at = chance.randrange(len(data))
+            data[at : at + chance.randrange(4)] = chance.choice(NASTY)
+        good += parses_or_says_why(bytes(data))
+    assert good > 1_000  # most of them can still be read
+
+
+def test_hostile_files_raise_nothing_else(shared_data: Path) -> None:
+    files = [path for path in sorted((shared_data / "hostile").rglob("*")) if path.is_file()]
+    for path in files:
+        head = path.read_bytes()[:200_000]
+        parses_or_says_why(head)
+        parses_or_says_why(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + head)
+    assert len(files) > 800

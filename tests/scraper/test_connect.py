@@ -1,0 +1,257 @@
+"""Names -> checked addresses -> connections that a watch can cut, in a made-up internet all of which is on loopback."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scraper import connect, download
+from scraper.connect import Watch, may_be_asked
+from scraper.download import DownloadError, Fetcher, Rules
+from tests.scraper.faults import picture
+from tests.scraper.faulty import Faulty
+
+PUBLIC, OTHER, OWN = "93.184.216.34", "93.184.216.35", "10.0.0.1"
+COVER = "https://v16.tiktokcdn.com/cover"
+Names = dict[str, Callable[[], list[str]]]
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Faulty]:
+    with Faulty() as faulty:
+        yield faulty
+
+
+@pytest.fixture
+def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
+    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    serving.asked.clear()
+    serving.dialled.clear()
+    return serving
+
+
+def word(folder: Path, link: str = COVER, rules: Rules | None = None) -> str:
+    with pytest.raises(DownloadError) as raised:
+        Fetcher(rules or Rules()).fetch([link], folder / "cover", "cover")
+    return raised.value.word
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("10.0.0.1", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("224.0.0.1", False),
+        ("255.255.255.255", False),
+        ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fe80::1%eth0", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("::10.0.0.1", False),
+        ("::93.184.216.34", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::10.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("64:ff9b::93.184.216.34", True),
+        ("2002:a00:1::", False),  # 6to4 of 10.0.0.1
+        ("2002:5db8:d822::", True),
+    ],
+)
+def test_an_address_that_carries_another_is_judged_by_that(address: str, public: bool) -> None:
+    assert may_be_asked(address, local=False) is public
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("192.168.1.1", True),
+        ("fd00::1", True),
+        ("169.254.169.254", False),
+        ("::ffff:169.254.169.254", False),
+        ("64:ff9b::169.254.169.254", False),
+        ("fe80::1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+    ],
+)
+def test_link_local_addresses_are_not_asked_even_where_the_own_network_is(address: str, asked: bool) -> None:
+    assert may_be_asked(address, local=True) is asked
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([[PUBLIC], [OWN], [OWN]])  # as a name server answers that wants to lead into the own network
+    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: next(answers)})
+    assert Fetcher().fetch([COVER], tmp_path / "cover", "cover").path.read_bytes() == picture()
+    assert server.dialled == [PUBLIC]
+    assert server.asked[0].headers["host"] == "v16.tiktokcdn.com"
+    assert word(tmp_path) == "address"
+    assert server.dialled == [PUBLIC]
+
+
+@pytest.mark.parametrize("answer", [[OWN], [PUBLIC, OWN], ["127.0.0.1"], ["169.254.169.254"], ["0.0.0.0"]])
+def test_one_address_in_the_own_network_among_several_is_enough_to_refuse(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[str]
+) -> None:
+    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: answer})
+    assert word(tmp_path) == "address"
+    assert server.dialled == []
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("https://inside.tiktok.com/", "address"),
+        ("http://v16.tiktokcdn.com/cover", "scheme"),
+        ("https://127.0.0.1/", "host"),
+        ("//localhost/", "host"),
+        ("https://169.254.169.254/", "host"),
+        ("https://nowhere.tiktok.com/", "dns"),
+        ("https://cdn.example/", "host"),
+    ],
+)
+def test_every_redirect_is_held_to_the_rules_of_links(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, expected: str
+) -> None:
+    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [PUBLIC], "inside.tiktok.com": lambda: ["127.0.0.1"]})
+    server.answers["/away"] = lambda t: t.moved(location)
+    assert word(tmp_path, "https://v16.tiktokcdn.com/away") == expected
+    assert server.dialled == [PUBLIC]
+    assert len(server.asked) == 1
+
+
+def test_the_next_address_is_tried_where_one_does_not_answer(
+    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [OTHER, PUBLIC]})
+    reached = connect.dial
+
+    def dial(connecting: socket.socket, address: tuple[Any, ...]) -> None:
+        if address[0] == OTHER:
+            raise ConnectionRefusedError
+        reached(connecting, address)
+
+    monkeypatch.setattr(connect, "dial", dial)
+    assert Fetcher().fetch([COVER], tmp_path / "cover", "cover").path.is_file()
+    assert server.dialled == [PUBLIC]
+
+
+def test_a_retry_asks_another_edge_server(server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [PUBLIC, OTHER]})
+    assert Fetcher().fetch(["https://v16.tiktokcdn.com/reset-at-first"], tmp_path / "cover", "cover").path.is_file()
+    assert server.dialled == [PUBLIC, OTHER]
+
+
+def slow_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lookup(host: str, port: int) -> list[connect.Address]:
+        time.sleep(20)
+        return []
+
+    monkeypatch.setattr(connect, "lookup", lookup)
+
+
+def test_a_name_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_names(monkeypatch)
+    monkeypatch.setattr(connect, "RESOLVE_S", 0.3)
+    before = time.monotonic()
+    assert word(tmp_path) == "dns"
+    assert time.monotonic() - before < 1.5
+
+
+def test_a_name_server_does_not_outlast_the_deadline_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow_names(monkeypatch)
+    monkeypatch.setitem(download.DEADLINE_S, "cover", 0.3)
+    before = time.monotonic()
+    assert word(tmp_path) == "deadline"
+    assert time.monotonic() - before < 1.5
+
+
+def test_a_name_that_is_no_name_is_malformed(tmp_path: Path) -> None:
+    for host in ("a" * 70 + ".tiktok.com", "a..tiktok.com"):
+        assert word(tmp_path, f"https://{host}/cover") == "malformed"
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port whose queue is full: connecting to it neither comes about nor fails."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listening:
+        port = listening.getsockname()[1]
+        waiting = []
+        for _ in range(8):
+            connecting = socket.socket()
+            connecting.setblocking(False)
+            connecting.connect_ex(("127.0.0.1", port))
+            waiting.append(connecting)
+        time.sleep(0.1)
+        yield port
+        for connecting in waiting:
+            connecting.close()
+
+
+LOCAL = Rules(hosts=("127.0.0.1",), local=True)
+
+
+def test_a_connection_that_does_not_come_about_is_given_up(
+    deaf: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "CONNECT_S", 0.2)
+    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    assert word(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "timeout"
+
+
+def test_connecting_ends_at_the_deadline_and_with_the_run(
+    deaf: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
+    before = time.monotonic()
+    assert word(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "deadline"
+    monkeypatch.setitem(download.DEADLINE_S, "cover", 60)
+    stopped = threading.Event()
+    threading.Timer(0.5, stopped.set).start()
+    with pytest.raises(DownloadError, match="stopped"):
+        Fetcher(LOCAL, stopped).fetch([f"https://127.0.0.1:{deaf}/cover"], tmp_path / "cover", "cover")
+    assert time.monotonic() - before < 3
+
+
+def test_a_watch_leaves_no_thread_and_no_socket_behind(server: Faulty, tmp_path: Path) -> None:
+    fetcher = Fetcher(server.rules)
+    fetcher.fetch([server.https("/cover")], tmp_path / "cover", "cover")
+    handles = Path("/proc/self/fd")
+    if not handles.is_dir():
+        pytest.skip("this system does not list the handles of a process")
+    before = len(list(handles.iterdir()))
+    for _ in range(20):
+        fetcher.fetch([server.https("/cover")], tmp_path / "cover", "cover")
+    time.sleep(0.2)  # the server's side of them
+    assert len(list(handles.iterdir())) <= before + 2
+    assert not [thread for thread in threading.enumerate() if "_look" in thread.name]
+
+
+def test_time_spent_waiting_for_a_place_is_given_back() -> None:
+    place = threading.Semaphore(1)
+    place.acquire()
+    threading.Timer(0.6, place.release).start()
+    with Watch(0.4, threading.Event()) as watch:
+        with watch.holding(place):
+            watch.check()
+        time.sleep(0.5)
+        with pytest.raises(DownloadError, match="deadline"):
+            watch.check()
+
+
+def test_authorities_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with pytest.raises(OSError, match=r"none\.pem.*REQUESTS_CA_BUNDLE"):
+        Fetcher().fetch([COVER], tmp_path / "cover", "cover")

@@ -1,0 +1,95 @@
+"""The first bytes of files -> their suffix, and their structure -> whether they are whole."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from scraper.sniff import HEAD_BYTES, IMAGES, VIDEOS, is_whole, sniff
+from tests.scraper.faults import JSON, SRT, VTT, picture, video
+
+ALIASES = {".jpeg": ".jpg", ".heif": ".heic", ".mpo": ".jpg", ".apng": ".png"}
+FOLDERS = ("tiktok/coverphotos", "hostile/pillow", "hostile/mp4parse", "ocr", "one_video")
+UNNAMED = {"no-ftyp.avif"}  # lacks the box that would say what it is
+FILES = {
+    ".jpg": picture(),
+    ".png": picture("PNG"),
+    ".gif": picture("GIF"),
+    ".webp": picture("WEBP"),
+    ".avif": picture("AVIF"),
+    ".mp4": video(),
+    ".mov": video("mov"),
+}
+
+
+def test_real_files_are_named_as_they_are(shared_data: Path) -> None:
+    wrong, seen = [], 0
+    for path in (path for folder in FOLDERS for path in (shared_data / folder).rglob("*")):
+        suffix = ALIASES.get(path.suffix.lower(), path.suffix.lower())
+        if suffix in IMAGES + VIDEOS:
+            seen += 1
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            if sniff(head, "cover" if suffix in IMAGES else "video") != suffix:
+                wrong.append(path.name)
+    assert seen > 700
+    assert set(wrong) == UNNAMED
+
+
+def test_real_covers_and_videos_are_whole_and_their_halves_are_not(shared_data: Path) -> None:
+    paths = [*(shared_data / "tiktok" / "coverphotos").iterdir(), shared_data / "one_video" / "video.mp4"]
+    for path in paths:
+        data = path.read_bytes()
+        suffix = sniff(data[:HEAD_BYTES], "video" if path.suffix == ".mp4" else "cover")
+        assert suffix
+        assert is_whole(io.BytesIO(data), suffix)
+        assert not is_whole(io.BytesIO(data[: len(data) // 2]), suffix)
+    assert len(paths) > 10
+
+
+@pytest.mark.parametrize("suffix", FILES)
+def test_a_file_that_lacks_its_end_is_not_whole(suffix: str) -> None:
+    data = FILES[suffix]
+    assert is_whole(io.BytesIO(data), suffix)
+    for cut in (len(data) // 2, len(data) - 16):
+        assert not is_whole(io.BytesIO(data[:cut]), suffix)
+
+
+def test_zeros_behind_the_end_are_let_pass() -> None:
+    for suffix, data in FILES.items():
+        assert is_whole(io.BytesIO(data + bytes(100)), suffix)
+
+
+def test_a_kind_takes_its_own_files_only() -> None:
+    assert sniff(video(), "video") == ".mp4"
+    assert sniff(video(), "cover") is None
+    assert sniff(picture(), "video") is None
+    assert sniff(picture("AVIF"), "video") is None
+    assert sniff(VTT, "caption") == ".vtt"
+    assert sniff(VTT, "cover") is None
+
+
+def test_captions_are_known_by_their_text() -> None:
+    for data, suffix in ((VTT, ".vtt"), (SRT, ".srt"), (JSON, ".json")):
+        for marked in (data, b"\xef\xbb\xbf" + data):
+            assert sniff(marked, "caption") == suffix
+            assert is_whole(io.BytesIO(marked), suffix)
+    assert sniff(b"\n\n00:00:01.5 --> 00:00:02.5\nhello", "caption") == ".srt"
+    assert sniff(b"<html>", "caption") is None
+    assert not is_whole(io.BytesIO(b"WEBVTT\n\xff"), ".vtt")
+    assert not is_whole(io.BytesIO(JSON[:-2]), ".json")
+    assert not is_whole(io.BytesIO(b"[" * 100_000), ".json")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"", b"\0", b"....ftyp", b"\0\0\0\x10ftypM4A \0\0\0\0", b"\xff\xff\xff\xffftypevil", b"RIFF", b"\x1a\x45\xdf\xa3"],
+)
+def test_what_is_nothing_known_has_no_suffix(head: bytes) -> None:
+    for kind in ("cover", "video", "slide", "caption"):
+        assert sniff(head, kind) is None
+
+
+def test_a_file_of_endless_boxes_is_not_walked_to_its_end() -> None:
+    boxes = b"\0\0\0\x08free" * 200_000
+    assert is_whole(io.BytesIO(boxes), ".mp4")
