@@ -42,7 +42,7 @@ def trouble() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def profile(chromium: Browser, trouble: list[str]) -> Iterator[BrowserContext]:
+def profile(browser: Browser, trouble: list[str]) -> Iterator[BrowserContext]:
     """A fresh profile whose pages reach loopback and nothing else."""
 
     def only_loopback(route: Route) -> None:
@@ -55,7 +55,7 @@ def profile(chromium: Browser, trouble: list[str]) -> Iterator[BrowserContext]:
         trouble.append(dialog.message)
         dialog.dismiss()
 
-    context = chromium.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
     context.set_default_timeout(20_000)
     context.route("**/*", only_loopback)
     context.on("dialog", opened)
@@ -301,6 +301,11 @@ def test_what_still_shows_the_video_before_is_never_taken_for_this_one(open_site
     records = scrape(open_site(Site(clips, leaves_comments=True)), 4, delay=1200)
     assert [record["description"] for record in records] == [f"clip {n}" for n in range(4)]
     assert [texts(record)[:1] for record in records] == [["about 0"], ["about 1"], [], ["about 3"]]
+
+
+def test_a_panel_that_is_drawn_late_is_waited_for_even_where_no_comments_are(open_site: Open) -> None:
+    clips = [replace(clip, remarks=()) for clip in numbered(3, panel_after_ms=500)]
+    assert [record["description"] for record in scrape(open_site(Site(clips)), 3)] == ["clip 0", "clip 1", "clip 2"]
 
 
 # ---- the feed
