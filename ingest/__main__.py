@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
+from pydantic import ValidationError
 
-from ingest.catalog import STAGES, Catalog, CatalogError, Stage
+from ingest.catalog import STAGES, Catalog, CatalogError, Stage, TextKind
 from ingest.settings import Settings
 
 app = typer.Typer(
@@ -41,6 +42,27 @@ Languages = Annotated[
     str | None,
     typer.Option("--ocr-languages", help="Tesseract's language packs.", metavar="eng+deu", show_default="eng"),
 ]
+OcrEngine = Annotated[
+    str | None,
+    typer.Option(
+        "--ocr-engine", help="Who reads pictures.", metavar="tesseract|rapidocr|auto", show_default="tesseract"
+    ),
+]
+Frames = Annotated[
+    int | None,
+    typer.Option(min=0, max=100, help="Frames of a video that are read for words on the screen.", show_default="8"),
+]
+SpeechLanguages = Annotated[
+    str | None,
+    typer.Option("--speech-languages", help="Languages that are spoken.", metavar="en,de", show_default="any"),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(help="What Whisper computes on.", metavar="auto|cpu|cuda|mps", show_default="auto"),
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", help="Write what the run did to this file, as JSON.", metavar="FILE")
+]
 Whisper = Annotated[
     str | None,
     typer.Option(help="Whisper model or folder.", metavar="NAME|FOLDER", show_default="openai/whisper-base"),
@@ -63,7 +85,11 @@ def import_(
 ) -> None:
     """Take scraped records, with the texts and media beside them, into the catalogue; it is made where missing."""
     from ingest.imports import import_source
+    from scraper.sources import check
 
+    with _errors():
+        for source in sources:  # before anything is taken, or a catalogue made
+            check(source)
     with _errors(), Catalog(_data(data), create=True) as catalog:
         total: dict[str, Any] = {}
         for source in sources:
@@ -88,6 +114,7 @@ def download(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Take what failed before once more, too.")
     ] = False,
+    report: Report = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -100,47 +127,67 @@ def download(
         download_http=allow_http or None,
         download_local=allow_local or None,
     )
-    _run_stages(("download",), settings, data, as_json, quiet)
+    _run_stages(("download",), settings, data, as_json, quiet, report)
 
 
-@app.command(epilog=_example("ocr", "ocr --ocr-languages eng+deu --processes 4"))
+@app.command(epilog=_example("ocr", "ocr --ocr-languages eng+deu --processes 4", "ocr --ocr-engine auto --frames 0"))
 def ocr(
     data: Data = None,
+    engine: OcrEngine = None,
     languages: Languages = None,
+    frames: Frames = None,
     processes: Processes = None,
+    report: Report = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read the text on covers and slides."""
-    _run_stages(("ocr",), _settings(ocr_languages=languages), data, as_json, quiet, processes)
+    """Read the text on covers and slides, and what videos show."""
+    settings = _settings(ocr_engine=engine, ocr_languages=languages, frames=frames)
+    _run_stages(("ocr",), settings, data, as_json, quiet, report, processes)
 
 
 @app.command(epilog=_example("transcribe", "transcribe --whisper openai/whisper-tiny.en", "transcribe --batch 16"))
 def transcribe(
     data: Data = None,
     whisper: Whisper = None,
+    speech_languages: SpeechLanguages = None,
+    device: Device = None,
     processes: Processes = None,
     batch: Batch = None,
+    report: Report = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write down what is said in videos."""
-    _run_stages(("transcribe",), _settings(whisper=whisper), data, as_json, quiet, processes, batch)
+    settings = _settings(whisper=whisper, speech_languages=speech_languages, device=device)
+    _run_stages(("transcribe",), settings, data, as_json, quiet, report, processes, batch)
 
 
-@app.command(epilog=_example("run --data data", "run --json --quiet"))
+@app.command(epilog=_example("run --data data", "run --ocr-engine auto --report run.json", "run --json --quiet"))
 def run(
     data: Data = None,
+    engine: OcrEngine = None,
     languages: Languages = None,
+    frames: Frames = None,
     whisper: Whisper = None,
+    speech_languages: SpeechLanguages = None,
+    device: Device = None,
     processes: Processes = None,
     batch: Batch = None,
+    report: Report = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Do all that is due: download, ocr, transcribe."""
-    settings = _settings(ocr_languages=languages, whisper=whisper)
-    _run_stages(STAGES, settings, data, as_json, quiet, processes, batch)
+    settings = _settings(
+        ocr_engine=engine,
+        ocr_languages=languages,
+        frames=frames,
+        whisper=whisper,
+        speech_languages=speech_languages,
+        device=device,
+    )
+    _run_stages(STAGES, settings, data, as_json, quiet, report, processes, batch)
 
 
 @app.command(epilog=_example("status", "status --failures", "status --json"))
@@ -153,7 +200,9 @@ def status(
     with _errors(), Catalog(_data(data)) as catalog:
         answer = catalog.status()
         failed = catalog.failures() if failures else []
-        _answer(as_json, answer | ({"failures": failed} if failures else {}), lambda: _show(answer, failed))
+        files = [line for line in catalog.file_lines() if line["state"] == "failed"] if failures else []
+        listed = {"failures": failed, "failed_files": files} if failures else {}
+        _answer(as_json, answer | listed, lambda: _show(answer, failed, files))
 
 
 @app.command(epilog=_example("retry", "retry --stage download", "retry --error expired", "retry 7123456789012345678"))
@@ -172,12 +221,53 @@ def retry(
         _answer(as_json, {"due": count}, lambda: print(f"{count} due again"))
 
 
+@app.command(
+    epilog=_example(
+        "edit 7123456789012345678 transcript",
+        "edit 7123456789012345678 cover --text 'POV: my cat'",
+        "edit 7123456789012345678 cover --undo",
+    )
+)
+def edit(
+    video_id: Annotated[str, typer.Argument(metavar="ID")],
+    field: Annotated[str, typer.Argument(metavar="cover|transcript")],
+    text: Annotated[str | None, typer.Option(help="The text; without it, an editor opens.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Drop the text by hand: it is to be made anew.")] = False,
+    data: Data = None,
+) -> None:
+    """Correct what is written on a video or said in it, by hand; no later run overwrites it."""
+    import click
+
+    from ingest.editing import EditError, from_lines, to_lines
+
+    if field not in get_args(TextKind):
+        raise typer.BadParameter(f"{field!r} is neither cover nor transcript", param_hint="FIELD")
+    kind: TextKind = "cover" if field == "cover" else "transcript"
+    with _errors(), Catalog(_data(data)) as catalog:
+        entry = catalog.get(video_id)
+        if not entry:
+            raise CatalogError(f"no video {video_id} in {catalog.data}")
+        if undo:
+            print("due again" if catalog.forget_text(video_id, kind) else "there was no text")
+            return
+        lines = text if text is not None else click.edit(to_lines(entry.texts.get(kind)))
+        if lines is None:
+            print("nothing changed")
+            return
+        try:
+            catalog.put_text(video_id, kind, from_lines(lines, kind))
+        except EditError as error:
+            raise CatalogError(f"{error}; nothing is changed") from error
+        print(f"the {field} of {video_id} is as you wrote it; `python -m retrieval build` takes it into the index")
+
+
 def _run_stages(
     stages: tuple[Stage, ...],
     settings: Settings,
     data: Path | None,
     as_json: bool,
     quiet: bool,
+    report_file: Path | None,
     processes: int | None = None,
     batch: int | None = None,
 ) -> None:
@@ -197,11 +287,14 @@ def _run_stages(
             reports.append(report)
             if not as_json:
                 show(report)
+        made = {report.stage: report.as_dict() for report in reports}
+        if report_file:
+            report_file.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         if as_json:
-            print(json.dumps({report.stage: report.as_dict() for report in reports}))
+            print(json.dumps(made, ensure_ascii=False))
 
 
-def _show(answer: dict[str, Any], failures: list[dict[str, object]]) -> None:
+def _show(answer: dict[str, Any], failures: list[dict[str, object]], files: list[dict[str, object]]) -> None:
     print(f"{answer['videos']} videos, {answer['usable']} usable")
     print(f"{'stage':12}{'due':>8}{'done':>8}{'failed':>8}{'absent':>8}")
     for stage, counts in answer["stages"].items():
@@ -213,14 +306,22 @@ def _show(answer: dict[str, Any], failures: list[dict[str, object]]) -> None:
         print(f"{kind} files: " + ", ".join(f"{count} {word}" for word, count in words.items()))
     for line in failures:
         print(f"{line['stage']} {line['video_id']} (tried {line['tries']} times): {line['error']}")
+    for line in files:
+        which = f"{line['kind']} {line['position']}"
+        print(f"file {line['video_id']} {which} (tried {line['tries']} times): {line['word']}: {line['error']}")
 
 
 def _data(data: Path | None) -> Path:
     return data or Settings().data
 
 
-def _settings(**given: str | bool | None) -> Settings:
-    return Settings().model_copy(update={name: value for name, value in given.items() if value is not None})
+def _settings(**given: str | bool | int | None) -> Settings:
+    """The environment's settings with what was given on the command line in their place."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise typer.BadParameter(f"{first['loc'][0]}: {first['msg']}") from error
 
 
 def _answer(as_json: bool, answer: dict[str, Any], show: Callable[[], None]) -> None:
@@ -240,6 +341,9 @@ def _errors() -> Iterator[None]:
         yield
     except (CatalogError, SourceError, StageError) as error:
         _stop(str(error), 1)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        _stop(f"TIKTOK_RETRIEVAL_{str(first['loc'][0]).upper()} in the environment: {first['msg']}", 1)
     except (sqlite3.OperationalError, OSError) as error:
         _stop(f"the disk or a file is in the way: {error}", 1)
     except sqlite3.DatabaseError as error:

@@ -17,11 +17,13 @@ from typing import Any, Literal
 from ingest.database import CatalogError
 from ingest.ledger import STAGES, Ledger, Stage, State
 from ingest.merging import merge
+from ingest.schema import digest
 from scraper.records import Caption, Comment, Video
 
 __all__ = ["STAGES", "Catalog", "CatalogError", "Entry", "Media", "Segment", "Stage", "State", "Text"]
 
 MAX_RECORDS = 20  # kept of one video; a hostile file could hold thousands
+CLOCK_SKEW_S = 86_400.0  # by which another computer's clock may be ahead; a record from later has no known time
 
 TextKind = Literal["cover", "transcript"]
 MediaKind = Literal["cover", "video", "slide", "caption"]
@@ -105,34 +107,44 @@ class Catalog(Ledger):
 
         Stages that the merged record makes possible become due; those it has nothing for are absent.
         """
+        if video.scraped_at and video.scraped_at > time.time() + CLOCK_SKEW_S:
+            video = video.model_copy(update={"scraped_at": None})  # it would win for ever
         with self.transaction():
-            old = self._db.execute("SELECT sha256 FROM videos WHERE id = ?", (video.id,)).fetchone()
+            old = self._db.execute("SELECT record FROM videos WHERE id = ?", (video.id,)).fetchone()
             if not old:  # what `records` refers to; `_put_merged` fills it
                 self._db.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video.id,))
             if not self._put_record(video):
                 return "unchanged"
-            if not self._put_merged(merge(self.records(video.id))):
+            if not self._put_merged(merge(self.records(video.id)), json.loads(old["record"]) if old else {}):
                 return "unchanged"
         return "updated" if old else "new"
 
     def _put_record(self, video: Video) -> bool:
-        """Keep a record as it came; returns whether the records of its video are others now, or in another order."""
+        """Keep a record as it came; returns whether it is one that was not known.
+
+        Beyond MAX_RECORDS the two oldest become one, so that nothing is lost that only they have.
+        """
         record = video.model_dump_json(exclude_defaults=True)
-        digest = hashlib.sha256(record.encode()).hexdigest()
-        known = self._db.execute(
-            "SELECT 1 FROM records WHERE video_id = ? AND sha256 = ?", (video.id, digest)
-        ).fetchone()
-        if known and video.scraped_at:
+        fresh = self._db.execute(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (video.id, digest(record), record, video.scraped_at or 0.0, time.time()),
+        ).rowcount
+        if not fresh:
             return False
-        self._db.execute(
-            "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)",
-            (video.id, digest, record, video.scraped_at or 0.0, time.time()),
-        )
-        self._db.execute(
-            f"DELETE FROM records WHERE video_id = ?1 AND sha256 NOT IN (SELECT sha256 FROM records"  # noqa: S608
-            f" WHERE video_id = ?1 {_NEWEST_FIRST} LIMIT {MAX_RECORDS})",
+        rows = self._db.execute(
+            f"SELECT * FROM records WHERE video_id = ? {_NEWEST_FIRST}",  # noqa: S608
             (video.id,),
-        )
+        ).fetchall()
+        if len(rows) > MAX_RECORDS:
+            old = merge([_video(json.loads(row["record"])) for row in rows[-2:]]).model_dump_json(exclude_defaults=True)
+            self._db.executemany(
+                "DELETE FROM records WHERE video_id = ? AND sha256 = ?",
+                [(video.id, row["sha256"]) for row in rows[-2:]],
+            )
+            self._db.execute(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?)",
+                (video.id, digest(old), old, rows[-2]["scraped_at"], rows[-2]["met_at"]),
+            )
         return True
 
     def records(self, video_id: str) -> list[Video]:
@@ -140,14 +152,15 @@ class Catalog(Ledger):
         rows = self._db.execute(f"SELECT record FROM records WHERE video_id = ? {_NEWEST_FIRST}", (video_id,))  # noqa: S608
         return [_video(json.loads(row["record"])) for row in rows]
 
-    def _put_merged(self, video: Video) -> bool:
+    def _put_merged(self, video: Video, old: dict[str, Any]) -> bool:
+        """Make a merged record what is known of its video; returns whether it is another than `old`."""
         record = video.model_dump_json(exclude={"comments"}, exclude_defaults=True)
         comments = [comment.model_dump_json(exclude_defaults=True) for comment in video.comments]
-        digest = hashlib.sha256("\n".join([record, *comments]).encode()).hexdigest()
+        merged = digest("\n".join([record, *comments]))
         now = time.time()
         changed = self._db.execute(
             "UPDATE videos SET record = ?, sha256 = ?, scraped_at = ?, imported_at = ? WHERE id = ? AND sha256 != ?",
-            (record, digest, video.scraped_at or 0.0, now, video.id, digest),
+            (record, merged, video.scraped_at or 0.0, now, video.id, merged),
         ).rowcount
         if not changed:
             return False
@@ -156,27 +169,30 @@ class Catalog(Ledger):
             "INSERT INTO comments VALUES (?, ?, ?)", ((video.id, n, c) for n, c in enumerate(comments))
         )
         moving, still = bool(video.video_sources), bool(video.cover_sources or video.slide_sources)
-        linked = bool(video.permalink) and video.is_link_only  # all the rest is on its page
+        linked = video.has_page and not (moving or video.slide_sources)  # the rest is to be had from its page
+        came = _links(json.loads(record)) - _links(old)
         wanted: dict[Stage, bool] = {
             "download": moving or still or linked or bool(video.captions),
             "ocr": moving or still or linked,
             "transcribe": moving or linked or bool(video.captions),
         }
         for stage, possible in wanted.items():
-            # what was absent, or failed to come by its old links, has a new chance; what is done stays done
+            # what was absent has a new chance, and so has a download where links are new; texts that are done stay done
             self._db.execute(
-                "INSERT INTO ledger VALUES (?, ?, ?, 0, '', ?) ON CONFLICT DO UPDATE"
+                "INSERT INTO ledger VALUES (?1, ?2, ?3, 0, '', ?4) ON CONFLICT DO UPDATE"
                 " SET state = excluded.state, updated_at = excluded.updated_at WHERE excluded.state = 'due'"
-                " AND (state = 'absent' OR (state = 'failed' AND stage = 'download'))",
-                (video.id, stage, "due" if possible else "absent", now),
+                " AND (state = 'absent' OR (stage = 'download' AND ?5))",
+                (video.id, stage, "due" if possible else "absent", now, bool(came)),
             )
         return True
 
     def ids(self, *, usable: bool = False) -> list[str]:
-        """All ids in order; `usable` leaves out those with a text that failed or is still to be made."""
+        """All ids in order; `usable` leaves out those that lack a text which failed or is still to be made."""
         rows = self._db.execute(
-            "SELECT id FROM videos WHERE NOT (? AND EXISTS (SELECT 1 FROM ledger WHERE video_id = videos.id"
-            " AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed'))) ORDER BY id",
+            "SELECT id FROM videos WHERE NOT (? AND EXISTS (SELECT 1 FROM ledger LEFT JOIN texts"
+            " ON texts.video_id = ledger.video_id AND kind = iif(stage = 'ocr', 'cover', 'transcript')"
+            " WHERE ledger.video_id = videos.id AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed')"
+            " AND texts.text IS NULL)) ORDER BY id",
             (usable,),
         )
         return [row["id"] for row in rows]
@@ -239,12 +255,18 @@ class Catalog(Ledger):
         """The folder of a video's files, made where missing; ids are spread over a hundred folders.
 
         Raises:
-            CatalogError: the id is no plain digits, so it could lead out of the data folder.
+            CatalogError: the id is no plain digits, or a folder is a link, so it could lead out of the data folder.
         """
         if not (video_id.isascii() and video_id.isdigit()):
             raise CatalogError(f"{video_id!r} is no video id: ids are digits only")
-        folder = self.data / "media" / video_id[-2:] / video_id
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self.data
+        for part in ("media", video_id[-2:], video_id):
+            folder = folder / part
+            if folder.is_symlink():
+                raise CatalogError(
+                    f"{folder} is a link: files are written into the data folder only; move it as a whole"
+                )
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def put_media(self, video_id: str, kind: MediaKind, path: Path, source: str, *, position: int = 0) -> bool:
@@ -254,7 +276,7 @@ class Catalog(Ledger):
         """
         relative = path.resolve().relative_to(self.data.resolve()).as_posix()
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            content = hashlib.file_digest(file, "sha256").hexdigest()
         key = (video_id, kind, position)
         with self.transaction():
             old = self._db.execute(
@@ -262,9 +284,11 @@ class Catalog(Ledger):
             ).fetchone()
             self._db.execute(
                 "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*key, relative, digest, path.stat().st_size, source, time.time()),
+                (*key, relative, content, path.stat().st_size, source, time.time()),
             )
-            if old and old["sha256"] == digest:
+            if source != "downloaded":
+                self.drop_file(*key)
+            if old and old["sha256"] == content:
                 return False
             stages: list[Stage] = ["transcribe", "ocr"] if kind == "video" else ["ocr"]
             for stage in stages:
@@ -368,6 +392,11 @@ class Catalog(Ledger):
 
 # scrapes of the same second go by their content, so that the same one wins in whichever order they come
 _NEWEST_FIRST = "ORDER BY scraped_at DESC, iif(scraped_at, 0, met_at) DESC, sha256 DESC"
+
+
+def _links(record: dict[str, Any]) -> set[str]:
+    links = {link for name in ("video_sources", "cover_sources", "slide_sources") for link in record.get(name, [])}
+    return links | {track.get("url", "") for track in record.get("captions", [])}
 
 
 def _video(fields: dict[str, Any]) -> Video:

@@ -4,56 +4,28 @@ Links that are dead are got afresh from the video's own page, which also fills i
 Worker threads wait for servers, the caller's thread alone writes to the catalogue.
 """
 
+import errno
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from ingest.catalog import CAPTIONS, Entry, Segment, Text
+from ingest.catalog import CAPTIONS, CatalogError, Entry, Segment, Text
+from ingest.files import Place, missing
 from ingest.merging import merge
-from ingest.outcomes import FRAME, StageRun
+from ingest.outcomes import StageRun
 from ingest.settings import Settings
 from scraper import afresh, captions, readers
-from scraper.download import DownloadError, Fetcher, Link, MediaKind, Rules, sweep
-from scraper.links import from_link
+from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
 from scraper.records import Caption, Video
 
 FETCHES = 16  # videos at once: enough to hide the waiting; a host is asked for a few files at a time (see Fetcher)
 PAGES = 2  # pages asked for fresh links at once: each is a process, and the site turns eager visitors away
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what no other item would escape
 MAX_TRACKS = 3  # caption tracks tried for a video
 TRANSLATED = "MT"  # the site's word for captions that a machine translated: not what is said
-
-
-class Place(NamedTuple):
-    """Which of a video's files."""
-
-    kind: MediaKind
-    position: int
-
-    @property
-    def label(self) -> str:
-        return f"slide {self.position + 1}" if self.kind == "slide" else self.kind
-
-    @property
-    def stem(self) -> str:
-        return f"{self.kind}_{self.position + 1:02d}" if self.kind in ("slide", "caption") else self.kind
-
-
-def missing(entry: Entry) -> dict[Place, list[str]]:
-    """The links of the pictures and the video that are not on the disk.
-
-    A frame that was taken from the video only stood in for the cover.
-    """
-    have = {(media.kind, media.position) for media in entry.media if media.source != FRAME and media.path.is_file()}
-    video = entry.video
-    wanted: dict[Place, list[str]] = {
-        Place("cover", 0): video.cover_sources,
-        Place("video", 0): video.video_sources,
-        **{Place("slide", number): [link] for number, link in enumerate(video.slide_sources)},
-    }
-    return {place: links for place, links in wanted.items() if links and place not in have}
 
 
 def rules(settings: Settings) -> Rules:
@@ -88,8 +60,14 @@ def download(run: StageRun, settings: Settings) -> None:
             while True:
                 while len(waiting) < 2 * FETCHES and (pair := next(entries, None)):
                     video_id, entry = pair
-                    folder = run.catalog.media_folder(video_id)
-                    sweep(folder)  # leftovers of a run that was killed: this one holds the lock
+                    try:
+                        folder = run.catalog.media_folder(video_id)
+                        sweep(folder)  # leftovers of a run that was killed: this one holds the lock
+                    except (CatalogError, OSError) as error:
+                        if isinstance(error, OSError) and error.errno in DISK:
+                            raise
+                        run.fail(video_id, str(DownloadError("target")))
+                        continue
                     waiting[pool.submit(worker.fetch, entry, folder)] = video_id
                 if not waiting:
                     return
@@ -113,20 +91,29 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
     for place, path in fetched.came.items():  # hashed outside the transaction
         catalog.put_media(video_id, place.kind, path, "downloaded", position=place.position)
     with catalog.transaction():
-        if fetched.record:
+        if fetched.record and run.is_current(video_id):
             catalog.put_video(fetched.record)
+            run.begin_anew(video_id)
         if fetched.transcript:
             catalog.put_text(video_id, "transcript", fetched.transcript)
         for place in fetched.came:
             catalog.put_file(video_id, *place)
         for place, error in fetched.failed.items():
             catalog.put_file(video_id, *place, error.word, error.sentence)
-        errors = [f"{place.label}: {error}" for place, error in fetched.failed.items() if place.kind != "caption"][:1]
+        # captions that cannot be had are no failure, for Whisper can listen; a server's passing trouble is
+        lost = {
+            place: error
+            for place, error in fetched.failed.items()
+            if place.kind != "caption" or not (error.dead or fetched.transcript)
+        }
+        errors = [f"{place.label}: {error}" for place, error in lost.items()][:1]
         if isinstance(fetched.page, DownloadError):
             catalog.put_file(video_id, "page", 0, fetched.page.word, fetched.page.sentence)
             errors.append(f"page: {fetched.page}")
         elif fetched.page == "asked":
             catalog.put_file(video_id, "page", 0)
+        else:
+            catalog.drop_file(video_id, "page", 0)
         if errors:
             run.fail(video_id, "; ".join(errors))
         else:
@@ -144,14 +131,16 @@ class _Worker:
         fetched = _Fetched()
         for place, links in missing(entry).items():
             self._try(fetched, place, links, folder, {})
-        headers: dict[str, Mapping[str, str]] = {}
-        dead = any(error.dead for error in fetched.failed.values())
-        if (dead or entry.video.is_link_only) and _has_page(entry.video):
+        self._captions(fetched, entry, folder, {})
+        if _needs_page(fetched, entry) and entry.video.has_page:
             entry, headers = self._ask_page(fetched, entry)
-            for place, links in missing(entry).items() if fetched.record else ():
-                if place not in fetched.came:
-                    self._try(fetched, place, links, folder, headers)
-        self._captions(fetched, entry, folder, headers)
+            if fetched.record:
+                for place, links in missing(entry).items():
+                    if place not in fetched.came:
+                        self._try(fetched, place, links, folder, headers)
+                self._captions(fetched, entry, folder, headers)
+                if _is_mute(fetched, entry):
+                    fetched.failed.setdefault(Place("video", 0), DownloadError("nolink"))
         return fetched
 
     def _try(
@@ -192,11 +181,9 @@ class _Worker:
         self, fetched: _Fetched, entry: Entry, folder: Path, headers: Mapping[str, Mapping[str, str]]
     ) -> None:
         """The first caption track that can be had becomes the transcript, where there is none yet."""
-        known = entry.texts.get("transcript")
-        if known and known.text is not None:
+        if _has_transcript(fetched, entry):
             return
-        has_video = entry.file("video") is not None or Place("video", 0) in fetched.came
-        for position, track in _tracks(entry.video.captions, translated=not has_video):
+        for position, track in _tracks(entry.video.captions, translated=not _has_video(fetched, entry)):
             place = Place("caption", position)
             self._try(fetched, place, [track.url], folder, headers)
             if path := fetched.came.get(place):
@@ -209,20 +196,38 @@ class _Worker:
                     fetched.failed[place] = DownloadError("type")
 
 
-def _has_page(video: Video) -> bool:
-    """Whether it is a video of the site, which can tell more of it."""
-    try:
-        return bool(from_link(video.permalink))
-    except ValueError:
-        return False
+def _needs_page(fetched: _Fetched, entry: Entry) -> bool:
+    """Whether a file is lost by dead links, or by none at all."""
+    dead = any(error.dead for place, error in fetched.failed.items() if place.kind != "caption")
+    return dead or _is_mute(fetched, entry)
 
 
-def _tracks(tracks: list[Caption], *, translated: bool) -> Iterator[tuple[int, Caption]]:
-    """The tracks to try with their positions; translated ones last, or never: Whisper can hear the original."""
+def _is_mute(fetched: _Fetched, entry: Entry) -> bool:
+    """Whether nothing of it can be heard: no video, no transcript, and it is no photo post."""
+    return not (_has_video(fetched, entry) or _has_transcript(fetched, entry) or entry.video.slide_sources)
+
+
+def _has_video(fetched: _Fetched, entry: Entry) -> bool:
+    return entry.file("video") is not None or Place("video", 0) in fetched.came
+
+
+def _has_transcript(fetched: _Fetched, entry: Entry) -> bool:
+    known = entry.texts.get("transcript")
+    return fetched.transcript is not None or (known is not None and known.text is not None)
+
+
+def _tracks(tracks: list[Caption], *, translated: bool) -> list[tuple[int, Caption]]:
+    """The tracks to try, with their positions: those in the language spoken, as far as can be told.
+
+    Translated ones come last, or not at all: Whisper can hear the original. So do those of several languages of which
+    nobody knows what made them (yt-dlp does not tell).
+    """
     numbered = [(number, track) for number, track in enumerate(tracks) if track.url]
-    original = [pair for pair in numbered if pair[1].source.upper() != TRANSLATED]
-    rest = [pair for pair in numbered if pair not in original] if translated else []
-    yield from (original + rest)[:MAX_TRACKS]
+    known = [pair for pair in numbered if pair[1].source and pair[1].source.upper() != TRANSLATED]
+    unknown = [pair for pair in numbered if not pair[1].source]
+    alone = len({track.language for _, track in numbered}) == 1
+    rest = [pair for pair in numbered if pair not in known] if translated else unknown if alone and not known else []
+    return (known + rest)[:MAX_TRACKS]
 
 
 def transcript(path: Path, language: str, source: str) -> Text:

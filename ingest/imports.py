@@ -6,13 +6,21 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.catalog import Catalog, Media, MediaKind, Outcome
-from ingest.downloads import TRANSLATED, Place, transcript
+from ingest.catalog import Catalog, Entry, Media, MediaKind, Outcome
+from ingest.downloads import TRANSLATED, transcript
+from ingest.files import Place
 from scraper.captions import CaptionError
-from scraper.sniff import HEAD_BYTES, sniff
+from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import Found, Problem, read
 
 BATCH = 200  # records a transaction: a killed import loses at most these, and the next one takes them again
+# Of a file on its way into the data folder: `scraper.download.sweep` removes what a killed import left as it does its
+# own. It is the same for every import, so that the next one takes its place; sweeping from here could hit a download.
+ASIDE = f"{b'imported'.hex()}.part"
+
+
+class _NotReadable(Exception):
+    """A file is not of the kind that it is said to be."""
 
 
 @dataclass
@@ -69,44 +77,31 @@ def _take(catalog: Catalog, batch: list[Found], report: ImportReport) -> None:
             stored.append(found)
     # copying and hashing files takes long, and nobody else could write while a transaction is open
     for found in stored:
-        report.media += _take_files(catalog, found, report)
-        _take_captions(catalog, found, report)
+        entry = catalog.get(found.video.id) if found.files or found.captions else None
+        if entry:
+            for kind, position, path in found.files:
+                _take_file(catalog, entry, Place(kind, position), path, report)
+            _take_captions(catalog, entry, found, report)
 
 
-def _take_files(catalog: Catalog, found: Found, report: ImportReport) -> int:
-    """Take over the files of a record whose content the catalogue does not have yet; how many."""
-    entry = catalog.get(found.video.id) if found.files else None
-    known = {(media.kind, media.position): media for media in entry.media} if entry else {}
-    taken = 0
-    for kind, position, path in found.files:
-        try:
-            if not _same_content(known.get((kind, position)), path):
-                own = _take_over(catalog, found.video.id, kind, position, path)
-                taken += catalog.put_media(found.video.id, kind, own, "imported", position=position)
-        except OSError as error:
-            report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
-    return taken
-
-
-def _take_captions(catalog: Catalog, found: Found, report: ImportReport) -> None:
+def _take_captions(catalog: Catalog, entry: Entry, found: Found, report: ImportReport) -> None:
     """Take over caption files beside a record; one in the language spoken is the transcript where there is none."""
-    spoken = _spoken(found)
+    spoken, known = _spoken(found), entry.texts.get("transcript")
+    wanted = known is None or known.text is None
     for position, (language, path) in enumerate(found.captions):
         try:
             read = transcript(path, language, "")
-            entry = catalog.get(found.video.id)
-            known = {media.position: media for media in entry.media if media.kind == "caption"} if entry else {}
-            if not _same_content(known.get(position), path):
-                own = _take_over(catalog, found.video.id, "caption", position, path)
-                report.media += catalog.put_media(found.video.id, "caption", own, "imported", position=position)
-            text = entry.texts.get("transcript") if entry else None
-            if language in spoken and (text is None or text.text is None):
-                catalog.put_text(found.video.id, "transcript", read)
-                report.texts += 1
         except CaptionError as error:
             report.problems.append(Problem(str(path), None, str(error)))
+            continue
         except OSError as error:
             report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
+            continue
+        _take_file(catalog, entry, Place("caption", position), path, report)
+        if wanted and language in spoken:
+            catalog.put_text(entry.video.id, "transcript", read)
+            report.texts += 1
+            wanted = False
 
 
 def _spoken(found: Found) -> set[str]:
@@ -119,6 +114,21 @@ def _spoken(found: Found) -> set[str]:
     return languages & known
 
 
+def _take_file(catalog: Catalog, entry: Entry, place: Place, path: Path, report: ImportReport) -> None:
+    """Take over a file, unless its content is what the catalogue has."""
+    video_id = entry.video.id
+    known = next((media for media in entry.media if (media.kind, media.position) == place), None)
+    try:
+        if _same_content(known, path):
+            return
+        own = _take_over(catalog.media_folder(video_id), place, path)
+        report.media += catalog.put_media(video_id, place.kind, own, "imported", position=place.position)
+    except _NotReadable as error:
+        report.problems.append(Problem(str(path), None, str(error)))
+    except OSError as error:
+        report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
+
+
 def _same_content(media: Media | None, path: Path) -> bool:
     """Whether the catalogue's row and its file are of what `path` holds now."""
     if media is None or not media.path.is_file() or media.bytes != path.stat().st_size:
@@ -127,18 +137,29 @@ def _same_content(media: Media | None, path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == media.sha256
 
 
-def _take_over(catalog: Catalog, video_id: str, kind: MediaKind, position: int, path: Path) -> Path:
-    """Link a file into the data folder, or copy it where the file system cannot link; atomic either way."""
-    folder = catalog.media_folder(video_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    with path.open("rb") as file:  # yt-dlp calls any cover .image; what it is, the bytes say
-        suffix = sniff(file.read(HEAD_BYTES), kind) or path.suffix.lower()
-    target = folder / f"{Place(kind, position).stem}{suffix}"
-    aside = folder / f".{target.name}.{os.getpid()}"
+def _take_over(folder: Path, place: Place, path: Path) -> Path:
+    """Link a file into the folder of its video, or copy it where the file system cannot link; atomic either way."""
+    suffix = _suffix(path, place.kind)
+    target, aside = folder / f"{place.stem}{suffix}", folder / f".{place.stem}.{ASIDE}"
     aside.unlink(missing_ok=True)
     try:
-        os.link(path.resolve(), aside)
-    except OSError:
-        shutil.copy2(path, aside)
-    aside.replace(target)
+        try:
+            os.link(path.resolve(), aside)
+        except OSError:
+            shutil.copy2(path, aside)
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)  # still there where the disk is full, or `target` is a link to the same file
+    for other in set(SUFFIXES[place.kind]) - {suffix}:
+        (folder / f"{place.stem}{other}").unlink(missing_ok=True)
     return target
+
+
+def _suffix(path: Path, kind: MediaKind) -> str:
+    """What a file is: the bytes say so (yt-dlp calls any cover .image), else its name, if decoders read such files."""
+    with path.open("rb") as file:
+        suffix = sniff(file.read(HEAD_BYTES), kind) or path.suffix.lower()
+    if suffix not in SUFFIXES[kind]:
+        what = {"video": "video", "caption": "caption file"}.get(kind, "picture")
+        raise _NotReadable(f"is no {what} that can be read here")
+    return suffix

@@ -76,6 +76,13 @@ class Ledger(Database):
                 ),
             )
 
+    def drop_file(self, video_id: str, kind: FileKind, position: int) -> None:
+        """Forget what became of a file that no longer matters."""
+        with self.transaction():
+            self._db.execute(
+                "DELETE FROM files WHERE video_id = ? AND kind = ? AND position = ?", (video_id, kind, position)
+            )
+
     def file_lines(self, video_id: str | None = None) -> list[dict[str, object]]:
         """The line of every file that was asked for, of one video or all: video_id, kind, position, state, tries,
         word, error, updated_at (unix seconds)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from scraper.records import Video
+from scraper.records import MAX_LINKS, Caption, Video
 
 # Values that say one thing in two ways come from the same record; `source` and `scraped_at` tell of all of them.
 _TOGETHER: tuple[tuple[str, ...], ...] = (
@@ -11,6 +11,8 @@ _TOGETHER: tuple[tuple[str, ...], ...] = (
     ("posted", "posted_shown"),
 )
 _OF_ALL = ("source", "scraped_at")
+_LINKS = ("video_sources", "cover_sources")  # all links of one file: any that still works will do
+_NAMELESS = "/@/"  # in a permalink from a list of links: it leads there, but another one tells the creator too
 
 
 def merge(records: Sequence[Video]) -> Video:
@@ -26,6 +28,14 @@ def merge(records: Sequence[Video]) -> Video:
     for group in (*((name,) for name in sorted(single)), *_TOGETHER):
         giver = next((record for record in records if any(_is_there(record, name) for name in group)), newest)
         values |= {name: getattr(giver, name) for name in group}
+    for name in _LINKS:
+        links = list(dict.fromkeys(link for record in records for link in getattr(record, name)))
+        values[name] = sorted(links, key=lambda link: link.startswith("blob:"))[:MAX_LINKS]
+    values["captions"] = _captions(records)
+    values["permalink"] = (
+        next((r.permalink for r in records if r.permalink and _NAMELESS not in r.permalink), "")
+        or (values["permalink"])
+    )
     sources = [part for record in records for part in record.source.split(", ") if part]
     values["source"] = ", ".join(dict.fromkeys(sources))
     values["scraped_at"] = max((r.scraped_at for r in records if r.scraped_at is not None), default=None)
@@ -36,3 +46,12 @@ def merge(records: Sequence[Video]) -> Video:
 def _is_there(record: Video, name: str) -> bool:
     value = getattr(record, name)
     return value is not None and value != "" and value != []
+
+
+def _captions(records: Sequence[Video]) -> list[Caption]:
+    """The newest tracks that have links; what made them may be known from an older record only (yt-dlp drops it)."""
+    newest = next((r.captions for r in records if any(track.url for track in r.captions)), records[0].captions)
+    made = {track.language: track.source for r in reversed(records) for track in r.captions if track.source}
+    return [
+        track if track.source else track.model_copy(update={"source": made.get(track.language, "")}) for track in newest
+    ]

@@ -1,21 +1,20 @@
 """What became of the items of one run of a stage: into the ledger, a report and a progress bar, item by item."""
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from tqdm import tqdm
 
-from ingest.catalog import TEXT_OF_STAGE, Catalog, Entry, Stage, Text
+from ingest.catalog import TEXT_OF_STAGE, Catalog, Entry, Media, Stage, Text
+from ingest.files import FRAME, GONE, missing
+from ingest.ledger import MAX_ERROR_CHARS
+from ingest.workers import WorkerError
 
 LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
-FRAME = "frame"  # the source of a cover that was taken from the video
-GONE = (
-    "the file is gone from the data folder: `python -m ingest retry` and `run` fetch it again; "
-    "where there is no link to it, import it again first"
-)
 
 
 @dataclass
@@ -27,17 +26,24 @@ class StageReport:
     failed: int = 0
     absent: int = 0
     waiting: int = 0
+    seconds: float = field(default=0.0, compare=False)
+    media_seconds: float = field(default=0.0, compare=False)  # of sound that was listened to
+    failures: list[dict[str, str]] = field(default_factory=list, compare=False)  # video_id and error of each
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Counts, seconds, failures, and of sound the real-time factor: seconds of work a second of it."""
+        factor = {"real_time_factor": round(self.seconds / self.media_seconds, 4)} if self.media_seconds else {}
+        return asdict(self) | {"seconds": round(self.seconds, 3)} | factor
 
 
 class StageRun:
     """One run over what is due; each outcome is written at once, in a transaction of its own."""
 
-    def __init__(self, catalog: Catalog, stage: Stage, progress: bool) -> None:
-        self.catalog, self.stage = catalog, stage
+    def __init__(self, catalog: Catalog, stage: Stage, progress: bool, recipe: str = "") -> None:
+        """`recipe` names what the texts are made with (see `Text`)."""
+        self.catalog, self.stage, self.recipe = catalog, stage, recipe
         self.report = StageReport(stage)
+        self._started = time.monotonic()
         self.due = catalog.due(stage)
         self._read: dict[str, frozenset[str]] = {}  # of each item at work: the digests of the files it is made from
         terminal = sys.stderr.isatty()
@@ -49,6 +55,7 @@ class StageRun:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.report.seconds = time.monotonic() - self._started
         self._bar.close()
         if self._lines:
             self._line()
@@ -68,7 +75,37 @@ class StageRun:
         self._close(video_id, "absent", lambda: self.catalog.finish(video_id, self.stage, "absent"))
 
     def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
-        self._close(video_id, "failed", lambda: self.catalog.fail(video_id, self.stage, error, text))
+        if self._close(video_id, "failed", lambda: self.catalog.fail(video_id, self.stage, error, text)):
+            self.report.failures.append({"video_id": video_id, "error": error[:MAX_ERROR_CHARS]})
+
+    def unreadable(self, video_id: str, error: Exception, engine: Text) -> None:
+        """Close the line of a video whose media could not be read; `engine` is what tried, as a text of None.
+
+        Raises:
+            OSError: it is not the media's fault but the disk's.
+        """
+        from ingest.media import MediaError, NoStream
+
+        if isinstance(error, NoStream):
+            self.absent(video_id)
+        elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise error
+        elif isinstance(error, MediaError | WorkerError):
+            self.fail(video_id, str(error), engine)
+        else:  # what a hostile file brings out in a library: its own item's failure, and named as it is
+            self.fail(video_id, f"{type(error).__name__}: {error}", engine)
+
+    def comes_again(self, entry: Entry, needed: list[Media]) -> bool:
+        """Whether the download has to bring some of `needed` again, which are gone from the disk but have links."""
+        lost = {(media.kind, media.position) for media in needed if not media.path.is_file()}
+        comes = entry.states.get("download") != "failed" and any(place in lost for place in missing(entry))
+        if comes:
+            self.fetch_again(entry.video.id)
+        return comes
+
+    def count_media(self, seconds: float) -> None:
+        """Count sound that is listened to."""
+        self.report.media_seconds += seconds
 
     def fetch_again(self, video_id: str) -> None:
         """Make the download of a video due, whose files have disappeared, and leave it due here."""
@@ -86,22 +123,35 @@ class StageRun:
         else:
             self.absent(video_id)
 
-    def _close(self, video_id: str, outcome: str, write: Callable[[], None]) -> None:
+    def _close(self, video_id: str, outcome: str, write: Callable[[], None]) -> bool:
         """Write an outcome, unless another process has replaced the files it is made from: then it stays due."""
         with self.catalog.transaction():
-            entry = self.catalog.get(video_id)
-            current = entry is not None and self._files(entry) == self._read.pop(video_id)
+            current = self.is_current(video_id)
+            del self._read[video_id]
             if current:
                 write()
         self._count(outcome if current else "waiting")
+        return current
+
+    def is_current(self, video_id: str) -> bool:
+        """Whether what an item is made from is still what it was when it was begun."""
+        entry = self.catalog.get(video_id)
+        return entry is not None and self._files(entry) == self._read[video_id]
+
+    def begin_anew(self, video_id: str) -> None:
+        """Take what an item is made from as it is now: this run has changed it itself."""
+        if entry := self.catalog.get(video_id):
+            self._read[video_id] = self._files(entry)
 
     def _files(self, entry: Entry) -> frozenset[str]:
-        """The digests of what this stage reads: the pictures if there are any, else the video."""
+        """The digests of what this stage reads; of a download, the links."""
+        video = entry.video
+        links = [*video.video_sources, *video.cover_sources, *video.slide_sources, *(c.url for c in video.captions)]
         moving = frozenset(media.sha256 for media in entry.media if media.kind == "video")
         still = frozenset(
             media.sha256 for media in entry.media if media.kind in ("cover", "slide") and media.source != FRAME
         )
-        return {"download": frozenset[str](), "ocr": still or moving, "transcribe": moving}[self.stage]
+        return {"download": frozenset(links), "ocr": still | moving, "transcribe": moving}[self.stage]
 
     def _count(self, outcome: str) -> None:
         setattr(self.report, outcome, getattr(self.report, outcome) + 1)
@@ -112,5 +162,6 @@ class StageRun:
 
     def _line(self) -> None:
         report, self._line_at = self.report, time.monotonic() + LINE_EVERY_S
-        parts = [f"{n} {what}" for what, n in report.as_dict().items() if what != "stage" and n]
+        counts = {"done": report.done, "failed": report.failed, "absent": report.absent, "waiting": report.waiting}
+        parts = [f"{n} {what}" for what, n in counts.items() if n]
         print(f"{self.stage}: {', '.join(parts) or 'nothing yet'}, of {len(self.due)} due", file=sys.stderr, flush=True)

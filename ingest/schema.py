@@ -1,7 +1,11 @@
 """The tables of the catalogue, as the migrations that make them; `user_version` counts those that have been applied."""
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator
+
+from scraper.records import Video
 
 MIGRATIONS = (
     """
@@ -70,11 +74,12 @@ MIGRATIONS = (
         PRIMARY KEY (video_id, sha256)
     ) STRICT, WITHOUT ROWID;
     INSERT INTO records
-    SELECT id, sha256, json_set(videos.record, '$.comments', (
+    SELECT id, '', whole_record(videos.record, (
         SELECT json_group_array(json(record)) FROM (
             SELECT record FROM comments WHERE video_id = id ORDER BY position
         )
     )), scraped_at, imported_at FROM videos;
+    UPDATE records SET sha256 = digest(record);
     CREATE TABLE files (                 -- what the last try to download each file came to
         video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
         kind TEXT NOT NULL CHECK (kind IN ('cover', 'video', 'slide', 'caption', 'page')),
@@ -121,6 +126,18 @@ MIGRATIONS = (
 )
 
 
+def digest(text: str) -> str:
+    """The sha256 of a text, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _whole_record(record: str, comments: str) -> str:
+    """A record and its comments, kept apart by the first format, as one is written today."""
+    return Video.model_validate(json.loads(record) | {"comments": json.loads(comments)}).model_dump_json(
+        exclude_defaults=True
+    )
+
+
 class NewerFormat(Exception):
     """The file has migrations that this program does not know."""
 
@@ -132,6 +149,8 @@ def migrate(db: sqlite3.Connection) -> None:
         NewerFormat: a newer program made it.
     """
     if _version(db) < len(MIGRATIONS):
+        db.create_function("digest", 1, digest, deterministic=True)
+        db.create_function("whole_record", 2, _whole_record, deterministic=True)
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, then finds the work done
         try:
             for version in range(_version(db), len(MIGRATIONS)):

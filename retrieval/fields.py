@@ -1,7 +1,8 @@
 """The fields of a video and how each is cut into passages.
 
-A transcript becomes windows of segments with their times, each comment is a passage, the other fields are one passage
-each, and the overview is the whole video as one text: on known-item queries the field that carries most.
+A transcript becomes windows of segments with their times, and so do words on the screen; each comment is a passage, the
+other fields are one passage each. The overview is the whole video as one text: on known-item queries the field that
+carries most.
 """
 
 import re
@@ -54,7 +55,7 @@ def document(entry: Entry) -> Document:
     """The catalogue's entry of a video as a document."""
     video = entry.video
     cover, transcript = entry.texts.get("cover"), entry.texts.get("transcript")
-    segments = list(transcript.segments) if transcript else []
+    timed = {name: list(text.segments) for name, text in (("cover", cover), ("transcript", transcript)) if text}
     return _document(
         video.id,
         {
@@ -65,20 +66,25 @@ def document(entry: Entry) -> Document:
             "transcript": (transcript.text if transcript else None) or "",
         },
         [comment.text for comment in video.comments],
-        segments,
+        timed,
     )
 
 
 def plain_document(document_id: str, title: str, text: str) -> Document:
     """A document of a plain corpus (BEIR): its title stands as description, its text as transcript."""
-    return _document(document_id, {"description": title, "transcript": text}, [], [])
+    return _document(document_id, {"description": title, "transcript": text}, [], {})
 
 
-def _document(document_id: str, texts: dict[str, str], comments: Sequence[str], segments: list[Segment]) -> Document:
+def _document(
+    document_id: str, texts: dict[str, str], comments: Sequence[str], timed: dict[str, list[Segment]]
+) -> Document:
     texts = {name: text.strip() for name, text in texts.items() if text.strip()}
     passages = {name: [Passage(text)] for name, text in texts.items() if name != "transcript"}
     if "transcript" in texts:
-        passages["transcript"] = _windows(segments) if segments else _untimed_windows(texts["transcript"])
+        said = timed.get("transcript")
+        passages["transcript"] = _windows(said) if said else _untimed_windows(texts["transcript"])
+    if "cover" in texts:
+        passages["cover"] = _on_screen(texts["cover"], timed.get("cover", []))
     comments = [comment for comment in comments if comment.strip()]
     if comments:
         passages["comments"] = [Passage(comment) for comment in comments]
@@ -87,6 +93,13 @@ def _document(document_id: str, texts: dict[str, str], comments: Sequence[str], 
     if whole:
         passages[OVERVIEW] = [Passage(whole[:OVERVIEW_CHARS])]
     return Document(document_id, texts, passages)
+
+
+def _on_screen(text: str, shown: list[Segment]) -> list[Passage]:
+    """What stands on the pictures as one passage, and what the video shows, with its times, as windows."""
+    moving = {segment.text for segment in shown}
+    still = "\n".join(line for line in text.splitlines() if line not in moving)
+    return [*([Passage(still)] if still else []), *_windows(shown)]
 
 
 def _windows(segments: Iterable[Segment]) -> list[Passage]:

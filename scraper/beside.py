@@ -20,6 +20,7 @@ MEDIA_SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "cover": (".jpg", ".jpeg", ".png", ".webp", ".gif"),
     "video": (".mp4", ".webm", ".mov", ".mkv", ".m4v"),
 }
+STUDY_MEDIA = ("coverphotos", "videos", "slides")  # folders in the study layout
 MAX_SLIDES = 100  # of a post; the site allows 35
 # yt-dlp leaves covers of the site as .image where their link says no more
 _YT_DLP_COVERS = (*MEDIA_SUFFIXES["cover"], ".image")
@@ -108,7 +109,7 @@ class Folder:
 
 def of_study(folder: Path, video_id: str) -> list[LocalFile]:
     """The media of a video in the study layout: by id, in a folder a kind."""
-    covers, videos, slides = (Folder(folder / name) for name in ("coverphotos", "videos", "slides"))
+    covers, videos, slides = (Folder(folder / name) for name in STUDY_MEDIA)
     kinds: tuple[tuple[MediaKind, Folder], ...] = (("cover", covers), ("video", videos))
     files: list[LocalFile] = [
         (kind, 0, path) for kind, place in kinds if (path := place.first(video_id, MEDIA_SUFFIXES[kind]))
@@ -118,4 +119,4 @@ def of_study(folder: Path, video_id: str) -> list[LocalFile]:
         if slide is None:
             break
         files.append(("slide", number - 1, slide))
-    return files
+    return [file for file in files if not file[2].parent.is_symlink()]

@@ -1,5 +1,6 @@
 """One parsed element -> Found, a record with what came with it, or Problem, which says why there is none."""
 
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,9 @@ from scraper.records import MAX_MADE_TEXT_CHARS, Video, clean_text
 
 MAX_REASON_CHARS = 300
 TextKind = Literal["cover", "transcript"]
+# what a terminal obeys instead of showing it (C0, C1, line separators, bidi embeddings, overrides and isolates), and
+# what no UTF-8 carries: lone surrogates, which stand for the bytes of a file name that is none
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 # what hostile values make the readers and pydantic raise, all of it the fault of one record
 _BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, RecursionError)
 
@@ -30,11 +34,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Problem:
-    """A record or file that could not be taken: which, where in it (from 0), and why."""
+    """A record or file that could not be taken: which, where in it (from 0), and why; fit to be printed."""
 
     file: str
     index: int | None
     reason: str
+
+    def __post_init__(self) -> None:
+        for name in ("file", "reason"):
+            object.__setattr__(self, name, _printable(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.file}{'' if self.index is None else f', record {self.index}'}: {self.reason}"
@@ -114,6 +122,10 @@ def _inside(folder: Path, name: str) -> Path:
     if not path.is_file():
         raise ValueError(f"{name!r} is not there")
     return path
+
+
+def _printable(text: str) -> str:
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def made_text(value: object) -> str | None:

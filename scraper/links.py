@@ -8,9 +8,11 @@ Json = dict[str, Any]
 MAX_SHOWN_CHARS = 100  # of a link in a reason: enough to find it again
 MAX_WAY_CHARS = 200  # of the way to an entry: names in a hostile file are of any length
 
-# The path's end is left open: what stands behind a link in a shared text (a full stop, a bracket) ends no id.
+# A path ends where texts put their next word or link. What else stands behind one (a full stop) ends no id.
+_END = r"\s\"'`<>()\[\]{}|,;\u2018-\u201f\u3001\u3002\u300a-\u3011\uff08\uff09\uff0c\uff1b"
 LINK = re.compile(
-    r"(?<![A-Za-z0-9_.@-])(?:https?://)?((?:[a-z0-9-]{1,63}\.){0,3}tiktokv?\.(?:com|us))(/[^\s\"'<>]*)", re.IGNORECASE
+    rf"(?<![A-Za-z0-9_.@-])(?:https?://)?((?:[a-z0-9-]{{1,63}}\.){{0,3}}tiktokv?\.(?:com|us|eu))(/[^{_END}]*)",
+    re.IGNORECASE,
 )
 _VIDEO = re.compile(r"^/(?:@([\w.-]*)/|share/)?(video|photo|v|embed(?:/v2)?|player/v1)/([0-9]{5,25})(?![0-9])")
 _ID_IN_LINK = re.compile(r"/(?:video|photo|v)/([0-9]{5,25})(?![0-9])")

@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from scraper.links import from_link
+
 MAX_TEXT_CHARS = 20_000  # a description has at most 4,000 on the site; five times that is no longer one
 MAX_MADE_TEXT_CHARS = 1_000_000  # a transcript: an hour of speech has some 50,000
 MAX_COMMENT_CHARS = 1_000  # the site allows 150
@@ -183,7 +185,9 @@ class Video(_Record):
         return self
 
     @property
-    def is_link_only(self) -> bool:
-        """Whether nothing is known but which video it is: a record of a mere link, due for fetching."""
-        texts = (self.description, self.creator_nickname, self.music_title, self.comments, self.captions)
-        return not any((*texts, self.video_sources, self.cover_sources, self.slide_sources))
+    def has_page(self) -> bool:
+        """Whether its permalink is that of a video on the site, which can be asked for more."""
+        try:
+            return bool(from_link(self.permalink))
+        except ValueError:
+            return False

@@ -18,7 +18,17 @@ MAX_BOXES = 10_000  # of an ISO file: an hour in fragments of a second has 7,200
 IMAGES = (".jpg", ".png", ".webp", ".gif", ".avif", ".heic")
 VIDEOS = (".mp4", ".mov", ".webm", ".mkv")
 CAPTIONS = (".vtt", ".srt", ".json")
-SUFFIXES: dict[MediaKind, tuple[str, ...]] = {"cover": IMAGES, "slide": IMAGES, "video": VIDEOS, "caption": CAPTIONS}
+# What no magic below tells but the decoders (ingest.media) read: known by its name, where a person gave it.
+_MORE_IMAGES = (".jpeg", ".jfif", ".mpo", ".bmp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm", ".pbm")
+_MORE_VIDEOS = (".m4v", ".3gp", ".avi", ".flv", ".wmv", ".asf", ".ts", ".m2ts", ".mpg", ".mpeg", ".ogv", ".ogg")
+# videos that are only heard
+_SOUND = (".m4a", ".mp3", ".wav", ".flac", ".opus", ".aac", ".wma", ".caf", ".aiff", ".amr")
+SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
+    "cover": IMAGES + _MORE_IMAGES,
+    "slide": IMAGES + _MORE_IMAGES,
+    "video": VIDEOS + _MORE_VIDEOS + _SOUND,
+    "caption": CAPTIONS,
+}
 
 _MAGICS = [
     (re.compile(rb"\xff\xd8\xff"), ".jpg"),

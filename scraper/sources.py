@@ -15,30 +15,52 @@ from pathlib import Path
 from typing import Any
 
 from scraper import links, readers, streams
-from scraper.beside import Folder, of_study
+from scraper.beside import STUDY_MEDIA, Folder, of_study
 from scraper.found import File, Found, Problem, TextKind, made_text, take
 from scraper.readers import Json
 from scraper.records import clean_text
 
-__all__ = ["Found", "Problem", "SourceError", "read"]
+__all__ = ["Found", "Problem", "SourceError", "check", "read"]
 
 MAX_UNPACKED_BYTES = 200 * 1024**2  # of the JSON in a zip: an export of 100,000 links has some 12 MB
 _LINES = (".jsonl", ".ndjson")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError)
 _GALLERY_LINE = re.compile(r"\s*\[\s*-?[0-9]+\s*,")  # `gallery-dl -j` with a message a line
+_RECORDS = re.compile(r'\s*(?:\[\s*)?(?:\{\s*["}]|\[\s*-?[0-9]+\s*,)')  # how JSON of records begins, broken or not
+_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
+_LINKED = "is a link, which is not followed: put what it leads to in its place"
 
 
 class SourceError(Exception):
     """Nothing can be read from a source; the message says what was looked for."""
 
 
-def read(source: Path) -> Iterator[Found | Problem]:
-    """All records of a file or folder, in order; gallery-dl's, of which a post has several files, joined at the end.
+def check(source: Path) -> None:
+    """Whether there is something to read; no record is looked at.
 
     Raises:
         SourceError: the source is not there, or a folder holds nothing that is read here.
     """
+    if (source / "info").is_dir():
+        if (source / "info").is_symlink():
+            raise SourceError(f"{source / 'info'} {_LINKED}")
+        if not _batches(source):
+            raise SourceError(f"{source / 'info'} holds no .json file")
+    elif source.is_dir():
+        if not Folder(source).sources():
+            raise SourceError(f"{source} holds no info/ folder and no .json, .jsonl, .html, .txt or .zip file")
+    elif not source.is_file():
+        raise SourceError(f"{source} is not there")
+
+
+def read(source: Path) -> Iterator[Found | Problem]:
+    """All records of a file or folder, in order; gallery-dl's, of which a post has several files, joined at the end.
+
+    Raises:
+        SourceError: see `check`.
+    """
+    check(source)
     posts: dict[str, Found] = {}
     for found in _read(source):
         if isinstance(found, Problem) or found.video.source != "gallery-dl":
@@ -61,13 +83,8 @@ def _read(source: Path) -> Iterator[Found | Problem]:
         yield from _read_study(source)
     elif source.is_dir():
         folder = Folder(source)
-        files = folder.sources()
-        if not files:
-            raise SourceError(f"{source} holds no info/ folder and no .json, .jsonl, .html, .txt or .zip file")
-        for path in files:
-            yield from _read_file(path, folder)
-    else:
-        raise SourceError(f"{source} is not there")
+        for path in folder.sources():
+            yield from [Problem(str(path), None, _LINKED)] if path.is_symlink() else _read_file(path, folder)
 
 
 def _read_file(path: Path, folder: Folder) -> Iterator[Found | Problem]:
@@ -75,7 +92,7 @@ def _read_file(path: Path, folder: Folder) -> Iterator[Found | Problem]:
     try:
         with path.open("rb") as opened:
             packed = opened.read(4) in _ZIP
-        text = "" if packed else path.read_text(encoding="utf-8-sig", errors="replace")
+        text = "" if packed else streams.decoded(path.read_bytes())
     except OSError as error:
         yield file.problem(None, f"cannot be read: {error.strerror}")
         return
@@ -105,24 +122,33 @@ def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
                 if left < 0:
                     yield "", ValueError(f"a zip with more than {MAX_UNPACKED_BYTES // 1024**2} MB of JSON in it")
                     return
-                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), data.decode("utf-8-sig", errors="replace")
+                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), streams.decoded(data)
     except _BAD_ZIP as error:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
 
 
 def _read_text(file: File, text: str) -> Iterator[Found | Problem]:
     start = text.lstrip()[:1]
-    if start == "<":
+    linked = links.LINK.search(text)
+    if start == "<" and (_PAGE.search(text) or not linked):
         yield from _saved_page(file, text)
+    elif linked and not _is_json(file, start, text):
+        yield from _links(file, "list of links", _links_of_lines(text))
     elif start == "[" and not _GALLERY_LINE.match(text):
         for index, item in streams.elements(text):
             yield from _document(file, index, item)
     elif start in ("{", "[") or file.path.suffix.lower() in _LINES:
         yield from _json_lines(file, text)
-    elif links.LINK.search(text):
-        yield from _links(file, "list of links", _links_of_lines(text))
     else:
         yield file.problem(None, "is neither JSON (a list or lines of records), a saved page nor a text with links")
+
+
+def _is_json(file: File, start: str, text: str) -> bool:
+    """Whether a text is JSON with records, which may break off; chats and Markdown begin with brackets too."""
+    if start not in ("{", "[") and file.path.suffix.lower() not in _LINES:
+        return False
+    items = streams.elements(text) if start == "[" and not _GALLERY_LINE.match(text) else streams.lines(text)
+    return bool(_RECORDS.match(text)) or any(isinstance(item, dict | list) for _, item in items)
 
 
 def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
@@ -200,16 +226,21 @@ def _read_study(folder: Path) -> Iterator[Found | Problem]:
     for kind, name in named:
         if (folder / name).is_file():
             try:
-                loaded = streams.whole((folder / name).read_text(encoding="utf-8-sig", errors="replace"))
+                if (folder / name).is_symlink():
+                    raise ValueError(_LINKED)
+                loaded = streams.whole(streams.decoded((folder / name).read_bytes()))
                 if not isinstance(loaded, dict):
                     raise ValueError("is no JSON object of texts by id")
                 texts[kind] = loaded
             except (ValueError, OSError) as error:
                 yield Problem(str(folder / name), None, f"{error}")
-    batches = sorted((folder / "info").glob("*.json"), key=lambda p: [int(x) for x in re.findall(r"\d+", p.stem)])
-    if not batches:
-        raise SourceError(f"{folder / 'info'} holds no .json file")
-    for batch in batches:
+    for name in STUDY_MEDIA:
+        if (folder / name).is_symlink():
+            yield Problem(str(folder / name), None, _LINKED)
+    for batch in _batches(folder):
+        if batch.is_symlink():
+            yield Problem(str(batch), None, _LINKED)
+            continue
         for found in _read_file(batch, Folder(batch.parent)):
             if isinstance(found, Problem):
                 yield found
@@ -223,6 +254,11 @@ def _read_study(folder: Path) -> Iterator[Found | Problem]:
                     except ValueError as error:
                         yield Problem(str(folder), None, f"the {kind} text of {video_id} {error}")
             yield Found(found.video, own, of_study(folder, video_id))
+
+
+def _batches(folder: Path) -> list[Path]:
+    """The files of a study's records, by the numbers in their names."""
+    return sorted((folder / "info").glob("*.json"), key=lambda p: [int(x) for x in re.findall(r"\d+", p.stem)])
 
 
 def _saved_page(file: File, text: str) -> Iterator[Found | Problem]:

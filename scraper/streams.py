@@ -1,10 +1,26 @@
-"""A text of JSON -> its elements one by one, so that what stands before a break is kept; an error is an element."""
+"""Bytes -> text; a text of JSON -> its elements one by one, so that what stands before a break is kept.
 
+An error is an element.
+"""
+
+import codecs
 import json
 import re
 from collections.abc import Iterator
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_MARKS = {  # with which Windows begins texts; the longer ones first, for UTF-32's begins with UTF-16's
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file: UTF-8 unless its first bytes say otherwise, its lines ended by "\\n"."""
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    return data.decode(encoding, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def whole(text: str) -> object:

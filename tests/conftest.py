@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")]:
+    if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # the user's own settings are none of the tests'
+        del os.environ[name]
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = [

@@ -79,9 +79,18 @@ def test_records_of_several_sources_merge_field_by_field_in_whatever_order_they_
 def test_a_hostile_file_cannot_pile_up_records_of_one_video(catalog: Catalog) -> None:
     for number in range(2 * MAX_RECORDS):
         catalog.put_video(video(description=str(number), scraped_at=number + 1.0))
-    assert [record.description for record in catalog.records(ID)] == [
-        str(2 * MAX_RECORDS - 1 - number) for number in range(MAX_RECORDS)
-    ]
+    kept = [record.description for record in catalog.records(ID)]
+    assert kept == [str(2 * MAX_RECORDS - 1 - number) for number in range(MAX_RECORDS)]
+
+
+def test_what_only_the_oldest_record_has_outlives_the_bound(catalog: Catalog) -> None:
+    catalog.put_video(video(comments=[Comment(text="lol")], source="console script", scraped_at=1.0))
+    for number in range(2 * MAX_RECORDS):
+        catalog.put_video(video(description=str(number), source="yt-dlp", scraped_at=number + 2.0))
+    entry = catalog.get(ID)
+    assert entry and [comment.text for comment in entry.video.comments] == ["lol"]
+    assert entry.video.source == "yt-dlp, console script"
+    assert len(catalog.records(ID)) == MAX_RECORDS
 
 
 def test_a_catalogue_of_the_first_format_is_taken_along(tmp_path: Path) -> None:
@@ -99,6 +108,8 @@ def test_a_catalogue_of_the_first_format_is_taken_along(tmp_path: Path) -> None:
         db.execute("PRAGMA user_version = 1")
     with Catalog(tmp_path) as catalog:
         assert (catalog.records(ID), catalog.records("70002")) == ([kept], [bare])
+        assert [catalog.put_video(one) for one in (kept, bare)] == ["unchanged"] * 2, "known as it is written today"
+        assert (catalog.records(ID), catalog.records("70002")) == ([kept], [bare])
         assert catalog.put_video(video(music_title="a song", scraped_at=50.0)) == "updated"
         entry = catalog.get(ID)
     assert entry and (entry.video.description, entry.video.music_title) == ("kept", "a song")
@@ -110,8 +121,60 @@ def test_a_mere_link_is_due_for_fetching(catalog: Catalog) -> None:
     link = f"https://www.tiktok.com/@a/video/{ID}"
     catalog.put_video(Video(id=ID, permalink=link))
     assert [state(catalog, stage) for stage in ("download", "ocr", "transcribe")] == ["due"] * 3
-    catalog.put_video(Video(id="70002", permalink=link, description="known, but nothing to fetch"))
+    catalog.put_video(Video(id="70002", permalink="https://www.tiktok.example/@a/video/70002"))
     assert state(catalog, "download", "70002") == "absent"
+
+
+def test_links_that_come_later_are_due_for_fetching_even_after_a_finished_download(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.finish(ID, "download", "done")
+    catalog.put_video(video(description="no new link", scraped_at=200.0))
+    assert state(catalog, "download") == "done"
+    catalog.put_video(video(video_sources=["https://a.example/v.mp4"], scraped_at=150.0))
+    assert (state(catalog, "download"), state(catalog, "transcribe")) == ("due", "due")
+
+
+def test_a_link_that_works_is_not_hidden_by_a_newer_dead_one(catalog: Catalog) -> None:
+    good, old = "https://a.example/v.mp4", "https://a.example/old.mp4"
+    track = {"language": "eng-US", "url": "https://a.example/c.vtt"}
+    catalog.put_video(video(video_sources=[old], captions=[{"language": "eng-US", "source": "ASR"}], scraped_at=1.0))
+    catalog.put_video(video(video_sources=[good], captions=[track], scraped_at=2.0))
+    catalog.put_video(video(video_sources=["blob:https://a.example/1"], captions=[{"language": "x"}], scraped_at=3.0))
+    entry = catalog.get(ID)
+    assert entry and entry.video.video_sources == [good, old, "blob:https://a.example/1"]
+    assert [(c.url, c.source) for c in entry.video.captions] == [(track["url"], "ASR")], "yt-dlp does not tell ASR"
+
+
+def test_a_record_from_the_future_does_not_win_for_ever(catalog: Catalog) -> None:
+    catalog.put_video(video(description="from 4821", scraped_at=9e10))
+    catalog.put_video(video(description="from today", scraped_at=1.7e9))
+    entry = catalog.get(ID)
+    assert entry and entry.video.description == "from today"
+
+
+def test_records_without_a_time_keep_the_order_in_which_they_were_met(catalog: Catalog) -> None:
+    first, second = (video(description=words, scraped_at=None) for words in ("first", "second"))
+    assert [catalog.put_video(one) for one in (first, second, first, second)] == [
+        "new",
+        "updated",
+        "unchanged",
+        "unchanged",
+    ]
+    entry = catalog.get(ID)
+    assert entry and entry.video.description == "second"
+
+
+def test_no_folder_on_the_way_to_a_file_may_be_a_link(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "media").symlink_to(tmp_path.parent)
+    with pytest.raises(CatalogError, match="is a link"):
+        catalog.media_folder(ID)
+
+
+def test_the_line_of_a_failed_download_goes_when_its_file_is_imported(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.put_file(ID, "cover", 0, "notfound", "the server does not have it")
+    catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
+    assert catalog.file_lines() == []
 
 
 def test_each_file_has_its_own_line(catalog: Catalog) -> None:

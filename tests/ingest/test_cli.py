@@ -55,9 +55,12 @@ def test_failed_items_are_told_and_do_not_fail_the_run(data: Path) -> None:
 
 
 def test_json_is_all_that_stands_on_stdout(data: Path) -> None:
-    assert json.loads(ingest("ocr", "--data", data, "--json").stdout) == {
-        "ocr": {"stage": "ocr", "done": 1, "failed": 1, "absent": 0, "waiting": 0}
-    }
+    report = json.loads(ingest("ocr", "--data", data, "--json", "--report", data / "report.json").stdout)
+    assert json.loads((data / "report.json").read_text()) == report
+    counts = {name: report["ocr"][name] for name in ("done", "failed", "absent", "waiting")}
+    assert counts == {"done": 1, "failed": 1, "absent": 0, "waiting": 0}
+    assert [failure["video_id"] for failure in report["ocr"]["failures"]] == ["10002"]
+    assert report["ocr"]["seconds"] > 0
     status = json.loads(ingest("status", "--data", data, "--json", "--failures").stdout)
     assert status["videos"] == 3
     assert [line["video_id"] for line in status["failures"]] == ["10002", "10003"]
@@ -98,7 +101,7 @@ def test_a_damaged_catalogue_is_one_line_and_exit_code_1(data: Path) -> None:
     catalogue.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))  # the page with the tables' names stays
     done = ingest("status", "--data", data)
     assert done.returncode == 1
-    assert "the catalogue is damaged" in done.stderr
+    assert "malformed" in done.stderr and len(done.stderr.splitlines()) == 1
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -220,7 +220,7 @@ def test_captions_are_the_transcript_with_times_and_provenance(catalog: Catalog,
 
 def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalog, server: Faulty) -> None:
     server.answers["/caption.txt"] = lambda t: t.whole(b"WEBVTT\n\nno cue in here\n")
-    tracks = [(server.https("/404"), "ASR"), (server.https("/caption.txt"), "")]
+    tracks = [(server.https("/404"), "ASR"), (server.https("/caption.txt"), "creator")]
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
     assert run_stage(catalog, "download", HERE).done == 1
     entry = catalog.get("70001")
@@ -240,6 +240,35 @@ def test_translated_captions_stand_in_only_where_there_is_nothing_to_listen_to(
     with_video, without = catalog.get("70001"), catalog.get("70002")
     assert with_video and "transcript" not in with_video.texts
     assert without and without.texts["transcript"].model == "MT"
+
+
+def test_captions_of_several_languages_that_nobody_tells_apart_are_left_alone(catalog: Catalog, server: Faulty) -> None:
+    both = [Caption(url=server.https("/caption"), language=language) for language in ("deu-DE", "eng-US")]
+    catalog.put_video(Video(id="70001", captions=both, video_sources=[server.https("/video")]))
+    run_stage(catalog, "download", HERE)
+    entry = catalog.get("70001")
+    assert entry and "transcript" not in entry.texts and entry.states["transcribe"] == "due"
+    assert server.counts["/caption"] == 0
+
+
+def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(catalog: Catalog, server: Faulty) -> None:
+    server.answers["/later"] = lambda t: t.whole(b"", "503 Busy") if t.asked.number < 6 else t.whole(VTT)
+    catalog.put_video(captioned((server.https("/later"), "ASR"), cover_sources=[server.https("/cover")]))
+    assert run_stage(catalog, "download", HERE).failed == 1
+    assert catalog.error("70001", "download").startswith("caption: server: ")
+    server.answers["/later"] = lambda t: t.whole(VTT)
+    assert catalog.retry("download") == 1
+    assert run_stage(catalog, "download", HERE).done == 1
+    entry = catalog.get("70001")
+    assert entry and entry.texts["transcript"].text == "good morning and good night"
+
+
+def test_no_more_than_a_few_tracks_are_tried(catalog: Catalog, server: Faulty) -> None:
+    tracks = [(server.https(f"/404?{number}"), "ASR") for number in range(9)]
+    server.answers["/404"] = lambda t: t.whole(b"", "404 Not Found")
+    catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
+    run_stage(catalog, "download", HERE)
+    assert server.counts["/404"] == downloads.MAX_TRACKS
 
 
 def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: Faulty) -> None:
@@ -395,6 +424,45 @@ def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stan
     assert run_stage(catalog, "download", Settings()).failed == 1
     assert catalog.error(ID, "download").startswith("video: blob: ")
     assert "; page: removed: the post is not available any more" in catalog.error(ID, "download")
+
+
+def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in: Faulty) -> None:
+    link = f"https://www.tiktok.com{PATH}"
+    catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ann", description="known", scraped_at=1e9))
+    assert run_stage(catalog, "download", Settings()).done == 1
+    entry = catalog.get(ID)
+    assert entry and entry.file("video")
+    assert (entry.video.creator_nickname, entry.video.source) == ("Ada", "yt-dlp")
+
+
+def test_a_page_that_tells_no_video_is_a_failure_that_says_so(catalog: Catalog, stand_in: Faulty) -> None:
+    item = {name: value for name, value in ITEM.items() if name != "video"}
+    stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
+    catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}"))
+    assert run_stage(catalog, "download", Settings()).failed == 1
+    assert catalog.error(ID, "download") == "video: nolink: the record has no link to it"
+
+
+def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, server: Faulty) -> None:
+    def answer(talk: Talk) -> None:
+        with Catalog(catalog.data) as other:  # an import in another process
+            other.put_video(Video(id="70001", video_sources=[server.https("/video")], scraped_at=2e9))
+        talk.whole(picture())
+
+    server.answers["/slowly"] = answer
+    catalog.put_video(Video(id="70001", cover_sources=[server.https("/slowly")]))
+    assert run_stage(catalog, "download", HERE) == StageReport("download", waiting=1)
+    assert run_stage(catalog, "download", HERE).done == 1
+    assert media(catalog) == ["01/70001/cover.jpg", "01/70001/video.mp4"]
+
+
+def test_a_folder_that_is_in_the_way_costs_only_its_video(catalog: Catalog, server: Faulty) -> None:
+    for number in (70001, 70002):
+        catalog.put_video(Video(id=str(number), cover_sources=[server.https("/cover")]))
+    (catalog.data / "media" / "01").mkdir(parents=True)
+    (catalog.data / "media" / "01" / "70001").write_bytes(b"")
+    assert run_stage(catalog, "download", HERE) == StageReport("download", done=1, failed=1)
+    assert catalog.error("70001", "download").startswith("target: ")
 
 
 def test_a_local_file_needs_no_link(catalog: Catalog, tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 import hashlib
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +10,16 @@ from PIL import Image
 
 from ingest.catalog import CAPTIONS, Catalog, Segment, Text
 from ingest.imports import import_source
+from ingest.media import audio, open_image, poster
+from scraper.download import sweep
+from tests.ingest import making
 from tests.scraper.test_sources import console_record, write
 
 ONE, TWO = "7000000000000000001", "7000000000000000002"
+
+
+def names(catalog: Catalog) -> list[str]:
+    return sorted(path.name for path in catalog.media_folder(ONE).iterdir())
 
 
 @pytest.fixture
@@ -76,6 +86,7 @@ def test_a_cover_that_changed_in_place_is_noticed(study: Path, tmp_path: Path) -
             file.write("b cover")
         assert import_source(catalog, study).media == 1
         entry = catalog.get(ONE)
+        assert names(catalog) == ["cover.jpg"]  # nothing is left of the way there, though the inode is the same
     assert entry and entry.media[0].path.read_text() == "b cover"
     assert entry.media[0].sha256 == hashlib.sha256(b"b cover").hexdigest()
 
@@ -139,3 +150,75 @@ def test_a_record_met_in_several_sources_keeps_the_newest_of_each_field(study: P
         assert entry.video.source == "console script, list of links"
         again = import_source(catalog, links)
         assert (again.unchanged, again.updated) == (2, 0)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from ingest.catalog import Catalog
+from ingest.imports import import_source
+Path.replace = lambda *_: os._exit(9)
+with Catalog(Path(sys.argv[1]), create=True) as catalog:
+    import_source(catalog, Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("mend", ["another import", "a download"])
+def test_what_a_killed_import_left_goes_with_the_next_one(study: Path, tmp_path: Path, mend: str) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "data", study], timeout=60, check=False)
+    assert killed.returncode == 9
+    with Catalog(tmp_path / "data") as catalog:
+        assert len(names(catalog)) == 1
+        if mend == "a download":
+            sweep(catalog.media_folder(ONE))
+            assert names(catalog) == []
+        import_source(catalog, study)
+        assert names(catalog) == ["cover.jpg"]
+
+
+def test_a_cover_of_another_kind_replaces_the_older_file(study: Path, tmp_path: Path) -> None:
+    cover = study / "coverphotos" / f"{ONE}.jpg"
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        for form, suffix in (("JPEG", "jpg"), ("WEBP", "webp"), ("BMP", "bmp"), ("PNG", "png")):
+            cover.unlink()
+            cover = cover.with_suffix(".bmp" if form == "BMP" else ".jpg")  # the bytes say what the others are
+            Image.new("RGB", (9, 16)).save(cover, form)
+            source = write(tmp_path / "study" / "coverphotos" / "a.jsonl", {"id": ONE, "cover_file": cover.name})
+            assert import_source(catalog, source).media == 1
+            assert names(catalog) == [f"cover.{suffix}"]
+    assert cover.is_file()
+
+
+def test_a_file_that_is_no_medium_is_refused_and_told(tmp_path: Path) -> None:
+    named = {"cover_file": "x.html", "slide_files": ["x.svg", "y.jpg"], "video_file": "x.json"}
+    for name in ("x.html", "x.svg", "x.json"):
+        write(tmp_path / name, "<html><script>alert(1)</script>")
+    making.cover(tmp_path / "y.jpg", "hello")
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE} | named))
+        assert (report.new, report.media, names(catalog)) == (1, 1, ["slide_02.jpg"])
+    assert [(Path(problem.file).name, problem.reason) for problem in report.problems] == [
+        ("x.html", "is no picture that can be read here"),
+        ("x.json", "is no video that can be read here"),
+        ("x.svg", "is no picture that can be read here"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tiff", "jp2", "ppm"])
+def test_a_picture_that_only_its_name_tells_is_taken_where_it_can_be_read(tmp_path: Path, suffix: str) -> None:
+    making.cover(tmp_path / f"x.{suffix}", "hello")
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE, "cover_file": f"x.{suffix}"}))
+        assert names(catalog) == [f"cover.{suffix}"]
+        assert open_image(catalog.media_folder(ONE) / names(catalog)[0]).size == (540, 960)
+
+
+@pytest.mark.parametrize(("suffix", "read"), [("avi", poster), ("flv", poster), ("ts", poster), ("ts", audio)])
+def test_a_video_that_only_its_name_tells_is_taken_where_it_can_be_read(
+    tmp_path: Path, suffix: str, read: Callable[[Path], object]
+) -> None:
+    making.video(tmp_path / f"x.{suffix}", making.voice(1), 1)
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE, "video_file": f"x.{suffix}"}))
+        assert names(catalog) == [f"video.{suffix}"]
+        read(catalog.media_folder(ONE) / names(catalog)[0])

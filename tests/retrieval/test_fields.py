@@ -1,6 +1,7 @@
 import itertools
+from dataclasses import replace
 
-from ingest.catalog import Segment
+from ingest.catalog import Segment, Text
 from retrieval.fields import OVERVIEW, WINDOW_CHARS, _windows, document, plain_document
 from tests.retrieval.conftest import entry
 
@@ -31,6 +32,16 @@ def test_a_window_joins_segments_and_marks_where_each_begins() -> None:
     assert window.text == "first words then these"
     assert [(mark.at, mark.start_s, mark.end_s) for mark in window.marks] == [(0, 0.0, 2.0), (12, 7.5, 9.0)]
     assert window.text[window.marks[1].at :] == "then these"
+
+
+def test_words_on_the_screen_have_their_times_and_those_on_the_cover_have_none() -> None:
+    shown = [Segment(2.0, 5.0, "wait for it"), Segment(7.0, 8.0, "told you")]
+    made = Text("MY CAT\nwait for it\ntold you", "tesseract", segments=shown)
+    doc = document(replace(entry("70001"), texts={"cover": made}))
+    still, moving = doc.passages["cover"]
+    assert (still.text, still.marks) == ("MY CAT", ())
+    assert (moving.text, [mark.start_s for mark in moving.marks]) == ("wait for it told you", [2.0, 7.0])
+    assert doc.texts["cover"] == made.text
 
 
 def test_windows_cover_every_segment_and_overlap_by_one() -> None:

@@ -169,7 +169,7 @@ def test_a_data_export_of_any_year_gives_each_video_once_and_due_for_fetching(
 ) -> None:
     results = found(write(tmp_path / "user_data_tiktok.json", export))
     assert sorted(ids(results)) == ["70001", "70002", "70003", "70004"]
-    assert all(result.video.is_link_only for result in results)
+    assert all(result.video.has_page for result in results)
     assert results[0].video.permalink == "https://www.tiktok.com/@/video/70001"
 
 
@@ -256,3 +256,56 @@ def test_one_document_that_breaks_off_is_one_problem_and_not_one_a_line(tmp_path
     whole = json.dumps(yt_dlp_info("70001", tags=["a", "b"]), indent=2)
     [problem] = problems(write(tmp_path / "x.info.json", whole[:-20]))
     assert problem.index is None and "breaks off" in problem.reason
+
+
+LINK = "https://www.tiktok.com/@a/video/7000"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[12.03.24, 10:11:12] Ann: {LINK}1\n[12.03.24, 10:11:13] Ann: {LINK}2",
+        f"[2024-03-12, 10:11] Ann: {LINK}1\n[2024-03-12, 10:12] Ann: {LINK}2",
+        f"12/03/2024, 10:11 - Ann: {LINK}1\n12/03/2024, 10:12 - Ann: {LINK}2",
+        f"[one]({LINK}1) and [two]({LINK}2)",
+        f"[1] {LINK}1\n[2] {LINK}2",
+        f"<{LINK}1>\n<{LINK}2>",
+        f"{{x}} {LINK}1\n{{y}} {LINK}2",
+        f"{LINK}1,{LINK}2",
+        f'["{LINK}1", "{LINK}2"]',
+    ],
+)
+@pytest.mark.parametrize("name", ["chat.txt", "chat.jsonl"])
+def test_links_are_found_in_a_text_that_begins_like_something_else(tmp_path: Path, text: str, name: str) -> None:
+    results = found(write(tmp_path / name, text))
+    assert [(result.video.id, result.video.source) for result in results] == [
+        ("70001", "list of links"),
+        ("70002", "list of links"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (json.dumps(yt_dlp_info("70001"), indent=1)[:-9], "breaks off"),
+        (json.dumps([yt_dlp_info("70001")])[:-9], "breaks off"),
+        (json.dumps([[2, gallery_item("70001") | {"webpage": f"{LINK}1"}]])[:-9], "breaks off"),
+        (json.dumps([None, {"url": f"{LINK}1"}]), "NoneType"),
+        (f"<html><a href='{LINK}1'>", "no video data"),
+    ],
+)
+def test_records_and_pages_that_are_broken_are_not_taken_for_texts_with_links(
+    tmp_path: Path, text: str, why: str
+) -> None:
+    results = list(read(write(tmp_path / "x", text)))
+    assert isinstance(results[0], Problem) and why in results[0].reason
+    assert not any(isinstance(result, Found) and result.video.source == "list of links" for result in results)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_what_windows_writes_is_read_by_its_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    for text, source in ((f"héllo {LINK}1\r\n", "list of links"), (json.dumps(yt_dlp_info("70001")), "yt-dlp")):
+        path = tmp_path / source
+        path.write_bytes((mark + text).encode(encoding))
+        assert [(result.video.id, result.video.source) for result in found(path)] == [("70001", source)]

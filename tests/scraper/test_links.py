@@ -16,6 +16,7 @@ ID = "7000000000000000001"
         (f"https://www.tiktok.com/embed/v2/{ID}", f"https://www.tiktok.com/@/video/{ID}"),
         (f"  tiktok.com/@a/video/{ID}.", f"https://www.tiktok.com/@a/video/{ID}"),
         (f"https://tiktok.com/@_/video/{ID}", f"https://www.tiktok.com/@/video/{ID}"),
+        (f"https://www.tiktokv.eu/share/video/{ID}/", f"https://www.tiktok.com/@/video/{ID}"),
     ],
 )
 def test_a_link_to_a_video_gives_its_id_and_address_without_who_shared_it(link: str, permalink: str) -> None:
@@ -43,3 +44,15 @@ def test_a_link_to_a_video_gives_its_id_and_address_without_who_shared_it(link: 
 def test_a_link_to_anything_else_says_what_it_leads_to(link: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         links.from_link(link)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{},{}", "({})({})", "[{}][{}]", "<{}><{}>", '"{}"{}\'', "{};{}", "|{}|{}|", "`{}``{}`", "“{}”,«{}»", "{}，{}。"],
+)
+def test_a_link_ends_where_a_text_sets_it_off(text: str) -> None:
+    one, two = (f"https://www.tiktok.com/@a/video/7000000000000000{n}?lang=en&x=1" for n in (1, 2))
+    assert [links.from_link(link)["id"] for link in links.in_text(text.format(one, two))] == [
+        "70000000000000001",
+        "70000000000000002",
+    ]

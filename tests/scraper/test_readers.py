@@ -247,7 +247,7 @@ def test_values_that_yt_dlp_has_under_another_name_are_found(change: dict[str, A
 def test_a_flat_entry_of_a_playlist_gives_what_it_has() -> None:
     flat = {"_type": "url", "ie_key": "TikTok", "id": ID, "url": f"https://www.tiktok.com/@baker/video/{ID}"}
     taken = video(readers.yt_dlp(flat))
-    assert taken.is_link_only and taken.permalink == flat["url"]
+    assert taken.has_page and taken.permalink == flat["url"]
     assert video(readers.yt_dlp(flat | {"title": "tea"})).description == "tea"
 
 

@@ -82,13 +82,18 @@ def test_values_that_no_program_behind_could_carry_are_cleaned_or_left_out() -> 
     video.model_dump_json()
 
 
-def test_a_record_is_a_mere_link_until_something_is_known_of_its_video() -> None:
-    link = {"id": "12345", "permalink": "https://www.tiktok.com/@/video/12345", "source": "data export"}
-    assert Video.model_validate(link).is_link_only
-    known: list[dict[str, object]] = [{"description": "d"}, {"creator_nickname": "n"}, {"music_title": "m"}]
-    known += [{"comments": [{"text": "t"}]}, {"cover_sources": ["https://c.example"]}]
-    known += [{"video_sources": ["https://v.example"]}, {"slide_sources": ["https://s.example"]}]
-    assert not any(Video.model_validate(link | more).is_link_only for more in known)
+@pytest.mark.parametrize(
+    ("permalink", "is_there"),
+    [
+        ("https://www.tiktok.com/@/video/12345", True),
+        ("https://m.tiktok.com/v/12345.html", True),
+        ("https://www.tiktok.com/@someone", False),
+        ("https://www.tiktok.example/@a/video/12345", False),
+        ("", False),
+    ],
+)
+def test_only_a_video_of_the_site_has_a_page_to_ask(permalink: str, is_there: bool) -> None:
+    assert Video(id="12345", permalink=permalink).has_page is is_there
 
 
 def test_a_record_of_an_older_catalogue_has_no_plays_and_shares() -> None:

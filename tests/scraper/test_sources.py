@@ -1,11 +1,12 @@
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scraper.sources import Found, Problem, SourceError, read
+from scraper.sources import Found, Problem, SourceError, check, read
 
 
 def console_record(video_id: str = "7000000000000000001", **changes: object) -> dict[str, Any]:
@@ -256,7 +257,7 @@ def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -
     batches = sorted((shared_data / "tiktok" / "info").glob("*.json"))
     results = [result for batch in batches for result in read(batch)]
     assert (len(batches), len(results)) == (7, 3100)
-    assert all(isinstance(result, Found) and not result.video.is_link_only for result in results)
+    assert all(isinstance(result, Found) and result.video.creator_nickname for result in results)
 
 
 def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> None:
@@ -265,3 +266,62 @@ def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> 
     assert all((video.likes, video.comment_count, video.plays, video.shares))
     assert len(video.video_sources) > 3 and len(video.captions) == 13
     assert [track.source for track in video.captions] == ["ASR"] + ["MT"] * 12
+
+
+def test_a_link_in_a_folder_is_told_and_not_followed(tmp_path: Path) -> None:
+    write(tmp_path / "private" / "my.json", [console_record()])
+    write(tmp_path / "folder" / "b.json", [console_record("7000000000000000002")])
+    (tmp_path / "folder" / "a.json").symlink_to("../private/my.json")
+    linked, own = read(tmp_path / "folder")
+    assert isinstance(own, Found) and own.video.id == "7000000000000000002"
+    assert isinstance(linked, Problem) and linked.file.endswith("a.json") and "link" in linked.reason
+
+
+def test_no_part_of_a_study_may_be_a_link(tmp_path: Path) -> None:
+    private, study = tmp_path / "private", tmp_path / "study"
+    write(private / "my.json", [console_record()])
+    write(private / "texts.json", {"70001": "secret"})
+    write(private / "70001.jpg", "secret")
+    write(study / "info" / "batch_2.json", [console_record("70001")])
+    (study / "info" / "batch_1.json").symlink_to("../../private/my.json")
+    for name in ("ocr.json", "speech_to_text.json"):
+        (study / name).symlink_to("../private/texts.json")
+    (study / "coverphotos").symlink_to("../private")
+    results = list(read(study))
+    assert [(r.video.id, r.texts, r.files) for r in results if isinstance(r, Found)] == [("70001", {}, [])]
+    told = [Path(r.file).name for r in results if isinstance(r, Problem) and "link" in r.reason]
+    assert sorted(told) == ["batch_1.json", "coverphotos", "ocr.json", "speech_to_text.json"]
+    write(tmp_path / "other" / "x.json", [console_record("70001")])
+    (tmp_path / "other" / "info").symlink_to("../study/info")
+    with pytest.raises(SourceError, match="info is a link"):
+        list(read(tmp_path / "other"))
+
+
+def test_a_link_that_the_user_names_is_followed(tmp_path: Path) -> None:
+    write(tmp_path / "real" / "a.json", [console_record()])
+    (tmp_path / "file").symlink_to("real/a.json")
+    (tmp_path / "folder").symlink_to("real")
+    assert found(tmp_path / "file")[0].video == found(tmp_path / "folder")[0].video
+
+
+def test_a_source_is_checked_without_reading_a_record(tmp_path: Path) -> None:
+    broken = write(tmp_path / "study" / "info" / "batch_1.json", "broken")
+    write(tmp_path / "bare" / "info" / "x.txt", "x")
+    write(tmp_path / "other" / "x.mp4", "x")
+    for readable in (broken, tmp_path / "study", tmp_path / "study" / "info"):
+        check(readable)
+    for source, why in (("bare", r"info holds no \.json"), ("other", "no info/ folder"), ("none", "is not there")):
+        with pytest.raises(SourceError, match=why):
+            check(tmp_path / source)
+
+
+def test_what_a_problem_says_is_safe_to_print(tmp_path: Path) -> None:
+    orders = "\x1b]0;pwned\x07\x1b[2J\x9b2J\x7f\u202e\u2066"
+    text = f"see {orders}\nhttps://www.tiktok.com/@b/video/70001"
+    path = write(tmp_path / os.fsdecode(b"caf\xe9\x1b[2J\n.txt"), text)
+    [problem] = problems(path)
+    said = str(problem)
+    assert said.isprintable() and "pwned" in said and r"\x1b" in said and r"caf\udce9\x1b[2J\n.txt" in said
+    json.dumps(problem.as_dict(), ensure_ascii=False).encode()  # as `import --json` writes it
+    kept = Problem("مرحبا.json", None, "è, 看, 👩‍👩‍👧")
+    assert (kept.file, kept.reason) == ("مرحبا.json", "è, 看, 👩‍👩‍👧")

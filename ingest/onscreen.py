@@ -1,0 +1,73 @@
+"""Lines read on stills and on frames of a video -> one text without repetitions, and when each line is to be seen."""
+
+from collections.abc import Iterable, Sequence
+
+from rapidfuzz import fuzz
+
+from ingest.catalog import Segment
+from ingest.reading import letters
+
+SAME = 80.0  # of 100, rapidfuzz's ratio: two readings of one line differ by a letter or two
+SURE = 0.8  # confidence of a line that is seen on one frame only; textures read as letters rarely last
+MIN_LETTERS = 3  # of a line of a frame: less is found in any moving picture
+
+Line = tuple[str, float]  # what it says, and the engine's confidence, 0 to 1
+
+
+def join(
+    stills: Iterable[Sequence[Line]], shown: Iterable[tuple[float, float, Sequence[Line]]]
+) -> tuple[str, list[Segment]]:
+    """Lines of the stills, and of frames with the seconds from and to which they are shown, in order.
+
+    Returns the text, a line a line, and the lines of the frames with their times. A line that comes again is kept
+    once, as it was read best, from its first second to its last.
+    """
+    kept: list[Line] = []
+    for still in stills:
+        before = {_bare(text) for text, _ in kept}
+        kept += [line for line in still if _bare(line[0]) not in before]
+    seen: list[_Seen] = []
+    for start_s, end_s, lines in shown:
+        before_frame = list(seen)  # lines of one frame are not compared: a list's entries may differ in a letter
+        for line in lines:
+            if letters(line[0]) >= MIN_LETTERS:
+                known = next((one for one in before_frame if _same(one.best[0], line[0])), None)
+                if known:
+                    before_frame.remove(known)
+                    known.add(end_s, line)
+                else:
+                    seen.append(_Seen(start_s, end_s, line))
+    segments: list[Segment] = []
+    said = [text for text, _ in kept]
+    untimed = list(range(len(kept)))
+    for one in seen:
+        place = next((n for n in untimed if _same(said[n], one.best[0])), None)
+        if place is not None:  # a cover is often a frame of its video: its line gets a time
+            untimed.remove(place)
+            one.best = max(one.best, kept[place], key=lambda line: line[1])
+            said[place] = one.best[0]
+        elif one.times > 1 or one.best[1] >= SURE:
+            said.append(one.best[0])
+        else:
+            continue
+        segments.append(Segment(one.start_s, one.end_s, one.best[0]))
+    return "\n".join(said), segments
+
+
+class _Seen:
+    """A line that frames show."""
+
+    def __init__(self, start_s: float, end_s: float, line: Line) -> None:
+        self.start_s, self.end_s, self.best, self.times = start_s, end_s, line, 1
+
+    def add(self, end_s: float, line: Line) -> None:
+        self.end_s, self.times = max(self.end_s, end_s), self.times + 1
+        self.best = max(self.best, line, key=lambda one: one[1])
+
+
+def _same(one: str, other: str) -> bool:
+    return fuzz.ratio(_bare(one), _bare(other)) >= SAME
+
+
+def _bare(text: str) -> str:
+    return "".join(sign for sign in text.casefold() if sign.isalnum())

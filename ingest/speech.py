@@ -1,0 +1,133 @@
+"""16 kHz audio -> where somebody speaks, by Silero VAD, and the windows over it that Whisper hears.
+
+Music, noise and silence end up in no window. A window is a stretch of the audio as it is, so its times are true.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.media import SAMPLE_RATE
+
+WINDOW_S = 30.0  # what Whisper was trained on
+
+THRESHOLD = 0.4  # Silero's probability of speech, of FRAME each, above which speech starts ...
+END_THRESHOLD = 0.2  # ... and below which it ends
+FRAME = 512  # samples, 32 ms, as Silero takes them
+BLOCK = 320 * FRAME  # 10 s: Silero's memory starts anew so often; after long silence it misses the first second
+WARM_UP = 62 * FRAME  # 2 s before a block, by which its memory is as if it had never been cleared
+MIN_SPEECH_S = 0.25  # "no" takes about that long
+MIN_PAUSE_S = 0.2  # shorter ones lie within a phrase
+MAX_PAUSE_S = 2.0  # a window ends at a longer one: Whisper's times are vague across silence
+EDGE_S = 0.3  # of what surrounds speech is heard too: soft consonants lie outside of what Silero marks
+SNAP_S = 0.5  # Whisper's times are off by up to that, and some checkpoints write whole seconds
+LONGEST_S = 25.0  # of speech in a window, cut in the longest of its pauses: Whisper leaves off the end of a full one
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of audio: its first sample, and the one after its last."""
+
+    start: int
+    end: int
+
+    @property
+    def length_s(self) -> float:
+        return (self.end - self.start) / SAMPLE_RATE
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of audio of up to WINDOW_S, and where in it somebody speaks, in samples of the whole audio."""
+
+    heard: Span
+    speech: tuple[Span, ...]
+
+
+def find_speech(samples: NDArray[np.float32]) -> list[Span]:
+    """Where somebody speaks, in order, each at most LONGEST_S long. A mapped file is read block by block."""
+    silero, detector = _silero()
+    probabilities = [np.zeros(0, np.float32)]
+    for start in range(0, len(samples), BLOCK):
+        warm_up = min(start, WARM_UP)
+        block = detector.audio_forward(samples[start - warm_up : start + BLOCK])
+        probabilities.append(block[warm_up // FRAME :])
+    found = silero.get_speech_timestamps_from_probs(
+        np.concatenate(probabilities),
+        threshold=THRESHOLD,
+        neg_threshold=END_THRESHOLD,
+        min_speech_duration_ms=MIN_SPEECH_S * 1000,
+        min_silence_duration_ms=MIN_PAUSE_S * 1000,
+        max_speech_duration_s=LONGEST_S,
+        speech_pad_ms=0,
+        audio_length_samples=len(samples),
+    )
+    return [Span(int(span["start"]), min(int(span["end"]), len(samples))) for span in found]
+
+
+def windows(speech: list[Span], length: int) -> list[Window]:
+    """Windows over speech, cut in its pauses, each with its edges. `length` is that of the audio, in samples."""
+    groups: list[list[Span]] = []
+    for span in speech:
+        group = groups[-1] if groups else [span]
+        pause_s = Span(group[-1].end, span.start).length_s
+        if groups and pause_s <= MAX_PAUSE_S and Span(group[0].start, span.end).length_s <= LONGEST_S:
+            group.append(span)
+        else:
+            groups.append([span])
+    edge = round(EDGE_S * SAMPLE_RATE)
+    made: list[Window] = []
+    for number, group in enumerate(groups):
+        # the pause between two windows is shared where it is shorter than two edges: nothing is heard twice
+        left = (groups[number - 1][-1].end + group[0].start) // 2 if number else 0
+        right = (group[-1].end + groups[number + 1][0].start) // 2 if number + 1 < len(groups) else length
+        made.append(Window(Span(max(left, group[0].start - edge), min(right, group[-1].end + edge)), tuple(group)))
+    return made
+
+
+def snap(window: Window, start: int, end: int) -> Span | None:
+    """Whisper's times for a segment -> true ones, in samples: each end goes to the end of speech that is near, and
+    neither stays in silence. None if nobody speaks between them."""
+    reach = SNAP_S * SAMPLE_RATE
+    onsets = [span.start for span in window.speech if abs(span.start - start) <= reach]
+    ends = [span.end for span in window.speech if abs(span.end - end) <= reach]
+    start = min(onsets, key=lambda at: abs(at - start), default=start)
+    end = min(ends, key=lambda at: abs(at - end), default=end)
+    inside = [span for span in window.speech if span.end > start and span.start < end]
+    return Span(max(start, inside[0].start), min(end, inside[-1].end)) if inside else None
+
+
+def rest(window: Window, done: int) -> Window:
+    """What comes after the sample `done`; nothing may be left of its speech."""
+    left = tuple(Span(max(span.start, done), span.end) for span in window.speech if span.end > done)
+    start = max(done, left[0].start - round(EDGE_S * SAMPLE_RATE)) if left else window.heard.end
+    return Window(Span(start, window.heard.end), left)
+
+
+def halves(window: Window) -> list[Window]:
+    """The window in two, cut in its longest pause; as it is if it has none."""
+    pauses = [(later.start - earlier.end, earlier.end, later.start) for earlier, later in pairwise(window.speech)]
+    if not pauses:
+        return [window]
+    _, end, start = max(pauses)
+    middle = (end + start) // 2
+    return [
+        Window(Span(window.heard.start, middle), tuple(span for span in window.speech if span.end <= middle)),
+        Window(Span(middle, window.heard.end), tuple(span for span in window.speech if span.start >= middle)),
+    ]
+
+
+@cache
+def _silero() -> tuple[Any, Any]:
+    """Silero's package, and the model in it that takes blocks of 512 frames at a time."""
+    import torch
+
+    threads = torch.get_num_threads()
+    import silero_vad
+
+    torch.set_num_threads(threads)  # on import the package sets one thread for the whole process
+    return silero_vad, silero_vad.load_silero_vad(sequence=True)

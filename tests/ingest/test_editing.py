@@ -1,0 +1,93 @@
+"""Texts that a person corrects: out as lines, back as a text that no machine replaces."""
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ingest.__main__ import app
+from ingest.catalog import HAND, Catalog, Segment, Text
+from ingest.editing import EditError, from_lines, to_lines
+from scraper.records import Video
+
+ID = "7000000000000000001"
+SAID = Text("good mourning all", "whisper", segments=[Segment(6.8, 9.1, "good mourning"), Segment(61.5, 62.0, "all")])
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    with Catalog(tmp_path, create=True) as catalog:
+        catalog.put_video(Video(id=ID, cover_sources=["https://a.example/c.jpg"]))
+        catalog.put_text(ID, "transcript", SAID)
+    return tmp_path
+
+
+def test_a_text_goes_out_as_lines_and_comes_back_the_same() -> None:
+    assert to_lines(SAID) == "[0:06.80 - 0:09.10] good mourning\n[1:01.50 - 1:02.00] all\n"
+    back = from_lines(to_lines(SAID), "transcript")
+    assert (back.text, list(back.segments), back.engine) == (SAID.text, list(SAID.segments), HAND)
+    on_screen = Text("MY CAT\nwait for it", "tesseract", segments=[Segment(2.0, 5.0, "wait for it")])
+    assert to_lines(on_screen) == "MY CAT\n[0:02.00 - 0:05.00] wait for it\n"
+    assert from_lines(to_lines(on_screen), "cover").text == on_screen.text
+    assert from_lines("no times [at all]", "transcript").segments == []
+
+
+def test_times_that_cannot_be_are_told() -> None:
+    with pytest.raises(EditError, match="line 2 ends before it begins"):
+        from_lines("[0:01.00 - 0:02.00] a\n[0:09.00 - 0:02.00] b", "transcript")
+    assert from_lines("[1:00:01.00 - 1:00:02.50] late", "transcript").segments[0] == Segment(3601.0, 3602.5, "late")
+
+
+def test_what_was_corrected_by_hand_survives_every_later_run(data: Path) -> None:
+    result = CliRunner().invoke(app, ["edit", ID, "transcript", "--text", "good morning all", "--data", str(data)])
+    assert result.exit_code == 0, result.output
+    with Catalog(data) as catalog:
+        catalog.put_text(ID, "transcript", Text("something else", "whisper"))
+        catalog.import_text(ID, "transcript", "imported")
+        assert catalog.outdate("transcribe", "another recipe") == 0
+        video = catalog.media_folder(ID) / "video.mp4"
+        video.write_bytes(b"another video")
+        catalog.put_media(ID, "video", video, "downloaded")
+        entry = catalog.get(ID)
+        assert entry and entry.texts["transcript"].text == "good morning all"
+        assert entry.states["transcribe"] == "done"
+
+
+def test_an_editor_shows_the_text_and_takes_the_changed_one(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/mourning/morning/" "$1"\ntouch -d "+1 hour" "$1"\n')
+    editor.chmod(0o755)
+    monkeypatch.setenv("VISUAL", str(editor))
+    monkeypatch.setitem(os.environ, "EDITOR", str(editor))
+    assert CliRunner().invoke(app, ["edit", ID, "transcript", "--data", str(data)]).exit_code == 0
+    with Catalog(data) as catalog:
+        entry = catalog.get(ID)
+    assert entry and entry.texts["transcript"].segments[0] == Segment(6.8, 9.1, "good morning")
+
+
+def test_undo_makes_the_text_due_again(data: Path) -> None:
+    run = CliRunner().invoke
+    run(app, ["edit", ID, "transcript", "--text", "by hand", "--data", str(data)])
+    assert "due again" in run(app, ["edit", ID, "transcript", "--undo", "--data", str(data)]).output
+    with Catalog(data) as catalog:
+        entry = catalog.get(ID)
+        assert entry and "transcript" not in entry.texts and catalog.due("transcribe") == [ID]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["70009", "cover", "--text", "x"], "no video 70009"),
+        ([ID, "music", "--text", "x"], "neither cover nor transcript"),
+        ([ID, "transcript", "--text", "[0:09.00 - 0:02.00] b"], "nothing is changed"),
+    ],
+)
+def test_a_mistake_is_told_and_changes_nothing(data: Path, arguments: list[str], sentence: str) -> None:
+    result = CliRunner().invoke(app, ["edit", *arguments, "--data", str(data)])
+    assert result.exit_code != 0 and sentence in result.output
+    with Catalog(data) as catalog:
+        entry = catalog.get(ID)
+    assert entry and entry.texts["transcript"].text == SAID.text

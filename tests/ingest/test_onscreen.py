@@ -1,0 +1,42 @@
+from ingest.catalog import Segment
+from ingest.onscreen import join
+
+
+def test_a_line_that_repeats_across_frames_is_kept_once_with_its_seconds() -> None:
+    text, segments = join(
+        [],
+        [
+            (0.0, 2.0, [("POV: my cat", 0.7), ("day one", 0.9)]),
+            (3.0, 4.0, [("P0V: my cat", 0.5)]),
+            (5.0, 9.0, [("POV: my cat", 0.95), ("told you", 0.9)]),
+        ],
+    )
+    assert text == "POV: my cat\nday one\ntold you"
+    assert segments == [Segment(0.0, 9.0, "POV: my cat"), Segment(0.0, 2.0, "day one"), Segment(5.0, 9.0, "told you")]
+
+
+def test_a_line_of_the_cover_that_the_video_shows_gets_its_second() -> None:
+    text, segments = join([[("WAIT FOR IT", 0.9), ("my channel", 0.9)]], [(4.0, 6.0, [("WAIT FOR lT", 0.6)])])
+    assert text == "WAIT FOR IT\nmy channel"
+    assert segments == [Segment(4.0, 6.0, "WAIT FOR IT")]
+
+
+def test_what_one_frame_shows_must_be_sure_and_what_several_show_need_not() -> None:
+    frames = [(0.0, 1.0, [("leaves of grass", 0.5), ("io", 0.99)]), (2.0, 3.0, [("wait for it", 0.5)])]
+    assert join([], frames) == ("", [])
+    assert join([], [*frames, (4.0, 5.0, [("wait for it", 0.6)])]) == (
+        "wait for it",
+        [Segment(2.0, 5.0, "wait for it")],
+    )
+
+
+def test_the_entries_of_a_list_stay_apart() -> None:
+    entries = [(f"best cat number {n}", 0.9) for n in range(3)]
+    assert join([entries], [])[0].count("\n") == 2
+    text, segments = join([], [(0.0, 1.0, entries), (2.0, 3.0, entries)])
+    assert text.count("\n") == 2 and [segment.end_s for segment in segments] == [3.0] * 3
+
+
+def test_equal_slides_are_told_once() -> None:
+    assert join([[("one", 0.9)], [("one", 0.9), ("two", 0.9)]], []) == ("one\ntwo", [])
+    assert join([], []) == ("", [])
