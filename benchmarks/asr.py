@@ -3,9 +3,10 @@
     python benchmarks/asr.py --speech ../shared/data/speech
 
 `--speech` is a folder with clips and a `reference.tsv` (file, language, reference). From its English clips longer ones
-of 5 to 60 s are joined, and espeak-ng, where it is installed, speaks others; even ones tune, odd ones are held out.
-The peers hear the same clips with the same weights in the same run, one file after the other, greedily as ours does:
-`pipeline` of transformers in fp32, and faster-whisper with its own voice detection, if it is installed.
+of 5 to 60 s are joined, and espeak-ng, where it is installed, speaks others. Error rates are given for all clips and
+for every other one, to show by how much they vary. The peers hear the same clips with the same weights in the same
+run, one file after the other, greedily as ours does: `pipeline` of transformers in fp32, and faster-whisper with its
+own voice detection, if it is installed.
 """
 
 import json
@@ -118,12 +119,12 @@ def _measure(name: str, clips: list[Clip], longer: list[Clip], soundless: list[C
         engines[engine] = {
             "rtf": round(seconds / length_s, 4),
             "cpu_rtf": round(cpu_s / length_s, 4),
-            **{f"wer_{half}": _wer(longer, made, half) for half in ("all", "tuned", "held_out")},
+            **{f"wer_{half}": _wer(longer, made, half) for half in ("all", "even", "odd")},
         }
     mine = engines["ours"]["rtf"]
     return {
         "clips": {clip.name: _error(clip, text) for clip, text in zip(spoken, texts, strict=True)},
-        **{f"wer_{half}": _wer(spoken, texts, half) for half in ("all", "tuned", "held_out")},
+        **{f"wer_{half}": _wer(spoken, texts, half) for half in ("all", "even", "odd")},
         "wordless": {"clips": len(silent), "heard": heard},
         "times": _times(transcriber, clips),
         "engines": engines,
@@ -293,7 +294,7 @@ def _wer(clips: list[Clip], texts: list[str], half: str) -> float:
     """Over all words of the English clips: of all, of every other one, or of those between."""
     import jiwer
 
-    steps: dict[str, slice] = {"all": slice(None), "tuned": slice(0, None, 2), "held_out": slice(1, None, 2)}
+    steps: dict[str, slice] = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
     english = [(clip, text) for clip, text in zip(clips, texts, strict=True) if clip.language == "en"]
     pairs = english[steps[half]]
     return round(
@@ -335,14 +336,14 @@ def _table(report: dict[str, Any]) -> str:
     lines = [f"{report['date']}, {report['machine']}; {report['longer_clips']} clips of {report['longer_s']} s"]
     for name, made in report["models"].items():
         lines += ["", name]
-        lines += [f"  WER of the clips: {made['wer_all']} (tuned {made['wer_tuned']}, held out {made['wer_held_out']})"]
+        lines += [f"  WER of the clips: {made['wer_all']} (even {made['wer_even']}, odd {made['wer_odd']})"]
         lines += [f"    {error:5.3f}  {clip}" for clip, error in made["clips"].items()]
         wordless = made["wordless"]
         lines += [
             f"  without words: {wordless['clips']}, something heard in {len(wordless['heard'])} {wordless['heard']}"
         ]
         lines += [f"  times: {made['times']}"]
-        lines += [f"  {'engine':30} {'RTF':>8} {'CPU':>8} {'WER':>8} {'tuned':>8} {'held out':>8} {'we are':>8}"]
+        lines += [f"  {'engine':30} {'RTF':>8} {'CPU':>8} {'WER':>8} {'even':>8} {'odd':>8} {'we are':>8}"]
         for engine, row in made["engines"].items():
             faster = made["times_as_fast_as"].get(engine, "")
             lines += [f"  {engine:30} " + " ".join(f"{value:>8}" for value in [*row.values(), faster])]

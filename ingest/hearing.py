@@ -52,7 +52,7 @@ def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -
     transcriber = Transcriber(settings.whisper, settings.device, settings.speech_languages)
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
 
-    with tempfile.TemporaryDirectory(prefix="hearing-") as folder:
+    with tempfile.TemporaryDirectory(prefix=".hearing-", dir=run.catalog.data) as folder:
 
         def audios() -> Iterator[tuple[str, Any]]:
             read = partial(_samples, folder=folder)

@@ -29,7 +29,8 @@ SHORT = 3  # letters; so few are found in any texture, and must be surer:
 MIN_SHORT_CONFIDENCE = 0.9
 COVERED = 0.3  # share of the smaller of two boxes: from here on they are the same place on the picture
 GAP = 1.0  # line heights between two pieces of one line
-SURE, ENOUGH = 0.93, 12  # confidence and letters found so far after which no further look, and script, is tried
+SURE = 0.93  # confidence of a reading after which no other script is tried, and ...
+ENOUGH = 12  # ... from so many letters on, no further look
 MAX_EDGES = 0.08  # share of neighbours that differ once only white is left: print has up to 0.04, noise from 0.1
 MIN_OTHER = 0.85  # confidence from which a pack of another script is believed: all of them make something of pictures
 LOOK_LIMIT_S = 20.0  # for one run; a cover takes 0.2 s, a full page 2 s, and grain can keep Tesseract for minutes
@@ -126,7 +127,7 @@ def read(image: Image.Image, languages: str) -> Reading:
             found = Reading.of(_shrunk(_merged([line for lines in seen for line in lines]), scale), "tesseract")
             if best is None or (weight(found.words) > weight(best.words) and _of_another_script(found)):
                 best = found
-            if _enough(best.words):
+            if (best.confidence or 0.0) >= SURE:
                 break  # packs of another script would make something of these letters too
     if best is None:
         raise ReadingError(f"Tesseract took longer than {LOOK_LIMIT_S:.0f} s")
