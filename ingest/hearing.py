@@ -1,7 +1,9 @@
 """The transcribe stage: the sound of videos -> what is said in them, with its seconds."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,6 +19,7 @@ DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
 HEAR_LIMIT_S = (
     3_600.0  # of computing for one video; an hour of talk takes a slow machine half of that with whisper-base
 )
+FOLDER = ".hearing-"  # where samples wait, in the data folder
 RULES = 1  # counts up when the hearing changes so that texts made before are worth making anew
 
 
@@ -45,27 +48,26 @@ def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -
     first = next(wanted, None)
     if first is None:
         return
-    from dataclasses import replace
-
+    from ingest.media import SAMPLE_RATE
     from ingest.transcribe import BATCH, TooSlow, Transcriber
 
+    for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a run that was killed: this one holds the lock
+        shutil.rmtree(leftover, ignore_errors=True)
     transcriber = Transcriber(settings.whisper, settings.device, settings.speech_languages)
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
 
-    with tempfile.TemporaryDirectory(prefix=".hearing-", dir=run.catalog.data) as folder:
+    with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
 
         def audios() -> Iterator[tuple[str, Any]]:
             read = partial(_samples, folder=folder)
-            limit_s = DECODE_LIMIT_S
-            for video_id, heard in each(read, chain([first], wanted), processes=processes, limit_s=lambda _: limit_s):
+            paths = chain([first], wanted)
+            for video_id, heard in each(read, paths, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
                 if isinstance(heard, Exception):
                     run.unreadable(video_id, heard, unreadable)
                 else:
                     samples = _mapped(heard)
                     run.count_media(len(samples) / SAMPLE_RATE)
                     yield video_id, samples
-
-        from ingest.media import SAMPLE_RATE
 
         for video_id, heard in transcriber.run(audios(), batch or BATCH, HEAR_LIMIT_S):
             if isinstance(heard, TooSlow):

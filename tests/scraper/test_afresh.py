@@ -71,6 +71,8 @@ class Proxy:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # close alone lets a waiting accept have one more
         self._listening.close()
 
     def _serve(self) -> None:
