@@ -189,8 +189,8 @@ def test_a_post_of_many_slides_has_time_for_each(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disturb_tesseract(tmp_path / "bin", monkeypatch, "sleep 0.5")
-    monkeypatch.setattr("ingest.ocr.IMAGE_LIMIT_S", 5.0)
-    words = ["One", "Two", "Three", "Four", "Five", "Six"]  # twice read: 6 s of sleep alone
+    monkeypatch.setattr("ingest.ocr.IMAGE_LIMIT_S", 8.0)
+    words = ["One", "Two", "Three", "Four", "Five", "Six"]  # read up to three times: 9 s of sleep alone
     making.add(catalog, "10001", slides=tuple(making.cover(tmp_path / f"{word}.png", word) for word in words))
     assert run(catalog, "ocr").done == 1
     assert text(catalog, "10001", "ocr") == "\n".join(words)
