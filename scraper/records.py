@@ -27,7 +27,10 @@ MAX_COUNT = 10**12  # more than there are people and views of them; beyond it a 
 MAX_COMMENTS = 2_000  # a scrape takes about 20; beyond this a file is broken or hostile
 MAX_LINKS = 50
 _UNCARRIABLE = re.compile("[\x00\ud800-\udfff]")
-_COUNT = re.compile(r"\s*([0-9][0-9,]*(?:\.[0-9]+)?)\s*([KMB]?)\s*", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\s*(?:([0-9]+(?:\.[0-9]+)?)\s*([KMB])|([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.(?![0-9]{3}\s*$)[0-9]+)?))\s*",
+    re.IGNORECASE,
+)
 _AGO = re.compile(r"\s*([0-9]{1,6})\s*(s|m|min|h|d|w)\s*(?:ago)?\s*", re.IGNORECASE)
 _DATE = re.compile(r"\s*(?:([0-9]{4})-)?([0-9]{1,2})-([0-9]{1,2})\s*")
 _HASHTAG = re.compile(r"#(\w{1,150})")
@@ -74,11 +77,15 @@ Count = Annotated[int | None, AfterValidator(_possible)]
 
 
 def parse_count(shown: str) -> int | None:
-    """A count as the site shows it, as an integer: "20.2K" is 20200, "1,234" is 1234; None where it is no count."""
+    """A count as the site shows it, as an integer: "20.2K" is 20200, "1,234" is 1234; None where it is no count.
+
+    None also where another language may mean another number: "12,3K" and "1.234".
+    """
     match = _COUNT.fullmatch(shown)
     if not match:
         return None
-    number = float(match[1].replace(",", "")) * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[match[2].upper()]
+    factor = {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[(match[2] or "").upper()]
+    number = float((match[1] or match[3]).replace(",", "")) * factor
     return round(number) if number <= MAX_COUNT else None
 
 

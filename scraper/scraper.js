@@ -62,7 +62,9 @@
   const MAX_REPEATS = 10; // videos in a row that are known, beyond those of the batch: the feed goes round in circles
   const STORE = "tiktok-retrieval/"; // sessionStorage: one batch a tab, gone with the tab, for it holds people's words
 
-  const NOTHING_SHOWN = { panel: "", first_comment: "" };
+  const LONGEST_MS = 2 ** 31 - 1; // a timer for longer goes off at once
+
+  const NOTHING_SHOWN = { panel: "", values: {}, comments: new Map(), screen: new Set() };
 
   const known = { items: new Map(), comments: new Map(), web_id: null };
   let run = null; // the run that is going on: {wanted, stopping, may_keep}
@@ -78,10 +80,10 @@
     if (batch.finished) forget();
     const { records } = batch;
     if (records.length) tell(`going on with the ${records.length} videos kept here; clear_batch() would forget them`);
-    run = { wanted: n_to_scrape, stopping: false, may_keep: true };
-    const unlisten = listen();
-    let outcome;
+    let outcome, unlisten;
     try {
+      run = { wanted: n_to_scrape, stopping: false, may_keep: true };
+      unlisten = attempt(listen);
       draw_panel();
       harvest_page(document);
       outcome = await walk(records, settings);
@@ -89,8 +91,8 @@
       outcome = { reason: `ended by an error: ${error.message}`, finished: false };
       console.error(error);
     } finally {
-      unlisten();
       run = null;
+      unlisten?.();
     }
     if (outcome.finished) finish();
     if (settings.save && records.length) save_batch();
@@ -102,13 +104,12 @@
   /** The record of the video on the screen; it joins no batch. */
   async function extract_tiktok_information(options = {}) {
     const settings = checked(options);
-    const unlisten = listen();
+    const unlisten = attempt(listen);
     try {
       harvest_page(document);
-      await panel_changes(NOTHING_SHOWN, settings);
       return await read_video(current_id(), NOTHING_SHOWN, settings);
     } finally {
-      unlisten();
+      unlisten?.();
     }
   }
 
@@ -143,7 +144,15 @@
   function checked(options) {
     const unknown = Object.keys(options).filter((name) => !(name in OPTIONS));
     if (unknown.length) throw new TypeError(`no option ${unknown}; there are: ${Object.keys(OPTIONS).join(", ")}`);
-    return { ...OPTIONS, ...options };
+    for (const [name, value] of Object.entries(options)) {
+      const kind = typeof OPTIONS[name];
+      const is_right = typeof value === kind && (kind !== "number" || value >= 0);
+      const right = kind === "number" ? "a number from 0 up" : "true or false";
+      if (!is_right) throw new TypeError(`${name}: ${right}, please`);
+    }
+    const all_of_them = { ...OPTIONS, ...options };
+    const [delay, pause] = [all_of_them.delay, all_of_them.pause].map((ms) => Math.min(ms, LONGEST_MS));
+    return { ...all_of_them, delay, pause };
   }
 
   // ---------------------------------------------------------------- stepping through the feed
@@ -155,8 +164,8 @@
     let repeats = 0;
     while (records.length < run.wanted) {
       const id = current_id();
-      await panel_changes(before, settings);
       if (taken.has(id)) {
+        await panel_changes(id, before, settings);
         repeats += 1;
       } else {
         const record = await read_video(id, before, settings);
@@ -172,7 +181,8 @@
       if (repeats > records.length + MAX_REPEATS) return { reason: "the feed only repeats itself", finished: true };
       await sleep(settings.pause);
       before = shown();
-      if (!(await go_on(id, settings))) return { reason: "the feed ends here", finished: true };
+      const reason = "the feed ends here; call scrape_tiktoks again to go on, clear_batch() to begin anew";
+      if (!(await go_on(id, settings))) return { reason, finished: false };
     }
     return { reason: "all there", finished: true };
   }
@@ -180,9 +190,11 @@
   /** Clicks to the next video; false where there is none: no button, a dead one, or the same video stays. */
   async function go_on(id, { delay }) {
     await wait_for(() => live_buttons().length > 0, delay);
-    for (const button of live_buttons()) { // of several, one may turn the slides of a photo post
-      button.click();
-      if (await wait_for(() => current_id() !== id && current_id(), delay)) return true;
+    for (const _ of ["click", "click again"]) { // the site swallows a click that comes while it is busy
+      for (const button of live_buttons()) { // of several, one may turn the slides of a photo post
+        button.click();
+        if (await wait_for(() => current_id() !== id && current_id(), delay)) return true;
+      }
     }
     return false;
   }
@@ -194,34 +206,83 @@
   async function read_video(id, before, settings) {
     const is_enough = play_addresses(id).length || known.items.get(id)?.imagePost;
     const looked_up = settings.look_up && !is_enough ? look_up(id, settings.delay) : null;
-    await wait_for(() => comments_state(id, before), settings.delay, QUIET_MS);
-    if (settings.comments) await scroll_comments(settings);
-    if (settings.replies) await open_replies(settings);
+    await panel_changes(id, before, settings);
+    const state = await wait_for(() => comments_state(id, before), settings.delay, QUIET_MS);
+    const drawn = () => has_new_comments(before) && all_comments().length; // data may be heard before it is drawn
+    if ((settings.comments || settings.replies) && state && state !== "none") {
+      const are_drawn = await wait_for(drawn, settings.delay, QUIET_MS);
+      if (are_drawn && settings.comments) await scroll_comments(settings);
+      if (are_drawn && settings.replies) await open_replies(settings);
+    }
     await looked_up;
     return make_record(id, before, settings);
   }
 
   /** After a step the page still shows the video before, which must not be taken for the new one. */
-  const panel_changes = (before, { delay }) =>
-    wait_for(() => shown().panel !== before.panel && shown().panel, delay, QUIET_MS);
+  function panel_changes(id, before, { delay }) {
+    const changing = ["description", "likes", "comment_count"]; // may be drawn later than the link
+    const look = () => {
+      const { panel, values } = shown();
+      const is_half_drawn = !known.items.has(id) && changing.every((name) => values[name] === before.values[name]);
+      return panel && is_panel_of(id, before) && !is_half_drawn && panel;
+    };
+    return wait_for(look, delay, QUIET_MS);
+  }
 
-  /** What is to be seen of a video, to tell it from the next one: the panel about it, and its first comment. */
+  /** What is to be seen of a video, to tell it from the next one: the panel about it, its comments, film and images. */
   function shown() {
     const parts = ["link", "username", "nickname_and_time", "description", "music", "likes", "comment_count"];
-    const panel = parts.map((name) => text_of(find(name)) ?? "").join("\n");
-    const comments = all_comments();
-    const first_comment = comments.length ? box_of(comments[0], comments).textContent : "";
-    return { panel: panel.trim() && panel, first_comment };
+    const values = Object.fromEntries(parts.map((name) => [name, text_of(find(name)) ?? ""]));
+    const panel = Object.values(values).join("\n").trim();
+    const comments = new Map(all_comments().map((element) => [element, words_of(element)]));
+    const screen = new Set([find("video"), find("cover"), ...all("slides")].map(source_of));
+    screen.add(find("video")?.poster);
+    return { panel, values, comments, screen };
+  }
+
+  /** Whether the panel is about this video: it says so itself, or, where it names none, is not as it was before. */
+  function is_panel_of(id, before) {
+    const named = text_of(find("link"))?.match(ID_IN_LINK)?.[1];
+    if (named) return named === id;
+    const wrappers = all("player");
+    if (wrappers.length) return Boolean(player_of(id));
+    return shown().panel !== before.panel;
+  }
+
+  /** Whether what the panel shows may be taken: data of the video, where there is some, names the same creator. */
+  function is_trusted(id, before) {
+    const { author, nickname } = known.items.get(id) ?? {};
+    const names = [typeof author === "string" ? author : author?.uniqueId, author?.nickname, nickname].filter(Boolean);
+    const plain = (name) => String(name).replace(/^@/, "").toLowerCase();
+    const username = text_of(find("username"));
+    const is_another = username && names.length && !names.map(plain).includes(plain(username));
+    return is_panel_of(id, before) && !is_another;
+  }
+
+  const player_of = (id) => all("player").find((wrapper) => wrapper.id.endsWith(`-${id}`));
+
+  /** What to tell a comment's element by: who says what. Its likes and its age change by themselves. */
+  const words_of = (element) => `${text_of(find("commenter", element.parentElement))}\n${text_of(element)}`;
+
+  /** Whether comments are there that are not those of before: other elements, or other words in the same ones. */
+  function has_new_comments({ comments }) {
+    const elements = all_comments();
+    const same = elements.filter((element) => comments.has(element));
+    return elements.length > 0 && (!same.length || same.some((element) => comments.get(element) !== words_of(element)));
   }
 
   /** Truthy when the comments of this video are there or none will come; changes while they still arrive. */
   function comments_state(id, before) {
-    const { first_comment } = shown();
-    if (first_comment && first_comment !== before.first_comment) return `${all_comments().length} shown`;
+    const is_of_it = is_trusted(id, before);
+    if (is_of_it && has_new_comments(before)) return `${all_comments().length} shown`;
     const answered = known.comments.get(id)?.size;
     if (answered) return `${answered} answered`;
-    const count = text_of(find("comment_count")) ?? stat(known.items.get(id) ?? {}, "commentCount");
-    return count !== null && Number(count) === 0 && "none";
+    return has_no_comments(id, is_of_it) && "none";
+  }
+
+  function has_no_comments(id, is_of_it) {
+    const count = is_of_it ? exact(text_of(find("comment_count"))) : null;
+    return (count ?? stat(known.items.get(id) ?? {}, "commentCount")) === 0;
   }
 
   async function scroll_comments({ comments, delay }) {
@@ -229,12 +290,15 @@
       const elements = all("comment_text");
       if (!elements.length || elements.length >= Math.min(comments, MAX_COMMENTS)) return;
       let list = elements.at(-1);
-      while (list && !/auto|scroll/.test(getComputedStyle(list).overflowY)) list = list.parentElement;
+      while (list && !can_scroll(list)) list = list.parentElement;
       (list ?? document.scrollingElement).scrollTop = Number.MAX_SAFE_INTEGER;
       const more = () => all("comment_text").length > elements.length && all("comment_text").length;
       if (!(await wait_for(more, delay, QUIET_MS))) return;
     }
   }
+
+  const can_scroll = (element) =>
+    /auto|scroll/.test(getComputedStyle(element).overflowY) && element.scrollHeight > element.clientHeight;
 
   async function open_replies({ delay }) {
     const asked = new Set(); // a button that does nothing is pressed once
@@ -296,6 +360,9 @@
 
   const text_of = (element) => element?.textContent.trim() ?? null;
 
+  const source_of = (element) =>
+    element?.currentSrc || element?.src || element?.querySelector("source")?.src || undefined;
+
   function current_id() {
     const link = text_of(find("link")) ?? "";
     const wrapper = find("player")?.id.match(/[0-9]{5,25}$/)?.[0];
@@ -339,8 +406,11 @@
 
   /** How many replies a comment has: those that are open and those that the buttons promise; "" where none are. */
   function shown_replies(thread) {
-    const promised = all("more_replies", thread).map((button) => Number(button.textContent.match(/\d+/)?.[0] ?? 0));
-    return String(all("reply_text", thread).length + promised.reduce((sum, count) => sum + count, 0) || "");
+    const counts = all("more_replies", thread).map((button) => button.textContent.match(/\d+(?:[.,]\d+)*[KMB]?/i)?.[0]);
+    const promised = counts.filter(Boolean);
+    const rounded = promised.find((count) => exact(count) === null); // "1.2K" stays as it is shown
+    const open = all("reply_text", thread).length;
+    return rounded ?? String(promised.reduce((sum, count) => sum + exact(count), open) || "");
   }
 
   // ---------------------------------------------------------------- what the page knows
@@ -357,9 +427,11 @@
     for (const child of Object.values(node)) harvest(child, depth + 1);
   }
 
-  function harvest_page(page) {
+  const harvest_page = (page) => harvest_scripts((name) => page.getElementById(name)?.textContent);
+
+  function harvest_scripts(script_named) {
     for (const name of PAGE_DATA) {
-      const script = page.getElementById(name)?.textContent ?? "";
+      const script = script_named(name) ?? "";
       attempt(() => harvest(JSON.parse(script)));
       known.web_id ??= script.match(/"wid":"([0-9]+)"/)?.[1] ?? null;
     }
@@ -385,8 +457,8 @@
       });
       return plain_open.apply(this, args);
     };
-    window.fetch = heard_fetch;
-    XMLHttpRequest.prototype.open = heard_open;
+    attempt(() => (window.fetch = heard_fetch)); // a page may forbid it: then only what it shows is to be had
+    attempt(() => (XMLHttpRequest.prototype.open = heard_open));
     return () => {
       active = false; // for the case that somebody has wrapped the wrappers, which then must stay
       if (window.fetch === heard_fetch) window.fetch = plain_fetch;
@@ -400,17 +472,24 @@
     const kind = location.pathname.includes("/photo/") ? "photo" : "video";
     try {
       const response = await fetch(`/@${name}/${kind}/${id}`, { signal: AbortSignal.timeout(longest_ms) });
-      harvest_page(new DOMParser().parseFromString(await response.text(), "text/html"));
+      const source = await response.text();
+      // the site's policy may forbid parsing
+      const page = attempt(() => new DOMParser().parseFromString(source, "text/html"));
+      if (page) harvest_page(page);
+      else harvest_scripts((name) => script_in(source, name));
     } catch (error) {
       console.debug("the video's own page could not be read", error);
     }
   }
 
+  const script_in = (source, name) =>
+    source.match(new RegExp(`<script[^<>]*\\sid="${name}"[^<>]*>(.*?)</script`, "is"))?.[1];
+
   // ---------------------------------------------------------------- the record
 
   /** For each key of a record, how its value is read of a video `v`; what fails or finds nothing costs only itself. */
   const VALUES = {
-    "video-src": (v) => v.videos[0] ?? (v.slides.length ? undefined : v.on_screen),
+    "video-src": (v) => v.videos[0] ?? (v.slides.length ? undefined : v.film),
     "video-srcs": (v) => v.videos,
     "coverphoto-src": (v) => cover_addresses(v)[0],
     "coverphoto-srcs": cover_addresses,
@@ -418,18 +497,18 @@
     "permalink": permalink,
     "web-id": (v) => new URL(permalink(v)).searchParams.get("web_id") ?? known.web_id,
     "id": (v) => v.id,
-    "like-count": (v) => first(text_of(find("likes")), stat(v.item, "diggCount")),
-    "like-count-exact": (v) => stat(v.item, "diggCount") ?? exact(text_of(find("likes"))),
-    "comment-count": (v) => first(text_of(find("comment_count")), stat(v.item, "commentCount")),
-    "comment-count-exact": (v) => stat(v.item, "commentCount") ?? exact(text_of(find("comment_count"))),
+    "like-count": (v) => told(v, "likes", stat(v.item, "diggCount")),
+    "like-count-exact": (v) => stat(v.item, "diggCount") ?? exact(told(v, "likes")),
+    "comment-count": (v) => told(v, "comment_count", stat(v.item, "commentCount")),
+    "comment-count-exact": (v) => stat(v.item, "commentCount") ?? exact(told(v, "comment_count")),
     "play-count": (v) => stat(v.item, "playCount"),
     "share-count": (v) => stat(v.item, "shareCount"),
     "creator-username": (v) => at_sign(username(v)),
-    "creator-nickname": (v) => first(nickname_and_time()[0], v.item.author?.nickname, v.item.nickname),
-    "time-posted": (v) => first(nickname_and_time()[1], posted(v)?.slice(0, 10)),
+    "creator-nickname": (v) => first(nickname_and_time(v)[0], v.item.author?.nickname, v.item.nickname),
+    "time-posted": (v) => first(nickname_and_time(v)[1], posted(v)?.slice(0, 10)),
     "time-posted-iso": posted,
-    "music-title": ({ item }) => first(text_of(find("music")), music_title(item.music)),
-    "music-src": ({ item }) => first(find("music")?.href, music_link(item.music)),
+    "music-title": (v) => told(v, "music", music_title(v.item.music)),
+    "music-src": (v) => first(v.is_trusted ? find("music")?.href : null, music_link(v.item.music)),
     "description": description,
     "hashtags": hashtags,
     "captions": captions,
@@ -439,16 +518,31 @@
 
   function make_record(id, before, settings) {
     const item = known.items.get(id) ?? {};
-    const video = find("video");
-    const on_screen = video?.currentSrc || video?.src || video?.querySelector("source")?.src || undefined;
-    const slides = attempt(() => slide_addresses(item)) ?? [];
-    const v = { id, item, before, settings, video, on_screen, slides, videos: links(play_addresses(id), on_screen) };
+    const v = { id, item, before, settings, is_trusted: is_trusted(id, before) };
+    v.slides = attempt(() => slide_addresses(v)) ?? [];
+    const addresses = play_addresses(id);
+    v.film = on_screen(v, player_of(id)?.querySelector("video") ?? find("video"), addresses.length > 0);
+    v.videos = links(addresses, v.film);
     const record = {};
     for (const [key, read] of Object.entries(VALUES)) record[key] = attempt(() => read(v)) ?? null;
-    const none_expected = slides.length ? ["video-src"] : [];
+    const none_expected = v.slides.length ? ["video-src"] : [];
     record.missing = Object.keys(record).filter((key) => record[key] === null && !none_expected.includes(key));
     for (const key of LISTS) record[key] ??= [];
     return record;
+  }
+
+  /** What the panel says there, if it is this video's; data comes first where the panel says what it said before. */
+  function told({ is_trusted, before }, name, of_data = null) {
+    const text = is_trusted ? text_of(find(name)) : null;
+    return text === before.values[name] ? first(of_data, text) : first(text, of_data);
+  }
+
+  /** An element's address if it is this video's: in its player, or else new on the screen and nothing better known. */
+  function on_screen({ id, before, is_trusted }, element, is_known) {
+    const source = source_of(element);
+    if (player_of(id)?.contains(element)) return source;
+    const is_of_another = element?.closest(SELECTORS.player.join());
+    return is_trusted && !is_known && !is_of_another && !before.screen.has(source) ? source : undefined;
   }
 
   const links = (...values) => [...new Set(values.flat(3).filter((v) => typeof v === "string" && /^https?:/i.test(v)))];
@@ -461,18 +555,18 @@
     return links(video.playAddr, video.PlayAddrStruct?.UrlList, by_rate, video.downloadAddr);
   }
 
-  function slide_addresses({ imagePost, video }) {
+  function slide_addresses({ item: { imagePost, video }, ...v }) {
     const of_data = (imagePost?.images ?? []).map((image) => links(image.imageURL?.urlList)[0]);
     const is_film = !location.pathname.includes("/photo/") && (video || find("video")); // the feed may be slides too
-    return links(of_data.length || is_film ? of_data : all("slides").map((image) => image.currentSrc || image.src));
+    return links(of_data.length || is_film ? of_data : all("slides").map((image) => on_screen(v, image)));
   }
 
-  function cover_addresses({ item, slides, video }) {
-    const { originCover, cover, dynamicCover, zoomCover } = item.video ?? {};
-    const of_post = item.imagePost?.cover?.imageURL?.urlList;
-    const image = find("cover");
-    const on_page = [image?.currentSrc || image?.src, video?.poster, slides[0]];
-    const found = links(originCover, cover, of_post, on_page, Object.values(zoomCover ?? {}), dynamicCover);
+  function cover_addresses(v) {
+    const { originCover, cover, dynamicCover, zoomCover } = v.item.video ?? {};
+    const of_data = links(originCover, cover, v.item.imagePost?.cover?.imageURL?.urlList);
+    const rest = links(v.slides[0], Object.values(zoomCover ?? {}), dynamicCover);
+    const poster = player_of(v.id)?.querySelector("video")?.poster;
+    const found = links(of_data, on_screen(v, find("cover"), of_data.length > 0), poster, rest);
     return found.length ? found : undefined;
   }
 
@@ -482,14 +576,14 @@
     return given.find((link) => link.startsWith(`${SITE}/`) && link.match(ID_IN_LINK)?.[1] === id) ?? made;
   }
 
-  function username({ item }) {
+  function username({ item, is_trusted }) {
     const of_data = typeof item.author === "string" ? item.author : item.author?.uniqueId;
     const of_address = location.pathname.match(/\/@([^/]+)/)?.[1];
-    return first(text_of(find("username")), of_data, of_address && decodeURIComponent(of_address));
+    return first(is_trusted ? text_of(find("username")) : null, of_data, of_address && decodeURIComponent(of_address));
   }
 
-  function nickname_and_time() {
-    const parts = text_of(find("nickname_and_time"))?.split("·") ?? [];
+  function nickname_and_time({ is_trusted }) {
+    const parts = (is_trusted ? text_of(find("nickname_and_time")) : null)?.split("·") ?? [];
     const time = parts.length > 1 ? parts.pop().trim() : undefined;
     return [parts.length ? parts.join("·").trim() : undefined, time];
   }
@@ -498,8 +592,8 @@
     return iso_time(item.createTime) ?? iso_time(Number(BigInt(id) >> 32n)); // an id's upper half is its second
   }
 
-  function description({ item }) {
-    return first(text_of(find("description")), item.desc);
+  function description({ item, is_trusted }) {
+    return first(item.desc, is_trusted ? text_of(find("description")) : null);
   }
 
   function hashtags(v) {
@@ -527,11 +621,12 @@
   }
 
   /** The comments as the page shows them, each with what its data adds, then those that are only in the data. */
-  function comments({ id, item, before, settings }) {
-    const key = (handle, text) => `${handle}\n${String(text).replace(/\s+/g, "")}`;
+  function comments({ id, before, settings, is_trusted }) {
+    const in_link = (handle) => String(handle).split(/[/?#]/)[0]; // what a link to them can hold of a handle
+    const key = (handle, text) => `${in_link(handle)}\n${String(text).replace(/\s+/g, "")}`;
     const answered = [...(known.comments.get(id)?.values() ?? [])];
     const unseen = new Map(answered.map((data) => [key(data.user?.unique_id, data.text), data]));
-    const seen = shown().first_comment === before.first_comment ? [] : shown_comments(); // else the video's before
+    const seen = is_trusted && has_new_comments(before) ? shown_comments() : []; // else the video's before
     const found = seen.map((comment) => {
       const data = unseen.get(key(comment.handle, comment.text)) ?? {};
       unseen.delete(key(comment.handle, comment.text));
@@ -540,8 +635,7 @@
     const is_reply = (data) => !["0", ""].includes(String(data.reply_id ?? ""));
     const wanted = [...unseen.values()].filter((data) => settings.replies || !is_reply(data));
     found.push(...wanted.map((data) => comment_record({}, data)));
-    const none = Number(text_of(find("comment_count")) ?? stat(item, "commentCount") ?? NaN) === 0;
-    return found.length || none ? found.slice(0, MAX_COMMENTS) : undefined;
+    return found.length || has_no_comments(id, is_trusted) ? found.slice(0, MAX_COMMENTS) : undefined;
   }
 
   function comment_record({ handle, text, likes, time, replies }, data) {
@@ -561,7 +655,9 @@
 
   const at_sign = (name) => (name ? `@${name.replace(/^@/, "")}` : name); // as the script of 2022 wrote names
   const whole = (value) => (/^[0-9]+$/.test(String(value ?? "")) ? Number(value) : null);
-  const exact = (shown_count) => whole(shown_count?.replaceAll(",", "")); // "1,234" is exact, "20.2K" is not
+
+  /** "1,234" is exact; "20.2K" is not, and "12,3" no count of this language. */
+  const exact = (count) => (/^\d{1,3}(,\d{3})+$|^\d+$/.test(count ?? "") ? whole(count.replaceAll(",", "")) : null);
   const stat = (item, name) => whole(item.stats?.[name]) ?? whole(item.statsV2?.[name]);
 
   function iso_time(unix_s) {
@@ -612,6 +708,8 @@
 
   /** One key a record, so that a full store costs the records that no longer fit and none that it has. */
   function keep(record, number) {
+    const last = kept_keys().findLast((key) => ID.test(key.slice(STORE.length)))?.slice(STORE.length);
+    number = Math.max(number, Number(last ?? 0) + 1); // after a reload there may be gaps: never write over a record
     try {
       sessionStorage.setItem(STORE + String(number).padStart(8, "0"), JSON.stringify(record));
     } catch (error) {

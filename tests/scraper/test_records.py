@@ -9,7 +9,9 @@ SCRAPED_AT = 1669964598.434  # 2022-12-02T07:03:18Z
 @pytest.mark.parametrize(
     ("shown", "count"),
     [("20.2K", 20_200), ("1.1M", 1_100_000), ("2B", 2_000_000_000), ("1,234", 1234), ("0", 0), ("873", 873)]
-    + [(shown, None) for shown in ("", "Like", "K", "1.2.3K", "-5", "٣", "12 K 4")],
+    + [(shown, None) for shown in ("", "Like", "K", "1.2.3K", "-5", "٣", "12 K 4")]
+    + [("1,234,567", 1_234_567), ("3.4 M", 3_400_000), ("1.234K", 1234)]
+    + [(shown, None) for shown in ("12,3K", "1.234", "3,4 M", "1,2", "1,234K", "1234,567")],  # other languages' counts
 )
 def test_counts_as_shown_become_integers(shown: str, count: int | None) -> None:
     assert parse_count(shown) == count

@@ -308,7 +308,139 @@ def test_a_panel_that_is_drawn_late_is_waited_for_even_where_no_comments_are(ope
     assert [record["description"] for record in scrape(open_site(Site(clips)), 3)] == ["clip 0", "clip 1", "clip 2"]
 
 
+LATE_PARTS = """() => {
+  const draw = show;
+  show = async (index) => {
+    const old = Object.fromEntries(["browse-video-desc", "browse-like-count", "browse-comment-count"].map(
+      (mark) => [mark, app.querySelector(`[data-e2e="${mark}"]`).textContent]));
+    await draw(index);
+    for (const [mark, text] of Object.entries(old)) {
+      const element = app.querySelector(`[data-e2e="${mark}"]`);
+      const own = element.textContent;
+      element.textContent = text;
+      setTimeout(() => { element.textContent = own; }, 500);
+    }
+  };
+}"""
+
+
+def test_a_panel_that_comes_too_late_is_not_taken_and_the_data_speaks_instead(open_site: Open) -> None:
+    clips = [replace(clip, name=f"maker{n}") for n, clip in enumerate(numbered(2, panel_after_ms=2500))]
+    for look_up in (True, False):
+        page = open_site(Site(clips))
+        expect(page.get_by_text("about 0")).to_be_visible()
+        record = scrape(page, 2, delay=IN_VAIN, look_up=look_up)[1]
+        assert record["id"] == clips[1].id
+        assert record["creator-username"] == "@maker1"
+        assert record["description"] == ("clip 1" if look_up else None)
+        assert (record["comments"], "comments" in record["missing"]) == ([], True)
+        assert ("description" in record["missing"]) is not look_up
+        assert not record["video-src"] or clips[1].id in record["video-src"]
+
+
+def test_a_panel_drawn_in_two_steps_is_waited_for(open_site: Open) -> None:
+    clips = [replace(clip, likes=100 + n) for n, clip in enumerate(numbered(3))]
+    page = open_site(Site(clips))
+    page.evaluate(LATE_PARTS)
+    records = scrape(page, 3, look_up=False)
+    assert [(record["description"], record["like-count"]) for record in records] == [
+        (f"clip {n}", str(100 + n)) for n in range(3)
+    ]
+
+
+def test_a_film_and_a_cover_outside_the_videos_player_are_taken_only_when_new(open_site: Open) -> None:
+    page = open_site(Site(numbered(2, blob=False), page_data="none"))
+    page.evaluate(
+        """() => {
+          const draw = player;
+          const old = [app.querySelector("video").src, app.querySelector(".ImgPoster").src];
+          player = (clip) => {
+            const box = draw(clip);
+            [box.querySelector("video").src, box.querySelector(".ImgPoster").src] = old;
+            box.querySelector("video").parentElement.id = "";
+            return box;
+          };
+        }"""
+    )
+    record = scrape(page, 2, look_up=False)[1]
+    assert (record["video-src"], record["video-srcs"], record["coverphoto-srcs"]) == (None, [], [])
+    assert {"video-src", "coverphoto-src"} <= set(record["missing"])
+
+
+def test_equal_first_comments_of_two_videos_are_both_taken_at_once(open_site: Open) -> None:
+    clips = [Clip(n, remarks=(Remark("first"), Remark(f"more {n}")), remarks_after_ms=200) for n in range(3)]
+    records = scrape(open_site(Site(clips)), 3)
+    assert [texts(record) for record in records] == [["first", f"more {n}"] for n in range(3)]
+
+
+def test_an_old_comment_whose_likes_change_stays_an_old_one(open_site: Open) -> None:
+    page = open_site(Site(numbered(2, remarks_after_ms=1000), leaves_comments=True))
+    page.evaluate(
+        """() => {
+          const load = load_comments;
+          const mark = '[data-e2e="comment-like-count"]';
+          load_comments = (clip, list) => {
+            setTimeout(() => { for (const likes of list.querySelectorAll(mark)) likes.textContent = "4"; }, 200);
+            return load(clip, list);
+          };
+        }"""
+    )
+    assert [texts(record)[0] for record in scrape(page, 2)] == ["about 0", "about 1"]
+
+
+def test_an_empty_comment_counter_does_not_mean_no_comments(open_site: Open) -> None:
+    page = open_site(Site([Clip(1, remarks_after_ms=900)], page_data="none"))
+    page.evaluate("""() => { app.querySelector('[data-e2e="browse-comment-count"]').textContent = ""; }""")
+    assert texts(extract(page, look_up=False)) == ["first", "so bright"]
+
+
+def test_comments_heard_before_they_are_drawn_are_still_scrolled_in_the_right_box(open_site: Open) -> None:
+    remarks = tuple(Remark(f"remark {n}") for n in range(50))
+    page = open_site(Site([Clip(0), Clip(1, remarks=remarks)], page_size=10, transport="fetch"))
+    page.evaluate(
+        """() => {
+          const ask = request;
+          request = async (address) => {
+            const answer = await ask(address);
+            if (address.includes("comment")) await wait(400);
+            return answer;
+          };
+          const sheet = document.head.appendChild(document.createElement("style"));
+          sheet.textContent = ".DivCommentItem { overflow-x: hidden }";
+        }"""
+    )
+    assert len(scrape(page, 2, comments=35, delay=2000)[1]["comments"]) == 40
+
+
+def test_replies_over_a_thousand_are_counted_whole(open_site: Open) -> None:
+    page = open_site(Site([Clip(1, remarks=(Remark("first", replies=(Remark("no"),)),))]))
+    found = []
+    for shown in ("View 1,234 replies", "View 1.2K replies"):
+        page.get_by_text(re.compile("^View")).evaluate("(more, shown) => { more.textContent = shown; }", shown)
+        (comment,) = extract(page)["comments"]
+        found.append((comment["replies-count"], comment["replies-count-exact"]))
+    assert found == [("1234", 1234), ("1.2K", None)]
+
+
+def test_a_page_that_forbids_parsing_is_still_looked_up(open_site: Open) -> None:
+    site = Site(numbered(2))
+    page = open_site(site)
+    page.evaluate("() => { DOMParser.prototype.parseFromString = () => { throw new TypeError('TrustedHTML'); }; }")
+    assert scrape(page, 2)[1]["video-src"] == site.clips[1].play_address
+
+
 # ---- the feed
+
+
+def test_a_swallowed_click_is_repeated_and_a_feed_that_ended_can_be_gone_on_with(open_site: Open) -> None:
+    page = open_site(Site(numbered(3)))
+    page.evaluate("() => { const draw = show; let n = 0; show = (i) => { if (n++ % 2) return draw(i); }; }")
+    assert len(scrape(page, 3, delay=IN_VAIN)) == 3
+    page = open_site(Site(numbered(3)))
+    page.evaluate("() => { window.draw = show; show = () => {}; }")
+    assert len(scrape(page, 3, delay=IN_VAIN)) == 1
+    page.evaluate("() => { show = window.draw; }")
+    assert [record["description"] for record in scrape(page, 3)] == ["clip 0", "clip 1", "clip 2"]
 
 
 @pytest.mark.parametrize("end", ["disabled", "none", "stays"])
@@ -461,6 +593,30 @@ def test_a_full_store_ends_nothing_and_hands_over_a_file_at_once(open_site: Open
     assert len(json.loads((tmp_path / "part.json").read_text())) == 1
 
 
+def test_a_record_that_did_not_fit_costs_no_other_record_after_a_reload(open_site: Open) -> None:
+    page = open_site(Site(numbered(6)))
+    page.evaluate(
+        """() => {
+          const set = Storage.prototype.setItem;
+          Storage.prototype.setItem = function (key, value) {
+            if (key.endsWith("02")) throw new DOMException("full", "QuotaExceededError");
+            return set.call(this, key, value);
+          };
+        }"""
+    )
+    page.evaluate("(o) => { window.going = scrape_tiktoks(6, o); }", QUICK | {"pause": 300})
+    expect(page.get_by_role("status")).to_contain_text("3 of 6")
+    page.evaluate("() => { stop_scraping(); return window.going; }")
+    numbers = "Object.keys(sessionStorage).filter((key) => /[0-9]$/.test(key)).sort()"
+    kept = f"{numbers}.map((key) => JSON.parse(sessionStorage[key]).description)"
+    before = page.evaluate(kept)
+    assert before[:2] == ["clip 0", "clip 2"]
+    page.reload()
+    page.evaluate(SCRIPT)
+    scrape(page, len(before) + 1)
+    assert page.evaluate(kept) == [*before, f"clip {len(before) + 1}"]
+
+
 def test_the_file_is_the_result_and_is_imported_whole(open_site: Open, tmp_path: Path) -> None:
     slides = ("https://p16.example/1.webp", "https://p16.example/2.webp")
     site = Site(
@@ -524,6 +680,21 @@ def test_a_misspelt_option_and_a_wrong_number_are_named(open_site: Open) -> None
         page.evaluate("scrape_tiktoks(3, {dealy: 2000})")
     with pytest.raises(Exception, match="how many"):
         page.evaluate("scrape_tiktoks()")
+    for options in ("{delay: -1}", "{delay: NaN}", "{delay: '4s'}", "{replies: 1}"):
+        with pytest.raises(Exception, match="please"):
+            page.evaluate(f"scrape_tiktoks(1, {options})")
+
+
+def test_a_delay_too_long_for_a_timer_is_still_a_long_one(open_site: Open) -> None:
+    page = open_site(Site(numbered(1, remarks_after_ms=600)))
+    assert texts(page.evaluate("scrape_tiktoks(1, {delay: Infinity, save: false})")[0]) == ["about 0", "more of 0"]
+
+
+def test_a_page_whose_fetch_cannot_be_replaced_is_scraped_all_the_same(open_site: Open) -> None:
+    page = open_site(Site(numbered(2)))
+    page.evaluate("() => { const own = fetch; Object.defineProperty(window, 'fetch', { get: () => own }); }")
+    assert len(scrape(page, 2)) == 2
+    page.evaluate("clear_batch()")
 
 
 def test_the_bookmarklet_in_docs_is_that_of_the_script_as_it_is() -> None:
