@@ -31,6 +31,12 @@ Outcome = Literal["new", "updated", "unchanged"]
 
 TEXT_OF_STAGE: dict[Stage, TextKind] = {"ocr": "cover", "transcribe": "transcript"}
 STAGE_OF_TEXT: dict[TextKind, Stage] = {"cover": "ocr", "transcript": "transcribe"}
+READ_BY: dict[MediaKind, tuple[Stage, ...]] = {
+    "cover": ("ocr",),
+    "slide": ("ocr",),
+    "video": ("ocr", "transcribe"),
+    "caption": (),  # it is a text already
+}
 IMPORTED = "imported"  # the engine name of texts that came with a record instead of being made here
 CAPTIONS = "captions"  # of transcripts that came as captions; their model is the site's word for how they were made
 HAND = "hand"  # of texts that a person wrote or corrected: nothing else replaces them
@@ -290,8 +296,7 @@ class Catalog(Ledger):
                 self.drop_file(*key)
             if old and old["sha256"] == content:
                 return False
-            stages: list[Stage] = ["transcribe", "ocr"] if kind == "video" else ["ocr"]
-            for stage in stages:
+            for stage in READ_BY[kind]:
                 text = self._db.execute(
                     "SELECT text, engine FROM texts WHERE video_id = ? AND kind = ?", (video_id, TEXT_OF_STAGE[stage])
                 ).fetchone()

@@ -4,7 +4,6 @@ Links that are dead are got afresh from the video's own page, which also fills i
 Worker threads wait for servers, the caller's thread alone writes to the catalogue.
 """
 
-import errno
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,7 +14,7 @@ from typing import Literal
 from ingest.catalog import CAPTIONS, CatalogError, Entry, Segment, Text
 from ingest.files import Place, missing
 from ingest.merging import merge
-from ingest.outcomes import StageRun
+from ingest.outcomes import DISK, StageRun
 from ingest.settings import Settings
 from scraper import afresh, captions, readers
 from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
@@ -23,7 +22,6 @@ from scraper.records import Caption, Video
 
 FETCHES = 16  # videos at once: enough to hide the waiting; a host is asked for a few files at a time (see Fetcher)
 PAGES = 2  # pages asked for fresh links at once: each is a process, and the site turns eager visitors away
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what no other item would escape
 MAX_TRACKS = 3  # caption tracks tried for a video
 TRANSLATED = "MT"  # the site's word for captions that a machine translated: not what is said
 
@@ -82,9 +80,9 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
     """Write down what became of a video."""
     try:
         fetched = job.result()
-    except OSError:  # the disk
-        raise
     except Exception as unforeseen:  # what a hostile answer brings out in a library: its own item's failure
+        if isinstance(unforeseen, OSError) and unforeseen.errno in DISK:
+            raise
         run.fail(video_id, f"{type(unforeseen).__name__}: {unforeseen}")
         return
     catalog = run.catalog

@@ -16,9 +16,7 @@ from ingest.settings import Settings
 from ingest.workers import each
 
 DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
-HEAR_LIMIT_S = (
-    3_600.0  # of computing for one video; an hour of talk takes a slow machine half of that with whisper-base
-)
+HEAR_LIMIT_S = 3_600.0  # of computing for one video; an hour of talk takes whisper-base half of that on a slow machine
 FOLDER = ".hearing-"  # where samples wait, in the data folder
 RULES = 1  # counts up when the hearing changes so that texts made before are worth making anew
 

@@ -14,6 +14,7 @@ from ingest.files import FRAME, GONE, missing
 from ingest.ledger import MAX_ERROR_CHARS
 from ingest.workers import WorkerError
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what no other item would escape
 LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
 
 
@@ -88,7 +89,7 @@ class StageRun:
 
         if isinstance(error, NoStream):
             self.absent(video_id)
-        elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        elif isinstance(error, OSError) and error.errno in DISK:
             raise error
         elif isinstance(error, MediaError | WorkerError):
             self.fail(video_id, str(error), engine)

@@ -231,6 +231,13 @@ def test_the_same_file_again_makes_nothing_due_and_another_content_does(catalog:
     assert state(catalog, "ocr") == "due"
 
 
+def test_a_caption_file_makes_nothing_due(catalog: Catalog) -> None:
+    catalog.put_video(video())
+    catalog.put_text(ID, "cover", Text("x", "tesseract"))
+    assert catalog.put_media(ID, "caption", media_file(catalog, b"WEBVTT", "caption_01.vtt"), "imported")
+    assert (state(catalog, "ocr"), state(catalog, "transcribe")) == ("done", "absent")
+
+
 def test_an_imported_text_never_replaces_one_made_here(catalog: Catalog) -> None:
     catalog.put_video(video())
     assert catalog.import_text(ID, "cover", "first")
