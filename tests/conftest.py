@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from scraper import connect
+from tests.scraper.faulty import Faulty
+
 for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")]:
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # the user's own settings are none of the tests'
         del os.environ[name]
@@ -47,3 +50,20 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Faulty]:
+    with Faulty() as faulty:
+        yield faulty
+
+
+@pytest.fixture
+def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+    """The faulty server, trusted, with nothing asked yet."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
+    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    serving.asked.clear()
+    serving.dialled.clear()
+    serving.most_at_once = serving.edges = 0
+    return serving

@@ -18,7 +18,7 @@ from ingest.imports import import_source
 from ingest.outcomes import StageReport
 from ingest.pipeline import run_stage
 from ingest.settings import Settings
-from scraper import afresh, connect
+from scraper import afresh
 from scraper.download import DEADLINE_S, FAILURES, HOSTS, MAX_BYTES, PER_HOST
 from scraper.failures import DEAD
 from scraper.records import Caption, Video
@@ -33,21 +33,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "download.md"
 HERE = Settings(download_hosts="localhost, 169.254.169.254 nobody.invalid", download_local=True)
 VTT = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.500\ngood morning\n\n00:00:04.000 --> 00:00:05.000\nand good night\n"
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Faulty]:
-    with Faulty() as faulty:
-        yield faulty
-
-
-@pytest.fixture
-def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
-    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
-    serving.asked.clear()
-    serving.most_at_once = 0
-    return serving
 
 
 @pytest.fixture

@@ -20,21 +20,6 @@ COVER = "https://v16.tiktokcdn.com/cover"
 Names = dict[str, Callable[[], list[str]]]
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Faulty]:
-    with Faulty() as faulty:
-        yield faulty
-
-
-@pytest.fixture
-def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
-    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
-    serving.asked.clear()
-    serving.dialled.clear()
-    return serving
-
-
 def word(folder: Path, link: str = COVER, rules: Rules | None = None) -> str:
     with pytest.raises(DownloadError) as raised:
         Fetcher(rules or Rules()).fetch([link], folder / "cover", "cover")

@@ -7,32 +7,15 @@ import resource
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from scraper import connect, download, failures
+from scraper import download, failures
 from scraper.download import FAILURES, DownloadError, Fetcher, Link, Rules, sweep
 from tests.scraper.faults import GOOD, RECOVERING, picture, video
 from tests.scraper.faulty import FAULTS, QUICK_S, Faulty, quick
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Faulty]:
-    with Faulty() as faulty:
-        yield faulty
-
-
-@pytest.fixture
-def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
-    """The server, trusted, with nothing asked yet."""
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
-    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
-    serving.asked.clear()
-    serving.most_at_once = serving.edges = 0
-    return serving
 
 
 def get(server: Faulty, target: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:
