@@ -274,6 +274,9 @@ def _run_stages(
     from ingest.outcomes import StageReport
     from ingest.pipeline import run_stage
 
+    if report_file and not report_file.parent.is_dir():  # better told now than after hours
+        raise typer.BadParameter(f"there is no folder {report_file.parent}", param_hint="--report")
+
     def show(report: StageReport) -> None:
         counts = [f"{report.done} done", f"{report.failed} failed", f"{report.absent} absent"]
         waiting = [f"{report.waiting} waiting for their download"] if report.waiting else []
@@ -281,15 +284,21 @@ def _run_stages(
         print(f"{report.stage}: {', '.join(counts + waiting)}{hint}", flush=True)
 
     with _errors(), Catalog(_data(data)) as catalog:
-        reports = []
-        for stage in stages:
-            report = run_stage(catalog, stage, settings, progress=not quiet, processes=processes, batch=batch)
-            reports.append(report)
-            if not as_json:
-                show(report)
-        made = {report.stage: report.as_dict() for report in reports}
-        if report_file:
-            report_file.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        made: dict[str, Any] = {}
+        try:
+            for stage in stages:
+                report = StageReport(stage)
+                try:
+                    run_stage(
+                        catalog, stage, settings, progress=not quiet, processes=processes, batch=batch, report=report
+                    )
+                finally:
+                    made[stage] = report.as_dict()
+                if not as_json:
+                    show(report)
+        finally:  # a run that is stopped tells what it has done too
+            if report_file:
+                report_file.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         if as_json:
             print(json.dumps(made, ensure_ascii=False))
 

@@ -357,15 +357,18 @@ class Catalog(Ledger):
                 self._set(video_id, STAGE_OF_TEXT[kind], "failed", "unreadable where the text was imported from")
         return True
 
-    def outdate(self, stage: Stage, recipe: str) -> int:
-        """Make those texts of a stage due again that were made here by another recipe; returns how many."""
-        with self.transaction():
-            return self._db.execute(
-                "UPDATE ledger SET state = 'due' WHERE stage = ? AND state IN ('done', 'failed') AND video_id IN"
-                " (SELECT video_id FROM texts WHERE kind = ? AND recipe != ?"
-                " AND engine NOT IN (SELECT value FROM json_each(?)))",
-                (stage, TEXT_OF_STAGE[stage], recipe, json.dumps(GIVEN)),
-            ).rowcount
+    def outdated(self, stage: Stage, recipes: Sequence[str]) -> list[str]:
+        """The ids whose text of a stage was made, or tried, here by none of `recipes`.
+
+        Their lines stay as they are until the text is made anew: a setting that is taken back costs nothing.
+        """
+        rows = self._db.execute(
+            "SELECT video_id FROM ledger JOIN texts USING (video_id)"
+            " WHERE stage = ? AND kind = ? AND state IN ('done', 'failed')"
+            " AND recipe NOT IN (SELECT value FROM json_each(?)) AND engine NOT IN (SELECT value FROM json_each(?))",
+            (stage, TEXT_OF_STAGE[stage], json.dumps(recipes), json.dumps(GIVEN)),
+        )
+        return [row["video_id"] for row in rows]
 
     def forget_text(self, video_id: str, kind: TextKind) -> bool:
         """Drop a text, whoever made it, and make its stage due; returns whether there was one."""

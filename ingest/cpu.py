@@ -1,6 +1,28 @@
-"""What torch may do on this machine's processor: how many threads, and whether in bf16."""
+"""What torch may compute on: which device, how many threads of the processor, and whether in bf16."""
 
 import os
+from typing import Literal
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class DeviceError(Exception):
+    """A device is not there; the message says which are."""
+
+
+def usable(device: Device) -> Literal["cpu", "cuda", "mps"]:
+    """The device itself, or of "auto" the fastest that is there: CUDA, else Apple's MPS, else the processor.
+
+    Raises:
+        DeviceError: it is not there, or this torch was built without it.
+    """
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    found = [name for name, is_there in there.items() if is_there]
+    if device != "auto" and device not in found:
+        raise DeviceError(f"torch cannot compute on {device!r} here, only on {', '.join(found)}")
+    return device if device != "auto" else found[0]  # type: ignore[return-value]
 
 
 def obey_thread_limit() -> None:

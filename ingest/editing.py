@@ -20,7 +20,7 @@ def to_lines(text: Text | None) -> str:
     rest = [line for line in (text.text or "").splitlines() if line not in timed]
     if text.segments and len(rest) == 1:  # a transcript is one line of all its segments
         rest = rest if rest[0] != " ".join(segment.text for segment in text.segments) else []
-    shown = [f"[{_shown(part.start_s)} - {_shown(part.end_s)}] {part.text}" for part in text.segments]
+    shown = [f"[{_shown(part.start_s)} - {_shown(part.end_s)}] {' '.join(part.text.split())}" for part in text.segments]
     return "\n".join([*rest, *shown]) + "\n"
 
 
@@ -43,7 +43,8 @@ def from_lines(lines: str, kind: TextKind) -> Text:
             segments.append(Segment(start_s, end_s, line))
         said.append(line)
     segments.sort(key=lambda segment: segment.start_s)
-    return Text((" " if kind == "transcript" else "\n").join(said), HAND, segments=segments)
+    one_line = kind == "transcript" and len(segments) in (0, len(said))  # else lines without times would be lost in it
+    return Text((" " if one_line else "\n").join(said), HAND, segments=segments)
 
 
 def _shown(seconds: float) -> str:

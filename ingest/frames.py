@@ -6,16 +6,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 from PIL import Image
 
-from ingest.media import BLANK_STDDEV, MediaError, NoStream, broken, check_pixels, open_container, upright
+from ingest.media import BLANK_STDDEV, MediaError, NoStream, broken, check_pixels, decodable, open_container, upright
 
 STEP_S = 1.0  # between frames that are looked at: words that are to be read stay longer
 EVERY_FRAME_S = 180.0  # up to this length every frame is decoded (5 s of work); longer videos give their key frames
 MAX_LOOKED_AT = 600  # frames of one video; of what is longer, the beginning
 MAX_FRAMES = 8  # given of one video: each costs Tesseract a third of a second
+LARGEST = (2560, 2560)  # px that a frame is kept in: engines look at no more
 LOOK = (216, 384)  # pixels that a frame is compared in: words one reads on a phone are still some of them high ...
 CELL = 12  # ... and in square cells of so many, small enough for one word to stand out
 CHANGED = 24.0  # levels of 255 by which the mean or the contrast of a cell differs when something else is shown there
@@ -40,6 +40,8 @@ def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
         MediaError: no frame of it can be read.
     """
     found: list[Frame] = []
+    numbers: list[int] = []  # of those in `found`, among all that differ
+    count, every = 0, 1  # each so many-th of all that differ is kept, and the last: hundreds would fill the memory
     last: NDArray[np.float32] | None = None
     seen = 0
     try:
@@ -51,9 +53,17 @@ def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
                 continue
             if last is not None and np.abs(now - last).max() <= CHANGED:
                 found[-1] = Frame(found[-1].start_s, time_s, found[-1].image)
-            else:
-                found.append(Frame(time_s, time_s, image))
-                last = now
+                continue
+            if numbers and numbers[-1] % every:
+                found.pop()
+                numbers.pop()
+            if len(found) > 2 * limit:
+                every *= 2
+                found, numbers = found[::2], numbers[::2]
+            image.thumbnail(LARGEST)
+            found.append(Frame(time_s, time_s, image))
+            numbers.append(count)
+            count, last = count + 1, now
     except (av.FFmpegError, OSError, ValueError, UnicodeError) as error:
         if not seen:
             raise broken(error) from error
@@ -61,7 +71,8 @@ def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
         raise MediaError("no frame of the video can be read")
     if len(found) <= limit:
         return found
-    return [found[round(place * (len(found) - 1) / max(1, limit - 1))] for place in range(limit)]
+    step = numbers[-1] / max(1, limit - 1)
+    return [found[_nearest(numbers, place * step)] for place in range(limit)]
 
 
 def fingerprint(image: Image.Image) -> NDArray[np.float32]:
@@ -75,6 +86,10 @@ def fingerprint(image: Image.Image) -> NDArray[np.float32]:
     return np.stack([cells.mean(axis=(1, 3)), cells.std(axis=(1, 3))])
 
 
+def _nearest(numbers: list[int], wanted: float) -> int:
+    return min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
+
+
 def _looked_at(path: Path) -> Iterator[tuple[float, Image.Image]]:
     """Frames about STEP_S apart with their seconds on the video's own timeline."""
     with open_container(path) as container:
@@ -86,7 +101,7 @@ def _looked_at(path: Path) -> Iterator[tuple[float, Image.Image]]:
         if (container.duration or 0) / av.time_base > EVERY_FRAME_S:
             stream.codec_context.skip_frame = "NONKEY"
         next_s, count = 0.0, 0
-        for frame in _decodable(container, stream):
+        for frame in decodable(container, stream):
             time_s = max(0.0, (frame.time or 0.0) - start_s)
             if time_s < next_s:
                 continue
@@ -95,12 +110,3 @@ def _looked_at(path: Path) -> Iterator[tuple[float, Image.Image]]:
             next_s, count = time_s + STEP_S, count + 1
             if count >= MAX_LOOKED_AT:
                 return
-
-
-def _decodable(container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """The frames of a track, without those whose data are damaged."""
-    for packet in container.demux(stream):
-        try:
-            yield from stream.decode(packet)
-        except av.InvalidDataError:
-            continue

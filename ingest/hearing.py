@@ -1,13 +1,14 @@
 """The transcribe stage: the sound of videos -> what is said in them, with its seconds."""
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ingest.catalog import Text
 from ingest.files import check_there
@@ -15,15 +16,19 @@ from ingest.outcomes import StageRun
 from ingest.settings import Settings
 from ingest.workers import each
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
-HEAR_LIMIT_S = 3_600.0  # of computing for one video; an hour of talk takes whisper-base half of that on a slow machine
+HEAR_LIMIT_S = 3_600.0  # of computing for a video of up to an hour; whisper-base takes half of that on slow machines
 FOLDER = ".hearing-"  # where samples wait, in the data folder
 RULES = 1  # counts up when the hearing changes so that texts made before are worth making anew
 
 
-def recipe(settings: Settings) -> str:
+def recipes(settings: Settings) -> tuple[str]:
     """What a transcript depends on besides the sound."""
-    return f"{settings.whisper} languages={settings.speech_languages or 'all'} rules={RULES}"
+    return (f"{settings.whisper} languages={settings.speech_languages or 'all'} rules={RULES}",)
 
 
 def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
@@ -31,6 +36,7 @@ def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -
 
     Raises:
         ingest.weights.WeightsError: Whisper's weights are not to be had.
+        ingest.cpu.DeviceError: what it is to compute on is not there.
     """
     unreadable = Text(None, "whisper", recipe=run.recipe)
 
@@ -56,40 +62,52 @@ def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -
 
     with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
 
-        def audios() -> Iterator[tuple[str, Any]]:
-            read = partial(_samples, folder=folder)
-            paths = chain([first], wanted)
-            for video_id, heard in each(read, paths, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
-                if isinstance(heard, Exception):
-                    run.unreadable(video_id, heard, unreadable)
+        def audios() -> Generator[tuple[str, _OnDisk], None, None]:
+            jobs = ((video_id, (path, Path(folder, video_id))) for video_id, path in chain([first], wanted))
+            for video_id, target in each(_save, jobs, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
+                if isinstance(target, Exception):
+                    Path(folder, video_id).unlink(missing_ok=True)  # its beginning, maybe of hours
+                    run.unreadable(video_id, target, unreadable)
                 else:
-                    samples = _mapped(heard)
+                    samples = _OnDisk(target)
                     run.count_media(len(samples) / SAMPLE_RATE)
                     yield video_id, samples
 
-        for video_id, heard in transcriber.run(audios(), batch or BATCH, HEAR_LIMIT_S):
-            if isinstance(heard, TooSlow):
-                run.fail(video_id, str(heard), unreadable)
-            else:
-                run.text(video_id, replace(heard, recipe=run.recipe))
+        with closing(audios()) as source:  # no worker outlives the folder
+            for video_id, heard in transcriber.run(source, batch or BATCH, HEAR_LIMIT_S):
+                if isinstance(heard, TooSlow):
+                    run.fail(video_id, str(heard), unreadable)
+                else:
+                    run.text(video_id, replace(heard, recipe=run.recipe))
 
 
-def _samples(path: Path, folder: str) -> Path:
+def _save(job: tuple[Path, Path]) -> Path:
     """In a worker: the samples of a video, in a file: many long videos wait to be heard, and memory is small."""
-    import numpy as np
+    from ingest.media import save_audio
 
-    from ingest.media import audio
-
+    path, target = job
     check_there(path)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".npy", delete=False) as file:
-        np.save(file, audio(path))
-    return Path(file.name)
+    save_audio(path, target)
+    return target
 
 
-def _mapped(path: Path) -> Any:
-    """The samples of a file, read as they are needed; the file goes when they do."""
-    import numpy as np
+class _OnDisk:
+    """Samples in a file, of which a slice is read when it is asked for; the file goes when they do.
 
-    samples = np.load(path, mmap_mode="r")
-    path.unlink()
-    return samples
+    A mapped file would do too, but what was once read of it counts as memory of the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._length = os.fstat(self._file.fileno()).st_size // 4
+        path.unlink()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, part: slice, /) -> "NDArray[np.float32]":
+        import numpy as np
+
+        start, stop, _ = part.indices(self._length)
+        self._file.seek(4 * start)
+        return np.fromfile(self._file, np.float32, max(0, stop - start))

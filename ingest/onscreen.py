@@ -1,5 +1,6 @@
 """Lines read on stills and on frames of a video -> one text without repetitions, and when each line is to be seen."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz
@@ -9,6 +10,7 @@ from ingest.reading import letters
 
 SAME = 80.0  # of 100, rapidfuzz's ratio: two readings of one line differ by a letter or two
 SURE = 0.8  # confidence of a line that is seen on one frame only; textures read as letters rarely last
+NUMBER = re.compile(r"(?<!\w)\d+(?!\w)")  # standing alone: within a word a digit is often a misread letter
 MIN_LETTERS = 3  # of a line of a frame: less is found in any moving picture
 
 Line = tuple[str, float]  # what it says, and the engine's confidence, 0 to 1
@@ -66,7 +68,8 @@ class _Seen:
 
 
 def _same(one: str, other: str) -> bool:
-    return fuzz.ratio(_bare(one), _bare(other)) >= SAME
+    """Whether two lines are readings of one; "part 1" and "part 2" are not, nor are two prices."""
+    return NUMBER.findall(one) == NUMBER.findall(other) and fuzz.ratio(_bare(one), _bare(other)) >= SAME
 
 
 def _bare(text: str) -> str:

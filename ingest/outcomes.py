@@ -3,13 +3,13 @@
 import errno
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from tqdm import tqdm
 
-from ingest.catalog import TEXT_OF_STAGE, Catalog, Entry, Media, Stage, Text
+from ingest.catalog import GIVEN, HAND, TEXT_OF_STAGE, Catalog, Entry, Media, Stage, Text
 from ingest.files import FRAME, GONE, missing
 from ingest.ledger import MAX_ERROR_CHARS
 from ingest.workers import WorkerError
@@ -40,16 +40,19 @@ class StageReport:
 class StageRun:
     """One run over what is due; each outcome is written at once, in a transaction of its own."""
 
-    def __init__(self, catalog: Catalog, stage: Stage, progress: bool, recipe: str = "") -> None:
-        """`recipe` names what the texts are made with (see `Text`)."""
-        self.catalog, self.stage, self.recipe = catalog, stage, recipe
-        self.report = StageReport(stage)
+    def __init__(self, catalog: Catalog, report: StageReport, progress: bool, recipes: Sequence[str] = ()) -> None:
+        """`recipes` name what today's texts are made with (see `Text`), the fullest first; others are due again."""
+        self.catalog, self.stage, self.report = catalog, report.stage, report
+        self.recipe = recipes[0] if recipes else ""
         self._started = time.monotonic()
-        self.due = catalog.due(stage)
+        outdated = catalog.outdated(self.stage, recipes) if recipes else []
+        if outdated and progress:
+            print(f"{self.stage}: {len(outdated)} texts were made in another way and are made anew", file=sys.stderr)
+        self.due = sorted({*catalog.due(self.stage), *outdated})
         self._read: dict[str, frozenset[str]] = {}  # of each item at work: the digests of the files it is made from
         terminal = sys.stderr.isatty()
         self._lines = progress and not terminal and bool(self.due)
-        self._bar = tqdm(total=len(self.due), desc=stage, unit="video", disable=not (progress and terminal))
+        self._bar = tqdm(total=len(self.due), desc=self.stage, unit="video", disable=not (progress and terminal))
         self._line_at = time.monotonic() + LINE_EVERY_S
 
     def __enter__(self) -> Self:
@@ -73,10 +76,16 @@ class StageRun:
         self._close(video_id, "done", lambda: self.catalog.finish(video_id, self.stage, "done"))
 
     def absent(self, video_id: str) -> None:
-        self._close(video_id, "absent", lambda: self.catalog.finish(video_id, self.stage, "absent"))
+        def write() -> None:
+            old = self._text(video_id)
+            if old and old.engine not in GIVEN:  # of a file that another has replaced
+                self.catalog.forget_text(video_id, TEXT_OF_STAGE[self.stage])
+            self.catalog.finish(video_id, self.stage, "absent")
+
+        self._close(video_id, "absent", write)
 
     def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
-        if self._close(video_id, "failed", lambda: self.catalog.fail(video_id, self.stage, error, text)):
+        if self._close(video_id, "failed", lambda: self.catalog.fail(video_id, self.stage, error, text)) == "failed":
             self.report.failures.append({"video_id": video_id, "error": error[:MAX_ERROR_CHARS]})
 
     def unreadable(self, video_id: str, error: Exception, engine: Text) -> None:
@@ -124,15 +133,26 @@ class StageRun:
         else:
             self.absent(video_id)
 
-    def _close(self, video_id: str, outcome: str, write: Callable[[], None]) -> bool:
-        """Write an outcome, unless another process has replaced the files it is made from: then it stays due."""
+    def _close(self, video_id: str, outcome: str, write: Callable[[], None]) -> str:
+        """Write an outcome, unless another process has replaced the files it is made from: then it stays due; or a
+        person has written the text meanwhile: then it is done. Returns what it came to."""
         with self.catalog.transaction():
             current = self.is_current(video_id)
             del self._read[video_id]
-            if current:
+            text = self._text(video_id)
+            if not current:
+                outcome = "waiting"
+            elif text and text.engine == HAND:
+                self.catalog.finish(video_id, self.stage, outcome := "done")
+            else:
                 write()
-        self._count(outcome if current else "waiting")
-        return current
+        self._count(outcome)
+        return outcome
+
+    def _text(self, video_id: str) -> Text | None:
+        """The text of a video that this stage is for, as it is now."""
+        entry, kind = self.catalog.get(video_id), TEXT_OF_STAGE.get(self.stage)
+        return entry.texts.get(kind) if entry and kind else None
 
     def is_current(self, video_id: str) -> bool:
         """Whether what an item is made from is still what it was when it was begun."""
@@ -165,4 +185,8 @@ class StageRun:
         report, self._line_at = self.report, time.monotonic() + LINE_EVERY_S
         counts = {"done": report.done, "failed": report.failed, "absent": report.absent, "waiting": report.waiting}
         parts = [f"{n} {what}" for what, n in counts.items() if n]
-        print(f"{self.stage}: {', '.join(parts) or 'nothing yet'}, of {len(self.due)} due", file=sys.stderr, flush=True)
+        closed, spent_s = sum(counts.values()), time.monotonic() - self._started
+        left_s = spent_s / closed * (len(self.due) - closed) if closed else 0.0
+        ahead = f"; {60 * closed / spent_s:.1f} a minute, {tqdm.format_interval(left_s)} left" if left_s else ""
+        what = f"{', '.join(parts) or 'nothing yet'}, of {len(self.due)} due"
+        print(f"{self.stage}: {what}{ahead}", file=sys.stderr, flush=True)

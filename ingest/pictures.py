@@ -20,9 +20,11 @@ DECODE_LIMIT_S = 120.0  # for the frames of one video; three minutes of it take 
 RULES = 1  # counts up when the reading here changes so that texts made before are worth making anew
 
 
-def recipe(settings: Settings) -> str:
-    """What the text of pictures depends on besides the pictures."""
-    return f"{settings.ocr_engine} {settings.ocr_languages} frames={settings.frames} rules={RULES}"
+def recipes(settings: Settings) -> tuple[str, str]:
+    """What a text depends on besides the pictures: of those that have a video, and of those that have none."""
+    packs = "" if settings.ocr_engine == "rapidocr" else f" {settings.ocr_languages}"  # it knows no packs
+    engine = f"{settings.ocr_engine}{packs}"
+    return f"{engine} frames={settings.frames} rules={RULES}", f"{engine} rules={RULES}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class _Read:
     confidence: float | None
     errors: str
     framed: bool  # a frame was taken for want of pictures
+    filmed: bool  # there is a video
 
 
 def read_pictures(run: StageRun, settings: Settings, processes: int) -> None:
@@ -51,13 +54,15 @@ def read_pictures(run: StageRun, settings: Settings, processes: int) -> None:
     """
     if not run.due:
         return
-    engine = Text(None, settings.ocr_engine, ocr.check(settings.ocr_languages, settings.ocr_engine))
+    engine = Text(None, settings.ocr_engine, ocr.check(settings.ocr_languages, settings.ocr_engine), recipe=run.recipe)
+    moving_recipe, still_recipe = recipes(settings)
 
     def jobs() -> Iterator[tuple[str, _Job]]:
         for video_id, entry in run.entries():
             video = entry.file("video")
-            still = [media for media in entry.media if media.kind in PICTURES]
-            still = [media for media in still if media.source != FRAME or media.path.is_file()]  # it can be taken again
+            film = bool(video and video.path.is_file())
+            # a frame counts where the film is lost: else it is taken again, for it may be of an older one
+            still = [media for media in entry.media if media.kind in PICTURES and not (media.source == FRAME and film)]
             moving = [video] if video and (settings.frames or not still) else []
             if not (still or moving):
                 run.no_media(video_id, entry, engine)
@@ -87,7 +92,7 @@ def read_pictures(run: StageRun, settings: Settings, processes: int) -> None:
             settings.ocr_languages,
             confidence=outcome.confidence,
             segments=outcome.segments,
-            recipe=run.recipe,
+            recipe=moving_recipe if outcome.filmed else still_recipe,
         )
         entry = run.catalog.get(video_id)
         real = [media for media in entry.media if media.kind in PICTURES and media.source != FRAME] if entry else []
@@ -152,7 +157,14 @@ def _read(job: _Job, settings: Settings) -> _Read:
         stills.append(lines(ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine)))
     text, segments = join(stills, shown)
     nothing = bool(errors) and not readings
-    return _Read(None if nothing else text, segments, min(confidences, default=None), "; ".join(errors), framed)
+    return _Read(
+        None if nothing else text,
+        segments,
+        min(confidences, default=None),
+        "; ".join(errors),
+        framed,
+        job.video is not None,
+    )
 
 
 def _save(frame: Image.Image, path: Path) -> None:

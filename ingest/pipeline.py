@@ -6,13 +6,13 @@ the items at work and no others; the next run takes what is still due.
 
 import contextlib
 import sqlite3
-import sys
 from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
 from ingest import hearing, pictures
 from ingest.catalog import Catalog, Stage
+from ingest.cpu import DeviceError
 from ingest.downloads import download
 from ingest.outcomes import StageReport, StageRun
 from ingest.reading import OcrError
@@ -33,22 +33,21 @@ def run_stage(
     progress: bool = False,
     processes: int | None = None,
     batch: int | None = None,
+    report: StageReport | None = None,
 ) -> StageReport:
     """Work off what is due in a stage. `processes` read media (all cores), `batch` windows go through Whisper at once.
 
     Texts that were made here with another engine, model or setting are due again; with `progress`, how many is told.
+    A `report` of one's own holds what was done even where something ends the run.
 
     Raises:
         StageError: another run is at this stage, or what the stage needs (Tesseract, weights) is not there.
     """
-    recipe = {"ocr": pictures.recipe, "transcribe": hearing.recipe}.get(stage, lambda _: "")(settings)
-    with _only_run(catalog, stage):
-        outdated = catalog.outdate(stage, recipe) if recipe else 0
-        if outdated and progress:
-            print(f"{stage}: {outdated} texts were made in another way and are made anew", file=sys.stderr)
-        with StageRun(catalog, stage, progress, recipe) as run:
-            _work(run, settings, processes or cores(), batch)
-    return run.report
+    recipes = {"ocr": pictures.recipes, "transcribe": hearing.recipes}.get(stage, lambda _: ())(settings)
+    report = report or StageReport(stage)
+    with _only_run(catalog, stage), StageRun(catalog, report, progress, recipes) as run:
+        _work(run, settings, processes or cores(), batch)
+    return report
 
 
 def _work(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
@@ -59,7 +58,7 @@ def _work(run: StageRun, settings: Settings, processes: int, batch: int | None) 
             pictures.read_pictures(run, settings, processes)
         else:
             hearing.hear(run, settings, processes, batch)
-    except (OcrError, WeightsError) as error:
+    except (OcrError, WeightsError, DeviceError) as error:
         raise StageError(str(error)) from error
     except sqlite3.OperationalError as error:
         raise StageError(f"{run.catalog.path} cannot be written: {error}. What is finished stays") from error

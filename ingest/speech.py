@@ -6,7 +6,7 @@ Music, noise and silence end up in no window. A window is a stretch of the audio
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,14 @@ MAX_PAUSE_S = 2.0  # a window ends at a longer one: Whisper's times are vague ac
 EDGE_S = 0.3  # of what surrounds speech is heard too: soft consonants lie outside of what Silero marks
 SNAP_S = 0.5  # Whisper's times are off by up to that, and some checkpoints write whole seconds
 LONGEST_S = 25.0  # of speech in a window, cut in the longest of its pauses: Whisper leaves off the end of a full one
+
+
+class Samples(Protocol):
+    """Samples at SAMPLE_RATE, in memory or in a file: their number, and slices of them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True)
@@ -48,8 +56,8 @@ class Window:
     speech: tuple[Span, ...]
 
 
-def find_speech(samples: NDArray[np.float32]) -> list[Span]:
-    """Where somebody speaks, in order, each at most LONGEST_S long. A mapped file is read block by block."""
+def find_speech(samples: Samples) -> list[Span]:
+    """Where somebody speaks, in order, each at most LONGEST_S long. Samples are read block by block."""
     silero, detector = _silero()
     probabilities = [np.zeros(0, np.float32)]
     for start in range(0, len(samples), BLOCK):

@@ -62,7 +62,7 @@ def check(languages: str) -> str:
     try:
         version = str(pytesseract.get_tesseract_version())
         return f"{version} {','.join(packs(languages))}"
-    except (pytesseract.TesseractNotFoundError, SystemExit, OSError) as error:
+    except (pytesseract.TesseractNotFoundError, subprocess.SubprocessError, SystemExit, OSError) as error:
         raise OcrError("Tesseract is not installed: `apt-get install tesseract-ocr` brings it") from error
 
 
@@ -81,7 +81,10 @@ def packs(languages: str) -> tuple[str, ...]:
         latin = next((name for name in ("Latin", "script/Latin", "eng") if name in installed), None)
         scripts = [script.split() for script in OTHER_SCRIPTS.splitlines()]
         others = ["+".join(name for name in script if name in installed) for script in scripts]
-        return tuple(filter(None, (latin, *others))) or tuple(name for name in installed if name not in NO_LANGUAGES)
+        found = tuple(filter(None, (latin, *others))) or tuple(name for name in installed if name not in NO_LANGUAGES)
+        if not found:
+            raise OcrError("Tesseract has no language at all: `apt-get install tesseract-ocr-eng` brings one")
+        return found
     missing = [name for name in languages.split("+") if name not in installed]
     if missing:
         wanted = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)

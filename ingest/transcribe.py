@@ -10,17 +10,15 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
-import numpy as np
 import torch
 import transformers
-from numpy.typing import NDArray
 
 from ingest.catalog import Segment, Text
-from ingest.cpu import has_bf16, obey_thread_limit
+from ingest.cpu import Device, has_bf16, obey_thread_limit, usable
 from ingest.media import SAMPLE_RATE
-from ingest.speech import MAX_PAUSE_S, WINDOW_S, Window, find_speech, halves, rest, snap, windows
+from ingest.speech import MAX_PAUSE_S, WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
 from ingest.weights import WeightsError, resolve
 
 ENGINE = "whisper"
@@ -34,6 +32,7 @@ CONTEXT_STEP_S = 5.0  # windows whose contexts are the same number of steps go i
 MAX_TOKENS = 224  # of a window: 30 s of fast speech are about 150; OpenAI's own decoding stops here too
 TOKENS_A_SECOND = 10  # of a short window; fast speech has 5 to 6
 SPARE_TOKENS = 16  # timestamps, and what is spelled out
+LONG_S = 3_600.0  # of audio, up to which they all have the same time
 LANGUAGE_WINDOWS = 3  # the longest of an audio, from which its language is told
 UNHEARD_S = 1.0  # of speech after the last segment: Whisper leaves off a sentence that it takes for cut off
 MAX_HEARINGS = 3  # of the same speech: what goes wrong is heard again in parts, and with the full context
@@ -45,7 +44,6 @@ MAX_COMPRESSION = 2.4  # zlib's ratio on a text; speech is at 1 to 2, loops beyo
 MAX_REPEATS = 3  # times that a segment may come without a pause; a chorus line does, a loop goes on
 LOOP = re.compile(r"(.{2,60}?)\1{7}", re.DOTALL)  # the same letters eight times in a row; zlib sees long texts only
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
 Key = TypeVar("Key")
 
 
@@ -58,7 +56,7 @@ class _Audio(Generic[Key]):
     """One audio, while its windows are heard."""
 
     key: Key
-    samples: NDArray[np.float32]
+    samples: Samples
     language: str = ""
     waiting: int = 0  # windows still to be heard
     spent_s: float = 0.0  # its share of the time that its batches took
@@ -104,16 +102,17 @@ class Transcriber:
 
     Raises:
         WeightsError: the weights cannot be had, are no Whisper, or do not know the languages.
+        DeviceError: the device is not there.
     """
 
     def __init__(self, name: str, device: Device = "auto", languages: str = "") -> None:
         obey_thread_limit()
+        self.device = torch.device(usable(device))
         weights = resolve(name)
         model = f"{weights.name}@{weights.sha256[:12]}"
         self.unreadable = Text(None, ENGINE, transformers.__version__, model)  # what to store for broken audio
         transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
         transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        self.device = torch.device(_fastest() if device == "auto" else device)
         try:
             if transformers.AutoConfig.from_pretrained(weights.folder, **LOCAL).model_type != "whisper":
                 raise ValueError("its config.json is of another model")
@@ -135,12 +134,12 @@ class Transcriber:
         self._languages = _allowed({code.strip("<|>"): token for code, token in known.items()}, languages)
 
     def run(
-        self, audios: Iterable[tuple[Key, NDArray[np.float32]]], batch: int = BATCH, limit_s: float = math.inf
+        self, audios: Iterable[tuple[Key, Samples]], batch: int = BATCH, limit_s: float = math.inf
     ) -> Iterator[tuple[Key, Text | TooSlow]]:
         """The transcript of each (key, samples), as they finish; "" where nobody speaks.
 
-        An audio whose share of the computing comes to more than `limit_s` is given up: a TooSlow takes its place.
-        Samples may be a mapped file: they are read window by window.
+        An audio whose share of the computing comes to more than `limit_s` is given up: a TooSlow takes its place. One
+        of more than LONG_S has as many times more. Samples may lie in a file: they are read window by window.
         """
         source = iter(audios)
         pool: list[_Job] = []
@@ -161,9 +160,9 @@ class Transcriber:
             for audio in dict.fromkeys(job.audio for job in jobs):
                 if not audio.waiting:
                     yield audio.key, self._text(audio)
-                elif audio.spent_s > limit_s:
+                elif audio.spent_s > (most_s := limit_s * max(1.0, len(audio.samples) / SAMPLE_RATE / LONG_S)):
                     pool = [job for job in pool if job.audio is not audio]
-                    yield audio.key, TooSlow(f"hearing it took longer than {limit_s:.0f} s")
+                    yield audio.key, TooSlow(f"hearing it took longer than {most_s:.0f} s")
 
     def _open(self, audio: _Audio[Any]) -> list[_Job]:
         """The windows of an audio, whose language is told from the longest of them."""
@@ -335,12 +334,6 @@ def _allowed(known: dict[str, int], languages: str) -> dict[str, int]:
     if strange := [code for code in wanted if code not in known]:
         raise WeightsError(f"this Whisper does not know the language {', '.join(strange)}, only {', '.join(known)}")
     return {code: known[code] for code in wanted} or known
-
-
-def _fastest() -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _precision(device: torch.device) -> torch.dtype:

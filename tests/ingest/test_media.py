@@ -1,6 +1,7 @@
 """Files -> samples and pictures, made with PyAV and Pillow, whole, broken and hostile."""
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ingest import media
-from ingest.media import MediaError, NoStream, audio, open_image, poster
+from ingest.media import MediaError, NoStream, audio, open_image, poster, save_audio
 from tests.ingest import making
 
 
@@ -68,6 +69,17 @@ def test_an_absurd_time_stamp_adds_no_silence(tmp_path: Path) -> None:
     assert len(samples) / media.SAMPLE_RATE == pytest.approx(4, abs=0.1)
 
 
+def test_audio_that_runs_ahead_of_its_clock_is_held_back(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "sound.mkv"), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
+        for number in range(100):  # of 0.1 s, each said to come 0.095 s after the one before
+            frame = av.AudioFrame.from_ndarray(making.voice(0.1)[None], "flt", "mono")
+            frame.sample_rate, frame.pts = media.SAMPLE_RATE, 1_520 * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert len(audio(tmp_path / "sound.mkv")) / media.SAMPLE_RATE == pytest.approx(9.5, abs=0.2)
+
+
 def test_zeros_in_a_file_that_pauses_are_still_an_error(tmp_path: Path) -> None:
     path = making.video(tmp_path / "video.mp4", making.voice(10), 13, late={2: 3})
     content = bytearray(path.read_bytes())
@@ -90,6 +102,21 @@ def test_float_samples_far_out_of_range_come_back_into_it(tmp_path: Path, broken
     level = np.abs(audio(tmp_path / "loud.wav"))
     assert level.max() <= media.MAX_PEAK
     assert np.quantile(level, 0.9) > 0.1
+
+
+@pytest.mark.parametrize("level", [0.3, 1e5])
+def test_audio_on_disk_is_the_same_as_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: float) -> None:
+    monkeypatch.setattr(media, "BLOCK", 5_000)
+    path = tmp_path / "sound.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
+        for start in range(0, 32_000, 1_000):
+            frame = av.AudioFrame.from_ndarray(making.voice(2, level)[None, start : start + 1_000], "flt", "mono")
+            frame.sample_rate, frame.pts = media.SAMPLE_RATE, start + (40_000 if start >= 16_000 else 0)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    save_audio(path, tmp_path / "samples")
+    assert np.array_equal(np.fromfile(tmp_path / "samples", np.float32), audio(path))
 
 
 def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None:
@@ -125,6 +152,24 @@ def test_the_poster_is_the_first_frame_that_is_not_blank(tmp_path: Path) -> None
     assert poster(path).size == (160, 288)
 
 
+def test_a_poster_needs_no_sound_first_packet_and_no_clock_from_zero(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (288, 160, 3), np.uint8)
+    black, busy = Image.new("RGB", (160, 288)), Image.fromarray(noise)
+    source = making.video(tmp_path / "video.mp4", None, 4, [black, black, busy, busy])
+    for name, late_s, damaged in (("late.mkv", 100, False), ("damaged.mkv", 0, True)):
+        with av.open(str(source)) as read, av.open(str(tmp_path / name), "w") as write:
+            stream = write.add_stream_from_template(read.streams.video[0])
+            for number, packet in enumerate(read.demux(read.streams.video[0])):
+                if packet.dts is None or packet.pts is None or not packet.time_base:
+                    continue
+                late = round(late_s / packet.time_base)
+                moved: av.Packet[Any] = av.Packet(b"\xff" * 50) if damaged and number == 0 else packet
+                moved.time_base, moved.pts, moved.dts = packet.time_base, packet.pts + late, packet.dts + late
+                moved.stream = stream
+                write.mux(moved)
+        assert np.asarray(poster(tmp_path / name)).std() > 20, name
+
+
 def test_an_all_black_video_still_has_a_poster(tmp_path: Path) -> None:
     black = Image.new("RGB", (160, 288))
     assert poster(making.video(tmp_path / "video.mp4", None, 2, [black])).size == (160, 288)
@@ -135,6 +180,30 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
     exif[0x0112] = 6  # turn by 90 degrees
     Image.new("RGB", (300, 100)).save(tmp_path / "turned.jpg", exif=exif)
     assert open_image(tmp_path / "turned.jpg").size == (100, 300)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "top"),
+    [("a.png", np.uint16, 60_000), ("a.tif", np.uint16, 60_000), ("b.tif", np.int32, 90_000), ("c.tif", np.float32, 1)],
+)
+def test_pictures_of_more_than_eight_bits_keep_their_contrast(
+    tmp_path: Path, name: str, dtype: type[np.generic], top: float
+) -> None:
+    levels = np.full((20, 20), top / 2, dtype)
+    levels[5:9] = top
+    Image.fromarray(levels).save(tmp_path / name)
+    assert open_image(tmp_path / name).getextrema() == ((0, 255),) * 3
+
+
+def test_errors_of_one_kind_are_worded_alike(tmp_path: Path) -> None:
+    for name, size in (("a.png", 20_000), ("b.png", 15_000)):
+        Image.new("1", (size, size)).save(tmp_path / name)
+        with pytest.raises(MediaError, match=r"^the picture is larger than 40 megapixels$"):
+            open_image(tmp_path / name)
+    Image.new("RGB", (10, 10)).save(tmp_path / "c.png")
+    for read in (audio, poster):
+        with pytest.raises(MediaError, match=r"^the file is no video or sound of a format read here$"):
+            read(tmp_path / "c.png")
 
 
 def test_black_text_on_transparency_stays_on_white(tmp_path: Path) -> None:

@@ -255,6 +255,11 @@ def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     tesseract.packs.cache_clear()
 
 
+def test_a_tesseract_without_any_language_is_told(packs: Path) -> None:
+    with pytest.raises(OcrError, match="tesseract-ocr-eng"):
+        check("auto")
+
+
 def test_a_missing_language_is_named_with_its_package() -> None:
     with pytest.raises(OcrError, match="tesseract-ocr-xx-yyy"):
         check("eng+xx_YYY")

@@ -40,3 +40,9 @@ def test_the_entries_of_a_list_stay_apart() -> None:
 def test_equal_slides_are_told_once() -> None:
     assert join([[("one", 0.9)], [("one", 0.9), ("two", 0.9)]], []) == ("one\ntwo", [])
     assert join([], []) == ("", [])
+
+
+def test_lines_that_differ_in_a_number_are_different_lines() -> None:
+    frames = [(float(n), n + 1.0, [(f"hack number {n} of my kitchen", 0.9)]) for n in range(1, 4)]
+    assert join([], frames)[0].count("\n") == 2
+    assert join([[("part 1", 0.9)]], [(0.0, 1.0, [("part 2", 0.9)])])[0] == "part 1\npart 2"

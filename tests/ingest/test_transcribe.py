@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ingest import transcribe, weights
 from ingest.catalog import Segment, Text
+from ingest.cpu import DeviceError
 from ingest.media import SAMPLE_RATE, audio
 from ingest.speech import Span, windows
 from ingest.transcribe import TooSlow, Transcriber, is_loop
@@ -184,6 +185,20 @@ def test_an_audio_that_takes_too_long_is_given_up_and_the_others_are_not(
     assert set(made) == {"long", "short"}
     assert isinstance(made["long"], TooSlow)
     assert isinstance(made["short"], Text)  # one window: it was done before anybody could stop it
+
+
+def test_a_longer_audio_has_longer_time(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcribe, "LONG_S", 0.01)
+    [(_, made)] = tiny.run([("long", making.speech(60))], batch=1, limit_s=0.5)  # of 0.01 s: an hour in all
+    assert isinstance(made, Text)
+    [(_, made)] = tiny.run([("long", making.speech(60))], batch=1, limit_s=1e-9)
+    assert isinstance(made, TooSlow)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there_is_told() -> None:
+    with pytest.raises(DeviceError, match="only on"):
+        Transcriber("any", "cuda")
 
 
 def test_samples_may_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None:
