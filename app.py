@@ -42,6 +42,14 @@ FIELD_NAMES = {
 }
 LANES = (("Both", "hybrid"), ("Meaning", "dense"), ("Words", "keyword"))
 LANE_NAMES = {"dense": "meaning", "keyword": "words"}
+# by their names in the API: what stands on the page, and an example
+FILTERS = {
+    "creator": ("Creator", "crumb.and.crust"),
+    "tag": ("Hashtag", "baking"),
+    "lang": ("Language", "en"),
+    "after": ("Posted from", "2022-03"),
+    "before": ("Posted before", "2023"),
+}
 # Nothing on the page may come from, or go to, another server, whatever a scraped text says. Gradio's own code needs
 # inline scripts and eval.
 PAGE_POLICY = (
@@ -120,7 +128,9 @@ def media(hit: "FoundHit", video: "VideoSummary", at: float | None) -> str:
 
 
 def reasons(hit: "FoundHit") -> str:
-    """The reasons as a table of bars whose numbers add up to the score."""
+    """The reasons as a table of bars whose numbers add up to the score; nothing where there are none."""
+    if not hit.explanation:
+        return ""
     widest = max((abs(reason.contribution) for reason in hit.explanation), default=1.0) or 1.0
     rows = "".join(
         f'<tr><th scope="row">{FIELD_NAMES[reason.field]}<small>{LANE_NAMES[reason.lane]}</small></th>'
@@ -209,12 +219,26 @@ def card(hit: "FoundHit") -> str:
 
 def results(answer: "SearchAnswer") -> str:
     """All results of an answer, or that there are none."""
-    hits = [hit for hit in answer.hits if hit.explanation]
+    # without a text there is nothing to explain: the conditions alone decide
+    hits = [hit for hit in answer.hits if hit.explanation or not answer.text]
+    if not hits and answer.conditions and not answer.total:
+        return notice("Nothing fits", " ".join(answer.notes))
+    notes = "".join(f'<p class="line note" role="status">{text(note)}</p>' for note in answer.notes)
     if not hits:
-        return notice("Nothing matches", "No video has any of these words. Try others, or let the meaning count too.")
+        none = "No video has any of these words. Try others, or let the meaning count too."
+        return notes + notice("Nothing matches", none)
     took = answer.timings_ms.get("total", 0.0)
-    line = f"The best {len(hits)} of {answer.total:,} videos, in {took:.0f} ms"
-    return f'<p class="line" role="status">{line}</p>' + "".join(card(hit) for hit in hits)
+    which = f" {', '.join(condition.told() for condition in answer.conditions)}" if answer.conditions else ""
+    videos = f"{answer.total:,} video{'s' * (answer.total != 1)}{which}"
+    line = f"The {'best' if answer.text else 'newest'} {len(hits)} of {videos}, in {took:.0f} ms"
+    above = f'{notes}<p class="line" role="status">{text(line)}</p>'
+    good = [card(hit) for hit in hits if hit.good]
+    apart = [card(hit) for hit in hits if not hit.good]
+    if not apart:
+        return above + "".join(good)
+    title = "Less likely" if answer.good else "No good match, the nearest are"
+    below = f'<section class="apart" aria-label="{title}"><h3>{title}</h3>{"".join(apart)}</section>'
+    return above + "".join(good) + below
 
 
 def notice(title: str, message: str, kind: str = "") -> str:
@@ -232,18 +256,30 @@ WELCOME = notice(
 # -- the page -----------------------------------------------------------------------------------------------------
 
 
-def answer_html(service: "Service", question: str, lane: str, weights: dict[str, float]) -> str:
-    """The results of a question as HTML; whatever goes wrong is told in plain words."""
+def answer_html(
+    service: "Service", question: str, lane: str, weights: dict[str, float], filtered: dict[str, str] | None = None
+) -> str:
+    """The results of a question as HTML; whatever goes wrong is told in plain words.
+
+    `filtered` has the values of the filters by name: creator, tag, lang, after, before.
+    """
     from ingest.catalog import CatalogError
     from ingest.weights import WeightsError
     from retrieval.errors import RetrievalError
+    from retrieval.question import filters
 
-    if not (question := question.strip()):
+    try:
+        conditions = filters(**(filtered or {}))
+    except ValueError as error:
+        return notice("That is no date", str(error))
+    if not (question := question.strip()) and not conditions:
         return WELCOME
     if not any(weights.values()):
         return notice("Every field is switched off", "Set at least one weight above 0.")
     try:
-        return results(service.search(question, PAGE_HITS, lane=lane, weights=weights))  # type: ignore[arg-type]
+        return results(
+            service.search(question, PAGE_HITS, lane=lane, weights=weights, filters=conditions)  # type: ignore[arg-type]
+        )
     except (RetrievalError, CatalogError, WeightsError) as error:
         return notice("Not ready to answer", str(error), "problem")
     except Exception:
@@ -289,20 +325,28 @@ def build_page(service: "Service", examples: Sequence[str]) -> "gr.Blocks":
                     for field, name in FIELD_NAMES.items()
                 ]
             reset = gr.Button("Reset", size="sm", scale=0)
+        with gr.Accordion("Filters", open=False, elem_id="filters"), gr.Row():
+            narrow = [
+                gr.Textbox("", label=label, placeholder=like, max_lines=1, max_length=200, min_width=150)
+                for label, like in FILTERS.values()
+            ]
         found = gr.HTML(WELCOME, elem_id="results", apply_default_css=False, js_on_load=asset("page.js"))
 
-        def respond(question: str, lane: str, *weights: float) -> str:
-            return answer_html(service, question, lane, dict(zip(FIELD_NAMES, weights, strict=True)))
+        def respond(question: str, lane: str, *values: Any) -> str:
+            weights = dict(zip(FIELD_NAMES, values[: len(sliders)], strict=True))
+            return answer_html(
+                service, question, lane, weights, dict(zip(FILTERS, values[len(sliders) :], strict=True))
+            )
 
         common: dict[str, Any] = {
             "fn": respond,
-            "inputs": [box, lane, *sliders],
+            "inputs": [box, lane, *sliders, *narrow],
             "outputs": found,
             "api_visibility": "private",
             "show_progress": "minimal",
             "concurrency_limit": 4,
         }
-        changed = [slider.input for slider in sliders]
+        changed = [*(slider.input for slider in sliders), *(one.submit for one in narrow)]
         gr.on([box.submit, ask.click, lane.input, *changed], trigger_mode="always_last", **common)
         for example, button in zip(examples, tries, strict=True):
             button.click(lambda example=example: example, outputs=box, api_visibility="private").then(**common)

@@ -1,6 +1,7 @@
 """python -m retrieval: build, search, evaluate and keep generations."""
 
 import json
+import shlex
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ingest.settings import Settings
+from retrieval.models import KEYWORDS_ALONE, OFFERED, table
 
 if TYPE_CHECKING:
     from retrieval.evaluate import Evaluation
     from retrieval.search import Answer
+    from retrieval.tune import Tuning
 
 app = typer.Typer(
     help="Build indexes of a catalogue, ask them, measure them.",
@@ -29,6 +32,7 @@ Indexes = Annotated[Path, typer.Option(help="Folder of the generations.", show_d
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Encoder = Annotated[str, typer.Option(help="Embedding model: a name or a local folder.", show_default=True)]
+Qrels = Annotated[Path | None, typer.Option(help="TREC qrels, where --queries is a file of TREC topics.")]
 
 
 @app.command(epilog="Example: python -m retrieval build --data data --indexes indexes")
@@ -74,9 +78,18 @@ def build(
             print("`--all` indexes them by what is there)")
 
 
-@app.command(epilog='Example: python -m retrieval search "dog that answers the phone" -k 5')
+@app.command(
+    epilog='Examples: python -m retrieval search "dog that answers the phone" -k 5;'
+    """  python -m retrieval search '"not your phone" @barkley.says -cat after:2022'"""
+)
 def search(
-    query: Annotated[str, typer.Argument(help="What you remember of the video.")],
+    query: Annotated[
+        str,
+        typer.Argument(
+            help='What you remember of the video. "exact phrase", @creator, #tag, -word, field:word, before:2023,'
+            " after:2022-06 and lang:en narrow it down."
+        ),
+    ],
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=1000, help="How many videos.")] = 10,
     offset: Annotated[int, typer.Option(min=0, help="Skip so many first.")] = 0,
     lane: Annotated[str, typer.Option(help="hybrid, dense or keyword.")] = "hybrid",
@@ -115,7 +128,10 @@ def search(
     "  python -m retrieval evaluate --beir scifact --json"
 )
 def evaluate(
-    queries: Annotated[Path | None, typer.Option(help='JSON file of [{"text", "target"}].')] = None,
+    queries: Annotated[
+        Path | None, typer.Option(help='Questions: JSON [{"text", "target"}], CSV, or TREC topics with --qrels.')
+    ] = None,
+    qrels: Qrels = None,
     beir: Annotated[Path | None, typer.Option(help="BEIR folder; its own corpus is indexed aside.")] = None,
     per_query: Annotated[bool, typer.Option("--per-query", help="List the place of every target.")] = False,
     indexes: Indexes = _settings.indexes,
@@ -135,13 +151,148 @@ def evaluate(
         if queries is not None and encoder is not None:
             _fail("--encoder goes with --beir; questions are asked of the current generation with its own encoder")
         if queries is not None:
-            result = run(Searcher.open(indexes), read_queries(queries), progress=not quiet)
+            result = run(Searcher.open(indexes), read_queries(queries, qrels), progress=not quiet)
         elif beir is not None:
             result = evaluate_beir(beir, indexes, Loaded(encoder or _settings.encoder), progress=not quiet)
         if as_json:
             print(result.model_dump_json())
         else:
             _print_evaluation(result, per_query)
+
+
+@app.command(
+    epilog="Examples: python -m retrieval compare --models bm25 all-MiniLM-L6-v2 all-mpnet-base-v2"
+    " --queries data/sample/queries.json --out comparison;  python -m retrieval compare --list"
+)
+def compare(
+    more: Annotated[list[str] | None, typer.Argument(metavar="", show_default=False, hidden=True)] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL...",
+            help=f"Names or local folders, several in a row. {KEYWORDS_ALONE} is the keywords alone; offered by name: "
+            + ", ".join(model.alias for model in OFFERED),
+        ),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option(help="Questions: JSON, CSV, TREC topics with --qrels, or a BEIR folder with its own corpus."),
+    ] = None,
+    qrels: Qrels = None,
+    out: Annotated[Path, typer.Option(help="Folder of the report, the figures as JSON and the TREC runs.")] = Path(
+        "comparison"
+    ),
+    baseline: Annotated[
+        str | None, typer.Option(help="A property of the questions that holds the place under another search.")
+    ] = None,
+    fields: Annotated[bool, typer.Option(help="Ask with each field alone and each left out, too.")] = True,
+    data: Data = _settings.data,
+    indexes: Indexes = _settings.indexes,
+    everything: Annotated[bool, typer.Option("--all", help="Videos whose texts are unread or unreadable too.")] = False,
+    offers: Annotated[bool, typer.Option("--list", help="Show the models offered by name, and no more.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare embedding models on questions with known answers; the current generation is not touched.
+
+    Each is measured in a process of its own. Vectors are kept in the cache of --indexes: a second run, or the promotion
+    of the winner, encodes nothing anew. See docs/comparison.md.
+    """
+    with _plain_errors():
+        if offers:
+            print(json.dumps([model.told() for model in OFFERED]) if as_json else table())
+            return
+        if queries is None or not models:
+            _fail("give --models MODEL... and --queries FILE; `python -m retrieval compare --list` shows the models")
+        from retrieval.compare import catalogue_corpus, plain_corpus
+        from retrieval.compare import compare as run
+        from retrieval.queries import read_beir, read_queries
+        from retrieval.report import markdown, write_report
+
+        if queries.is_dir():
+            documents, asked = read_beir(queries)
+            corpus = plain_corpus(queries.name, documents)
+        else:
+            asked = read_queries(queries, qrels)
+            corpus = catalogue_corpus(data, everything)
+        result = run(
+            [*models, *(more or [])],
+            corpus,
+            asked,
+            indexes,
+            out,
+            query_file=str(queries),
+            baseline=baseline,
+            fields=fields,
+            command=shlex.join(["python", "-m", "retrieval", *sys.argv[1:]]),
+            progress=not quiet,
+        )
+        write_report(result, out)
+        print(result.model_dump_json() if as_json else markdown(result, brief=True))
+        if not as_json:
+            print(f"report: {out / 'report.html'}")
+
+
+@app.command(epilog="Example: python -m retrieval tune --queries data/sample/queries.json --indexes indexes/demo")
+def tune(
+    queries: Annotated[Path, typer.Option(help="Query file: JSON, CSV/TSV, or TREC topics with --qrels.")],
+    qrels: Annotated[Path | None, typer.Option(help="TREC qrels; --queries is then a file of topics.")] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Answer with the learned weights from now on, if they are better.")
+    ] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="With --write: even if they may be better by luck.")] = False,
+    indexes: Indexes = _settings.indexes,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn how much dense lane, words, 4-grams and pairs of words should count, from your own questions.
+
+    The figures of the learned weights come from questions that they were not learned on (nested cross-validation).
+    """
+    with _plain_errors():
+        from retrieval.generation import reweight
+        from retrieval.queries import read_queries
+        from retrieval.search import Searcher
+        from retrieval.tune import tune as run
+
+        tuning = run(Searcher.open(indexes), read_queries(queries, qrels), progress=not quiet)
+        written = write and (tuning.better or anyway)
+        name = reweight(indexes, tuning.weights).name if written else None
+        if as_json:
+            print(json.dumps(tuning.model_dump() | {"written": name}))
+            return
+        _print_tuning(tuning)
+        if name:
+            print(f"current is now {name}, with the learned weights; `rollback` undoes it")
+        elif write:
+            print("nothing written; --anyway writes them all the same")
+
+
+@app.command(epilog="Example: python -m retrieval promote all-mpnet-base-v2 --data data --indexes indexes")
+def promote(
+    model: Annotated[str, typer.Argument(help="The winner: a name or a local folder, as it was compared.")],
+    data: Data = _settings.data,
+    indexes: Indexes = _settings.indexes,
+    everything: Annotated[bool, typer.Option("--all", help="Videos whose texts are unread or unreadable too.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a compared model the current one: an ordinary build, whose vectors the comparison left in the cache."""
+    with _plain_errors():
+        from retrieval import generation
+        from retrieval.compare import catalogue_corpus
+        from retrieval.encoder import Encoder as Loaded
+
+        if model == KEYWORDS_ALONE:
+            _fail(f"{KEYWORDS_ALONE} is no embedding model: ask any generation with `--lane keyword`")
+        documents = catalogue_corpus(data, everything).documents
+        manifest = generation.build(documents, indexes, Loaded(model), progress=not quiet)
+        if as_json:
+            print(manifest.model_dump_json())
+            return
+        print(f"current is now {manifest.name}: {manifest.videos} videos by {manifest.encoder}")
+        print(f"({manifest.encoded} texts had to be encoded). That later builds keep the model, set")
+        print(f"TIKTOK_RETRIEVAL_ENCODER={shlex.quote(manifest.encoder)}")
 
 
 @app.command(epilog="Example: python -m retrieval generations")
@@ -208,6 +359,13 @@ def _print_answer(answer: "Answer", data: Path) -> None:
         catalog = Catalog(data)
     except CatalogError:
         catalog = None
+    for note in answer.notes:
+        print(_line(note, 0, 300))
+    if answer.conditions:
+        told = ", ".join(condition.told() for condition in answer.conditions)
+        print(_line(f"{answer.total} videos {told}", 0, 300))
+    if answer.hits and not answer.good:
+        print(f"no good match (confidence {answer.confidence:.2f}), the nearest are")
     for hit in answer.hits:
         entry = catalog.get(hit.id) if catalog else None
         where = entry.video.permalink if entry else ""
@@ -221,7 +379,7 @@ def _print_answer(answer: "Answer", data: Path) -> None:
             print(f"     {reason.contribution:+7.3f}  {reason.field} ({reason.lane}){second}: {passage}")
     if catalog:
         catalog.close()
-    if not answer.hits:
+    if not answer.hits and not answer.conditions:
         print("no video to show for an empty question")
 
 
@@ -240,6 +398,25 @@ def _print_evaluation(result: "Evaluation", per_query: bool) -> None:
     if per_query:
         for query in result.queries:
             print(f"{query.rank:>6}  {query.target}  {_line(query.text, 0, 100)}")
+
+
+def _print_tuning(tuning: "Tuning") -> None:
+    from retrieval.fusion import PARTS
+
+    print(f"{tuning.questions} questions")
+    print(f"{'':10}{'RR':>8}{'95 %':>16}{'Success@1':>11}{'Success@10':>12}{'mean rank':>11}")
+    for name in ("learned", "today", "dense", "keyword"):
+        told = getattr(tuning, name)
+        low, high = told.interval
+        print(
+            f"{name:10}{told.RR:8.3f}{f'{low:.3f} to {high:.3f}':>16}{told.success_1:11.3f}{told.success_10:12.3f}"
+            f"{told.mean_rank:11.1f}"
+        )
+    print(f"learned against today's: p {tuning.p:.3f} (paired randomisation test)")
+    for name, weights in (("learned", tuning.weights), ("today's", tuning.today_weights)):
+        print(f"{name:8}" + ", ".join(f"{part} {getattr(weights, part):.3f}" for part in PARTS))
+    for note in tuning.notes:
+        print(f"note: {note}")
 
 
 def _fail(message: str) -> NoReturn:

@@ -16,14 +16,17 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from ingest.catalog import Catalog, CatalogError
 from ingest.weights import WeightsError
 from retrieval.errors import RetrievalError
 from retrieval.fields import FIELDS
 from retrieval.fusion import Lane, Method
+from retrieval.question import filters
 from retrieval.search import MAX_QUERY_CHARS
 from retrieval.service import SearchAnswer, Service, UnknownVideo, VideoDetail
 
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 MAX_PAGE = 100  # hits an answer; who wants more asks again with an offset
 MAX_OFFSET = 1_000_000
+MAX_FILTER_CHARS = 200  # names and hashtags on the site are shorter
 MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 MEDIA_HEADERS = {
@@ -62,9 +66,9 @@ class ProblemDetails(BaseModel):
 class Problem(Exception):
     """A request that cannot be answered, with the HTTP status that says why."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail = status, detail
+        self.status, self.detail, self.headers = status, detail, headers
 
 
 def parse_weights(text: str) -> dict[str, float]:
@@ -113,6 +117,10 @@ def create_app(data: Path, indexes: Path) -> FastAPI:
     return app
 
 
+def _filter(description: str) -> Any:
+    return Query(max_length=MAX_FILTER_CHARS, description=description)
+
+
 def _warm(service: Service) -> None:
     try:
         service.searcher().search("warm")
@@ -137,8 +145,10 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             str,
             Query(
                 max_length=MAX_QUERY_CHARS,
-                description="What is remembered of the video; an empty question has no hits.",
-                examples=["cat falls off the shelf"],
+                description='What is remembered of the video, with operators: "exact phrase", @creator, #tag, -word,'
+                " field:word, before:2023, after:2022-06, lang:en. Conditions alone give the newest first; an empty"
+                " question without any has no hits.",
+                examples=["cat falls off the shelf", '"no your other left" @slowlane -dog after:2021'],
             ),
         ],
         k: Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many hits.")] = 10,
@@ -154,10 +164,22 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             ),
         ] = "",
         method: Annotated[Method, Query(description="How scores of lanes and fields are fused.")] = "zscore",
+        creator: Annotated[str, _filter("Only this creator's videos: username or nickname.")] = "",
+        tag: Annotated[str, _filter("Only videos with this hashtag; with several, with all of them.")] = "",
+        lang: Annotated[str, _filter("Only videos whose speech is in this language, as in en.")] = "",
+        after: Annotated[str, _filter("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
+        before: Annotated[str, _filter("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
     ) -> SearchAnswer:
         """The best videos, each with the reasons whose contributions add up to its score: field, lane, the passage,
-        the span in it to look at, the matched words, and the second it is spoken."""
-        return service.search(q, k, offset=offset, lane=lane, weights=parse_weights(w), method=method)
+        the span in it to look at, the matched words, and the second it is spoken. Operators in the question and the
+        filters beside it must all be met; `notes` says where none can be, and which words were corrected."""
+        try:
+            conditions = filters(creator, tag, lang, after, before)
+        except ValueError as error:
+            raise Problem(422, str(error)) from None
+        return service.search(
+            q, k, offset=offset, lane=lane, weights=parse_weights(w), method=method, filters=conditions
+        )
 
     @app.get("/api/videos/{video_id}", summary="All that is known of a video", responses=problems(404, 422, 503))
     def video(video_id: str) -> VideoDetail:
@@ -186,20 +208,26 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             return Response(status_code=304, headers={**MEDIA_HEADERS, "ETag": file.headers["etag"]})
         return file
 
+    for route in [route for route in app.routes if isinstance(route, APIRoute)]:
+        # what a GET would answer, without the body; the server leaves that out
+        app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
+
     @app.api_route("/api/{rest:path}", methods=_METHODS, include_in_schema=False)
     @app.api_route("/media/{rest:path}", methods=_METHODS, include_in_schema=False)
-    def nothing(rest: str) -> None:
+    def nothing(request: Request, rest: str) -> None:
+        if any(route.matches(request.scope)[0] is Match.PARTIAL for route in app.routes):  # another method's path
+            raise Problem(405, f"{request.method} does nothing here; ask with GET", {"Allow": "GET, HEAD"})
         raise Problem(404, "there is nothing here; /openapi.json lists what there is")
 
 
 def _add_handlers(app: FastAPI) -> None:
-    def answer(status: int, detail: str) -> JSONResponse:
+    def answer(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
         problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
-        return JSONResponse(problem.model_dump(), status, media_type="application/problem+json")
+        return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")
 
     @app.exception_handler(Problem)
     def refused(_: Request, problem: Problem) -> JSONResponse:
-        return answer(problem.status, problem.detail)
+        return answer(problem.status, problem.detail, problem.headers)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -7,8 +7,9 @@ has shown on probe texts that its vectors stay within cosine 0.999 of fp32.
 import hashlib
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from ingest.cpu import has_bf16, obey_thread_limit
 from ingest.weights import WeightsError, resolve
+from retrieval.models import full_name, offered
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +39,9 @@ _PROBES = (
 class Encoder:
     """A sentence-transformers model by name or folder, its weights checked by sha256.
 
+    `prompts` is what stands before each question ("query") and passage ("document"): the model's own configuration's,
+    or, where that has none, what the model is known to want (retrieval/models.py).
+
     Raises:
         ingest.weights.WeightsError: the weights cannot be had or are not what they should be.
     """
@@ -48,7 +53,7 @@ class Encoder:
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         obey_thread_limit()
-        weights = resolve(name)
+        weights = resolve(full_name(name))
         # a folder by its whole path: the name is kept in manifests and read from wherever a search is started
         self.name = str(weights.folder.resolve()) if weights.source == "folder" else weights.name
         self.sha256 = weights.sha256
@@ -56,11 +61,16 @@ class Encoder:
             self._model = SentenceTransformer(str(weights.folder), local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise WeightsError(f"{weights.folder} holds no sentence-transformers model: {error}") from error
+        if self._model.device.type == "cpu":
+            self._model.float()  # kept in half precision it would compute so, whatever `precision` says
+        added = _missing_prompts(name, self._model.prompts)
+        self._model.prompts.update(added)
+        self.prompts = {kind: self._model.prompts.get(kind) or "" for kind in ("query", "document")}
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.precision = precision or self._best_precision()
-        self.key = hashlib.sha256(
-            repr((self.sha256, self.precision, _settings_sha256(weights.folder))).encode()
-        ).hexdigest()
+        # prompts of the model's own are in its settings; added ones are part of the key by themselves
+        what = (self.sha256, self.precision, _settings_sha256(weights.folder), *sorted(added.items()))
+        self.key = hashlib.sha256(repr(what).encode()).hexdigest()
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of passages, shape (len(texts), dimension)."""
@@ -74,6 +84,19 @@ class Encoder:
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Unit vectors of questions, shape (len(texts), dimension)."""
         return self._encode(texts, "query")
+
+    def knows(self, word: str) -> bool:
+        """Whether the model reads a word as one piece, as it does those that are frequent in its language."""
+        return word in self._whole_words
+
+    @cached_property
+    def _whole_words(self) -> set[str]:
+        # looked up, not tokenized: a tokenizer shared by threads keeps settings of the call before
+        pieces = list(self._model.tokenizer.get_vocab())
+        for mark in ("▁", "Ġ"):  # how SentencePiece and byte-level BPE say that a word begins; WordPiece marks the rest
+            if len(begin := [piece[1:] for piece in pieces if piece.startswith(mark)]) > len(pieces) / 10:
+                pieces = begin
+        return {piece.lower() for piece in pieces}
 
     def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
         if not texts:
@@ -97,8 +120,19 @@ class Encoder:
         self.precision = "fp32"
         exact = self.passages(_PROBES)
         self.precision = "bf16"
-        close = float((exact * self.passages(_PROBES)).sum(axis=1).min()) >= MIN_BF16_COSINE
-        return "bf16" if close else "fp32"
+        rounded = self.passages(_PROBES)
+        close = float((exact * rounded).sum(axis=1).min()) >= MIN_BF16_COSINE
+        # equal to the last bit: a static model, in which nothing is computed in bf16
+        return "bf16" if close and not np.array_equal(exact, rounded) else "fp32"
+
+
+def _missing_prompts(name: str, own: Mapping[str, str | None]) -> dict[str, str]:
+    """The prompts that a model wants and sentence-transformers would not use, by "query" and "document"."""
+    if passage := own.get("passage") or own.get("corpus"):
+        # its own default, an empty "document", goes before these two
+        return {} if own.get("document") else {"document": passage}
+    known = offered(name)
+    return dict(known.prompts) if known and not any(own.values()) else {}
 
 
 def _settings_sha256(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from retrieval.fields import Mark, Passage
-from retrieval.lexical import grams, tokens, words
+from retrieval.lexical import grams, plain, tokens, words
 
 SPAN_CHARS = 120  # the longest stretch that is pointed at: about two lines of text
 MIN_GRAM_SHARE = 0.6  # a word matches though its stem does not, if this share of its 4-grams does: a misspelling
@@ -27,10 +27,16 @@ def telling(idfs: Mapping[str, float]) -> dict[str, float]:
     return {term: idf for term, idf in idfs.items() if idf >= least}
 
 
-def shared_words(text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float]) -> list[Word]:
-    """The question's words in a text, in order: by their stem, or misspelt by most of their 4-grams."""
-    found: list[Word] = []
+def shared_words(
+    text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float], phrases: Sequence[Sequence[str]] = ()
+) -> list[Word]:
+    """The question's words in a text, in order: those of a phrase that stands there, or by their stem, or misspelt by
+    most of their 4-grams."""
+    found = phrase_words(text, phrases, 1.0 + sum(word_idfs.values())) if phrases else []
+    quoted = {word.start for word in found}
     for token in tokens(text, words):
+        if token.start in quoted:
+            continue
         known = next((term for term in token.terms if term in word_idfs), None)
         if known:
             found.append(Word(token.start, token.end, known, word_idfs[known]))
@@ -39,7 +45,21 @@ def shared_words(text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[s
         shared = [gram_idfs[piece] for piece in pieces if piece in gram_idfs]
         if shared and len(shared) >= MIN_GRAM_SHARE * len(pieces):
             found.append(Word(token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))
-    return found
+    return sorted(found, key=lambda word: word.start)
+
+
+def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> list[Word]:
+    """The words of phrases where they stand in a text, each phrase worth `idf`: more than all single words together,
+    so that the passage with what was quoted is the one that is shown."""
+    standing = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
+    found: dict[int, Word] = {}
+    for phrase in phrases:
+        for first in range(len(standing) - len(phrase) + 1):
+            stretch = standing[first : first + len(phrase)]
+            if all(word == asked for (word, *_), asked in zip(stretch, phrase, strict=True)):
+                for word, start, end in stretch:
+                    found[start] = Word(start, end, f'"{word}"', idf / len(phrase))
+    return list(found.values())
 
 
 def mass(found: Iterable[Word]) -> float:
@@ -63,10 +83,13 @@ def best_span(found: Sequence[Word]) -> tuple[int, int] | None:
 
 
 def best_passage(
-    passages: Iterable[Passage], word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float]
+    passages: Iterable[Passage],
+    word_idfs: Mapping[str, float],
+    gram_idfs: Mapping[str, float],
+    phrases: Sequence[Sequence[str]] = (),
 ) -> tuple[Passage, list[Word]]:
     """The passage that holds most of the question's idf mass, the first of equals, and the words in it."""
-    matched = [(passage, shared_words(passage.text, word_idfs, gram_idfs)) for passage in passages]
+    matched = [(passage, shared_words(passage.text, word_idfs, gram_idfs, phrases)) for passage in passages]
     return max(matched, key=lambda pair: mass(pair[1]), default=(Passage(""), []))
 
 

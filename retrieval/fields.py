@@ -7,9 +7,10 @@ carries most.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.catalog import Entry, Segment
+from retrieval.facts import UNKNOWN, Facts, facts_of
 
 OVERVIEW = "overview"
 # The overview joins the others in this order. An encoder reads its beginning only (all-MiniLM-L6-v2: 256 tokens),
@@ -49,6 +50,7 @@ class Document:
     id: str
     texts: dict[str, str]
     passages: dict[str, list[Passage]]
+    facts: Facts = UNKNOWN
 
 
 def document(entry: Entry) -> Document:
@@ -56,7 +58,7 @@ def document(entry: Entry) -> Document:
     video = entry.video
     cover, transcript = entry.texts.get("cover"), entry.texts.get("transcript")
     timed = {name: list(text.segments) for name, text in (("cover", cover), ("transcript", transcript)) if text}
-    return _document(
+    made = _document(
         video.id,
         {
             "description": video.description,
@@ -68,6 +70,7 @@ def document(entry: Entry) -> Document:
         [comment.text for comment in video.comments],
         timed,
     )
+    return replace(made, facts=facts_of(entry))
 
 
 def plain_document(document_id: str, title: str, text: str) -> Document:

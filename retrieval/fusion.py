@@ -1,6 +1,6 @@
 """Scores of lanes and fields -> one score per video, as a sum of contributions that explain it.
 
-Two lanes are fused: dense (a cosine per field) and keyword (BM25F, two analysers, split by field). Every rule here is
+Two lanes are fused: dense (a cosine per field) and keyword (BM25F, three analysers, split by field). Every rule here is
 per query and gives a matrix (fields, videos) of contributions a lane; a video's score is the plain sum over both.
 """
 
@@ -18,6 +18,8 @@ Lane = Literal["hybrid", "dense", "keyword"]
 Scores = NDArray[np.float64]
 METHODS: tuple[Method, ...] = ("zscore", "dbsf", "rrf")
 LANES: tuple[Lane, ...] = ("hybrid", "dense", "keyword")
+# what a score is a weighted sum of, by the names of its weights below: the dense lane, and the keyword lane's analysers
+PARTS = ("dense_lane", "words", "grams", "pairs")
 
 MAX_WEIGHT = 5.0  # of a field on top of its own weight; beyond it nothing else counts
 EQUAL = 1e-9  # scores that differ by less than this share of themselves are the same
@@ -34,10 +36,11 @@ class FusionWeights(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dense_lane: float = 1.0
-    words: float = 0.5
-    grams: float = 0.5
-    dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.02)
+    dense_lane: float = 1.5
+    words: float = 0.45
+    grams: float = 0.45
+    pairs: float = 0.1
+    dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.01)
     keyword: dict[str, float] = dict.fromkeys(TEXT_FIELDS, 1.0)
 
 

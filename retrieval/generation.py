@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,17 +21,20 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from retrieval.dense import DenseIndex
+from retrieval.dense import DenseIndex, hubness
 from retrieval.encoder import Encoder, VectorCache
 from retrieval.errors import GenerationError
-from retrieval.fields import FIELDS, TEXT_FIELDS, Document, Mark, Passage
+from retrieval.facts import FactTable, save
+from retrieval.fields import FIELDS, OVERVIEW, TEXT_FIELDS, Document, Mark, Passage
 from retrieval.fusion import FusionWeights
-from retrieval.lexical import ANALYSERS, KeywordIndex
+from retrieval.lexical import TERMS, KeywordIndex
+from retrieval.wording import Wording
 
-FORMAT = 1  # raised when a file of a generation changes its meaning; older ones are then refused and rebuilt
+FORMAT = 2  # raised when a file of a generation changes its meaning; older ones are then refused and rebuilt
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
+TUNED = "weights.json"  # the fusion weights that were tuned, by encoder
 _BUILDING = ".building-"
 _REBUILD = "run `python -m retrieval build`, or `rollback` to an earlier generation"
 
@@ -69,11 +73,13 @@ class Generation:
         try:
             self.ids: list[str] = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
             self.dense = {field: DenseIndex.load(folder, field) for field in FIELDS}
-            self.keyword = {name: KeywordIndex.load(folder, name) for name in ANALYSERS}
+            self.keyword = {name: KeywordIndex.load(folder, name) for name in TERMS}
+            self.wording = Wording.load(folder)
+            self.facts = FactTable.load(folder)
             uri = (folder / "passages.sqlite").resolve().as_uri()
             self._passages = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             self._passages.execute("SELECT text, marks FROM passages LIMIT 1").fetchone()
-        except (OSError, ValueError, RuntimeError, sqlite3.Error) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, sqlite3.Error) as error:
             raise GenerationError(f"{folder} cannot be loaded ({error}): {_REBUILD}") from error
         self.positions = {video_id: n for n, video_id in enumerate(self.ids)}
         self._lock = threading.Lock()
@@ -101,10 +107,11 @@ def build(
     encoder: Encoder,
     *,
     cache: Path | None = None,
-    weights: FusionWeights | None = None,
     progress: bool = False,
 ) -> Manifest:
     """Build a generation of `documents`, verify it by reading it back, and make it the current one.
+
+    It has the weights that were tuned for its encoder in `indexes` (see `reweight`), else the default ones.
 
     Args:
         cache: the vector cache's file; by default the one in `indexes`.
@@ -119,14 +126,15 @@ def build(
     with _only_builder(indexes):
         for leftover in _generations_folder(indexes).glob(f"{_BUILDING}*"):
             shutil.rmtree(leftover)
-        now = datetime.now(UTC)
-        name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        now, name = _new_name()
         folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
         folder.mkdir(parents=True)
         passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
         _write_passages(documents, folder)
-        for analyser in ANALYSERS:
+        for analyser in TERMS:
             KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS).save(folder)
+        Wording.build(map(_whole_texts, documents), TEXT_FIELDS).save(folder)
+        save([doc.facts for doc in documents], folder)
         (folder / "videos.json").write_text(json.dumps([doc.id for doc in documents]), encoding="utf-8")
         manifest = Manifest(
             format=FORMAT,
@@ -141,17 +149,31 @@ def build(
             passages=passages,
             encoded=encoded,
             corpus_sha256=_corpus_sha256(documents),
-            weights=weights or FusionWeights(),
+            weights=_tuned_weights(indexes, encoder.name) or FusionWeights(),
             files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
         )
-        (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        for path in folder.iterdir():
-            _sync(path)
-        _sync(folder)
-        Generation(folder).close()  # reads everything back and checks it before anybody can see it
-        final = folder.with_name(name)
-        folder.rename(final)
-        _sync(final.parent)
+        _finish(folder, manifest)
+        _publish(indexes, name)
+    return manifest
+
+
+def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
+    """Publish the current generation anew with other weights, and keep them for later builds with its encoder."""
+    with _only_builder(indexes):
+        current = _generations_folder(indexes) / current_name(indexes)
+        old = _verified_manifest(current)
+        now, name = _new_name()
+        folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
+        folder.mkdir()
+        for file in old.files:
+            shutil.copy2(current / file, folder / file)
+        changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}
+        manifest = old.model_copy(update=changed)
+        _finish(folder, manifest)
+        aside = indexes / f"{TUNED}.new"
+        aside.write_text(json.dumps({old.encoder: weights.model_dump()}, indent=1), encoding="utf-8")
+        _sync(aside)
+        aside.replace(indexes / TUNED)
         _publish(indexes, name)
     return manifest
 
@@ -239,6 +261,38 @@ def _only_builder(indexes: Path) -> Iterator[None]:
         raise GenerationError(f"another build is at work in {indexes}: wait for it") from error
 
 
+def _new_name() -> tuple[datetime, str]:
+    now = datetime.now(UTC)
+    # to the microsecond: names order generations by age
+    return now, f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
+
+
+def _finish(folder: Path, manifest: Manifest) -> None:
+    """Complete a generation's folder: synced to disk, read back and checked before anybody can see it, then named."""
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    for path in folder.iterdir():
+        _sync(path)
+    _sync(folder)
+    Generation(folder).close()
+    folder.rename(folder.with_name(manifest.name))
+    _sync(folder.parent)
+
+
+def _tuned_weights(indexes: Path, encoder: str) -> FusionWeights | None:
+    """The weights that were tuned for an encoder.
+
+    Raises:
+        GenerationError: the file that holds them cannot be read.
+    """
+    try:
+        tuned = json.loads((indexes / TUNED).read_text(encoding="utf-8"))
+        return FusionWeights.model_validate(tuned[encoder]) if encoder in tuned else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise GenerationError(f"{indexes / TUNED} cannot be read ({error}): delete it, or tune anew") from error
+
+
 def _publish(indexes: Path, name: str) -> None:
     aside = indexes / f"{CURRENT}.new"
     with aside.open("w", encoding="utf-8") as file:
@@ -259,10 +313,14 @@ def _write_dense(
         texts += [passage.text for doc in documents for passage in doc.passages.get(field, [])]
         spans[field] = slice(start, len(texts))
     vectors, encoded = VectorCache(cache).encode(encoder, texts, progress=progress)
+    starts = {
+        field: np.cumsum([0, *(len(doc.passages.get(field, [])) for doc in documents)], dtype=np.int64)
+        for field in FIELDS
+    }
+    nearness = hubness(vectors[spans[OVERVIEW]], starts[OVERVIEW], vectors[spans["transcript"]], starts["transcript"])
     for field, span in spans.items():
-        counts = [len(doc.passages.get(field, [])) for doc in documents]
-        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-        DenseIndex.build(vectors[span], starts).save(folder, field)
+        shift = nearness if field == OVERVIEW else None
+        DenseIndex.build(vectors[span], starts[field], shift).save(folder, field)
     return {field: span.stop - span.start for field, span in spans.items()}, encoded
 
 
@@ -286,10 +344,16 @@ def _write_passages(documents: Sequence[Document], folder: Path) -> None:
         db.execute("COMMIT")
 
 
+def _whole_texts(doc: Document) -> dict[str, list[str]]:
+    """The texts that a phrase may stand in: a transcript as a whole, each comment by itself."""
+    comments = [passage.text for passage in doc.passages.get("comments", [])]
+    return {field: [text] for field, text in doc.texts.items()} | {"comments": comments}
+
+
 def _corpus_sha256(documents: Sequence[Document]) -> str:
     digest = hashlib.sha256()
     for doc in documents:
-        digest.update(json.dumps([doc.id, doc.texts], sort_keys=True).encode())
+        digest.update(json.dumps([doc.id, doc.texts, asdict(doc.facts)], sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""The keyword index: BM25F over the fields of a video, by stemmed words and by word-bounded character 4-grams.
+"""The keyword index: BM25F over the fields of a video, by stemmed words, their pairs, and word-bounded 4-grams.
 
 A term's frequency is summed over the fields, weighted, *before* BM25 saturates it (Robertson, Zaragoza and Taylor
 2004): that is BM25 over the joined text, which beats a sum of per-field BM25 scores by far here, and yet each field's
@@ -9,7 +9,8 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ B = 0.75
 GRAM = 4
 MAX_TOKEN_CHARS = 100  # a "word" beyond this is a link or noise; its start is enough to find it
 _TOKEN = regex.compile(r"[\p{L}\p{N}\p{M}]+")
+_SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_SIGNS = regex.compile(rf"[{_SPACELESS}]|[^{_SPACELESS}]+")
 _PLAIN = regex.compile(r"[a-z0-9]+")
 
 
@@ -39,6 +42,12 @@ class Token:
 def _plain_words(token: str) -> list[str]:
     """A word of any script as words of a-z and 0-9: "été" -> ete, "你好" -> ni hao."""
     return _PLAIN.findall(unidecode(token[:MAX_TOKEN_CHARS]).lower())
+
+
+@lru_cache(maxsize=100_000)
+def plain(token: str) -> tuple[str, ...]:
+    """A word as it is written, not stemmed: what quotes ask for. Where a script has no spaces, each sign is a word."""
+    return tuple(word for piece in _SIGNS.findall(token[:MAX_TOKEN_CHARS]) for word in _plain_words(piece))
 
 
 @lru_cache(maxsize=100_000)
@@ -73,6 +82,19 @@ def terms(text: str, analyser: Analyser) -> list[str]:
     return [term for token in tokens(text, analyser) for term in token.terms]
 
 
+def pairs(text: str) -> list[str]:
+    """Neighbouring stems as one term: "remote jobs" -> remot job; the words of a phrase count more where they meet."""
+    found = terms(text, words)
+    return [f"{first} {second}" for first, second in pairwise(found)]
+
+
+# what an index is made of, by its name
+TERMS: dict[str, Callable[[str], list[str]]] = {
+    **{name: partial(terms, analyser=analyser) for name, analyser in ANALYSERS.items()},
+    "pairs": pairs,
+}
+
+
 class KeywordIndex:
     """Postings of one analyser over all fields.
 
@@ -83,7 +105,7 @@ class KeywordIndex:
     _ARRAYS = ("indptr", "docs", "fields", "frequencies", "lengths")
 
     def __init__(self, analyser: str, vocabulary: dict[str, int], arrays: Mapping[str, NDArray[Any]]) -> None:
-        self.analyser = ANALYSERS[analyser]
+        self.terms = TERMS[analyser]
         self._name = analyser
         self._vocabulary = vocabulary
         self._indptr, self._docs, self._fields, self._frequencies, self._lengths = (arrays[a] for a in self._ARRAYS)
@@ -96,7 +118,7 @@ class KeywordIndex:
         for doc, texts in enumerate(documents):
             lengths.append([0] * len(fields))
             for number, name in enumerate(fields):
-                found = terms(texts.get(name, ""), ANALYSERS[analyser])
+                found = TERMS[analyser](texts.get(name, ""))
                 lengths[doc][number] = len(found)
                 for term, frequency in Counter(found).items():
                     postings[term].append((doc, number, frequency))
@@ -124,6 +146,15 @@ class KeywordIndex:
         arrays = {name: np.load(folder / f"{analyser}.{name}.npy", mmap_mode="r") for name in cls._ARRAYS}
         return cls(analyser, {term: number for number, term in enumerate(ordered)}, arrays)
 
+    def holds(self, term: str, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the documents have a term in any field."""
+        number = self._vocabulary.get(term)
+        if number is None:
+            return np.zeros(len(documents), np.bool_)
+        docs = self._docs[int(self._indptr[number]) : int(self._indptr[number + 1])]
+        places = np.searchsorted(docs, documents.astype(docs.dtype))
+        return np.asarray(docs[np.minimum(places, len(docs) - 1)] == documents)
+
     def scores(self, query: str, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, float]]:
         """BM25F of every document, split by field: shape (fields, documents), its sum over the fields is the score.
 
@@ -140,7 +171,7 @@ class KeywordIndex:
         if average <= 0:
             return split, idfs
         saturation = K1 * (1 - B + B * length / average)
-        for term in dict.fromkeys(terms(query, self.analyser)):
+        for term in dict.fromkeys(self.terms(query)):
             number = self._vocabulary.get(term)
             if number is None:
                 continue

@@ -1,7 +1,7 @@
 """Searcher: a question -> ranked videos with reasons; the one door for page, API, command line and evaluation."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from retrieval.conditions import passing
+from retrieval.confidence import JUDGED, judge
 from retrieval.encoder import Encoder, Vectors
 from retrieval.errors import GenerationError
 from retrieval.explain import best_passage, best_span, moment, shared_words, telling
 from retrieval.fields import FIELDS, TEXT_FIELDS, Passage
 from retrieval.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
 from retrieval.generation import Generation, current_name, open_current
+from retrieval.lexical import plain, terms
+from retrieval.question import Condition, Question, parse
+from retrieval.spelling import Correction, Speller
 from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a remembered video is told in a few sentences; the rest would only slow the keyword lane
@@ -37,36 +42,61 @@ class Reason(BaseModel):
 
 
 class Hit(BaseModel):
-    """A video with its score and the reasons, strongest first, whose contributions add up to it."""
+    """A video with its score and the reasons, strongest first, whose contributions add up to it. `confidence`, 0 to 1,
+    is the chance that it is what was meant; `good`: that reaches the cut-off (docs/confidence.md)."""
 
     id: str
     rank: int
     score: float
     explanation: list[Reason]
+    confidence: float = 1.0
+    good: bool = True
 
 
 class Answer(BaseModel):
-    """What a search gives: `total` videos were ranked, `hits` are those asked for; times in milliseconds by step."""
+    """What a search gives: `total` videos meet the conditions, `hits` are those asked for; milliseconds by step.
+
+    `text` is what was searched for, corrected; where it is empty the conditions alone decide and the newest come first.
+    `notes` are sentences for the user: what was corrected, left out, or is met by no video. `confidence` is that of the
+    surest of the first hits of all, whichever were asked for; `good` is false where none of them reaches the cut-off:
+    no good match.
+    """
 
     query: str
+    text: str
+    conditions: list[Condition]
+    notes: list[str]
     lane: Lane
     generation: str
     encoder: str
     total: int
     hits: list[Hit]
     timings_ms: dict[str, float]
+    confidence: float = 1.0
+    good: bool = True
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every video scored. `dense` and `keyword` are contributions, shape (FIELDS, videos); `scores` their sum."""
+    """Every video scored. `dense` and `keyword` are contributions, shape (FIELDS, videos); `scores` their sum.
 
+    `query` is the question as the keyword lane read it, with the words in `corrections` corrected; `phrases` are the
+    words that it wants side by side. `parts` has by name (fusion.PARTS) what a weight multiplies, each of shape
+    (videos,). By analyser: `known` has the idf of every term of `query` that a video holds, `idfs` of those that tell
+    something.
+    """
+
+    query: str
     scores: Scores
     dense: Scores
     keyword: Scores
+    parts: dict[str, Scores]
     passage_scores: dict[str, NDArray[np.float32]]
+    known: dict[str, dict[str, float]]
     idfs: dict[str, dict[str, float]]
     timings_ms: dict[str, float]
+    corrections: list[Correction]
+    phrases: list[tuple[str, ...]]
 
     def order(self) -> NDArray[np.int64]:
         """All videos, best first; ties by id (the videos' own order)."""
@@ -89,6 +119,7 @@ class Searcher:
             )
         self.generation = generation
         self.encoder = encoder
+        self.speller = Speller(generation.wording)
 
     @classmethod
     def open(cls, indexes: Path) -> "Searcher":
@@ -107,27 +138,28 @@ class Searcher:
 
     def rank(
         self,
-        query: str,
+        query: str | Question,
         *,
         lane: Lane = "hybrid",
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
         vector: Vectors | None = None,
     ) -> Ranking:
-        """Score every video.
+        """Score every video, those too that do not meet the question's conditions: a score does not change with them.
 
         Args:
             weights: per field, on top of the generation's own: 1 (or not named) leaves a field as it is, 0 switches
                 it off in both lanes, 2 doubles it.
-            vector: the query's unit vector, where it is already known.
+            vector: the unit vector of `query` as it is, where it is already known; used unless a word is corrected.
         """
-        query = clean_text(query, MAX_QUERY_CHARS)
+        question = parse(clean_text(query, MAX_QUERY_CHARS)) if isinstance(query, str) else query
         own = self.generation.manifest.weights
         asked = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
         videos = len(self.generation.ids)
         dense, keyword = np.zeros((len(FIELDS), videos)), np.zeros((len(FIELDS), videos))
         timings: dict[str, float] = {}
         passage_scores: dict[str, NDArray[np.float32]] = {}
+        parts: dict[str, Scores] = {}
         clock = time.perf_counter()
 
         def lap(step: str) -> None:
@@ -136,8 +168,12 @@ class Searcher:
             timings[step] = (now - clock) * 1000
             clock = now
 
+        text, corrections = self.speller.correct(question.text, question.literal)
+        lap("spell")
         if lane != "keyword":
-            vector = self.encoder.query(query) if vector is None else vector
+            read = self._encoder_reads(question) if corrections else question.text
+            if vector is None or read != query:
+                vector = self.encoder.query(read)
             lap("encode")
             dense_weights = {field: own.dense.get(field, 0.0) * asked[field] for field in FIELDS}
             cosines: dict[str, Scores] = {}
@@ -149,17 +185,29 @@ class Searcher:
             lap("dense")
         # the dense lane asks the keyword index too: not for scores, but to point at the words and the second
         field_weights = np.array([own.keyword.get(field, 0.0) * asked[field] for field in TEXT_FIELDS])
-        found = {name: index.scores(query, field_weights) for name, index in self.generation.keyword.items()}
+        found = {name: index.scores(text, field_weights) for name, index in self.generation.keyword.items()}
         lap("keyword")
         if lane != "keyword" and cosines:
-            dense = own.dense_lane * fuse_dense(cosines, dense_weights, method)
+            normal = fuse_dense(cosines, dense_weights, method)
+            parts["dense_lane"] = normal.sum(axis=0)
+            dense = own.dense_lane * normal
         if lane != "dense":
-            keyword = own.words * fuse_keyword(found["words"][0], method)
-            keyword += own.grams * fuse_keyword(found["grams"][0], method)
-        idfs = {name: telling(idf) for name, (_, idf) in found.items()}
+            for name, (split, _) in found.items():
+                normal = fuse_keyword(split, method)
+                parts[name] = normal.sum(axis=0)
+                keyword += getattr(own, name) * normal
+        known = {name: idf for name, (_, idf) in found.items()}
+        idfs = {name: telling(idf) for name, idf in known.items()}
         scores = dense.sum(axis=0) + keyword.sum(axis=0)
         lap("fuse")
-        return Ranking(scores, dense, keyword, passage_scores, idfs, timings)
+        phrases = [condition.words for condition in question.phrases]
+        return Ranking(text, scores, dense, keyword, parts, passage_scores, known, idfs, timings, corrections, phrases)
+
+    def _encoder_reads(self, question: Question) -> str:
+        """The question with those words corrected that the encoder does not know as words: a right word that only this
+        corpus lacks ("saloon") says more to it than the nearest one that the corpus has."""
+        known = {word for word in terms(question.text, plain) if self.encoder.knows(word)}
+        return self.speller.correct(question.text, question.literal | known)[0]
 
     def search(
         self,
@@ -170,27 +218,67 @@ class Searcher:
         lane: Lane = "hybrid",
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
+        filters: Sequence[Condition] = (),
     ) -> Answer:
-        """The `k` best videos from place `offset` on, each with its reasons. An empty question has no hits."""
+        """The `k` best videos from place `offset` on that meet the question's conditions and the `filters`, each with
+        its reasons. An empty question has no hits; one of conditions only has the newest first, with no score.
+        """
+        clock = time.perf_counter()
         query = clean_text(query, MAX_QUERY_CHARS)
+        question = parse(query).where(filters)
+        mask, notes = passing(self.generation, self.speller, question.conditions)
+        timings = {"filter": (time.perf_counter() - clock) * 1000}
         hits: list[Hit] = []
-        timings: dict[str, float] = {}
-        if query:
-            ranking = self.rank(query, lane=lane, weights=weights, method=method)
-            timings = ranking.timings_ms
+        text, places = question.text, slice(offset, offset + min(k, MAX_K))
+        surest, good = 0.0, False
+        if text and mask.any():
+            ranking = self.rank(question, lane=lane, weights=weights, method=method)
+            timings |= ranking.timings_ms
+            text = ranking.query
+            notes = [self._told(correction) for correction in ranking.corrections] + notes
             clock = time.perf_counter()
-            best = ranking.order()[offset : offset + min(k, MAX_K)]
+            order = ranking.order()
+            best = order[mask[order]][places]
             hits = [self._hit(ranking, int(video), offset + n + 1) for n, video in enumerate(best)]
             timings["explain"] = (time.perf_counter() - clock) * 1000
-            timings["total"] = sum(timings.values())
+            clock = time.perf_counter()
+            first = order[mask[order]][:JUDGED]
+            sure, cut_off = judge(self.generation, ranking, lane, np.concatenate([first, best]))
+            surest = float(sure[: len(first)].max(initial=0.0))
+            good = surest >= cut_off
+            for hit, confidence in zip(hits, sure[len(first) :], strict=True):
+                hit.confidence, hit.good = float(confidence), bool(confidence >= cut_off)
+            timings["judge"] = (time.perf_counter() - clock) * 1000
+        elif question.conditions and mask.any():
+            surest, good = 1.0, True  # nothing to be unsure of: the conditions are met
+            order = self.generation.facts.newest_first()
+            best = order[mask[order]][places]
+            hits = [
+                Hit(id=self.generation.ids[video], rank=offset + n + 1, score=0.0, explanation=[])
+                for n, video in enumerate(best)
+            ]
+        timings["total"] = sum(timings.values())
         return Answer(
             query=query,
+            text=text,
+            conditions=list(question.conditions),
+            notes=[*question.notes, *notes],
             lane=lane,
             generation=self.generation.name,
             encoder=self.generation.manifest.encoder,
-            total=len(self.generation.ids) if query else 0,
+            total=int(mask.sum()) if text or question.conditions else 0,
             hits=hits,
             timings_ms={step: round(value, 3) for step, value in timings.items()},
+            confidence=surest,
+            good=bool(good),
+        )
+
+    def _told(self, correction: Correction) -> str:
+        if self.encoder.knows(correction.typed.lower()):
+            return f'No video has "{correction.typed}", so "{correction.used}" counts as a match too.'
+        return (
+            f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has;'
+            " in quotes it is searched for as it is."
         )
 
     def _hit(self, ranking: Ranking, video: int, rank: int) -> Hit:
@@ -209,11 +297,11 @@ class Searcher:
         words, grams = ranking.idfs["words"], ranking.idfs["grams"]
         if lane == "keyword":
             rows = index.rows(video)[:MAX_EXPLAINED]
-            passage, found = best_passage(self.generation.passages(field, rows), words, grams)
+            passage, found = best_passage(self.generation.passages(field, rows), words, grams, ranking.phrases)
         elif index.present[video] and field in ranking.passage_scores:
             row = index.best_row(ranking.passage_scores[field], video)
             passage = self.generation.passages(field, range(row, row + 1))[0]
-            found = shared_words(passage.text, words, grams)
+            found = shared_words(passage.text, words, grams, ranking.phrases)
         else:
             passage, found = Passage(""), []
         spoken = moment(passage, found)

@@ -17,6 +17,7 @@ from ingest.weights import WeightsError
 from retrieval.errors import RetrievalError
 from retrieval.fusion import Lane, Method
 from retrieval.generation import current_name
+from retrieval.question import Condition
 from retrieval.search import Answer, Hit, Searcher
 from scraper.records import Video
 
@@ -153,13 +154,16 @@ class Service:
         lane: Lane = "hybrid",
         weights: dict[str, float] | None = None,
         method: Method = "zscore",
+        filters: Sequence[Condition] = (),
     ) -> SearchAnswer:
         """The searcher's answer with the videos of its hits.
 
         Raises:
             RetrievalError, WeightsError, CatalogError: index or catalogue cannot be used.
         """
-        answer = self.searcher().search(query, k, offset=offset, lane=lane, weights=weights, method=method)
+        answer = self.searcher().search(
+            query, k, offset=offset, lane=lane, weights=weights, method=method, filters=filters
+        )
         with Catalog(self.data) as catalog:
             entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in answer.hits)}
         hits = [

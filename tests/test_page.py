@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import app
 from retrieval.fields import FIELDS
+from retrieval.question import Condition
 from retrieval.search import Reason
 from retrieval.service import FoundHit, SearchAnswer, Service, VideoSummary
 from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS
@@ -72,6 +73,11 @@ def hit(reasons: list[Reason], **video: Any) -> FoundHit:
     )
     score = sum(reason.contribution for reason in reasons)
     return FoundHit(id="71000", rank=1, score=score, explanation=reasons, video=empty.model_copy(update=video))
+
+
+def answer(hits: list[FoundHit], **more: Any) -> SearchAnswer:
+    values = {"query": "x", "text": "x", "conditions": [], "notes": [], "total": len(hits), **more}
+    return SearchAnswer(lane="keyword", generation="g", encoder="e", hits=hits, timings_ms={"total": 1.0}, **values)
 
 
 def hostile_hits(text: str) -> list[FoundHit]:
@@ -214,10 +220,30 @@ def test_counts_read_as_the_site_shows_them(number: int, shown: str) -> None:
 
 def test_hits_that_nothing_speaks_for_are_not_shown() -> None:
     nothing = hit([])
-    answer = SearchAnswer(
-        query="x", lane="keyword", generation="g", encoder="e", total=1, hits=[nothing], timings_ms={"total": 1.0}
-    )
-    assert "Nothing matches" in app.results(answer)
+    assert "Nothing matches" in app.results(answer([nothing]))
+
+
+def test_conditions_and_notes_stand_above_the_results_and_stay_text() -> None:
+    tag = Condition(kind="tag", value="<img src=x onerror=alert(1)>")
+    noted = answer([hit([reason()])], conditions=[tag], notes=["<script>alert(1)</script>"], total=3)
+    page = check_inert(app.results(noted))
+    assert "<script>alert(1)</script>" in page.text
+    assert "The best 1 of 3 videos with #<img src=x onerror=alert(1)>, in" in page.text
+
+
+def test_conditions_alone_show_the_newest_without_reasons() -> None:
+    page = check_inert(app.results(answer([hit([])], text="", conditions=[Condition(kind="lang", value="en")])))
+    assert "The newest 1 of 1 video in the language en" in page.text and "Why this one" not in page.text
+
+
+def test_where_nothing_fits_the_page_says_why() -> None:
+    none = answer([], conditions=[Condition(kind="creator", value="x")], notes=["There is no video by @x."], total=0)
+    assert "There is no video by @x." in app.results(none)
+
+
+def test_a_filter_that_is_no_date_is_said(tmp_path: Path) -> None:
+    asked = app.answer_html(Service(tmp_path, tmp_path), "", "hybrid", {"cover": 1.0}, {"after": "<last week>"})
+    assert "&lt;last week&gt;" in asked and "write 2022" in asked
 
 
 def test_every_field_has_a_name_on_the_page() -> None:

@@ -110,6 +110,24 @@ def test_the_lane_can_be_chosen(page: Page, server: str) -> None:
     expect(page.locator("article small", has_text="words").first).to_be_attached()
 
 
+def test_filters_and_operators_narrow_the_results_and_the_page_says_how(page: Page, server: str) -> None:
+    page.goto(server)
+    ask(page, "loav -sock")
+    expect(page.locator("#results .note")).to_contain_text("loaf")
+    expect(page.locator("#results .line").last).to_contain_text('videos without "sock"')
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Hashtag").fill("sourdough")
+    page.keyboard.press("Enter")
+    expect(page.locator("article")).to_have_count(1)
+    expect(page.locator("article")).to_have_attribute("data-id", BREAD)
+    page.get_by_label("Posted before").fill("2023")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing fits")).to_be_visible()
+    page.get_by_label("Posted before").fill("soon")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="That is no date")).to_be_visible()
+
+
 def test_an_example_asks_itself(page: Page, server: str) -> None:
     page.goto(server)
     page.get_by_role("button", name=EXAMPLES[2]).click()

@@ -20,6 +20,8 @@ def entry(
     written: str = "",
     comments: list[str] | None = None,
     music: str = "",
+    posted: str | None = None,
+    language: str = "",
 ) -> Entry:
     segments = [Segment(*segment) for segment in said or []]
     return Entry(
@@ -28,11 +30,12 @@ def entry(
             description=description,
             creator_username=creator,
             music_title=music,
+            posted=posted,
             comments=[Comment(text=text) for text in comments or []],
         ),
         {
             "cover": Text(written, "tesseract"),
-            "transcript": Text(" ".join(s.text for s in segments), "whisper", segments=segments),
+            "transcript": Text(" ".join(s.text for s in segments), "whisper", language=language, segments=segments),
         },
     )
 
@@ -46,11 +49,21 @@ ENTRIES = [
         "THE AUDACITY",
         ["he did it on purpose", "justice for the teapot"],
         "sneaky piano",
+        "2021-06-30",
+        "en",
     ),
-    entry("70002", "sourdough for beginners", "bread.bench", [(1.0, 4.0, "Feed the starter twice a day.")], "DAY 1"),
-    entry("70003", "", "gardengnome", None, "", ["what plant is that", "it's a foxglove"], "birdsong"),
+    entry(
+        "70002",
+        "sourdough for beginners",
+        "bread.bench",
+        [(1.0, 4.0, "Feed the starter twice a day.")],
+        "DAY 1",
+        posted="2022-01-01",
+        language="en-US",
+    ),
+    entry("70003", "", "gardengnome", None, "", ["what plant is that", "it's a foxglove"], "birdsong", "2022-03-15"),
     entry("70004", "how tides work", "harbour.physics", [(0.0, 6.0, "The moon pulls the ocean into two bulges.")]),
-    entry("70005", "回転寿司に行ってきた 🍣 été", "sushi.train", None, "ほしい"),
+    entry("70005", "回転寿司に行ってきた 🍣 été", "sushi.train", None, "ほしい", posted="2023-01-01", language="ja"),
     entry(
         "70006", "parking a caravan, part 2", "slowlane", [(2.0, 5.0, "Left. No, your other left.")], "HELP", ["LEFT"]
     ),

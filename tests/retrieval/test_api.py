@@ -115,6 +115,38 @@ def test_odd_questions_are_answered(client: TestClient, query: str) -> None:
     assert len(search(client, query)["hits"]) in (0, 7)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        ({"q": "bread @crumb.and.crust"}, [BREAD]),
+        ({"q": "bread", "creator": "@crumbandcrust"}, [BREAD]),
+        ({"q": "", "creator": "tea.physics"}, [KETTLE]),
+        ({"q": "one day", "tag": "railway"}, [PHOTOS]),
+        ({"q": "#spooky", "tag": "railway"}, []),
+        ({"q": "", "lang": "en", "tag": "baking,sourdough"}, [BREAD]),
+        ({"q": "", "after": "2024", "before": "2024-04"}, [BREAD]),
+        ({"q": "said:loaf", "before": "2024"}, []),
+    ],
+)
+def test_operators_and_filters_must_all_be_met(
+    client: TestClient, parameters: dict[str, str], found: list[str]
+) -> None:
+    answer = client.get("/api/search", params=parameters).json()
+    assert [hit["id"] for hit in answer["hits"]] == found and answer["total"] == len(found)
+    assert found or answer["notes"]
+
+
+def test_an_answer_says_how_the_question_was_understood(client: TestClient) -> None:
+    answer = search(client, "loav -sock before:2030", tag="sourdough")
+    assert answer["text"] == "loaf" and [hit["id"] for hit in answer["hits"]] == [BREAD]
+    assert [(one["kind"], one["value"], one["exclude"]) for one in answer["conditions"]] == [
+        ("phrase", "sock", True),
+        ("before", "2030-01-01", False),
+        ("tag", "sourdough", False),
+    ]
+    assert any('"loaf"' in note for note in answer["notes"])
+
+
 def test_every_shared_naughty_string_is_answered(client: TestClient, shared_data: Path) -> None:
     strings = json.loads((shared_data / "hostile" / "blns" / "blns.json").read_text(encoding="utf-8"))
     for string in strings:
@@ -137,6 +169,9 @@ def test_every_shared_naughty_string_is_answered(client: TestClient, shared_data
         ({"q": "x", "w": "comments:-1"}, "comments"),
         ({"q": "x", "w": "comments:nan"}, "comments"),
         ({"q": "x", "w": "comments"}, "comments"),
+        ({"q": "x", "before": "yesterday"}, "before"),
+        ({"q": "x", "after": "2023-02-30"}, "after"),
+        ({"q": "x", "tag": "t" * 201}, "tag"),
         (
             {"q": "x", "w": "description:0,creator:0,music:0,cover:0,transcript:0,comments:0,overview:0"},
             "every field",
@@ -168,6 +203,24 @@ def test_an_id_that_is_unknown_or_none_is_not_found(client: TestClient, video_id
 def test_paths_that_do_not_exist_are_problems_too(client: TestClient) -> None:
     for path in ("/api/nothing", "/media/x", "/elsewhere"):
         problem(client.get(path), 404)
+
+
+def test_another_method_on_a_path_that_is_there_is_refused_as_such(client: TestClient) -> None:
+    for path in ("/api/search?q=x", "/api/health", f"/api/videos/{BREAD}", f"/media/{BREAD}/video"):
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            response = client.request(method, path)
+            assert "GET" in problem(response, 405) and response.headers["allow"] == "GET, HEAD"
+    problem(client.post("/api/nothing"), 404)
+
+
+def test_a_head_tells_what_a_get_would(client: TestClient) -> None:
+    for path in ("/api/health", "/api/search?q=loaf&lane=keyword", f"/api/videos/{BREAD}"):
+        assert client.head(path).status_code == client.get(path).status_code == 200
+    head, whole = client.head(f"/media/{BREAD}/video"), client.get(f"/media/{BREAD}/video")
+    assert head.status_code == 200 and not head.content
+    for name in ("content-type", "content-length", "etag", "accept-ranges"):
+        assert head.headers[name] == whole.headers[name]
+    assert client.head("/media/1/video").status_code == client.head("/api/nothing").status_code == 404
 
 
 def test_health_names_what_answers(client: TestClient, built: tuple[Path, Path]) -> None:

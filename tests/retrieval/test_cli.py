@@ -54,7 +54,7 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
     queries = write(tmp_path / "q.json", [{"text": "teapot", "target": "70001"}])
     measured = answer("evaluate", "--queries", str(queries), "--indexes", indexes, "--json", "--quiet")
     assert set(measured["lanes"]) == {"dense", "keyword", "hybrid"}
-    assert {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "mean_rank"} == set(measured["measures"])
+    assert {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "R@100", "mean_rank"} == set(measured["measures"])
     assert {"text": "teapot", "target": "70001", "rank": 1}.items() <= measured["queries"][0].items()
 
     rows = answer("generations", "--indexes", indexes, "--json")
@@ -72,6 +72,9 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
         (("search", "x", "-w", "speech=1"), "speech"),
         (("evaluate",), "--queries"),
         (("evaluate", "--beir", "nowhere"), "BEIR"),
+        (("compare", "--models", "bm25"), "--queries"),
+        (("compare", "--models", "bm25", "--queries", "nowhere.json"), "nowhere.json"),
+        (("promote", "bm25"), "--lane keyword"),
         (("rollback", "--indexes", "nowhere"), "no generation"),
     ],
 )
@@ -87,3 +90,19 @@ def test_a_corpus_with_nothing_read_yet_says_how_to_go_on(tmp_path: Path) -> Non
         import_source(catalog, write(tmp_path / "a.jsonl", json.dumps(LINES[2])))
     done = run("build", "--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes"))
     assert done.returncode == 1 and "ingest run" in done.stderr and "--all" in done.stderr
+
+
+def test_models_are_compared_and_the_winner_promoted_without_encoding_anew(
+    corpus: tuple[str, str], tmp_path: Path
+) -> None:
+    data, indexes = corpus[0], str(tmp_path / "indexes")
+    queries = write(tmp_path / "q.csv", "text,target,kind\nteapot,70001,said\nbread,70002,written\n")
+    models = ("compare", "--models", "bm25", "all-MiniLM-L6-v2", "--queries", str(queries))
+    result = answer(*models, "--out", str(tmp_path / "o"), "--data", data, "--indexes", indexes, "--json", "--quiet")
+    assert [one["label"] for one in result["contenders"]] == ["bm25", "all-MiniLM-L6-v2"]
+    assert (tmp_path / "o" / "report.html").is_file() and not (tmp_path / "indexes" / "CURRENT").exists()
+    promoted = answer("promote", "all-MiniLM-L6-v2", "--data", data, "--indexes", indexes, "--json", "--quiet")
+    assert promoted["encoded"] == 0
+    assert answer("generations", "--indexes", indexes, "--json")[0]["current"]
+    listed = answer("compare", "--list", "--json")
+    assert {"all-mpnet-base-v2", "Qwen3-Embedding-0.6B"} <= {one["name"].rpartition("/")[2] for one in listed}

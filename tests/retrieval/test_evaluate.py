@@ -25,7 +25,7 @@ def test_measures_follow_from_the_places_of_the_targets(searcher: Searcher, tmp_
         assert measures["mean_rank"] == pytest.approx(sum(ranks) / 3)
     assert result.measures == result.lanes["hybrid"]
     assert set(result.lanes) == {"dense", "keyword", "hybrid"}
-    assert set(result.measures) == {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "mean_rank"}
+    assert set(result.measures) == {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "R@100", "mean_rank"}
     assert [query.rank for query in result.queries[:2]] == [1, 1] and result.queries[2].rank > 1
 
 

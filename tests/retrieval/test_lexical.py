@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from retrieval.fields import TEXT_FIELDS, Document
-from retrieval.lexical import K1, B, KeywordIndex, grams, terms, tokens, words
+from retrieval.lexical import K1, B, KeywordIndex, grams, pairs, terms, tokens, words
 
 EQUAL = np.ones(len(TEXT_FIELDS))
 
@@ -31,19 +31,24 @@ def test_grams_stay_inside_word_boundaries() -> None:
     assert terms("ab cde", grams) == ["_ab_", "_cde", "cde_"]
 
 
+def test_pairs_are_neighbouring_stems() -> None:
+    assert pairs("Multiple remote jobs, #remotejobs") == ["multipl remot", "remot job", "job remotejob"]
+    assert pairs("alone") == []
+
+
 def test_spans_point_at_the_words_as_they_stand_in_the_text() -> None:
     text = "naïve 🐈 Über-fan 你好"
     assert [text[token.start : token.end] for token in tokens(text, words)] == ["naïve", "Über", "fan", "你好"]
 
 
-@pytest.mark.parametrize("analyser", ["words", "grams"])
+@pytest.mark.parametrize("analyser", ["words", "grams", "pairs"])
 def test_scores_equal_bm25_over_the_joined_text_as_bm25s_computes_it(documents: list[Document], analyser: str) -> None:
     index = KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS)
-    joined = [[term for text in doc.texts.values() for term in terms(text, index.analyser)] for doc in documents]
+    joined = [[term for text in doc.texts.values() for term in index.terms(text)] for doc in documents]
     oracle = bm25s.BM25(k1=K1, b=B, method="lucene")
     oracle.index(joined, show_progress=False)
-    for query in ("teapot on the shelf", "left", "moon ocean foxglove", "sourdough startr"):
-        query_terms = [term for term in dict.fromkeys(terms(query, index.analyser)) if term in oracle.vocab_dict]
+    for query in ("teapot on the shelf", "your other left", "the moon pulls foxglove", "sourdough for startr"):
+        query_terms = [term for term in dict.fromkeys(index.terms(query)) if term in oracle.vocab_dict]
         split, idfs = index.scores(query, EQUAL)
         assert sorted(idfs) == sorted(query_terms)
         # Lucene leaves out the factor (k1 + 1), which is the same for every document

@@ -1,0 +1,117 @@
+"""What each piece of the ranking brings: the same questions asked with it and without it.
+
+    python benchmarks/ablation.py --beir scifact --beir title_to_transcript --beir caption_to_speech
+    python benchmarks/ablation.py --queries queries.dev.json --indexes indexes
+
+BEIR folders bring their corpus; other questions are asked of the current generation of --indexes. Vectors are kept in
+the cache of --indexes. RR is given for all questions and for two halves of them (drawn with a fixed seed), which tells
+how much of a difference is luck; nDCG@10 is of all.
+"""
+
+import json
+import platform
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+from unittest.mock import patch
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from ingest.settings import Settings
+from retrieval import dense
+from retrieval.encoder import Encoder
+from retrieval.fusion import PARTS
+from retrieval.generation import CACHE_FILE, build, open_current
+from retrieval.measures import measured, placed
+from retrieval.queries import Query, read_beir, read_queries
+from retrieval.search import Searcher
+
+_settings = Settings()
+SEED = 7
+Weights = dict[str, float]
+# name, weights of the parts (not named: as they are), share of hubness
+CHANGES: list[tuple[str, Weights, float]] = [
+    ("as it is", {}, dense.HUB_SHARE),
+    ("hubs left alone", {}, 0.0),
+    ("half as much off hubs", {}, dense.HUB_SHARE / 2),
+    ("without pairs", {"pairs": 0.0}, dense.HUB_SHARE),
+    ("pairs twice", {"pairs": 0.2}, dense.HUB_SHARE),
+    ("without 4-grams", {"grams": 0.0, "words": 0.9}, dense.HUB_SHARE),
+    ("without words", {"words": 0.0, "grams": 0.9}, dense.HUB_SHARE),
+    ("dense lane 1.0", {"dense_lane": 1.0}, dense.HUB_SHARE),
+    ("dense lane 2.0", {"dense_lane": 2.0}, dense.HUB_SHARE),
+    ("keyword lane alone", {"dense_lane": 0.0}, dense.HUB_SHARE),
+    ("dense lane alone", {"words": 0.0, "grams": 0.0, "pairs": 0.0}, dense.HUB_SHARE),
+    ("plain: lanes 1 to 1, no pairs, no hubs", {"dense_lane": 1.0, "words": 0.5, "grams": 0.5, "pairs": 0.0}, 0.0),
+]
+
+
+def main(
+    beir: Annotated[list[Path] | None, typer.Option(help="BEIR folder; may be given several times.")] = None,
+    queries: Annotated[Path | None, typer.Option(help="Questions for the current generation.")] = None,
+    indexes: Annotated[Path, typer.Option(help="Generations, and the cache of vectors.")] = _settings.indexes,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure the ranking with each piece changed."""
+    encoder = Encoder(_settings.encoder)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name, searcher, asked in _sets(beir or [], queries, indexes, encoder):
+        found[name] = _changed(searcher, asked)
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    print(f"{date.today()}, {platform.machine()}, {encoder.name}")
+    for name, rows in found.items():
+        print(f"\n{name}\n\n| | RR | halves | Success@10 | nDCG@10 | mean rank |\n|---|---|---|---|---|---|")
+        for change, row in rows.items():
+            halves = f"{row['first half']:.3f} / {row['second half']:.3f}"
+            print(
+                f"| {change} | {row['RR']:.4f} | {halves} | {row['Success@10']:.3f} | {row['nDCG@10']:.4f}"
+                f" | {row['mean_rank']:.1f} |"
+            )
+
+
+def _sets(
+    folders: Sequence[Path], queries: Path | None, indexes: Path, encoder: Encoder
+) -> Iterator[tuple[str, Searcher, list[Query]]]:
+    for folder in folders:
+        documents, asked = read_beir(folder)
+        indexes.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=indexes) as aside:
+            build(documents, Path(aside), encoder, cache=indexes / CACHE_FILE, progress=True)
+            yield folder.name, Searcher(open_current(Path(aside)), encoder), asked
+    if queries:
+        yield queries.name, Searcher(open_current(indexes), encoder), read_queries(queries)
+
+
+def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, float]]:
+    """Measures by change."""
+    vectors = searcher.encoder.queries([query.text for query in queries])
+    today = searcher.generation.manifest.weights
+    half = np.zeros(len(queries), bool)
+    half[np.random.default_rng(SEED).permutation(len(queries))[: len(queries) // 2]] = True
+    rows = {}
+    parts: dict[float, list[dict[str, NDArray[np.float32]]]] = {}
+    for name, weights, share in CHANGES:
+        if share not in parts:
+            with patch.object(dense, "HUB_SHARE", share):
+                parts[share] = [
+                    {part: scores.astype(np.float32) for part, scores in searcher.rank(q.text, vector=v).parts.items()}
+                    for q, v in zip(queries, vectors, strict=True)
+                ]
+        summed = [sum(weights.get(p, getattr(today, p)) * scores[p] for p in PARTS) for scores in parts[share]]
+        orders = [np.argsort(-np.asarray(scores), kind="stable") for scores in summed]
+        values = measured(
+            [placed(q, [searcher.generation.ids[v] for v in o]) for q, o in zip(queries, orders, strict=True)]
+        )
+        rows[name] = {measure: float(of.mean()) for measure, of in values.items()}
+        rows[name] |= {"first half": float(values["RR"][half].mean()), "second half": float(values["RR"][~half].mean())}
+    return rows
+
+
+if __name__ == "__main__":
+    typer.run(main)

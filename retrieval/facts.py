@@ -1,0 +1,137 @@
+"""What is known of a video beside its texts -> which videos a filter lets pass: creator, hashtags, language, date."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
+
+from ingest.catalog import Entry
+from retrieval.lexical import plain, terms
+
+FILE = "facts.json"
+MAX_NEAR = 3
+MIN_NEAR = 75.0  # of 100, rapidfuzz's ratio: one or two letters off in a name of ordinary length
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`posted` is an ISO date, `language` the code of the transcript's language; empty where not known."""
+
+    username: str = ""
+    nickname: str = ""
+    hashtags: tuple[str, ...] = ()
+    language: str = ""
+    posted: str = ""
+
+
+UNKNOWN = Facts()
+
+
+def facts_of(entry: Entry) -> Facts:
+    """The facts of the catalogue's entry of a video."""
+    video, transcript = entry.video, entry.texts.get("transcript")
+    return Facts(
+        video.creator_username,
+        video.creator_nickname,
+        tuple(video.hashtags),
+        transcript.language if transcript else "",
+        video.posted or "",
+    )
+
+
+def name_key(name: str) -> str:
+    """A name as people remember it: Crumb & Crust, crumb.and.crust and crumbandcrust differ in nothing but signs."""
+    return "".join(terms(name, plain)) or name.casefold().strip()
+
+
+def language_key(code: str) -> str:
+    """en-US, EN and en are one language."""
+    return code.replace("_", "-").partition("-")[0].casefold().strip()
+
+
+class FactTable:
+    """The facts of all videos of a generation, in its order; masks have shape (videos,)."""
+
+    def __init__(self, facts: Sequence[Facts]) -> None:
+        self._videos = len(facts)
+        self.posted: NDArray[np.datetime64] = np.array([f.posted or "NaT" for f in facts], dtype="datetime64[D]")
+        self.dated: Mask = ~np.isnat(self.posted)
+        self.has_language: Mask = np.array([bool(f.language) for f in facts], dtype=bool)
+        self._creators: dict[str, list[int]] = {}
+        self._tags: dict[str, list[int]] = {}
+        self._languages: dict[str, list[int]] = {}
+        self._usernames: dict[str, str] = {}
+        for number, known in enumerate(facts):
+            for name in {name_key(known.username), name_key(known.nickname)} - {""}:
+                self._creators.setdefault(name, []).append(number)
+                self._usernames.setdefault(name, known.username)
+            for tag in {tag.casefold() for tag in known.hashtags}:
+                self._tags.setdefault(tag, []).append(number)
+            if known.language:
+                self._languages.setdefault(language_key(known.language), []).append(number)
+
+    @classmethod
+    def load(cls, folder: Path) -> "FactTable":
+        rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return cls([Facts(**{**row, "hashtags": tuple(row["hashtags"])}) for row in rows])
+
+    def by_creator(self, name: str) -> Mask:
+        """Videos whose creator's username or nickname is `name`, whatever its case, accents and signs."""
+        return self._mask(self._creators.get(name_key(name)))
+
+    def by_part_of_name(self, name: str) -> Mask:
+        """Videos whose creator's username or nickname has `name` in it: names are often several words run together."""
+        part = name_key(name)
+        return self._mask([number for key, numbers in self._creators.items() if part in key for number in numbers])
+
+    def with_tag(self, tag: str) -> Mask:
+        return self._mask(self._tags.get(tag.casefold()))
+
+    def in_language(self, code: str) -> Mask:
+        return self._mask(self._languages.get(language_key(code)))
+
+    def posted_before(self, day: str) -> Mask:
+        """Posted earlier than an ISO date; false where the date is not known."""
+        return np.asarray(self.posted < np.datetime64(day, "D"))
+
+    def posted_from(self, day: str) -> Mask:
+        """Posted on an ISO date or later; false where the date is not known."""
+        return np.asarray(self.posted >= np.datetime64(day, "D"))
+
+    def newest_first(self) -> NDArray[np.int64]:
+        """All videos by date, the unknown last; of one day by id."""
+        days = np.where(self.dated, self.posted, np.datetime64("0001-01-01", "D")).astype(np.int64)
+        return np.argsort(-days, kind="stable")
+
+    def near_creators(self, name: str) -> list[str]:
+        """Usernames that may have been meant."""
+        found = process.extract(
+            name_key(name), list(self._creators), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR
+        )
+        return list(dict.fromkeys(self._usernames[key] or key for key, *_ in found))
+
+    def near_tags(self, tag: str) -> list[str]:
+        """Hashtags that may have been meant."""
+        found = process.extract(
+            tag.casefold(), list(self._tags), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR
+        )
+        return [key for key, *_ in found]
+
+    def languages(self) -> list[str]:
+        """The languages that are known of any video, the most frequent first."""
+        return sorted(self._languages, key=lambda code: (-len(self._languages[code]), code))
+
+    def _mask(self, numbers: list[int] | None) -> Mask:
+        mask = np.zeros(self._videos, dtype=bool)
+        mask[numbers or []] = True
+        return mask
+
+
+def save(facts: Sequence[Facts], folder: Path) -> None:
+    """Write the file that `FactTable.load` reads."""
+    (folder / FILE).write_text(json.dumps([asdict(known) for known in facts]), encoding="utf-8")

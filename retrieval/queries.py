@@ -1,0 +1,231 @@
+"""Query files -> questions with their right videos, in every form that people have them in.
+
+The study's JSON, CSV, BEIR folders (with their own corpus), and TREC topics with qrels. What is wrong with a file is
+one error that names the file and the place.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import ir_measures
+from pydantic import AfterValidator, BaseModel, Field
+
+from retrieval.errors import EvaluationError
+from retrieval.fields import Document, plain_document
+from scraper.records import MAX_MADE_TEXT_CHARS, Text, clean_text
+
+Property = str | bool | int | float
+MAX_NAME_CHARS = 60  # of a property's name and value: they head a table
+
+_TEXT_KEYS, _OWN_KEYS = ("text", "query"), ("id", "text", "query", "target")
+_TOPIC = re.compile(r"<top>(.*?)</top>", re.DOTALL | re.IGNORECASE)
+_NUM = re.compile(r"<num>\s*(?:number:)?\s*([^\s<]+)", re.IGNORECASE)
+_TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=<|$)", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A question, its right videos with their grades (1 for known items), and what else its file says of it."""
+
+    id: str
+    text: str
+    relevant: dict[str, int]
+    properties: dict[str, Property] = field(default_factory=dict)
+
+
+def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
+    """The questions of a file: with `qrels` TREC topics, else by the file's ending JSON or CSV (.csv, .tsv).
+
+    Raises:
+        EvaluationError: the file cannot be read, a question has no text or no target, or one stands there twice.
+    """
+    try:
+        if qrels is not None:
+            return _topics(path, qrels)
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return _csv(path)
+        return _json(path)
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
+        raise EvaluationError(f"{path} cannot be read as a query file: {error}") from error
+
+
+def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
+    """Corpus and judged questions of a BEIR folder; qrels may lie in `qrels.tsv` or `qrels/test.tsv`.
+
+    Raises:
+        EvaluationError: a file is missing or broken, or holds an id twice.
+    """
+    try:
+        corpus = [_Row.model_validate(row) for row in _json_lines(folder / "corpus.jsonl")]
+        rows = [_Row.model_validate(row) for row in _json_lines(folder / "queries.jsonl")]
+        qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
+        relevant: dict[str, dict[str, int]] = {}
+        for line in qrels_file.read_text(encoding="utf-8").splitlines()[1:]:
+            query, document, grade = line.split("\t")
+            if int(grade) > 0:
+                relevant.setdefault(query, {})[document] = int(grade)
+        texts = {row.id: row.text for row in rows}
+        queries = [Query(query, texts[query], grades) for query, grades in relevant.items()]
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise EvaluationError(f"{folder} cannot be read as a BEIR folder: {type(error).__name__} {error}") from error
+    if not queries:
+        raise EvaluationError(f"{qrels_file} judges no document as relevant")
+    for name, found in (("corpus.jsonl", corpus), ("queries.jsonl", rows)):
+        if twice := _twice(row.id for row in found):
+            raise EvaluationError(f"{folder / name} holds the _id {twice} twice")
+    if empty := [query.id for query in queries if not query.text.strip()]:
+        raise EvaluationError(f"{folder / 'queries.jsonl'}: question {empty[0]} is empty")
+    return [plain_document(row.id, row.title, row.text) for row in corpus], queries
+
+
+def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named: str) -> None:
+    """Every question must have a right video among the ids of `corpus`.
+
+    Raises:
+        EvaluationError: some have none; names the first of them.
+    """
+    queries = list(queries)
+    missing = [query for query in queries if not any(video in corpus for video in query.relevant)]
+    if missing:
+        told = ", ".join(f"{query.id} ({', '.join(query.relevant)})" for query in missing[:5])
+        raise EvaluationError(
+            f"{len(missing)} of {len(queries)} questions have their target not in {named}:"
+            f" {told}{' ...' if len(missing) > 5 else ''}"
+        )
+
+
+def _json(path: Path) -> list[Query]:
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(raw, list) or not raw:
+        raise EvaluationError(f'{path} is no list of questions like [{{"text": "...", "target": "..."}}]')
+    rows = []
+    for number, item in enumerate(raw, start=1):
+        if not isinstance(item, dict):
+            raise EvaluationError(f"{path}, question {number}: it needs a text and a target, both not empty")
+        target = item.get("target")
+        rows.append((f"question {number}", item, target if isinstance(target, list) else [target]))
+    return _checked(path, rows)
+
+
+def _csv(path: Path) -> list[Query]:
+    """A row a question and right video; rows of the same id are one question with several right videos."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        head = file.readline()
+        file.seek(0)
+        delimiter = "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
+        # strict: a quote that is never closed is an error, not one huge cell
+        reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+        names = reader.fieldnames or []
+        if not {"text", "query"} & set(names) or "target" not in names:
+            raise EvaluationError(
+                f"{path}: its first line must name the columns text and target (id and others as you like)"
+            )
+        together: dict[str, tuple[str, dict[str, object], list[object]]] = {}
+        for number, row in enumerate(reader, start=2):
+            if None in row:
+                raise EvaluationError(f"{path}, line {number}: more cells than its first line names")
+            asked = next((row[key] for key in _TEXT_KEYS if key in row), None)
+            key = row.get("id") or f"line {number}"
+            _, first, targets = together.setdefault(key, (f"line {number}", dict(row), []))
+            if asked != next((first[key] for key in _TEXT_KEYS if key in first), None):
+                raise EvaluationError(f"{path}, line {number}: the id {key} stands twice, with two texts")
+            targets.append(row["target"])
+    if not together:
+        raise EvaluationError(f"{path} holds no question")
+    return _checked(path, list(together.values()))
+
+
+def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]) -> list[Query]:
+    queries: list[Query] = []
+    seen: dict[str, str] = {}
+    for number, (where, row, targets) in enumerate(rows, start=1):
+        text = next((row[key] for key in _TEXT_KEYS if key in row), None)
+        videos = [target.strip() for target in targets if isinstance(target, str) and target.strip()]
+        text = clean_text(text) if isinstance(text, str) else ""
+        if not text or len(videos) < len(targets) or not videos:
+            raise EvaluationError(f"{path}, {where}: it needs a text and a target, both not empty")
+        if len(set(videos)) < len(videos):
+            raise EvaluationError(f"{path}, {where}: a target is named twice")
+        same = " ".join(text.casefold().split())
+        if same in seen:
+            raise EvaluationError(
+                f"{path}, {where}: the same question as {seen[same]}; several right videos of one question go together"
+                ' (JSON: "target": ["1", "2"]; CSV: rows of the same id)'
+            )
+        seen[same] = where
+        own = row.get("id")
+        properties = {
+            clean_text(str(name), MAX_NAME_CHARS): clean_text(value, MAX_NAME_CHARS)
+            if isinstance(value, str)
+            else value
+            for name, value in row.items()
+            if name not in _OWN_KEYS and isinstance(value, str | bool | int | float) and value != ""
+        }
+        # without spaces: the id is a column of TREC files
+        query_id = "_".join(clean_text(str(own), MAX_NAME_CHARS).split()) if own not in (None, "") else f"q{number}"
+        queries.append(Query(query_id, text, dict.fromkeys(videos, 1), properties))
+    if twice := _twice(query.id for query in queries):
+        raise EvaluationError(f"{path}: the id {twice} stands twice")
+    return queries
+
+
+def _topics(path: Path, qrels: Path) -> list[Query]:
+    """TREC topics (`<top>` or `id<TAB>text`); those that nothing is judged relevant for cannot be measured."""
+    content = path.read_text(encoding="utf-8")
+    asked: list[tuple[str, str]] = []
+    if "<top>" in content.lower():
+        for topic in _TOPIC.findall(content):
+            named, title = _NUM.search(topic), _TITLE.search(topic)
+            if not named or not title:
+                raise EvaluationError(f"{path}: topic {len(asked) + 1} has no <num> or no <title>")
+            asked.append((named[1], " ".join(title[1].split())))
+    else:
+        for number, line in enumerate(content.splitlines(), start=1):
+            if line.strip():
+                query_id, tab, text = line.partition("\t")
+                if not tab:
+                    raise EvaluationError(f"{path}, line {number}: topics are <top> elements or lines id<TAB>text")
+                asked.append((query_id.strip(), text.strip()))
+    if empty := [query_id for query_id, text in asked if not text]:
+        raise EvaluationError(f"{path}: topic {empty[0]} is empty")
+    if twice := _twice(query_id for query_id, _ in asked):
+        raise EvaluationError(f"{path}: the topic {twice} stands twice")
+    relevant: dict[str, dict[str, int]] = {}
+    try:
+        for qrel in ir_measures.read_trec_qrels(str(qrels)):  # type: ignore[no-untyped-call]
+            if qrel.relevance > 0:
+                relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+    except ValueError as error:
+        raise EvaluationError(f"{qrels} cannot be read as qrels (lines `topic 0 video grade`): {error}") from error
+    queries = [
+        Query(query_id, clean_text(text), relevant[query_id]) for query_id, text in asked if query_id in relevant
+    ]
+    if not queries:
+        raise EvaluationError(f"{qrels} judges nothing relevant for the topics of {path}: do the ids fit together?")
+    return queries
+
+
+def _twice(names: Iterable[str]) -> str | None:
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), None)  # type: ignore[func-returns-value]
+
+
+class _Row(BaseModel):
+    """A line of corpus.jsonl or queries.jsonl."""
+
+    id: str = Field(alias="_id")
+    title: Text = ""
+    text: Annotated[str, AfterValidator(partial(clean_text, max_chars=MAX_MADE_TEXT_CHARS))]
+
+
+def _json_lines(path: Path) -> Iterator[object]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            if line.strip():
+                yield json.loads(line)

@@ -1,0 +1,212 @@
+"""A typed question -> what to rank by and which videos may answer: "phrase", @creator, #tag, -word, field:word, dates.
+
+Only what is surely meant as an operator is one: smileys, links, "3:15" and a lone quote stay words. What is asked for
+counts for the ranking too; what is excluded does not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+import regex
+from pydantic import BaseModel, ConfigDict
+
+from retrieval.lexical import plain, terms
+
+Kind = Literal["phrase", "creator", "tag", "lang", "before", "after"]
+
+# what people call the fields, to the fields' own names
+FIELD_WORDS = {
+    **dict.fromkeys(("description", "desc", "caption", "title"), "description"),
+    **dict.fromkeys(("creator", "by", "user", "author"), "creator"),
+    **dict.fromkeys(("music", "song", "sound"), "music"),
+    **dict.fromkeys(("cover", "written", "text", "screen"), "cover"),
+    **dict.fromkeys(("transcript", "said", "says", "spoken", "speech"), "transcript"),
+    **dict.fromkeys(("comments", "comment"), "comments"),
+}
+_KIND_WORDS: dict[str, Kind] = {
+    **dict.fromkeys(("lang", "language"), "lang"),
+    **dict.fromkeys(("tag", "hashtag"), "tag"),
+    **dict.fromkeys(("before", "until"), "before"),
+    **dict.fromkeys(("after", "since"), "after"),
+}
+_PLACES = {
+    "description": "in the description",
+    "creator": "in the creator's name",
+    "music": "in the music",
+    "cover": "on the screen",
+    "transcript": "in what is said",
+    "comments": "in the comments",
+}
+_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))  # one character for one, so that places stay the same
+_OPERATOR = regex.compile(
+    r"""(?<![^\s(])(?P<minus>-)?(?:
+        (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
+      | "(?P<phrase>[^"]*)"
+      | @(?P<creator>[\w.]+)(?=[\s,;:!?)"'’]|$)
+      | (?P<tags>(?:\#\w+)+)
+      | (?<=-)(?P<word>\p{L}[^\s"]*)
+    )""",
+    regex.VERBOSE,
+)
+_SAYS_SOMETHING = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
+_DAY = regex.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2}))?)?")
+_LANGUAGE = regex.compile(r"[A-Za-z]{2,12}(?:[-_][A-Za-z0-9]+)*")
+
+
+class Condition(BaseModel):
+    """What a video has to meet, or with `exclude` must not.
+
+    `value` is the phrase, the name, the hashtag without #, the language's code, or the ISO date from (after) or up to
+    (before, itself not) which; `field` the only field that a phrase may stand in, "" any.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    value: str
+    field: str = ""
+    exclude: bool = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a phrase, as they are compared."""
+        return tuple(terms(self.value, plain)) if self.kind == "phrase" else ()
+
+    def told(self) -> str:
+        """What a video is that meets it: "by @maria", "without #cats"."""
+        match self.kind:
+            case "creator":
+                return f"{'not ' * self.exclude}by @{self.value}"
+            case "lang":
+                return f"{'not ' * self.exclude}in the language {self.value}"
+            case "before":
+                return f"{'not ' * self.exclude}posted before {self.value}"
+            case "after":
+                return f"{'not ' * self.exclude}posted on {self.value} or later"
+            case _:
+                what = f"#{self.value}" if self.kind == "tag" else f'"{self.value}"'
+                where = f" {_PLACES[self.field]}" if self.field else ""
+                return f"{'without' if self.exclude else 'with'} {what}{where}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question as it is understood.
+
+    `text` is what is searched for by meaning and words; empty where there are only conditions to meet, and then the
+    order is by date. `literal` are words that are right as they are, whatever the corpus thinks of their spelling.
+    """
+
+    text: str
+    conditions: tuple[Condition, ...] = ()
+    literal: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+    phrases: tuple[Condition, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        wanted = tuple(c for c in self.conditions if c.kind == "phrase" and not c.exclude)
+        object.__setattr__(self, "phrases", wanted)
+
+    def where(self, filters: Sequence[Condition]) -> "Question":
+        """The same question with more conditions."""
+        conditions = tuple(dict.fromkeys([*self.conditions, *filters]))
+        return Question(self.text, conditions, self.literal, self.notes)
+
+
+def parse(typed: str) -> Question:
+    """What a typed question asks for. Nothing is an error: what is no operator is a word."""
+    conditions: list[Condition] = []
+    notes: list[str] = []
+    literal: set[str] = set()
+    kept, words, at = [], False, 0
+    for match in _OPERATOR.finditer(typed.translate(_QUOTES)):
+        found = _conditions(match, notes)
+        if not found:
+            continue
+        conditions += found
+        before = typed[at : match.start()]
+        kept.append(before)
+        words = words or bool(_SAYS_SOMETHING.search(before))
+        kind, exclude = found[0].kind, found[0].exclude
+        if not exclude and kind in ("phrase", "tag", "creator"):
+            literal.update(terms(" ".join(one.value for one in found), plain))
+            kept.append(found[0].value if match["name"] else match[0])
+            words = words or kind != "creator"  # a name alone ranks nothing: all of its videos have it
+        at = match.end()
+    kept.append(typed[at:])
+    words = words or not conditions or bool(_SAYS_SOMETHING.search(typed[at:]))
+    text = " ".join("".join(kept).split()) if conditions else typed.strip()
+    return Question(text if words else "", tuple(dict.fromkeys(conditions)), frozenset(literal), tuple(notes))
+
+
+def filters(creator: str = "", tag: str = "", lang: str = "", after: str = "", before: str = "") -> list[Condition]:
+    """Conditions from values that stand by themselves, as a form has them; empty ones are none.
+
+    Raises:
+        ValueError: a date is none, said in a sentence.
+    """
+    made = []
+    if name := creator.strip().lstrip("@").strip():
+        made.append(Condition(kind="creator", value=name))
+    made += [Condition(kind="tag", value=one) for one in tag.replace("#", " ").replace(",", " ").split()]
+    if lang.strip():
+        made.append(Condition(kind="lang", value=lang.strip()))
+    days: Mapping[Kind, str] = {"after": after, "before": before}
+    for kind, value in days.items():
+        if value.strip():
+            if not (day := first_day(value.strip())):
+                raise ValueError(f"{kind}: {value.strip()[:40]!r} is no date; write 2022, 2022-03 or 2022-03-15")
+            made.append(Condition(kind=kind, value=day))
+    return made
+
+
+def first_day(value: str) -> str:
+    """The ISO date on which a year, a month or a day begins; "" where it is none."""
+    if not (match := _DAY.fullmatch(value)):
+        return ""
+    try:
+        return date(int(match[1]), int(match[2] or 1), int(match[3] or 1)).isoformat()
+    except ValueError:
+        return ""
+
+
+def _conditions(match: "regex.Match[str]", notes: list[str]) -> list[Condition]:
+    """What an operator asks for; nothing where it is none after all."""
+    exclude = bool(match["minus"])
+    if match["tags"]:
+        tags = [tag for tag in match["tags"].split("#") if tag]
+        if all(tag.isdigit() for tag in tags):
+            return []  # "the #1 fan"
+        return [Condition(kind="tag", value=tag, exclude=exclude) for tag in tags]
+    if match["creator"]:
+        name = match["creator"].rstrip(".")
+        return [Condition(kind="creator", value=name, exclude=exclude)] if terms(name, plain) else []
+    name = match["name"]
+    value = next((match[group] for group in ("field_phrase", "field_word", "phrase", "word") if match[group]), "")
+    if name and name.lower() in _KIND_WORDS:
+        return _keyed(_KIND_WORDS[name.lower()], value, exclude, match[0], notes)
+    place = FIELD_WORDS.get(name.lower(), "") if name else ""
+    if name and not place:  # "re:zero"
+        return _phrase(match[0][1:], "", True) if exclude and match[0][1].isalpha() else []
+    if place == "creator" and value.startswith("@") and terms(value, plain):
+        return [Condition(kind="creator", value=value[1:].rstrip("."), exclude=exclude)]
+    return _phrase(value, place, exclude)
+
+
+def _phrase(value: str, place: str, exclude: bool) -> list[Condition]:
+    value = " ".join(value.split())
+    return [Condition(kind="phrase", value=value, field=place, exclude=exclude)] if terms(value, plain) else []
+
+
+def _keyed(kind: Kind, value: str, exclude: bool, typed: str, notes: list[str]) -> list[Condition]:
+    value = value.strip().rstrip(",;!?)").removeprefix("#")
+    if kind == "lang" and not _LANGUAGE.fullmatch(value):
+        return []
+    if kind in ("before", "after"):
+        day = first_day(value)
+        if not day and value[:1].isdigit():
+            notes.append(f"{typed} is no date (write 2022, 2022-03 or 2022-03-15), so it was searched for as words.")
+        value = day
+    return [Condition(kind=kind, value=value, exclude=exclude)] if terms(value, plain) else []

@@ -1,0 +1,303 @@
+"""A comparison -> files that a person would send to a colleague: JSON, Markdown, and one self-contained HTML page.
+
+The page asks nothing of any network: its plots are SVG drawn here, its styles are inside. Every scraped letter is
+escaped by the template.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from retrieval.comparison import SIGNIFICANT, TESTED, Comparison, Contender, Cost, Pair
+from retrieval.measures import CONFIDENCE, MEAN_RANK, RESAMPLES
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+MAIN = "RR"
+SHOWN = ("RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "R@100", MEAN_RANK)
+
+
+def write_report(comparison: Comparison, out: Path) -> None:
+    """Write comparison.json, comparison.md and report.html into `out`, replacing those of an earlier run."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
+    (out / "comparison.md").write_text(markdown(comparison), encoding="utf-8")
+    (out / "report.html").write_text(html(comparison), encoding="utf-8")
+
+
+def html(comparison: Comparison) -> str:
+    """The whole report as one page."""
+    page = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    page.filters.update(place=_place, size=_size, seconds=_seconds, p=_p, link=_link)
+    best = _best(comparison)
+    return page.get_template("report.html.j2").render(
+        c=comparison,
+        best=best,
+        verdict=verdict(comparison),
+        shown=SHOWN,
+        forest=_forest(comparison),
+        plots=[
+            ("milliseconds a question", _pareto(comparison, lambda cost: cost.query_ms, _milliseconds)),
+            ("seconds to encode the corpus", _pareto(comparison, lambda cost: cost.whole_s, _seconds)),
+        ],
+        pairs={measure: [pair for pair in comparison.pairs if pair.measure == measure] for measure in TESTED},
+        anchors={asked.id: f"q{number}" for number, asked in enumerate(comparison.questions, start=1)},
+        worst_first=_worst_first(comparison),
+        significant=SIGNIFICANT,
+        confidence=f"{CONFIDENCE:.0%}",
+        resamples=f"{RESAMPLES:,}",
+    )
+
+
+def verdict(comparison: Comparison) -> str:
+    """What came out, in a sentence or two that claim no more than the tests bear."""
+    best = _best(comparison)
+    others = [one for one in comparison.contenders if one is not best]
+    told = f"{best.label} has the highest RR, {best.measures[MAIN].value:.3f}."
+    if not others:
+        return told
+    about = [pair for pair in comparison.pairs if pair.measure == MAIN and best.label in (pair.first, pair.second)]
+    beaten = [_other(pair, best.label) for pair in about if pair.p_holm < SIGNIFICANT and pair.difference != 0]
+    level = [_other(pair, best.label) for pair in about if _other(pair, best.label) not in beaten]
+    if beaten:
+        told += f" Its lead over {_and(beaten)} is more than luck would explain."
+    if level:
+        questions = len(comparison.questions)
+        told += f" Against {_and(level)} these {questions} questions do not show a difference that luck could not make."
+    return told
+
+
+def markdown(comparison: Comparison, *, brief: bool = False) -> str:
+    """The figures as Markdown; `brief` is the main table and the verdict."""
+    lines = [] if brief else [f"# Comparison of {len(comparison.contenders)} models", ""]
+    lines += [_cells(["", *SHOWN, "query ms", "encode s", "index", "peak memory"])]
+    lines += ["|---" * (len(SHOWN) + 5) + "|"]
+    for one in comparison.contenders:
+        figures = [
+            _place(one.measures[name].value) if name == MEAN_RANK else f"{one.measures[name].value:.3f}"
+            for name in SHOWN
+        ]
+        cost = one.costs
+        spent = (
+            [f"{cost.query_ms:.1f}", _seconds(cost.whole_s), _size(cost.index_bytes), _size(cost.peak_bytes)]
+            if cost
+            else ["", "", "", ""]
+        )
+        lines.append(_cells([one.label, *figures, *spent]))
+    lines += ["", verdict(comparison), ""]
+    if brief:
+        return "\n".join(lines)
+    lines += [
+        f"{len(comparison.questions)} questions of `{comparison.query_file}` over {comparison.videos} videos"
+        f" ({comparison.passages} passages) of `{comparison.corpus}`; {comparison.created};"
+        f" took {_seconds(comparison.took_s)}.",
+        "",
+        "Encode s: all texts at the speed measured in this run. Machine: "
+        + ", ".join(f"{name} {value}" for name, value in comparison.machine.items())
+        + ".",
+        "",
+        f"    {comparison.command}",
+        "",
+        "## RR with 95% bootstrap intervals",
+        "",
+        *[
+            f"- {one.label}: {one.measures[MAIN].value:.3f} ({one.measures[MAIN].low:.3f} to"
+            f" {one.measures[MAIN].high:.3f})"
+            for one in comparison.contenders
+        ],
+        "",
+        "## Paired randomisation tests",
+        "",
+        _cells(["measure", "pair", "difference", "better / worse", "p", "p (Holm)"]),
+        "|---|---|---|---|---|---|",
+        *[
+            _cells(
+                [
+                    pair.measure,
+                    f"{pair.first} - {pair.second}",
+                    f"{pair.difference:+.3f}",
+                    f"{pair.better} / {pair.worse}",
+                    _p(pair.p),
+                    _p(pair.p_holm),
+                ]
+            )
+            for pair in comparison.pairs
+        ],
+    ]
+    parts = [
+        ("By lane", comparison.lanes),
+        ("Each field alone", comparison.fields_alone),
+        ("Each field left out", comparison.fields_left_out),
+        *((f"By {name}", found) for name, found in comparison.properties.items()),
+    ]
+    labels = [one.label for one in comparison.contenders]
+    for title, found in parts:
+        if found:
+            lines += ["", f"## {_flat(title)} (RR)", "", _cells(["", "questions", *labels])]
+            lines += ["|---" * (len(labels) + 2) + "|"]
+            lines += [
+                _cells(
+                    [
+                        line.name,
+                        str(line.questions),
+                        *(f"{line.figures[label].value:.3f}" if label in line.figures else "" for label in labels),
+                    ]
+                )
+                for line in found
+            ]
+    lines += ["", *comparison.notes, "", "## Place of the right video", "", _cells(["question", *labels])]
+    lines += ["|---" * (len(labels) + 1) + "|"]
+    lines += [_cells([asked.text, *(str(asked.ranks[label]) for label in labels)]) for asked in comparison.questions]
+    return "\n".join(lines) + "\n"
+
+
+def _best(comparison: Comparison) -> Contender:
+    return max(comparison.contenders, key=lambda one: one.measures[MAIN].value)
+
+
+def _other(pair: Pair, label: str) -> str:
+    return pair.second if pair.first == label else pair.first
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _worst_first(comparison: Comparison) -> list[str]:
+    """Ids of the questions, those first whose places differ most between the contenders, by RR."""
+
+    def spread(ranks: dict[str, int]) -> float:
+        return max(1 / rank for rank in ranks.values()) - min(1 / rank for rank in ranks.values())
+
+    return [asked.id for asked in sorted(comparison.questions, key=lambda one: -spread(one.ranks))]
+
+
+# ---- plots: numbers for the template to draw, in units of the SVG's view box ---------------------------------
+
+
+def _forest(comparison: Comparison) -> dict[str, object]:
+    """RR with its interval a line a contender."""
+    low = min(one.measures[MAIN].low for one in comparison.contenders)
+    high = max(one.measures[MAIN].high for one in comparison.contenders)
+    left, right = max(0.0, math.floor(low * 10 - 0.5) / 10), min(1.0, math.ceil(high * 10 + 0.5) / 10)
+    step = 0.1 if right - left > 0.35 else 0.05
+
+    def x(value: float) -> float:
+        return 190 + 420 * (value - left) / ((right - left) or 1.0)
+
+    ticks = [left + step * number for number in range(round((right - left) / step) + 1)]
+    return {
+        "height": 34 * len(comparison.contenders) + 40,
+        "ticks": [(x(tick), f"{tick:.2f}") for tick in ticks],
+        "lines": [
+            {
+                "label": one.label,
+                "y": 24 + 34 * row,
+                "low": x(one.measures[MAIN].low),
+                "x": x(one.measures[MAIN].value),
+                "high": x(one.measures[MAIN].high),
+                "told": f"{one.measures[MAIN].value:.3f}",
+            }
+            for row, one in enumerate(comparison.contenders)
+        ],
+    }
+
+
+def _pareto(
+    comparison: Comparison, cost: Callable[[Cost], float], shown: Callable[[float], str]
+) -> dict[str, object] | None:
+    """RR against a cost on a logarithmic axis; those that nobody beats on both are joined. No cost stands left."""
+    points = [(cost(one.costs), one.measures[MAIN].value, one.label) for one in comparison.contenders if one.costs]
+    paid = [spent for spent, _, _ in points if spent > 0]
+    if len(points) < 2 or not paid:
+        return None
+    first, last = math.floor(math.log10(min(paid))), math.ceil(math.log10(max(paid)))
+    last = max(last, first + 1)
+    free = any(spent <= 0 for spent, _, _ in points)
+    low, high = min(rr for _, rr, _ in points), max(rr for _, rr, _ in points)
+    margin = max(0.02, (high - low) * 0.15)
+    low, high = max(0.0, low - margin), min(1.0, high + margin)
+    start = 130.0 if free else 60.0
+
+    def x(spent: float) -> float:
+        return 64.0 if spent <= 0 else start + (560 - start) * (math.log10(spent) - first) / (last - first)
+
+    def y(rr: float) -> float:
+        return 210 - 190 * (rr - low) / ((high - low) or 1.0)
+
+    ticks = [(x(10.0**power), shown(10.0**power)) for power in range(first, last + 1)]
+    drawn: list[dict[str, Any]] = []
+    for spent, rr, label in sorted(points):
+        front = not any(
+            other <= spent and quality >= rr and (other, quality) != (spent, rr) for other, quality, _ in points
+        )
+        text_y = y(rr) - 9
+        while any(abs(text_y - one["text_y"]) < 13 and abs(x(spent) - one["x"]) < 190 for one in drawn):
+            text_y += 13
+        drawn.append(
+            {
+                "x": x(spent),
+                "y": y(rr),
+                "text_y": text_y,
+                "label": label,
+                "front": front,
+                "end": x(spent) > 420,
+                "told": f"{label}: RR {rr:.3f}, {shown(spent)}",
+            }
+        )
+    return {
+        "ticks": [*([(64.0, "none")] if free else []), *ticks],
+        "levels": [(y(low + (high - low) * part / 4), f"{low + (high - low) * part / 4:.2f}") for part in range(5)],
+        "points": drawn,
+        "path": " ".join(f"{one['x']:.1f},{one['y']:.1f}" for one in drawn if one["front"]),
+    }
+
+
+# ---- words for numbers ---------------------------------------------------------------------------------------
+
+
+def _place(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:g} ms" if value >= 1 else f"{value:.1g} ms"
+
+
+def _seconds(value: float) -> str:
+    if value <= 0:
+        return "none"
+    if value < 10:
+        return f"{value:.2g} s"
+    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def _size(value: int | None) -> str:
+    if value is None:
+        return "unknown"
+    return (
+        f"{value / 1e9:.1f} GB"
+        if value >= 1e9
+        else f"{value / 1e6:.0f} MB"
+        if value >= 1e6
+        else f"{value / 1e3:.0f} kB"
+    )
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _link(value: str) -> str:
+    """A scraped link, where it leads to a web page over TLS; nothing else becomes a link."""
+    return value if value.startswith("https://") else ""
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_flat(cell) for cell in cells) + " |"

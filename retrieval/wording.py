@@ -1,0 +1,115 @@
+"""All texts as one long row of words, in order and unstemmed -> which videos hold an exact phrase, and the vocabulary.
+
+A phrase is found by looking at what follows each place of its rarest word; no text is read again, so it takes well
+under a millisecond however many videos there are.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.lexical import plain, tokens
+
+BREAK = -1  # stands between two texts: no phrase reaches across
+_ARRAYS = ("row", "places", "indptr", "starts", "videos_of")
+
+
+class Wording:
+    """The words of all texts. Arrays: `row` is the word (its number in `vocabulary`) at every place, BREAK between two
+    texts; word w stands at places[indptr[w]] to places[indptr[w + 1]], in ascending order; the texts of video v's field
+    f (of F) begin at starts[v * F + f]; `videos_of` counts the videos that hold each word.
+
+    `shown` has the words that are written otherwise than they are indexed: ete -> été.
+    """
+
+    def __init__(self, words: Sequence[str], shown: dict[str, str], fields: Sequence[str], arrays: Mapping[str, Any]):
+        self._words = list(words)
+        self._shown = shown
+        self._fields = tuple(fields)
+        self.vocabulary = {word: number for number, word in enumerate(words)}
+        self._row, self._places, self._indptr, self._starts, self.videos_of = (arrays[name] for name in _ARRAYS)
+        self.videos = (len(self._starts) - 1) // len(self._fields)
+
+    @classmethod
+    def build(cls, documents: Iterable[Mapping[str, Sequence[str]]], fields: Sequence[str]) -> "Wording":
+        """From each document's texts by field; no phrase reaches from one text into the next."""
+        vocabulary: dict[str, int] = {}
+        shown: dict[str, str] = {}
+        row: list[int] = []
+        starts = [0]
+        videos_of: list[int] = []
+        for texts in documents:
+            first = len(row)
+            for field in fields:
+                for text in texts.get(field, ()):
+                    for token in tokens(text, plain):
+                        for word in token.terms:
+                            if word not in vocabulary:
+                                vocabulary[word] = len(vocabulary)
+                                videos_of.append(0)
+                                written = text[token.start : token.end].lower()
+                                if len(token.terms) == 1 and written != word:
+                                    shown[word] = written
+                            row.append(vocabulary[word])
+                    row.append(BREAK)
+                starts.append(len(row))
+            for number in set(row[first:]) - {BREAK}:
+                videos_of[number] += 1
+        flat = np.array(row, np.int32)
+        order = np.argsort(flat, kind="stable")
+        places = order[np.count_nonzero(flat == BREAK) :]
+        counts = np.bincount(flat[flat != BREAK], minlength=len(vocabulary))
+        arrays = {
+            "row": flat,
+            "places": places.astype(np.int32 if len(flat) < 2**31 else np.int64),
+            "indptr": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            "starts": np.array(starts, np.int64),
+            "videos_of": np.array(videos_of, np.int32),
+        }
+        return cls(list(vocabulary), shown, fields, arrays)
+
+    def save(self, folder: Path) -> None:
+        """Write `wording.json` and the arrays."""
+        told = {"words": self._words, "shown": self._shown, "fields": self._fields}
+        (folder / "wording.json").write_text(json.dumps(told), encoding="utf-8")
+        for name, array in zip(
+            _ARRAYS, (self._row, self._places, self._indptr, self._starts, self.videos_of), strict=True
+        ):
+            np.save(folder / f"wording.{name}.npy", array)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Wording":
+        told = json.loads((folder / "wording.json").read_text(encoding="utf-8"))
+        arrays = {name: np.load(folder / f"wording.{name}.npy", mmap_mode="r") for name in _ARRAYS}
+        return cls(told["words"], told["shown"], told["fields"], arrays)
+
+    def shown(self, word: str) -> str:
+        """A word as it is written in the texts."""
+        return self._shown.get(word, word)
+
+    def count(self, word: str) -> int:
+        """How many videos hold a word."""
+        number = self.vocabulary.get(word)
+        return 0 if number is None else int(self.videos_of[number])
+
+    def holding(self, phrase: Sequence[str], field: str = "") -> NDArray[np.bool_]:
+        """Which videos hold these words in this order, one after the other, in `field` or in any: shape (videos,)."""
+        found = np.zeros(self.videos, dtype=bool)
+        numbers = [self.vocabulary.get(word) for word in phrase]
+        known = [number for number in numbers if number is not None]
+        if not known or len(known) < len(numbers):
+            return found
+        rarest = min(range(len(known)), key=lambda n: self._indptr[known[n] + 1] - self._indptr[known[n]])
+        places = np.asarray(self._places[self._indptr[known[rarest]] : self._indptr[known[rarest] + 1]]) - rarest
+        places = places[(places >= 0) & (places + len(known) <= len(self._row))]
+        for step, number in enumerate(known):
+            places = places[self._row[places + step] == number]
+        cells = np.searchsorted(self._starts, places, side="right") - 1
+        if field:
+            cells = cells[cells % len(self._fields) == self._fields.index(field)]
+        found[cells // len(self._fields)] = True
+        return found

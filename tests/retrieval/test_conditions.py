@@ -1,0 +1,123 @@
+"""Operators of a question over a real small generation: who may answer, what is said, and what stays as it was."""
+
+import pytest
+
+from retrieval.question import filters
+from retrieval.search import Answer, Searcher
+
+
+def ids(answer: Answer) -> list[str]:
+    return sorted(hit.id for hit in answer.hits)
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ('"no your other LEFT" caravan', ["70006"]),
+        ('"your left"', []),
+        ('"off the shelf" -dog', ["70001"]),
+        ('"what plant is that it"', []),  # two comments
+        ("teapot -justice", ["70002", "70003", "70004", "70005", "70006"]),
+        ("the -teapot", ["70002", "70003", "70004", "70005", "70006"]),
+        ("@Whiskers.Daily cat", ["70001"]),
+        ("@whiskersdaily", ["70001"]),
+        ("sea -@harbour.physics", ["70001", "70002", "70003", "70005", "70006"]),
+        ("#KnockingThingsOver cat", ["70001"]),
+        ("comments:left", ["70006"]),
+        ("said:left", ["70006"]),
+        ("written:left", []),
+        ('said:"feed the starter"', ["70002"]),
+        ("by:gnome plant", ["70003"]),
+        ("lang:en", ["70001", "70002"]),
+        ("lang:EN-gb bread", ["70001", "70002"]),
+        ("-lang:en", ["70005"]),
+        ("after:2022", ["70002", "70003", "70005"]),
+        ("before:2022 cat", ["70001"]),
+        ("after:2022-03 before:2022-04", ["70003"]),
+        ("after:2022-03-16", ["70005"]),
+        ("ete", ["70001", "70002", "70003", "70004", "70005", "70006"]),
+        ('"Été"', ["70005"]),
+        ('"寿司に"', ["70005"]),
+    ],
+)
+def test_only_videos_that_meet_all_conditions_are_found(searcher: Searcher, question: str, found: list[str]) -> None:
+    answer = searcher.search(question)
+    assert ids(answer) == found and answer.total == len(found)
+    assert found or answer.notes
+
+
+def test_a_condition_changes_no_score(searcher: Searcher) -> None:
+    plain = {hit.id: hit.score for hit in searcher.search("the moon pulls").hits}
+    narrowed = searcher.search("the moon pulls", filters=filters(after="2022"))
+    assert {hit.id: hit.score for hit in narrowed.hits} == {hit.id: plain[hit.id] for hit in narrowed.hits}
+    assert [hit.rank for hit in narrowed.hits] == [1, 2, 3]
+
+
+def test_pages_of_a_narrowed_answer_follow_each_other(searcher: Searcher) -> None:
+    whole = [hit.id for hit in searcher.search("the -teapot").hits]
+    assert [hit.id for start in (0, 2, 4) for hit in searcher.search("the -teapot", 2, offset=start).hits] == whole
+
+
+def test_conditions_alone_give_the_newest_first_without_a_score(searcher: Searcher) -> None:
+    answer = searcher.search("-teapot")
+    assert [hit.id for hit in answer.hits] == ["70005", "70003", "70002", "70004", "70006"]
+    assert answer.text == "" and {hit.score for hit in answer.hits} == {0.0}
+    assert [hit.rank for hit in searcher.search("-teapot", 2, offset=3).hits] == [4, 5]
+
+
+def test_filters_alone_are_enough(searcher: Searcher) -> None:
+    answer = searcher.search("", filters=filters(creator="@bread.bench"))
+    assert ids(answer) == ["70002"] and answer.conditions[0].told() == "by @bread.bench"
+
+
+@pytest.mark.parametrize("lane", ["hybrid", "dense", "keyword"])
+def test_quoted_words_are_marked_where_they_stand_together_and_reasons_add_up(searcher: Searcher, lane: str) -> None:
+    answer = searcher.search('"left no" caravan', lane=lane)  # type: ignore[arg-type]
+    [hit] = answer.hits
+    assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score)
+    said = next(reason for reason in hit.explanation if reason.field == "transcript")
+    assert said.passage == "Left. No, your other left."
+    assert [said.passage[start:end] for start, end in said.matches][:2] == ["Left", "No"]
+
+
+def test_words_too_common_to_explain_anything_are_marked_when_quoted(searcher: Searcher) -> None:
+    [hit] = searcher.search('"off the" teapot').hits
+    said = next(reason for reason in hit.explanation if (reason.field, reason.lane) == ("transcript", "keyword"))
+    assert {"off", "the"} <= {said.passage[start:end] for start, end in said.matches}
+
+
+@pytest.mark.parametrize(
+    ("question", "note"),
+    [
+        ("@whiskers.dayly cat", "There is no video by @whiskers.dayly. Perhaps @whiskers.daily?"),
+        ("#knockingthingover", "Perhaps #knockingthingsover?"),
+        ('"porcelan teapot"', "Perhaps porcelain?"),
+        ("lang:fr", "The languages here are en, ja."),
+        ("after:2022", "2 videos whose date is not known are left out."),
+        ("lang:en", "3 videos of which no language is known are left out."),
+        ("after:2030", "There is no video posted on 2030-01-01 or later."),
+        ("#knockingthingsover after:2022", "none fits all of them: with #knockingthingsover, posted on 2022-01-01"),
+        ("cat before:2022-99", "before:2022-99 is no date"),
+        ("porcelan", 'Searched for "porcelain" instead of "porcelan"'),
+    ],
+)
+def test_what_the_user_should_know_is_said(searcher: Searcher, question: str, note: str) -> None:
+    assert any(note in said for said in searcher.search(question).notes)
+
+
+def test_a_misspelt_word_finds_and_marks_what_the_right_one_finds(searcher: Searcher) -> None:
+    right, misspelt = searcher.search("porcelain"), searcher.search("porcelin")
+    assert misspelt.text == "porcelain" and misspelt.query == "porcelin"
+    assert misspelt.hits == right.hits
+
+
+def test_a_right_word_that_only_this_corpus_lacks_is_still_read_by_its_meaning(searcher: Searcher) -> None:
+    answer = searcher.search("boat shelf", lane="dense")  # one letter from "goat" in no text, and a word
+    assert answer.hits == searcher.search("boat shelf", lane="dense").hits and answer.notes == []
+    kept = searcher.rank("teapod shelf", lane="dense")
+    assert kept.query == "teapot shelf"
+
+
+def test_quotes_insist_on_a_word_as_it_is(searcher: Searcher) -> None:
+    answer = searcher.search('"porcelin"')
+    assert answer.text == '"porcelin"' and answer.hits == []

@@ -1,0 +1,66 @@
+"""How sure an answer is: the shipped models, and what they look at, on the tiny corpus with the real encoder."""
+
+import pytest
+
+from retrieval.confidence import MODELS, calibration, judge, signals
+from retrieval.fields import FIELDS
+from retrieval.fusion import LANES, Lane
+from retrieval.search import Searcher
+
+THERE = "cat pushes the porcelain teapot off the shelf"
+NOWHERE = "mutations of kinase receptors inhibit apoptosis in murine lymphocytes"
+
+
+def test_the_shipped_models_look_at_just_the_signals_that_are_computed() -> None:
+    for name, signal_names in MODELS.items():
+        assert tuple(calibration().models[name].coefficients) == signal_names
+        assert 0 < calibration().models[name].cut_off < 1
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_a_question_about_a_video_is_surer_than_one_about_none(searcher: Searcher, lane: Lane) -> None:
+    there, nowhere = searcher.search(THERE, lane=lane), searcher.search(NOWHERE, lane=lane)
+    assert there.good and there.hits[0].good
+    assert not nowhere.good and not any(hit.good for hit in nowhere.hits)
+    assert 0 <= nowhere.confidence < there.confidence <= 1
+
+
+def test_an_answer_is_as_sure_as_its_surest_hit_on_every_page(searcher: Searcher) -> None:
+    whole, second = searcher.search(THERE, 6), searcher.search(THERE, 2, offset=2)
+    assert whole.confidence == max(hit.confidence for hit in whole.hits) == second.confidence
+    assert [hit.confidence for hit in second.hits] == [hit.confidence for hit in whole.hits[2:4]]
+
+
+def test_an_empty_question_has_no_good_match(searcher: Searcher) -> None:
+    answer = searcher.search("  ")
+    assert (answer.confidence, answer.good) == (0.0, False)
+
+
+def test_a_question_without_any_word_is_judged_all_the_same(searcher: Searcher) -> None:
+    assert 0 <= searcher.search("🤷 !!").confidence <= 1
+
+
+def test_a_word_that_no_video_holds_counts_as_missing(searcher: Searcher) -> None:
+    known = searcher.rank("teapot")
+    more = searcher.rank("teapot zyzzyva")
+    first = known.order()[:1]
+    assert signals(searcher.generation, known, first)["grams"][0] == pytest.approx(1)
+    assert signals(searcher.generation, known, first)["rarest"][0] == 1
+    assert signals(searcher.generation, more, first)["grams"][0] < 0.7
+    assert signals(searcher.generation, more, first)["rarest"][0] == 0.5
+
+
+def test_without_the_whole_videos_vectors_the_words_are_judged(searcher: Searcher) -> None:
+    ranking = searcher.rank(THERE, weights={**dict.fromkeys(FIELDS, 1.0), "overview": 0.0})
+    first = ranking.order()[:1]
+    sure, cut_off = judge(searcher.generation, ranking, "hybrid", first)
+    model = calibration().models["keyword"]
+    assert cut_off == model.cut_off
+    assert sure[0] == pytest.approx(model.confidence(signals(searcher.generation, ranking, first))[0])
+
+
+def test_another_encoders_cosines_are_taken_by_how_far_they_stand_out(searcher: Searcher) -> None:
+    own = calibration().model("hybrid", searcher.generation.manifest.encoder_sha256)
+    other = calibration().model("hybrid", "0" * 64)
+    assert "cosine" in own.coefficients
+    assert "cosine" not in other.coefficients and "cosine_z" in other.coefficients

@@ -1,0 +1,45 @@
+"""Cosines by video, and how hubs are held down."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.dense import HUB_NEIGHBOURS, HUB_SHARE, DenseIndex, hubness
+
+
+def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def test_a_hub_is_near_to_what_others_say_and_not_to_itself() -> None:
+    rng = np.random.default_rng(3)
+    videos = 30
+    said = unit(rng.normal(size=(videos, 16)))
+    overviews = said.copy()
+    overviews[7] = unit(said.mean(axis=0, keepdims=True))[0]  # near to all
+    starts = np.arange(videos + 1)
+    found = hubness(overviews, starts, said, starts)
+    assert found.argmax() == 7
+    cosines = overviews[0] @ said.T
+    expected = np.sort(np.delete(cosines, 0))[-HUB_NEIGHBOURS:].mean()
+    np.testing.assert_allclose(found[0], expected, rtol=1e-5)
+
+
+def test_a_video_without_overview_and_a_corpus_with_few_transcripts_have_none() -> None:
+    vectors = unit(np.random.default_rng(1).normal(size=(20, 8)))
+    starts = np.array([0, 0, *range(1, 20)])
+    found = hubness(vectors[:19], starts, vectors, np.arange(21))
+    assert found[0] == 0 and (found[1:] != 0).all()
+    assert not hubness(
+        vectors, np.arange(21), vectors[:HUB_NEIGHBOURS], np.minimum(np.arange(21), HUB_NEIGHBOURS)
+    ).any()
+
+
+def test_a_share_of_it_is_taken_off_after_saving_too(tmp_path: Path) -> None:
+    vectors = unit(np.eye(3, 4) + 0.1)
+    hubs = np.array([0.0, 0.5, 0.2], np.float32)
+    DenseIndex.build(vectors, np.arange(4), hubs).save(tmp_path, "overview")
+    index = DenseIndex.load(tmp_path, "overview")
+    passages = index.passage_scores(vectors[0])
+    np.testing.assert_allclose(index.video_scores(passages), vectors @ vectors[0] - HUB_SHARE * hubs, rtol=1e-5)

@@ -1,0 +1,88 @@
+"""Every form of query file gives the same questions, and what is wrong with one is told with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from retrieval.errors import EvaluationError
+from retrieval.queries import Query, check_targets, read_queries
+from tests.scraper.test_sources import write
+
+TREC = """<top>
+<num> Number: 301
+<title> cat and teapot
+<desc> Description:
+longer words
+</top>
+<top><num>302</num><title>tides</title></top>
+"""
+
+
+def test_json_keeps_ids_several_targets_and_properties(tmp_path: Path) -> None:
+    rows = [
+        {"id": "first one", "text": "a  cat", "target": ["1", "2"], "purely-visual": True, "author": "a1", "rank": 3},
+        {"text": "b", "target": "3"},
+    ]
+    assert read_queries(write(tmp_path / "q.json", rows)) == [
+        Query("first_one", "a  cat", {"1": 1, "2": 1}, {"purely-visual": True, "author": "a1", "rank": 3}),
+        Query("q2", "b", {"3": 1}),
+    ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_csv_rows_of_the_same_id_are_one_question(tmp_path: Path, delimiter: str) -> None:
+    lines = ["id,text,target,kind", 'a,"one",1,said', "a,one,2,said", "b,two,3,"]
+    path = write(tmp_path / "q.csv", "\ufeff" + "\n".join(lines).replace(",", delimiter))
+    assert read_queries(path) == [Query("a", "one", {"1": 1, "2": 1}, {"kind": "said"}), Query("b", "two", {"3": 1})]
+
+
+@pytest.mark.parametrize("topics", [TREC, "301\tcat and teapot\n302\ttides\n303\tnobody judged this\n"])
+def test_trec_topics_in_both_forms_are_asked_where_something_is_relevant(tmp_path: Path, topics: str) -> None:
+    qrels = write(tmp_path / "qrels.txt", "301 0 70001 2\n301 0 70002 0\n302 0 70004 1\n999 0 1 1\n")
+    assert read_queries(write(tmp_path / "topics.txt", topics), qrels) == [
+        Query("301", "cat and teapot", {"70001": 2}),
+        Query("302", "tides", {"70004": 1}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("q.json", '[{"text": " ", "target": "1"}]', "question 1"),
+        ("q.json", '[{"text": "a", "target": []}]', "question 1"),
+        ("q.json", '[{"text": "a", "target": ["1", "1"]}]', "named twice"),
+        ("q.json", '[{"text": "a", "target": "1"}, {"text": "A ", "target": "2"}]', "the same question as question 1"),
+        ("q.json", '[{"id": "x", "text": "a", "target": "1"}, {"id": "x", "text": "b", "target": "2"}]', "id x"),
+        ("q.csv", "question,answer\na,1\n", "first line"),
+        ("q.csv", "text,target\n", "no question"),
+        ("q.csv", "text,target\na,1\n,2\n", "line 3"),
+        ("q.csv", "text,target\na,1,2\n", "more cells"),
+        ("q.csv", 'text,target\n"a,1\n', "q.csv"),
+        ("q.csv", "id,text,target\nx,a,1\nx,b,2\n", "two texts"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path, name: str, content: str, told: str) -> None:
+    with pytest.raises(EvaluationError, match=told) as caught:
+        read_queries(write(tmp_path / name, content))
+    assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("topics", "qrels", "told"),
+    [
+        ("no tab here", "1 0 a 1", "line 1"),
+        ("1\t ", "1 0 a 1", "topic 1 is empty"),
+        ("1\ta\n1\tb", "1 0 a 1", "stands twice"),
+        ("<top><title>x</top>", "1 0 a 1", "no <num>"),
+        ("1\ta", "2 0 a 1", "judges nothing"),
+        ("1\ta", "1 a b c d e", "qrels"),
+    ],
+)
+def test_what_is_wrong_with_topics_or_qrels_is_told(tmp_path: Path, topics: str, qrels: str, told: str) -> None:
+    with pytest.raises(EvaluationError, match=told):
+        read_queries(write(tmp_path / "t.txt", topics), write(tmp_path / "r.txt", qrels))
+
+
+def test_targets_outside_the_corpus_are_named() -> None:
+    with pytest.raises(EvaluationError, match=r"1 of 2 questions .* b \(9\)"):
+        check_targets([Query("a", "x", {"1": 1, "9": 1}), Query("b", "y", {"9": 1})], {"1": None}, "the corpus")

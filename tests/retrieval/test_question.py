@@ -1,0 +1,107 @@
+"""What is typed, and what it is understood as."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from retrieval.fields import TEXT_FIELDS
+from retrieval.question import FIELD_WORDS, filters, first_day, parse
+
+
+def told(typed: str) -> list[str]:
+    return [condition.told() for condition in parse(typed).conditions]
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "conditions"),
+    [
+        ('"No, your OTHER left" caravan', '"No, your OTHER left" caravan', ['with "No, your OTHER left"']),
+        ("“smart quotes” cat", '"smart quotes" cat', ['with "smart quotes"']),
+        ("@bread.bench starter", "@bread.bench starter", ["by @bread.bench"]),
+        ("(@maria, dancing)", "(@maria, dancing)", ["by @maria"]),
+        ("funny #cats#dogs", "funny #cats#dogs", ["with #cats", "with #dogs"]),
+        ("tag:#cats teapot", "cats teapot", ["with #cats"]),
+        ("cat -dog", "cat", ['without "dog"']),
+        ('cat -"hot dog" -#fyp -@me', "cat", ['without "hot dog"', "without #fyp", "not by @me"]),
+        ("said:teapot", "teapot", ['with "teapot" in what is said']),
+        ('Written:"day 1"', "day 1", ['with "day 1" on the screen']),
+        ("by:maria soup", "maria soup", ['with "maria" in the creator\'s name']),
+        ("by:@maria soup", "maria soup", ["by @maria"]),
+        ("cat -comments:fake", "cat", ['without "fake" in the comments']),
+        ("cat before:2022", "cat", ["posted before 2022-01-01"]),
+        ("cat after:2022-3 until:2022-04-15", "cat", ["posted on 2022-03-01 or later", "posted before 2022-04-15"]),
+        ("cat lang:en-US -lang:fr", "cat", ["in the language en-US", "not in the language fr"]),
+        ("@maria after:2022 -lang:fr", "", ["by @maria", "posted on 2022-01-01 or later", "not in the language fr"]),
+        ("-word", "", ['without "word"']),
+        ("🍣 lang:ja", "🍣", ["in the language ja"]),
+    ],
+)
+def test_operators_are_taken_out_of_what_is_searched_for_and_become_conditions(
+    typed: str, text: str, conditions: list[str]
+) -> None:
+    assert told(typed) == conditions
+    assert parse(typed).text.translate(str.maketrans("“”", '""')) == text
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "http://example.org/a?b=c", "note: this", "at 3:15 pm", "re:zero", "c++", "-5 degrees", "minus - sign", ":-)",
+        "a lone # and @ and - and \"", 'unbalanced "quote', '5\'10" tall, 6" long', "@_@", "^-^", "-_-", "->", "<3",
+        "someone@example.org", "the #1 fan", "spider-man", "before: the storm", "before:dinner", "lang:en!x", ":-D",
+        'said:"unbalanced', 'said: "', '""', '" "', "lang:", "lang:!!", "@home/work", "#", "##", "by:", "::", "-", "--",
+        "", "-before:dinner",
+    ],
+)  # fmt: skip
+def test_natural_language_stays_words(typed: str) -> None:
+    question = parse(typed)
+    assert question.conditions == () and question.text == typed
+
+
+def test_a_date_that_is_none_is_said_and_searched_for_as_words() -> None:
+    question = parse("cat before:2022-13")
+    assert question.conditions == () and question.text == "cat before:2022-13"
+    assert "before:2022-13 is no date" in question.notes[0]
+
+
+def test_a_hyphen_before_an_unknown_field_excludes_its_words() -> None:
+    assert told("anime -re:zero") == ['without "re:zero"']
+
+
+def test_what_is_quoted_or_named_is_not_to_be_corrected() -> None:
+    assert parse('"porcelan tepot" @wiskers #ctas said:helo plain').literal == {
+        *("porcelan", "tepot", "wiskers", "ctas", "helo")
+    }
+
+
+def test_every_field_can_be_asked_by_its_own_name() -> None:
+    assert {FIELD_WORDS[field] for field in TEXT_FIELDS} == set(TEXT_FIELDS) == set(FIELD_WORDS.values())
+
+
+def test_the_shared_naughty_strings_are_understood_somehow(shared_data: Path) -> None:
+    for typed in json.loads((shared_data / "hostile" / "blns" / "blns.json").read_text(encoding="utf-8")):
+        for condition in parse(typed).conditions:
+            assert condition.told()
+
+
+def test_filters_are_the_same_conditions() -> None:
+    made = filters(creator=" @maria ", tag="#cats dogs", lang="en", after="2022", before="2022-03-15")
+    assert [condition.told() for condition in made] == [
+        *("by @maria", "with #cats", "with #dogs", "in the language en"),
+        *("posted on 2022-01-01 or later", "posted before 2022-03-15"),
+    ]
+    assert filters() == filters(creator=" ", tag="#", lang="", after=" ") == []
+    with pytest.raises(ValueError, match="write 2022"):
+        filters(before="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("value", "day"),
+    [
+        *(("2022", "2022-01-01"), ("2022-3", "2022-03-01"), ("2022/03/05", "2022-03-05"), ("2024-02-29", "2024-02-29")),
+        *(("2023-02-29", ""), ("2022-00", ""), ("0000", ""), ("22", ""), ("2022-03-15T00:00", "")),
+    ],
+)
+def test_years_months_and_days_begin_on_a_day(value: str, day: str) -> None:
+    assert first_day(value) == day

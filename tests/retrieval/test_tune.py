@@ -1,0 +1,113 @@
+"""Learning the weights of the parts, on corpora where the right answer is known."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from retrieval.__main__ import app
+from retrieval.encoder import Encoder
+from retrieval.errors import EvaluationError, GenerationError
+from retrieval.fields import plain_document
+from retrieval.fusion import PARTS, FusionWeights
+from retrieval.generation import TUNED, build, current_name, generation_names, open_current, reweight, rollback
+from retrieval.queries import Query
+from retrieval.search import Searcher
+from retrieval.tune import FEWEST, Sample, tune
+
+TODAY = FusionWeights()
+# names that no dictionary has, for the keyword lane, and topics, for the encoder
+NAMES = ["".join(chr(97 + (7 * n + 3 * m) % 26) for m in range(8)) for n in range(26)]
+TOPICS = re.findall(
+    r"\w+",
+    "bread tides knitting volcano chess violin beekeeping tractor glacier pottery karate sushi telescope lighthouse"
+    " skateboard tulips dinosaur plumbing ballet robots camels origami thunder wrestling perfume submarine",
+)
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Path:
+    folder = tmp_path_factory.mktemp("tuned")
+    texts = [f"{name} {name[::-1]} {topic}" for name, topic in zip(NAMES, TOPICS, strict=True)]
+    build([plain_document(f"{70000 + n}", "", text) for n, text in enumerate(texts)], folder, encoder)
+    return folder
+
+
+def queries(count: int, topic: int = 0) -> list[Query]:
+    """Questions for the first videos, each with its names and the topic of one that stands `topic` places further."""
+    texts = [f"{NAMES[n]} {NAMES[n][::-1]} {TOPICS[(n + topic) % len(TOPICS)]}" for n in range(count)]
+    return [Query(f"q{n}", text, {f"{70000 + n}": 1}) for n, text in enumerate(texts)]
+
+
+def test_a_place_counts_equal_scores_of_earlier_rows() -> None:
+    parts = np.array([[1.0, 2.0, 2.0, 0.0]], np.float32)
+    assert [Sample(parts, np.array([row])).place(np.ones(1)) for row in range(4)] == [3, 1, 2, 4]
+    assert Sample(parts, np.array([0, 2])).place(np.ones(1)) == 2
+
+
+def test_the_parts_add_up_to_the_score(indexes: Path, encoder: Encoder) -> None:
+    searcher = Searcher(open_current(indexes), encoder)
+    ranking = searcher.rank(f"the clip about {NAMES[3]}")
+    assert set(ranking.parts) == set(PARTS)
+    total = sum(getattr(TODAY, name) * ranking.parts[name] for name in PARTS)
+    np.testing.assert_allclose(total, ranking.scores, atol=1e-9)
+
+
+def test_a_part_that_misleads_loses_its_weight(indexes: Path, encoder: Encoder) -> None:
+    reweight(indexes, TODAY.model_copy(update={"dense_lane": 20.0}))
+    try:
+        tuning = tune(Searcher(open_current(indexes), encoder), queries(26, topic=1))
+        assert tuning.today.RR < 0.9 < tuning.learned.RR
+        assert tuning.better and tuning.penalty is not None
+        assert tuning.weights.dense_lane < 15
+        total = sum(getattr(tuning.weights, name) for name in PARTS)
+        assert total == pytest.approx(21.0, abs=0.01)
+        assert tuning.keyword.RR == 1.0
+    finally:
+        rollback(indexes)
+        (indexes / TUNED).unlink()
+
+
+def test_where_nothing_is_to_be_gained_todays_weights_stay_and_it_says_so(indexes: Path, encoder: Encoder) -> None:
+    tuning = tune(Searcher(open_current(indexes), encoder), queries(20))
+    assert tuning.today.RR == tuning.learned.RR == 1.0
+    assert tuning.weights == TODAY and tuning.penalty is None and not tuning.better
+    assert any("keep today's" in note for note in tuning.notes)
+    assert any("hybrid does not beat its best part" in note and "keyword" in note for note in tuning.notes)
+
+
+def test_questions_about_one_video_are_never_learned_from_and_asked_in_turn(indexes: Path, encoder: Encoder) -> None:
+    alike = [Query(f"q{n}", NAMES[n % 5], {f"{70000 + n % 5}": 1}) for n in range(40)]
+    with pytest.raises(EvaluationError, match=f"5 questions with different videos are too few .* {FEWEST}"):
+        tune(Searcher(open_current(indexes), encoder), alike)
+
+
+def test_learned_weights_are_kept_for_later_builds_with_the_same_encoder(tmp_path: Path, encoder: Encoder) -> None:
+    documents = [plain_document(f"{70000 + n}", "", name) for n, name in enumerate(NAMES[:3])]
+    before = build(documents, tmp_path, encoder)
+    other = TODAY.model_copy(update={"pairs": 0.3})
+    after = reweight(tmp_path, other)
+    assert generation_names(tmp_path) == [before.name, after.name] and current_name(tmp_path) == after.name
+    assert after.files == before.files
+    assert build(documents, tmp_path, encoder).weights == other
+    (tmp_path / TUNED).write_text(json.dumps({"another": TODAY.model_dump()}))
+    assert build(documents, tmp_path, encoder).weights == TODAY
+    (tmp_path / TUNED).write_text("{")
+    with pytest.raises(GenerationError, match="delete it, or tune anew"):
+        build(documents, tmp_path, encoder)
+
+
+def test_the_command_writes_only_when_asked_and_only_what_is_better(indexes: Path, tmp_path: Path) -> None:
+    file = tmp_path / "queries.json"
+    file.write_text(json.dumps([{"text": q.text, "target": next(iter(q.relevant))} for q in queries(12)]))
+    before = current_name(indexes)
+    asked = ["tune", "--queries", str(file), "--indexes", str(indexes), "--quiet"]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0 and "learned against today's: p 1.000" in told.output
+    assert "nothing written" in CliRunner().invoke(app, [*asked, "--write"]).output
+    assert current_name(indexes) == before
+    written = json.loads(CliRunner().invoke(app, [*asked, "--write", "--anyway", "--json"]).output)["written"]
+    assert current_name(indexes) == written != before

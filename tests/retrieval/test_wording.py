@@ -1,0 +1,57 @@
+"""Exact phrases over a row of words."""
+
+import pytest
+
+from retrieval.wording import Wording
+
+FIELDS = ("description", "comments")
+TEXTS: list[dict[str, list[str]]] = [
+    {"description": ["He pushed the teapot, off the shelf!"], "comments": ["the tea", "pot of gold"]},
+    {},
+    {"description": ["the shelf the teapot"], "comments": ["Crème brûlée"]},
+    {"comments": ["回転寿司に", "off the shelf the teapot off"]},
+]
+
+
+@pytest.fixture(scope="module", params=["built", "loaded"])
+def wording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Wording:
+    made = Wording.build(TEXTS, FIELDS)
+    if request.param == "loaded":
+        folder = tmp_path_factory.mktemp("wording")
+        made.save(folder)
+        return Wording.load(folder)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("phrase", "field", "videos"),
+    [
+        ("off the shelf", "", [0, 3]),
+        ("off the shelf", "comments", [3]),
+        ("the teapot", "", [0, 2, 3]),
+        ("the teapot off", "", [0, 3]),
+        ("teapot", "description", [0, 2]),
+        ("creme brulee", "", [2]),
+        ("shelf crème", "", []),  # ends one text and begins the next
+        ("tea pot", "", []),  # ends one comment and begins the next
+        ("teapot shelf", "", []),
+        ("teapots", "", []),
+        ("the unheard", "", []),
+        ("shou si", "", [3]),  # 寿司, inside a longer stretch
+        ("", "", []),
+    ],
+)
+def test_a_phrase_is_found_where_its_words_follow_each_other(
+    wording: Wording, phrase: str, field: str, videos: list[int]
+) -> None:
+    words = phrase.replace("è", "e").split()
+    assert wording.holding(words, field).nonzero()[0].tolist() == videos
+
+
+def test_words_are_counted_by_video_and_shown_as_they_are_written(wording: Wording) -> None:
+    assert [wording.count(word) for word in ("the", "teapot", "brulee", "unheard")] == [3, 3, 1, 0]
+    assert [wording.shown(word) for word in ("brulee", "teapot")] == ["brûlée", "teapot"]
+
+
+def test_a_corpus_without_words_holds_nothing() -> None:
+    assert not Wording.build([{}, {"comments": ["🍣"]}], FIELDS).holding(["x"]).any()
