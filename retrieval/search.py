@@ -168,12 +168,13 @@ class Searcher:
             timings[step] = (now - clock) * 1000
             clock = now
 
-        text, corrections = self.speller.correct(question.text, question.literal)
+        # a word that is right but stands in no video ("falls") is not corrected to one that does ("calls")
+        right = {word for word in terms(question.text, plain) if self.encoder.knows(word)}
+        text, corrections = self.speller.correct(question.text, question.literal | right)
         lap("spell")
         if lane != "keyword":
-            read = self._encoder_reads(question) if corrections else question.text
-            if vector is None or read != query:
-                vector = self.encoder.query(read)
+            if vector is None or text != query:
+                vector = self.encoder.query(text)
             lap("encode")
             dense_weights = {field: own.dense.get(field, 0.0) * asked[field] for field in FIELDS}
             cosines: dict[str, Scores] = {}
@@ -202,12 +203,6 @@ class Searcher:
         lap("fuse")
         phrases = [condition.words for condition in question.phrases]
         return Ranking(text, scores, dense, keyword, parts, passage_scores, known, idfs, timings, corrections, phrases)
-
-    def _encoder_reads(self, question: Question) -> str:
-        """The question with those words corrected that the encoder does not know as words: a right word that only this
-        corpus lacks ("saloon") says more to it than the nearest one that the corpus has."""
-        known = {word for word in terms(question.text, plain) if self.encoder.knows(word)}
-        return self.speller.correct(question.text, question.literal | known)[0]
 
     def search(
         self,

@@ -7,7 +7,7 @@ question's other words.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from string import ascii_lowercase, digits
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from retrieval.wording import Wording
 
 MIN_LETTERS = 4  # shorter words have a neighbour for everything
 MIN_PART = 3  # letters of each half of a word that is split
-_LETTERS = ascii_lowercase + digits
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Speller:
         return max(candidates, key=likelihood)
 
     def _doubtful(self, word: str) -> bool:
-        return len(word) >= MIN_LETTERS and not word.isdigit() and not self.knows(word)
+        return len(word) >= MIN_LETTERS and word.isalpha() and not self.knows(word)
 
     def _split(self, word: str) -> list[str]:
         """Two words that were written as one, if they stand together in some text."""
@@ -115,9 +114,9 @@ def _neighbours(word: str) -> Iterator[str]:
     """Every string that one letter added, left out, changed or swapped with the next makes of a word."""
     for cut in range(len(word) + 1):
         head, tail = word[:cut], word[cut:]
-        yield from (head + letter + tail for letter in _LETTERS)
+        yield from (head + letter + tail for letter in ascii_lowercase)
         if tail:
             yield head + tail[1:]
-            yield from (head + letter + tail[1:] for letter in _LETTERS if letter != tail[0])
+            yield from (head + letter + tail[1:] for letter in ascii_lowercase if letter != tail[0])
         if len(tail) > 1 and tail[0] != tail[1]:
             yield head + tail[1] + tail[0] + tail[2:]
