@@ -95,6 +95,9 @@ class _NoEncoder(Encoder):
         self.name, self.sha256, self.key, self.precision = KEYWORDS_ALONE, "", KEYWORDS_ALONE, "none"
         self.dimension, self.prompts = 1, {"query": "", "document": ""}
 
+    def knows(self, word: str) -> bool:
+        return False  # without a model's vocabulary every word that no text holds may be a typo
+
     def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
         return np.ones((len(texts), 1), np.float32)
 
