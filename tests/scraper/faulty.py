@@ -24,7 +24,7 @@ from tests.scraper.faults import ANSWERS, BACK_S, FAULTS, GOOD, Asked, Talk, bom
 
 __all__ = ["FAULTS", "Faulty", "quick"]
 
-QUICK_BYTES, QUICK_S = 1 << 20, 3.0  # bounds of a file under `quick`
+QUICK_BYTES, QUICK_S = 1 << 20, 6.0  # bounds of a file under `quick`; wide enough for a machine at work on other things
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +32,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
     monkeypatch.setattr(connect, "RETRY_AFTER_MAX_S", 1)
     monkeypatch.setattr(connect, "CONNECT_S", 0.5)
-    monkeypatch.setattr(connect, "READ_S", 0.6)
+    monkeypatch.setattr(connect, "READ_S", 1.5)
     monkeypatch.setattr(connect, "RESOLVE_S", 1.0)
     for kind in download.MAX_BYTES:
         monkeypatch.setitem(download.MAX_BYTES, kind, QUICK_BYTES)
