@@ -4,8 +4,9 @@
     python benchmarks/ablation.py --queries queries.dev.json --indexes indexes
 
 BEIR folders bring their corpus; other questions are asked of the current generation of --indexes. Vectors are kept in
-the cache of --indexes. RR is given for all questions and for two halves of them (drawn with a fixed seed), which tells
-how much of a difference is luck; nDCG@10 is of all.
+the cache of --indexes; --encoder takes another model than the default, for --queries the one of that generation. RR is
+given for all questions and for two halves of them (drawn with a fixed seed), which tells how much of a difference is
+luck; nDCG@10 is of all.
 """
 
 import json
@@ -54,10 +55,13 @@ def main(
     beir: Annotated[list[Path] | None, typer.Option(help="BEIR folder; may be given several times.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Questions for the current generation.")] = None,
     indexes: Annotated[Path, typer.Option(help="Generations, and the cache of vectors.")] = _settings.indexes,
+    model: Annotated[
+        str, typer.Option("--encoder", help="Embedding model: a name or a local folder.")
+    ] = _settings.encoder,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the ranking with each piece changed."""
-    encoder = Encoder(_settings.encoder)
+    encoder = Encoder(model)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, searcher, asked in _sets(beir or [], queries, indexes, encoder):
         found[name] = _changed(searcher, asked)

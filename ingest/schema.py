@@ -123,6 +123,17 @@ MIGRATIONS = (
     ALTER TABLE segments_3 RENAME TO segments;
     ALTER TABLE texts ADD COLUMN recipe TEXT NOT NULL DEFAULT '';  -- engine, model and settings: another makes it due
     """,
+    """
+    CREATE TABLE judgements (            -- "this is the one": which video a question was about
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        query TEXT NOT NULL,
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        time_s REAL,                     -- the moment in the video; NULL where none was meant
+        generation TEXT NOT NULL,        -- that answered
+        made_at REAL NOT NULL,
+        UNIQUE (query, video_id)
+    ) STRICT;
+    """,
 )
 
 

@@ -16,6 +16,7 @@ from retrieval.models import KEYWORDS_ALONE, OFFERED, table
 
 if TYPE_CHECKING:
     from retrieval.evaluate import Evaluation
+    from retrieval.reranker import Reranker as LoadedReranker
     from retrieval.search import Answer
     from retrieval.tune import Tuning
 
@@ -33,6 +34,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Encoder = Annotated[str, typer.Option(help="Embedding model: a name or a local folder.", show_default=True)]
 Qrels = Annotated[Path | None, typer.Option(help="TREC qrels, where --queries is a file of TREC topics.")]
+Reranker = Annotated[
+    str | None, typer.Option(help="Let a cross-encoder re-score the first videos: a name or a local folder.")
+]
 
 
 @app.command(epilog="Example: python -m retrieval build --data data --indexes indexes")
@@ -97,6 +101,7 @@ def search(
     weight: Annotated[
         list[str] | None, typer.Option("--weight", "-w", help="FIELD=X, 0 switches off, 1 is normal; repeatable.")
     ] = None,
+    reranker: Reranker = None,
     data: Data = _settings.data,
     indexes: Indexes = _settings.indexes,
     as_json: AsJson = False,
@@ -114,7 +119,7 @@ def search(
             _fail(str(error))
         if chosen_lane is None or method is None:
             _fail(f"--lane is one of {', '.join(LANES)}; --fusion one of {', '.join(METHODS)}")
-        answer = Searcher.open(indexes).search(
+        answer = Searcher.open(indexes, _reranker(reranker)).search(
             query, k, offset=offset, lane=chosen_lane, method=method, weights=weights
         )
         if as_json:
@@ -136,6 +141,7 @@ def evaluate(
     per_query: Annotated[bool, typer.Option("--per-query", help="List the place of every target.")] = False,
     indexes: Indexes = _settings.indexes,
     encoder: Annotated[str | None, typer.Option(help="With --beir: another embedding model than the default.")] = None,
+    reranker: Reranker = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -151,9 +157,11 @@ def evaluate(
         if queries is not None and encoder is not None:
             _fail("--encoder goes with --beir; questions are asked of the current generation with its own encoder")
         if queries is not None:
-            result = run(Searcher.open(indexes), read_queries(queries, qrels), progress=not quiet)
+            searcher = Searcher.open(indexes, _reranker(reranker))
+            result = run(searcher, read_queries(queries, qrels), progress=not quiet)
         elif beir is not None:
-            result = evaluate_beir(beir, indexes, Loaded(encoder or _settings.encoder), progress=not quiet)
+            loaded = Loaded(encoder or _settings.encoder)
+            result = evaluate_beir(beir, indexes, loaded, _reranker(reranker), progress=not quiet)
         if as_json:
             print(result.model_dump_json())
         else:
@@ -350,6 +358,14 @@ def prune(
         deleted = run(indexes, keep)
         told = f"deleted {', '.join(deleted)}" if deleted else "nothing to delete"
         print(json.dumps({"deleted": deleted}) if as_json else told)
+
+
+def _reranker(name: str | None) -> "LoadedReranker | None":
+    if name is None:
+        return None
+    from retrieval.reranker import Reranker as LoadedReranker
+
+    return LoadedReranker(name)
 
 
 def _print_answer(answer: "Answer", data: Path) -> None:

@@ -14,21 +14,32 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from ingest.catalog import Catalog, CatalogError
+from ingest.judgements import Judgement, NoSuchVideo
 from ingest.weights import WeightsError
 from retrieval.errors import RetrievalError
 from retrieval.fields import FIELDS
 from retrieval.fusion import Lane, Method
 from retrieval.question import filters
 from retrieval.search import MAX_QUERY_CHARS
-from retrieval.service import SearchAnswer, Service, UnknownVideo, VideoDetail
+from retrieval.service import (
+    FoundHit,
+    GenerationSummary,
+    SearchAnswer,
+    Service,
+    Suggestion,
+    UnknownGeneration,
+    UnknownVideo,
+    VideoDetail,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +72,38 @@ class ProblemDetails(BaseModel):
     title: str
     status: int
     detail: str
+
+
+class Similar(BaseModel):
+    """The videos most like one, the nearest first."""
+
+    hits: list[FoundHit]
+
+
+class Suggestions(BaseModel):
+    """How a question may go on."""
+
+    suggestions: list[Suggestion]
+
+
+class Generations(BaseModel):
+    """All that can be asked."""
+
+    generations: list[GenerationSummary]
+
+
+class NewJudgement(BaseModel):
+    """That a question was about a video."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"query": "bread that sounds hollow", "video_id": "7100000000000000001"}]},
+    )
+
+    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, pattern=r"\S")
+    video_id: str = Field(pattern=r"^[0-9]{5,25}$")
+    time_s: float | None = Field(None, ge=0, le=1e6, description="the moment in the video that was meant, in seconds")
+    generation: str = Field("", max_length=MAX_FILTER_CHARS, description="that answered; the current one if not named")
 
 
 class Problem(Exception):
@@ -117,6 +160,16 @@ def create_app(data: Path, indexes: Path) -> FastAPI:
     return app
 
 
+def _only_from_here(request: Request) -> None:
+    """Refuse what another site's page asks in the name of whoever looks at it.
+
+    Raises:
+        Problem: 403.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Problem(403, "another site's page may not change anything here")
+
+
 def _filter(description: str) -> Any:
     return Query(max_length=MAX_FILTER_CHARS, description=description)
 
@@ -169,16 +222,25 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         lang: Annotated[str, _filter("Only videos whose speech is in this language, as in en.")] = "",
         after: Annotated[str, _filter("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
         before: Annotated[str, _filter("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
+        has: Annotated[str, _filter("Only videos that have this: speech, text, comments, music.")] = "",
+        generation: Annotated[str, _filter("The name of a generation to ask; the current one where not named.")] = "",
     ) -> SearchAnswer:
         """The best videos, each with the reasons whose contributions add up to its score: field, lane, the passage,
         the span in it to look at, the matched words, and the second it is spoken. Operators in the question and the
         filters beside it must all be met; `notes` says where none can be, and which words were corrected."""
         try:
-            conditions = filters(creator, tag, lang, after, before)
+            conditions = filters(creator, tag, lang, after, before, has)
         except ValueError as error:
             raise Problem(422, str(error)) from None
         return service.search(
-            q, k, offset=offset, lane=lane, weights=parse_weights(w), method=method, filters=conditions
+            q,
+            k,
+            offset=offset,
+            lane=lane,
+            weights=parse_weights(w),
+            method=method,
+            filters=conditions,
+            generation=generation or None,
         )
 
     @app.get("/api/videos/{video_id}", summary="All that is known of a video", responses=problems(404, 422, 503))
@@ -186,6 +248,64 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """The record with its comments, every text made from its media with its provenance, transcript segments in
         seconds, the work ledger's states, and where its media are served."""
         return service.detail(video_id)
+
+    @app.get("/api/videos/{video_id}/similar", summary="More like one video", responses=problems(404, 422, 503))
+    def similar(
+        video_id: str,
+        k: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 6,
+        generation: Annotated[str, _filter("As in search.")] = "",
+    ) -> Similar:
+        """The videos whose texts mean most nearly what this one's do; `score` is the cosine of the two."""
+        return Similar(hits=service.similar(video_id, k, generation or None))
+
+    @app.get("/api/suggest", summary="How a question may go on", responses=problems(422, 503))
+    def suggest(
+        q: Annotated[str, Query(max_length=MAX_QUERY_CHARS, examples=["bread @cru", "#bak"])],
+        k: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 8,
+    ) -> Suggestions:
+        """The question with its last word completed: a creator after @, a hashtag after #, else a word of the corpus;
+        what the most videos have comes first."""
+        return Suggestions(suggestions=service.suggest(q, k))
+
+    @app.get("/api/generations", summary="The generations that can be asked", responses=problems(503))
+    def generations() -> Generations:
+        """All finished generations, newest first; one is current."""
+        return Generations(generations=service.generations())
+
+    @app.get("/api/judgements", summary="What was said to be the one", responses=problems(422, 503))
+    def judgements(
+        k: Annotated[int, Query(ge=1, le=1_000)] = 100, offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0
+    ) -> list[Judgement]:
+        """Questions and the videos that they were about, newest first."""
+        return service.judgements(k, offset)
+
+    @app.get("/api/judgements/queries", summary="The judgements as a query file", responses=problems(503))
+    def judgement_queries() -> list[dict[str, object]]:
+        """What `python -m retrieval evaluate --queries` and `compare` read: a question with all of its videos."""
+        return service.judgement_queries()
+
+    @app.post(
+        "/api/judgements",
+        status_code=201,
+        summary="Say which video was the one",
+        responses=problems(403, 404, 422, 503),
+    )
+    def judge(request: Request, said: NewJudgement) -> Judgement:
+        """Keep that a question was about a video; said again of both, the moment is the new one."""
+        _only_from_here(request)
+        return service.judge(said.query, said.video_id, said.time_s, said.generation)
+
+    @app.delete(
+        "/api/judgements/{number}",
+        status_code=204,
+        summary="Take a judgement back",
+        responses=problems(403, 404, 422, 503),
+    )
+    def forget(request: Request, number: Annotated[int, PathParameter(ge=1, le=2**62)]) -> None:
+        """Forget a judgement."""
+        _only_from_here(request)
+        if not service.forget_judgement(number):
+            raise Problem(404, "there is no judgement of this number")
 
     @app.get("/api/health", summary="Whether searches are answered", responses=problems(503))
     def health() -> Health:
@@ -208,7 +328,8 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             return Response(status_code=304, headers={**MEDIA_HEADERS, "ETag": file.headers["etag"]})
         return file
 
-    for route in [route for route in app.routes if isinstance(route, APIRoute)]:
+    documented = [route for route in app.routes if isinstance(route, APIRoute)]
+    for route in [route for route in documented if "GET" in (route.methods or ())]:
         # what a GET would answer, without the body; the server leaves that out
         app.add_api_route(route.path, route.endpoint, methods=["HEAD"], include_in_schema=False)
 
@@ -216,7 +337,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     @app.api_route("/media/{rest:path}", methods=_METHODS, include_in_schema=False)
     def nothing(request: Request, rest: str) -> None:
         if any(route.matches(request.scope)[0] is Match.PARTIAL for route in app.routes):  # another method's path
-            raise Problem(405, f"{request.method} does nothing here; ask with GET", {"Allow": "GET, HEAD"})
+            allowed = {
+                method
+                for route in documented
+                if route.matches(request.scope)[0] is not Match.NONE
+                for method in route.methods or ()
+            }
+            allow = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
+            raise Problem(405, f"{request.method} does nothing here; there is {allow}", {"Allow": allow})
         raise Problem(404, "there is nothing here; /openapi.json lists what there is")
 
 
@@ -237,8 +365,10 @@ def _add_handlers(app: FastAPI) -> None:
     def http(_: Request, error: HTTPException) -> JSONResponse:
         return answer(error.status_code, error.detail)
 
+    @app.exception_handler(UnknownGeneration)
+    @app.exception_handler(NoSuchVideo)
     @app.exception_handler(UnknownVideo)
-    def unknown(_: Request, error: UnknownVideo) -> JSONResponse:
+    def unknown(_: Request, error: Exception) -> JSONResponse:
         return answer(404, str(error))
 
     @app.exception_handler(RetrievalError)

@@ -50,6 +50,8 @@ def _meeting(generation: Generation, condition: Condition) -> Mask:
             held, known = facts.posted_before(condition.value), facts.dated
         case "after":
             held, known = facts.posted_from(condition.value), facts.dated
+        case "has":
+            held = generation.dense[condition.value].present
     return known & ~held if condition.exclude else held
 
 

@@ -99,6 +99,10 @@ class DenseIndex:
             scores[self.present] = best - HUB_SHARE * self._hubs[self.present]
         return scores
 
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """The unit vector of a passage, shape (dimension,)."""
+        return np.asarray(self._index.reconstruct(row), np.float32)
+
     def best_row(self, passage_scores: NDArray[np.float32], video: int) -> int:
         """The row of the video's best passage."""
         start, end = int(self._starts[video]), int(self._starts[video + 1])

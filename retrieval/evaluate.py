@@ -15,6 +15,7 @@ from retrieval.fusion import LANES, Lane
 from retrieval.generation import CACHE_FILE, build, open_current
 from retrieval.measures import measured, placed
 from retrieval.queries import Query, check_targets, read_beir, read_queries
+from retrieval.reranker import Reranker
 from retrieval.search import Searcher
 
 MAIN_LANE: Lane = "hybrid"
@@ -84,11 +85,13 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: bool = F
     )
 
 
-def evaluate_beir(folder: Path, indexes: Path, encoder: Encoder, *, progress: bool = False) -> Evaluation:
+def evaluate_beir(
+    folder: Path, indexes: Path, encoder: Encoder, reranker: Reranker | None = None, *, progress: bool = False
+) -> Evaluation:
     """Evaluate on a BEIR folder's own corpus: its generation is built aside and deleted again, the current one is not
     touched; only the vector cache in `indexes` is shared, so that a second run encodes nothing."""
     documents, queries = read_beir(folder)
     indexes.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="beir-", dir=indexes) as aside:
         build(documents, Path(aside), encoder, cache=indexes / CACHE_FILE, progress=progress)
-        return evaluate(Searcher(open_current(Path(aside)), encoder), queries, progress=progress)
+        return evaluate(Searcher(open_current(Path(aside)), encoder, reranker), queries, progress=progress)

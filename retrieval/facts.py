@@ -122,6 +122,20 @@ class FactTable:
         )
         return [key for key, *_ in found]
 
+    def creators_from(self, start: str, limit: int) -> list[tuple[str, int]]:
+        """Usernames that begin like `start` (as names are compared), with how many videos they have, the most first."""
+        begun = [
+            (self._usernames[key] or key, len(of))
+            for key, of in self._creators.items()
+            if key.startswith(name_key(start))
+        ]
+        return sorted(dict(begun).items(), key=lambda one: (-one[1], one[0]))[:limit]
+
+    def tags_from(self, start: str, limit: int) -> list[tuple[str, int]]:
+        """Hashtags that begin with `start`, with how many videos have them, the most first."""
+        begun = [(tag, len(of)) for tag, of in self._tags.items() if tag.startswith(start.casefold())]
+        return sorted(begun, key=lambda one: (-one[1], one[0]))[:limit]
+
     def languages(self) -> list[str]:
         """The languages that are known of any video, the most frequent first."""
         return sorted(self._languages, key=lambda code: (-len(self._languages[code]), code))

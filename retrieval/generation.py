@@ -187,6 +187,17 @@ def open_current(indexes: Path) -> Generation:
     return Generation(_generations_folder(indexes) / current_name(indexes))
 
 
+def open_named(indexes: Path, name: str) -> Generation:
+    """A finished generation by its name.
+
+    Raises:
+        GenerationError: there is none of this name, or it is refused.
+    """
+    if name not in generation_names(indexes):
+        raise GenerationError(f"no generation {name[:80]!r} in {indexes}")
+    return Generation(_generations_folder(indexes) / name)
+
+
 def current_name(indexes: Path) -> str:
     """The name in CURRENT."""
     try:
@@ -206,6 +217,11 @@ def generation_names(indexes: Path) -> list[str]:
     if not folder.is_dir():
         return []
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def build_running(indexes: Path) -> bool:
+    """Whether a generation is being built aside (or a build was killed, and none has cleared that away)."""
+    return any(_generations_folder(indexes).glob(f"{_BUILDING}*"))
 
 
 def read_manifest(indexes: Path, name: str) -> Manifest:

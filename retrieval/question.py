@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from retrieval.lexical import plain, terms
 
-Kind = Literal["phrase", "creator", "tag", "lang", "before", "after"]
+Kind = Literal["phrase", "creator", "tag", "lang", "before", "after", "has"]
 
 # what people call the fields, to the fields' own names
 FIELD_WORDS = {
@@ -30,6 +30,7 @@ _KIND_WORDS: dict[str, Kind] = {
     **dict.fromkeys(("tag", "hashtag"), "tag"),
     **dict.fromkeys(("before", "until"), "before"),
     **dict.fromkeys(("after", "since"), "after"),
+    "has": "has",
 }
 _PLACES = {
     "description": "in the description",
@@ -38,6 +39,14 @@ _PLACES = {
     "cover": "on the screen",
     "transcript": "in what is said",
     "comments": "in the comments",
+}
+_HAD = {
+    "description": "a description",
+    "creator": "a known creator",
+    "music": "music",
+    "cover": "words on the screen",
+    "transcript": "speech",
+    "comments": "comments",
 }
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))  # one character for one, so that places stay the same
 _OPERATOR = regex.compile(
@@ -58,8 +67,9 @@ _LANGUAGE = regex.compile(r"[A-Za-z]{2,12}(?:[-_][A-Za-z0-9]+)*")
 class Condition(BaseModel):
     """What a video has to meet, or with `exclude` must not.
 
-    `value` is the phrase, the name, the hashtag without #, the language's code, or the ISO date from (after) or up to
-    (before, itself not) which; `field` the only field that a phrase may stand in, "" any.
+    `value` is the phrase, the name, the hashtag without #, the language's code, the ISO date from (after) or up to
+    (before, itself not) which, or (has) the field where there must be something; `field` the only field that a phrase
+    may stand in, "" any.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -85,6 +95,8 @@ class Condition(BaseModel):
                 return f"{'not ' * self.exclude}posted before {self.value}"
             case "after":
                 return f"{'not ' * self.exclude}posted on {self.value} or later"
+            case "has":
+                return f"{'without' if self.exclude else 'with'} {_HAD[self.value]}"
             case _:
                 what = f"#{self.value}" if self.kind == "tag" else f'"{self.value}"'
                 where = f" {_PLACES[self.field]}" if self.field else ""
@@ -141,11 +153,13 @@ def parse(typed: str) -> Question:
     return Question(text if words else "", tuple(dict.fromkeys(conditions)), frozenset(literal), tuple(notes))
 
 
-def filters(creator: str = "", tag: str = "", lang: str = "", after: str = "", before: str = "") -> list[Condition]:
+def filters(
+    creator: str = "", tag: str = "", lang: str = "", after: str = "", before: str = "", has: str = ""
+) -> list[Condition]:
     """Conditions from values that stand by themselves, as a form has them; empty ones are none.
 
     Raises:
-        ValueError: a date is none, said in a sentence.
+        ValueError: a date is none, or nothing is called as `has` says; said in a sentence.
     """
     made = []
     if name := creator.strip().lstrip("@").strip():
@@ -159,6 +173,10 @@ def filters(creator: str = "", tag: str = "", lang: str = "", after: str = "", b
             if not (day := first_day(value.strip())):
                 raise ValueError(f"{kind}: {value.strip()[:40]!r} is no date; write 2022, 2022-03 or 2022-03-15")
             made.append(Condition(kind=kind, value=day))
+    for one in has.replace(",", " ").split():
+        if one.lower() not in FIELD_WORDS:
+            raise ValueError(f"has: {one[:40]!r} is nothing a video has; write speech, text, comments or music")
+        made.append(Condition(kind="has", value=FIELD_WORDS[one.lower()]))
     return made
 
 
@@ -204,6 +222,8 @@ def _keyed(kind: Kind, value: str, exclude: bool, typed: str, notes: list[str]) 
     value = value.strip().rstrip(",;!?)").removeprefix("#")
     if kind == "lang" and not _LANGUAGE.fullmatch(value):
         return []
+    if kind == "has":
+        value = FIELD_WORDS.get(value.lower(), "")
     if kind in ("before", "after"):
         day = first_day(value)
         if not day and value[:1].isdigit():

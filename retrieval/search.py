@@ -1,9 +1,11 @@
 """Searcher: a question -> ranked videos with reasons; the one door for page, API, command line and evaluation."""
 
+import html
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +18,10 @@ from retrieval.errors import GenerationError
 from retrieval.explain import best_passage, best_span, moment, shared_words, telling
 from retrieval.fields import FIELDS, TEXT_FIELDS, Passage
 from retrieval.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
-from retrieval.generation import Generation, current_name, open_current
+from retrieval.generation import Generation, current_name, open_current, open_named
 from retrieval.lexical import plain, terms
 from retrieval.question import Condition, Question, parse
+from retrieval.reranker import Reranker, Rescored, rescore
 from retrieval.spelling import Correction, Speller
 from scraper.records import clean_text
 
@@ -32,7 +35,7 @@ class Reason(BaseModel):
     `start_s` to `end_s` when it is spoken."""
 
     field: str
-    lane: Lane
+    lane: Lane | Literal["reranker"]
     contribution: float
     passage: str
     span: tuple[int, int]
@@ -78,7 +81,8 @@ class Answer(BaseModel):
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every video scored. `dense` and `keyword` are contributions, shape (FIELDS, videos); `scores` their sum.
+    """Every video scored. `dense` and `keyword` are contributions, shape (FIELDS, videos); `scores` their sum
+    and that of `rescored`: what a cross-encoder adds to the videos that it has read.
 
     `query` is the question as the keyword lane read it, with the words in `corrections` corrected; `phrases` are the
     words that it wants side by side. `parts` has by name (fusion.PARTS) what a weight multiplies, each of shape
@@ -97,6 +101,7 @@ class Ranking:
     timings_ms: dict[str, float]
     corrections: list[Correction]
     phrases: list[tuple[str, ...]]
+    rescored: dict[int, Rescored]
 
     def order(self) -> NDArray[np.int64]:
         """All videos, best first; ties by id (the videos' own order)."""
@@ -106,11 +111,13 @@ class Ranking:
 class Searcher:
     """Answers from one generation with one encoder; safe to use from several threads.
 
+    With a `reranker` the first videos are re-scored by it.
+
     Raises:
         GenerationError: the encoder is not the one that the generation was built with, or was changed since.
     """
 
-    def __init__(self, generation: Generation, encoder: Encoder) -> None:
+    def __init__(self, generation: Generation, encoder: Encoder, reranker: Reranker | None = None) -> None:
         manifest = generation.manifest
         if encoder.key != manifest.encoder_key:
             raise GenerationError(
@@ -119,13 +126,15 @@ class Searcher:
             )
         self.generation = generation
         self.encoder = encoder
+        self.reranker = reranker
         self.speller = Speller(generation.wording)
 
     @classmethod
-    def open(cls, indexes: Path) -> "Searcher":
+    def open(cls, indexes: Path, reranker: Reranker | None = None) -> "Searcher":
         """The searcher of the current generation, with the encoder that its manifest names."""
         generation = open_current(indexes)
-        return cls(generation, Encoder(generation.manifest.encoder, precision=generation.manifest.precision))
+        encoder = Encoder(generation.manifest.encoder, precision=generation.manifest.precision)
+        return cls(generation, encoder, reranker)
 
     def refreshed(self, indexes: Path) -> "Searcher":
         """This searcher, or one of the generation that is current by now; the encoder is kept where it fits."""
@@ -133,8 +142,18 @@ class Searcher:
             return self
         generation = open_current(indexes)
         if generation.manifest.encoder_key == self.encoder.key:
-            return Searcher(generation, self.encoder)
-        return Searcher(generation, Encoder(generation.manifest.encoder, precision=generation.manifest.precision))
+            return Searcher(generation, self.encoder, self.reranker)
+        encoder = Encoder(generation.manifest.encoder, precision=generation.manifest.precision)
+        return Searcher(generation, encoder, self.reranker)
+
+    @classmethod
+    def named(cls, indexes: Path, name: str, others: Sequence["Searcher"] = ()) -> "Searcher":
+        """The searcher of a generation by its name, with the encoder of one of `others` where that fits."""
+        generation = open_named(indexes, name)
+        for other in others:
+            if other.encoder.key == generation.manifest.encoder_key:
+                return cls(generation, other.encoder, other.reranker)
+        return cls(generation, Encoder(generation.manifest.encoder, precision=generation.manifest.precision))
 
     def rank(
         self,
@@ -144,6 +163,7 @@ class Searcher:
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
         vector: Vectors | None = None,
+        among: NDArray[np.bool_] | None = None,
     ) -> Ranking:
         """Score every video, those too that do not meet the question's conditions: a score does not change with them.
 
@@ -151,8 +171,10 @@ class Searcher:
             weights: per field, on top of the generation's own: 1 (or not named) leaves a field as it is, 0 switches
                 it off in both lanes, 2 doubles it.
             vector: the unit vector of `query` as it is, where it is already known; used unless a word is corrected.
+            among: the videos of which a reranker reads the first, shape (videos,); all where it is not given. What it
+                adds does depend on them.
         """
-        question = parse(clean_text(query, MAX_QUERY_CHARS)) if isinstance(query, str) else query
+        question = parse(_typed(query)) if isinstance(query, str) else query
         own = self.generation.manifest.weights
         asked = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
         videos = len(self.generation.ids)
@@ -202,7 +224,13 @@ class Searcher:
         scores = dense.sum(axis=0) + keyword.sum(axis=0)
         lap("fuse")
         phrases = [condition.words for condition in question.phrases]
-        return Ranking(text, scores, dense, keyword, parts, passage_scores, known, idfs, timings, corrections, phrases)
+        ranking = Ranking(
+            text, scores, dense, keyword, parts, passage_scores, known, idfs, timings, corrections, phrases, {}
+        )
+        if self.reranker:
+            ranking = rescore(self.reranker, self.generation, ranking, among)
+            lap("rerank")
+        return ranking
 
     def search(
         self,
@@ -219,7 +247,7 @@ class Searcher:
         its reasons. An empty question has no hits; one of conditions only has the newest first, with no score.
         """
         clock = time.perf_counter()
-        query = clean_text(query, MAX_QUERY_CHARS)
+        query = _typed(query)
         question = parse(query).where(filters)
         mask, notes = passing(self.generation, self.speller, question.conditions)
         timings = {"filter": (time.perf_counter() - clock) * 1000}
@@ -227,7 +255,7 @@ class Searcher:
         text, places = question.text, slice(offset, offset + min(k, MAX_K))
         surest, good = 0.0, False
         if text and mask.any():
-            ranking = self.rank(question, lane=lane, weights=weights, method=method)
+            ranking = self.rank(question, lane=lane, weights=weights, method=method, among=mask)
             timings |= ranking.timings_ms
             text = ranking.query
             notes = [self._told(correction) for correction in ranking.corrections] + notes
@@ -268,6 +296,24 @@ class Searcher:
             good=bool(good),
         )
 
+    def similar(self, video_id: str, k: int = 6) -> list[Hit]:
+        """The `k` videos whose overviews mean most nearly what this one's does; `score` is their cosine. None where it
+        has no text.
+
+        Raises:
+            KeyError: the generation does not have the video.
+        """
+        index, video = self.generation.dense["overview"], self.generation.positions[video_id]
+        if not index.present[video]:
+            return []
+        cosines = index.video_scores(index.passage_scores(index.vector(index.rows(video)[0])))
+        cosines[video] = np.nan
+        best = [int(one) for one in np.argsort(-cosines, kind="stable")[:k] if not np.isnan(cosines[one])]
+        return [
+            Hit(id=self.generation.ids[one], rank=n, score=float(cosines[one]), explanation=[])
+            for n, one in enumerate(best, start=1)
+        ]
+
     def _told(self, correction: Correction) -> str:
         if self.encoder.knows(correction.typed.lower()):
             return f'No video has "{correction.typed}", so "{correction.used}" counts as a match too.'
@@ -284,17 +330,22 @@ class Searcher:
             for number, field in enumerate(FIELDS)
             if contributions[number, video] != 0
         ]
+        if read := ranking.rescored.get(video):
+            reasons.append(self._reason(ranking, video, read.field, "reranker", read.contribution))
         reasons.sort(key=lambda reason: -reason.contribution)
         return Hit(id=self.generation.ids[video], rank=rank, score=float(ranking.scores[video]), explanation=reasons)
 
-    def _reason(self, ranking: Ranking, video: int, field: str, lane: Lane, contribution: float) -> Reason:
+    def _reason(
+        self, ranking: Ranking, video: int, field: str, lane: Lane | Literal["reranker"], contribution: float
+    ) -> Reason:
         index = self.generation.dense[field]
         words, grams = ranking.idfs["words"], ranking.idfs["grams"]
         if lane == "keyword":
             rows = index.rows(video)[:MAX_EXPLAINED]
             passage, found = best_passage(self.generation.passages(field, rows), words, grams, ranking.phrases)
-        elif index.present[video] and field in ranking.passage_scores:
-            row = index.best_row(ranking.passage_scores[field], video)
+        elif lane == "reranker" or (index.present[video] and field in ranking.passage_scores):
+            read = lane == "reranker"
+            row = ranking.rescored[video].row if read else index.best_row(ranking.passage_scores[field], video)
             passage = self.generation.passages(field, range(row, row + 1))[0]
             found = shared_words(passage.text, words, grams, ranking.phrases)
         else:
@@ -310,3 +361,8 @@ class Searcher:
             start_s=spoken.start_s if spoken else None,
             end_s=spoken.end_s if spoken else None,
         )
+
+
+def _typed(query: str) -> str:
+    """A question as it was meant: what is pasted from a page's source has &#39; for an apostrophe."""
+    return clean_text(html.unescape(query), MAX_QUERY_CHARS)

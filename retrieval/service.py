@@ -7,22 +7,26 @@ where it is refused the old one stays.
 import logging
 import re
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind, Segment, Stage, State, TextKind
+from ingest.judgements import Judgement, Judgements
 from ingest.weights import WeightsError
 from retrieval.errors import RetrievalError
 from retrieval.fusion import Lane, Method
-from retrieval.generation import current_name
+from retrieval.generation import build_running, current_name, generation_names, read_manifest
 from retrieval.question import Condition
 from retrieval.search import Answer, Hit, Searcher
 from scraper.records import Video
 
 log = logging.getLogger(__name__)
 
+MAX_OTHERS = 2  # generations that are not current and held open; each holds its vectors in memory
 _ID = re.compile(r"[0-9]{5,25}")
 _IMAGES = {
     ".jpg": "image/jpeg",
@@ -98,8 +102,29 @@ class VideoDetail(BaseModel):
     media: list[MediaDetail]
 
 
+class GenerationSummary(BaseModel):
+    """A finished generation that can be asked; `current` is the one that answers where none is named."""
+
+    name: str
+    built: datetime
+    encoder: str
+    videos: int
+    current: bool
+
+
+class Suggestion(BaseModel):
+    """What may be meant by a question that is still being typed; `query` is the question with it."""
+
+    query: str
+    videos: int = Field(description="how many videos have it")
+
+
 class UnknownVideo(Exception):
     """No video has this id."""
+
+
+class UnknownGeneration(Exception):
+    """No finished generation has this name."""
 
 
 class Service:
@@ -109,15 +134,21 @@ class Service:
         self.data, self.indexes = data, indexes
         self._media_root = (data / "media").resolve()
         self._searcher: Searcher | None = None
+        self._others: OrderedDict[str, Searcher] = OrderedDict()  # of generations asked for by name, last used last
         self._refused = ""
         self._lock = threading.Lock()
+        self._lock_others = threading.Lock()
 
-    def searcher(self) -> Searcher:
-        """The searcher of the current generation, or of the last good one where the current one is refused.
+    def searcher(self, generation: str | None = None) -> Searcher:
+        """The searcher of the generation of that name; of the current one without a name, or of the last good one
+        where that is refused.
 
         Raises:
             RetrievalError, WeightsError: there is none yet.
+            UnknownGeneration: none has this name.
         """
+        if generation:
+            return self._other(generation)
         answering = self._searcher
         if answering is None:
             self._lock.acquire()
@@ -131,6 +162,40 @@ class Service:
             return self._searcher
         finally:
             self._lock.release()
+
+    def _other(self, name: str) -> Searcher:
+        answering = self._searcher
+        if answering and answering.generation.name == name:
+            return answering
+        with self._lock_others:
+            if name not in generation_names(self.indexes):
+                raise UnknownGeneration("there is no generation of this name; /api/generations lists them")
+            if name not in self._others:
+                known = [answering] if answering else []
+                self._others[name] = Searcher.named(self.indexes, name, [*known, *self._others.values()])
+                while len(self._others) > MAX_OTHERS:
+                    self._others.popitem(last=False)
+            self._others.move_to_end(name)
+            return self._others[name]
+
+    def generations(self) -> list[GenerationSummary]:
+        """All finished generations, newest first.
+
+        Raises:
+            RetrievalError: there is none, or a manifest cannot be read.
+        """
+        current = current_name(self.indexes)
+        manifests = [read_manifest(self.indexes, name) for name in reversed(generation_names(self.indexes))]
+        return [
+            GenerationSummary(
+                name=one.name,
+                built=datetime.fromisoformat(one.created),
+                encoder=one.encoder,
+                videos=one.videos,
+                current=one.name == current,
+            )
+            for one in manifests
+        ]
 
     def _refreshed(self, searcher: Searcher) -> Searcher:
         name = ""
@@ -155,22 +220,108 @@ class Service:
         weights: dict[str, float] | None = None,
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
+        generation: str | None = None,
     ) -> SearchAnswer:
-        """The searcher's answer with the videos of its hits.
+        """The searcher's answer with the videos of its hits; `generation` names one that is not current.
 
         Raises:
             RetrievalError, WeightsError, CatalogError: index or catalogue cannot be used.
+            UnknownGeneration: none has this name.
         """
-        answer = self.searcher().search(
+        answer = self.searcher(generation).search(
             query, k, offset=offset, lane=lane, weights=weights, method=method, filters=filters
         )
+        return SearchAnswer(**{**dict(answer), "hits": self._found(answer.hits)})
+
+    def similar(self, video_id: str, k: int = 6, generation: str | None = None) -> list[FoundHit]:
+        """The `k` videos that are most like one, by what all their texts mean; none where it has no text.
+
+        Raises:
+            UnknownVideo: the generation does not have the video.
+            RetrievalError, WeightsError, CatalogError: index or catalogue cannot be used.
+        """
+        searcher = self.searcher(generation)
+        if video_id not in searcher.generation.positions:
+            raise UnknownVideo("there is no video with this id in the index")
+        return self._found(searcher.similar(video_id, k))
+
+    def building(self) -> bool:
+        """Whether a new generation is being built (or a build was killed and none has been made since)."""
+        return build_running(self.indexes)
+
+    def summary(self, video_id: str) -> VideoSummary:
+        """What a result shows of a video.
+
+        Raises:
+            UnknownVideo, CatalogError: as `entry`.
+        """
+        return self._summary(self.entry(video_id))
+
+    def _found(self, hits: Sequence[Hit]) -> list[FoundHit]:
         with Catalog(self.data) as catalog:
-            entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in answer.hits)}
-        hits = [
-            FoundHit(**dict(hit), video=self._summary(entries[hit.id]) if hit.id in entries else None)
-            for hit in answer.hits
+            entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in hits)}
+        return [
+            FoundHit(**dict(hit), video=self._summary(entries[hit.id]) if hit.id in entries else None) for hit in hits
         ]
-        return SearchAnswer(**{**dict(answer), "hits": hits})
+
+    def suggest(self, query: str, k: int = 8) -> list[Suggestion]:
+        """Questions that go on from what is typed: its last word as a creator after @, a hashtag after #, else a word
+        of the corpus; what the most videos have comes first.
+
+        Raises:
+            RetrievalError, WeightsError: there is no index yet.
+        """
+        generation = self.searcher().generation
+        before, space, typed = query.rpartition(" ")
+        sign, start = (typed[0], typed[1:]) if typed[:1] in ("@", "#") else ("", typed)
+        if not start:
+            return []
+        match sign:
+            case "@":
+                found = generation.facts.creators_from(start, k)
+            case "#":
+                found = generation.facts.tags_from(start, k)
+            case _:
+                found = generation.wording.words_from(start, k)
+        return [Suggestion(query=f"{before}{space}{sign}{word}", videos=videos) for word, videos in found]
+
+    def judge(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:
+        """Keep that a question was about this video; by the generation that answers now where none is named.
+
+        Raises:
+            NoSuchVideo: the catalogue does not have it.
+            CatalogError: the catalogue cannot be used.
+        """
+        if not generation:
+            generation = self._searcher.generation.name if self._searcher else ""
+        with Judgements(self.data) as judgements:
+            return judgements.add(query, video_id, time_s, generation)
+
+    def forget_judgement(self, number: int) -> bool:
+        """Forget a judgement; returns whether there was one."""
+        with Judgements(self.data) as judgements:
+            return judgements.delete(number)
+
+    def judgements(self, limit: int = -1, offset: int = 0) -> list[Judgement]:
+        """What was said to be the one, newest first."""
+        with Judgements(self.data) as judgements:
+            return judgements.all(limit, offset)
+
+    def judged(self, query: str) -> dict[str, int]:
+        """The videos that were said to be the one for a question, with the judgements' numbers."""
+        with Judgements(self.data) as judgements:
+            return judgements.of(query)
+
+    def judgement_queries(self) -> list[dict[str, object]]:
+        """The judgements as a query file: what is asked in the same words is one question with several targets."""
+        questions: dict[str, tuple[str, dict[str, None]]] = {}
+        for one in reversed(self.judgements()):
+            _, targets = questions.setdefault(" ".join(one.query.casefold().split()), (one.query, {}))
+            targets[one.video_id] = None
+        return [
+            {"id": f"j{number}", "text": text, "target": list(targets)}
+            for number, (text, targets) in enumerate(questions.values(), start=1)
+        ]
 
     def entry(self, video_id: str) -> Entry:
         """The catalogue's entry of a video.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.lexical import plain, tokens
+from retrieval.lexical import plain, terms, tokens
 
 BREAK = -1  # stands between two texts: no phrase reaches across
 _ARRAYS = ("row", "places", "indptr", "starts", "videos_of")
@@ -95,6 +95,13 @@ class Wording:
         """How many videos hold a word."""
         number = self.vocabulary.get(word)
         return 0 if number is None else int(self.videos_of[number])
+
+    def words_from(self, start: str, limit: int) -> list[tuple[str, int]]:
+        """Words that begin with `start`, as they are written, with how many videos hold them, the most first."""
+        key = "".join(terms(start, plain))
+        begun = [number for word, number in self.vocabulary.items() if word.startswith(key)] if key else []
+        begun.sort(key=lambda number: (-int(self.videos_of[number]), self._words[number]))
+        return [(self.shown(self._words[number]), int(self.videos_of[number])) for number in begun[:limit]]
 
     def holding(self, phrase: Sequence[str], field: str = "") -> NDArray[np.bool_]:
         """Which videos hold these words in this order, one after the other, in `field` or in any: shape (videos,)."""

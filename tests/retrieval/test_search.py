@@ -135,3 +135,9 @@ def test_a_question_with_a_lone_surrogate_is_answered(searcher: Searcher, lane: 
     answer = searcher.search("teapot \ud800 shelf", 1, lane=lane)
     assert answer.hits[0].id == "70001"
     answer.model_dump_json()
+
+
+def test_a_question_pasted_from_a_pages_source_reads_as_on_the_page(searcher: Searcher) -> None:
+    answer = searcher.search("it&#39;s a foxglove &amp; a fern")
+    assert answer.query == "it's a foxglove & a fern"
+    assert answer.hits == searcher.search("it's a foxglove & a fern").hits

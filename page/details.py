@@ -1,0 +1,89 @@
+"""All that is known of one video -> the view that opens over the results: player, transcript with times, comments."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from page.cards import cover, facts, who
+from page.html import carousel, clock, count, link, text
+
+if TYPE_CHECKING:
+    from ingest.catalog import Segment
+    from retrieval.service import FoundHit, VideoDetail, VideoSummary
+
+MAX_COMMENTS = 200
+
+
+def player(video_id: str, video: "VideoSummary", at: float | None) -> str:
+    """The video, ready to play from second `at`, a photo post's pictures, or the cover and why there is no more."""
+    what = text(f"{video.nickname or video.creator or video_id}: {video.description[:120]}")
+    if video.video_url:
+        poster = f' poster="{text(video.cover_url)}"' if video.cover_url else ""
+        source = text(video.video_url) + (f"#t={at:.2f}" if at else "")
+        return (
+            f'<video controls playsinline preload="metadata"{poster} src="{source}" aria-label="Video by {what}">'
+            "</video>"
+            '<p class="missing" data-broken hidden>This file cannot be played here; '
+            f"{link(video.permalink, 'the post')} may have it.</p>"
+        )
+    if video.slide_urls:
+        return carousel(video.slide_urls, what)
+    picture = f'<img src="{text(video.cover_url)}" alt="Cover of the video by {what}">' if video.cover_url else ""
+    return f'{picture}<p class="missing">The video is not kept here. {link(video.permalink, "Watch the post ↗")}</p>'
+
+
+def timed(segments: Sequence["Segment"], whole: str, playable: bool, at: float | None) -> str:
+    """Segments with their times, which play the video from there; the text as it is where no times are known."""
+    if not segments:
+        return f'<p dir="auto">{text(whole)}</p>'
+
+    def line(segment: "Segment") -> str:
+        when = clock(segment.start_s)
+        now = ' aria-current="true"' if at is not None and segment.start_s <= at < segment.end_s else ""
+        time = (
+            f'<button type="button" data-seek="{segment.start_s:.2f}" aria-label="Play from {when}">{when}</button>'
+            if playable
+            else f"<time>{when}</time>"
+        )
+        return f'<li{now}>{time}<span dir="auto">{text(segment.text)}</span></li>'
+
+    return f'<ol class="timed">{"".join(map(line, segments))}</ol>'
+
+
+def section(title: str, inner: str, open_: bool = True) -> str:
+    """A part of the view that folds; nothing where it is empty."""
+    shown = " open" if open_ else ""
+    return f"<details{shown}><summary><h4>{title}</h4></summary>{inner}</details>" if inner else ""
+
+
+def details(
+    video_id: str, video: "VideoSummary", known: "VideoDetail", similar: Sequence["FoundHit"], at: float | None
+) -> str:
+    """The view of one video, opened at its second `at`."""
+    record, playable = known.record, video.has_video
+    said, written = known.texts.get("transcript"), known.texts.get("cover")
+    spoken = timed(said.segments, said.text, playable, at) if said and said.text else ""
+    seen = timed(written.segments, written.text, playable, at) if written and written.text else ""
+    comments = "".join(
+        f'<li><p dir="auto">{text(comment.text)}</p><small><bdi>{text(comment.username[:80])}</bdi>'
+        f"{f' · {count(comment.likes)} likes' if comment.likes else ''}</small></li>"
+        for comment in record.comments[:MAX_COMMENTS]
+    )
+    comments = f'<ul class="comments">{comments}</ul>' if comments else ""
+    alike = "".join(
+        f'<li data-id="{text(hit.id)}">{cover(hit.id, hit.video)}'
+        f'<p dir="auto"><b>{who(hit.video, hit.id)}</b> {text(hit.video.description[:80])}</p></li>'
+        for hit in similar
+        if hit.video
+    )
+    nothing = "" if spoken or seen or comments else '<p class="missing">No text of this video is known yet.</p>'
+    language = f" ({text(said.language)})" if said and said.language else ""
+    return (
+        f'<div class="view" data-id="{text(video_id)}"><div class="player">{player(video_id, video, at)}</div>'
+        f'<div class="what"><h3 id="view-title">{who(video, video_id)}</h3>'
+        f'<p class="description" dir="auto">{text(record.description)}</p>{facts(video)}'
+        f'<div class="foot">{link(video.permalink, "Open the post ↗")}'
+        '<button type="button" data-copy>Copy a link to this moment</button></div>'
+        f"{section(f'What is said{language}', spoken)}{section('On the screen', seen)}"
+        f"{section(f'Comments ({len(record.comments)})', comments)}{nothing}"
+        f"{section('More like this one', f'<ul class="alike">{alike}</ul>' if alike else '')}</div></div>"
+    )

@@ -1,0 +1,81 @@
+"""The Ask tab as HTML: one question box, what shapes the answer beside it, and room for results and the view of one."""
+
+from collections.abc import Sequence
+
+from page.html import FIELD_NAMES, text
+
+# what people remember -> the weights that look there; every other field 1
+PRESETS = {
+    "Balanced": "",
+    "What was said": "transcript:2,overview:0.6,description:0.3,creator:0.3,music:0.3,cover:0.3,comments:0.3",
+    "What was written": "cover:2,description:1.5,overview:0.6,transcript:0.3,creator:0.3,music:0.3,comments:0.3",
+    "Comments": "comments:2,overview:0.6,description:0.3,creator:0.3,music:0.3,cover:0.3,transcript:0.3",
+    "Creator": "creator:2,overview:0.3,description:0.3,music:0.3,cover:0.3,transcript:0.3,comments:0.3",
+}
+LANES = (("hybrid", "Both"), ("dense", "Meaning"), ("keyword", "Words"))
+# by their names in the API: what stands on the page, and an example
+FILTERS = {
+    "creator": ("Creator", "crumb.and.crust"),
+    "tag": ("Hashtag", "baking"),
+    "lang": ("Language", "en"),
+    "after": ("Posted from", "2022-03"),
+    "before": ("Posted before", "2023"),
+}
+
+
+def radios(name: str, choices: Sequence[tuple[str, str]], legend: str) -> str:
+    """A choice of one of (value, label); the first is the default."""
+    inner = "".join(
+        f'<label><input type="radio" name="{name}" value="{value}"{"" if n else " checked"}>'
+        f"<span>{label}</span></label>"
+        for n, (value, label) in enumerate(choices)
+    )
+    return f'<fieldset class="choice" id="{name}"><legend>{legend}</legend>{inner}</fieldset>'
+
+
+def panel() -> str:
+    """What shapes the answer: where to look, how, and among which videos."""
+    sliders = "".join(
+        f'<label for="weight-{field}">{name}</label><input type="range" id="weight-{field}" data-weight="{field}" '
+        f'min="0" max="2" step="0.1" value="1"><output for="weight-{field}">1</output>'
+        for field, name in FIELD_NAMES.items()
+    )
+    filters = "".join(
+        f'<label for="by-{name}">{label}</label><input id="by-{name}" name="{name}" maxlength="200" '
+        f'placeholder="{like}" autocomplete="off">'
+        for name, (label, like) in FILTERS.items()
+    )
+    return (
+        '<details id="panel"><summary>Adjust the search</summary><div>'
+        f"{radios('preset', [(weights, name) for name, weights in PRESETS.items()], 'I remember')}"
+        f"{radios('lane', LANES, 'Match by')}"
+        '<details class="fold"><summary>Weights</summary>'
+        f'<p class="hint">1 is a field\'s usual share, 0 switches it off.</p>'
+        f'<div class="sliders">{sliders}</div></details>'
+        f'<details class="fold" id="filters"><summary>Filters</summary><div class="filters">{filters}'
+        '<label for="by-has">With speech only</label><input type="checkbox" id="by-has" name="has" value="speech">'
+        "</div></details>"
+        '<label for="generation">Answered from</label><select id="generation" name="generation"></select>'
+        '<button type="button" id="reset">Reset all</button></div></details>'
+    )
+
+
+def form(examples: Sequence[str], title: str, message: str) -> str:
+    """The whole tab; `title` and `message` stand where results will."""
+    chips = "".join(f'<li><button type="button" data-ask>{text(example)}</button></li>' for example in examples)
+    tries = f'<ul id="examples" class="chips" aria-label="Examples">{chips}</ul>' if chips else ""
+    return (
+        "<header><h1>Find the video you half remember</h1>"
+        "<p>Say what stayed with you. You get the video, the second inside it, and the reason.</p></header>"
+        '<form id="ask" role="search"><label class="unseen" for="q">What do you remember?</label>'
+        '<input id="q" name="q" type="search" maxlength="1000" placeholder="What do you remember?" autocomplete="off" '
+        'enterkeyhint="search" list="completions" dir="auto" autofocus><datalist id="completions"></datalist>'
+        '<button type="submit" class="primary">Search</button>'
+        f'<div id="tries"><ul id="recent" class="chips" aria-label="Asked before" hidden></ul>{tries}</div>'
+        f'<div id="columns">{panel()}<section id="results" aria-label="Results">'
+        f'<div class="notice" role="status"><h3>{text(title)}</h3><p>{text(message)}</p></div></section></div></form>'
+        '<p class="keys">Keys: <kbd>/</kbd> asks, <kbd>j</kbd> <kbd>k</kbd> or arrows walk the results, <kbd>Space</kbd>'
+        " plays, <kbd>Esc</kbd> returns.</p>"
+        '<dialog id="view" aria-labelledby="view-title"><button type="button" id="close" aria-label="Close">✕</button>'
+        '<div id="view-body"></div></dialog>'
+    )

@@ -1,0 +1,123 @@
+"""The tabs Library and Evaluate as a person uses them: what is here, taking in more, and measuring what was judged."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ingest.catalog import Catalog
+from tests.e2e.conftest import Serve
+from tests.tiny_corpus import BREAD, HOSTILE, LOST
+
+JOB_MS = 120_000  # a command loads torch, on a busy machine
+WALRUS = "7200000000000000001"
+PHONE = {"width": 360, "height": 800}
+
+
+@pytest.fixture(scope="module")
+def address(serve: Serve, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A server of a copy of the tiny corpus in which some work has failed."""
+    data = tmp_path_factory.mktemp("tabs") / "data"
+    shutil.copytree(tiny, data)
+    with Catalog(data) as catalog:
+        catalog.fail(LOST, "download", "gone: the server answers 404 <img src=x onerror=alert(1)>")
+        catalog.fail(HOSTILE, "download", "gone: the server answers 404 <img src=x onerror=alert(1)>")
+        catalog.finish(BREAD, "download", "done")  # nothing is left that would be asked of the site
+    return serve(data, data / "indexes")
+
+
+def open_tab(page: Page, address: str, name: str) -> None:
+    page.goto(address)
+    page.get_by_role("tab", name=name).click()
+
+
+def test_the_library_shows_counts_and_failures_with_their_reasons(page: Page, address: str) -> None:
+    open_tab(page, address, "Library")
+    figures = page.locator("#library-figures")
+    expect(figures).to_contain_text("7 videos")
+    expect(figures.get_by_role("row", name=re.compile("^Download"))).to_contain_text("2")
+    reason = figures.get_by_text("Download: gone: the server answers")
+    expect(reason).to_be_visible()
+    reason.click()
+    expect(figures.get_by_text(f"{LOST} gone: the server answers 404 <img src=x onerror=alert(1)>")).to_be_visible()
+    expect(figures.get_by_text("✓ answers")).to_be_visible()
+
+
+def test_videos_are_filtered_and_hostile_descriptions_are_text(page: Page, address: str) -> None:
+    open_tab(page, address, "Library")
+    videos = page.locator("#library-videos")
+    expect(videos.locator("tbody tr").first).to_be_visible()
+    page.get_by_label("Only those with these words").fill("toaster")
+    expect(videos.locator("tbody tr")).to_have_count(1)
+    expect(videos).to_contain_text("<script>alert('description')</script> haunted **toaster**")
+
+
+def test_what_is_missing_is_a_plain_message(page: Page, address: str) -> None:
+    open_tab(page, address, "Library")
+    page.get_by_label("Scraped records").fill("/no/such/folder")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("There is no /no/such/folder")).to_be_visible()
+
+
+def test_records_taken_in_from_the_page_are_found_while_searches_go_on(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    record = {"id": WALRUS, "desc": "a walrus plays the accordion", "author": {"uniqueId": "walrus.band"}}
+    (tmp_path / "batch.json").write_text(json.dumps([record]))
+    open_tab(page, address, "Library")
+    page.get_by_label("Scraped records").fill(str(tmp_path))
+    page.get_by_label("Index videos whose media are unread").check()
+    page.get_by_role("button", name="All three").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    assert page.request.get(f"{address}/api/search?q=loaf").ok
+    expect(page.locator(".job.finished")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator("#library-videos")).to_contain_text("a walrus plays the accordion")
+    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+    answer = page.request.get(f"{address}/api/search?q=walrus accordion&k=1").json()
+    assert [hit["id"] for hit in answer["hits"]] == [WALRUS]
+
+
+def test_a_job_is_stopped_from_the_page(page: Page, address: str) -> None:
+    open_tab(page, address, "Library")
+    page.get_by_role("button", name="Build index").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".job.stopped")).to_be_visible(timeout=JOB_MS)
+    assert page.request.get(f"{address}/api/search?q=loaf").ok
+
+
+def test_what_was_judged_is_measured_and_its_figures_show(page: Page, address: str) -> None:
+    page.goto(f"{address}/?q=loaf+hollow+drum")
+    the_one = page.get_by_role("button", name="This is the one").first
+    the_one.click()
+    expect(the_one).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("tab", name="Evaluate").click()
+    expect(page.locator("#judgements")).to_contain_text("loaf hollow drum")
+    assert page.request.get(f"{address}/api/judgements/queries").json()[0]["text"] == "loaf hollow drum"
+    page.get_by_role("button", name="Measure", exact=True).click()
+    figures = page.locator("#evaluation")
+    expect(figures).to_contain_text("1 question, ", timeout=JOB_MS)
+    expect(figures.get_by_role("row", name=re.compile("^Both"))).to_contain_text("1.000")
+
+
+def test_a_comparison_s_report_shows_in_its_frame(page: Page, address: str, tmp_path: Path) -> None:
+    (tmp_path / "queries.json").write_text(json.dumps([{"text": "the haunted toaster", "target": HOSTILE}]))
+    open_tab(page, address, "Evaluate")
+    page.get_by_label("A query file").check()
+    page.get_by_label("Path of a query file").fill(str(tmp_path / "queries.json"))
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator("#report iframe")).to_be_visible(timeout=JOB_MS)
+    report = page.frame_locator("#report iframe")
+    expect(report.get_by_text("Which embedding model finds the right video?")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["Library", "Evaluate"])
+def test_the_tabs_fit_a_phone(page: Page, address: str, name: str) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    open_tab(page, address, name)
+    expect(
+        page.locator("#library-figures h2" if name == "Library" else "#judgements :is(h2, h3)").first
+    ).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -1,0 +1,162 @@
+"""Measurements and comparisons that the tab Evaluate starts: real commands on a real index, and how they are shown."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from page.evaluating import COMPARE, MEASURE, PLACE, _steps, evaluation_html, judgements_html, report_html
+from page.jobs import Job, JobError, Jobs
+from page.reports import REPORT, kept, routes
+from retrieval.encoder import Encoder
+from retrieval.service import Service
+from tests.tiny_corpus import BREAD, HOSTILE, make_data, make_index
+
+WAIT_S = 120.0
+HOSTILE_QUESTION = "<img src=x onerror=alert(1)> haunted toaster"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = tmp_path_factory.mktemp("evaluate")
+    make_data(data)
+    make_index(data, data / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    queries = [{"text": "loaf hollow drum", "target": BREAD}, {"text": HOSTILE_QUESTION, "target": HOSTILE}]
+    (data / "queries.json").write_text(json.dumps(queries))
+    return data
+
+
+@pytest.fixture(scope="module")
+def service(made: Path) -> Service:
+    return Service(made, made / "indexes")
+
+
+@pytest.fixture(scope="module")
+def jobs(made: Path) -> Iterator[Jobs]:
+    jobs = Jobs(made, made / "indexes")
+    yield jobs
+    jobs.close()
+
+
+def run(service: Service, jobs: Jobs, title: str, *models: str) -> Job:
+    job = jobs.start(PLACE, title, _steps(service, jobs, title, str(jobs.data / "queries.json"), models))
+    jobs.wait(WAIT_S)
+    assert job.state == "finished", list(job.lines)
+    return job
+
+
+@pytest.fixture(scope="module")
+def compared(service: Service, jobs: Jobs) -> Job:
+    return run(service, jobs, COMPARE, "bm25")
+
+
+@pytest.fixture(scope="module")
+def client(service: Service, jobs: Jobs) -> TestClient:
+    app = FastAPI()
+    app.include_router(routes(service, jobs))
+    return TestClient(app)
+
+
+def test_judgements_are_shown_as_text_measured_and_deleted(service: Service, jobs: Jobs) -> None:
+    with pytest.raises(JobError, match="Nobody has said"):
+        _steps(service, jobs, MEASURE, None, [])
+    number = service.judge(HOSTILE_QUESTION, HOSTILE).id
+    html = judgements_html(service)
+    assert "1 question whose video" in html
+    assert "&lt;img src=x onerror=alert(1)&gt; haunted toaster" in html
+    assert "<img" not in html
+    job = jobs.start(PLACE, MEASURE, _steps(service, jobs, MEASURE, None, []))
+    jobs.wait(WAIT_S)
+    assert job.state == "finished"
+    assert "1 question, 7 videos" in evaluation_html(jobs)
+    assert "No judgements yet" in judgements_html(service, forget=number)
+    assert not service.judgements()
+
+
+def test_a_measurement_s_figures_are_shown_per_lane_and_question(service: Service, jobs: Jobs) -> None:
+    run(service, jobs, MEASURE)
+    html = evaluation_html(jobs)
+    assert "2 questions, 7 videos" in html
+    assert re.search(r"Both</th><td>1\.000</td>", html)
+    assert "Success@10" in html
+    assert "loaf hollow drum" in html
+    assert "&lt;img src=x" in html
+    assert "<img" not in html
+
+
+def test_a_later_server_shows_the_figures_too(service: Service, jobs: Jobs) -> None:
+    run(service, jobs, MEASURE)
+    assert evaluation_html(Jobs(jobs.data, jobs.indexes)) == evaluation_html(jobs)
+
+
+def test_a_measurement_without_an_end_is_passed_over(service: Service, jobs: Jobs) -> None:
+    run(service, jobs, MEASURE)
+    shown = evaluation_html(jobs)
+    stopped = jobs.folder / "29991231-235959-00000000"
+    stopped.mkdir()
+    (stopped / "evaluation.json").write_text("")
+    assert shown == evaluation_html(jobs)
+
+
+def test_a_comparison_leaves_a_report_that_is_shown_in_a_frame_without_scripts(jobs: Jobs, compared: Job) -> None:
+    assert kept(jobs, REPORT) == [compared.id]
+    frame = report_html(jobs, compared.id)
+    assert f'src="/reports/{compared.id}"' in frame
+    assert "allow-scripts" not in frame
+    assert "allow-same-origin" not in frame
+
+
+def test_a_report_is_served_with_a_policy_that_lets_it_do_nothing(client: TestClient, compared: Job) -> None:
+    answer = client.get(f"/reports/{compared.id}")
+    assert answer.status_code == 200
+    assert "Which embedding model" in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert client.head(f"/reports/{compared.id}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "20990101-000000-00000000",
+        "..",
+        "%2e%2e%2fqueries.json",
+        "../../catalog.sqlite",
+        "..%5c..",
+        "secret",
+        "20200101-000000-abcdef01",  # a link that leads outside
+    ],
+)
+def test_nothing_but_reports_of_jobs_is_served(client: TestClient, jobs: Jobs, compared: Job, name: str) -> None:
+    (jobs.folder / "secret").mkdir(exist_ok=True)
+    (jobs.folder / "secret" / REPORT).write_text("no")
+    outside = jobs.data / "outside"
+    outside.mkdir(exist_ok=True)
+    (outside / REPORT).write_text("no")
+    link = jobs.folder / "20200101-000000-abcdef01"
+    if not link.exists():
+        link.symlink_to(outside)
+    assert client.get(f"/reports/{name}").status_code == 404
+
+
+def test_what_cannot_be_asked_is_told_before_anything_starts(service: Service, jobs: Jobs, tmp_path: Path) -> None:
+    with pytest.raises(JobError, match="There is no"):
+        _steps(service, jobs, MEASURE, str(tmp_path / "missing.json"), [])
+    with pytest.raises(JobError, match="is a folder"):
+        _steps(service, jobs, MEASURE, str(tmp_path), [])
+    with pytest.raises(JobError, match="at least one model"):
+        _steps(service, jobs, COMPARE, str(jobs.data / "queries.json"), [])
+
+
+def test_a_file_that_holds_no_questions_fails_in_plain_words(service: Service, jobs: Jobs, tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text('{"not": "a list"}')
+    job = jobs.start(PLACE, MEASURE, _steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
+    jobs.wait(WAIT_S)
+    assert job.state == "failed"
+    assert "is no list of questions" in job.message

@@ -1,0 +1,136 @@
+"""What the tab Library shows of a real catalogue and its indexes, and what it says where there are none."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ingest.browsing import Shelves
+from ingest.catalog import Catalog
+from page.jobs import JobError, Jobs
+from page.library import ALL, BUILD, IMPORT, _steps, figures_html, videos_html
+from retrieval.encoder import Encoder
+from retrieval.service import Service
+from scraper.records import Video
+from tests.tiny_corpus import BREAD, FALCON, HOSTILE, KETTLE, LOST, make_data, make_index
+
+DIGITS = re.compile(r"[0-9]{17}")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny corpus, with failures, and its index."""
+    data = tmp_path_factory.mktemp("library")
+    make_data(data)
+    make_index(data, data / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    with Catalog(data) as catalog:
+        catalog.fail(LOST, "download", "gone: https://example.org/1.mp4 answers 404 <b>Not Found</b>")
+        catalog.fail(HOSTILE, "download", "gone: https://example.org/2.mp4 answers 404 <b>Not Found</b>")
+        catalog.fail(BREAD, "ocr", "the picture ends early")
+        catalog.put_file(LOST, "video", 0, "gone", "the server says 404")
+    return data
+
+
+@pytest.fixture
+def service(made: Path) -> Service:
+    return Service(made, made / "indexes")
+
+
+def ids(html: str) -> list[str]:
+    return list(dict.fromkeys(DIGITS.findall(html)))
+
+
+def test_counts_stages_and_the_generation_that_answers_are_shown(service: Service, made: Path) -> None:
+    html = figures_html(service)
+    assert "<strong>7</strong> videos" in html
+    assert "<strong>1</strong> with their video file" in html
+    assert "<li>en 2</li>" in html
+    assert re.search(r'Download</th><td>\d</td><td>0</td><td class="?bad"?>2</td><td>\d</td>', html)
+    assert service.searcher().generation.name in html
+    assert "✓ answers" in html
+
+
+def test_failures_of_one_reason_are_one_line_with_examples(service: Service) -> None:
+    html = figures_html(service)
+    assert "<b>2</b> × Download: gone: … answers … &lt;b&gt;Not Found&lt;/b&gt;" in html
+    assert "https://example.org/1.mp4 answers 404" in html
+    assert "<b>1</b> × Read pictures: the picture ends early" in html
+    assert "<b>1</b> × video file: gone" in html
+
+
+def test_videos_come_newest_first_in_pages(made: Path) -> None:
+    with Shelves(made) as shelves:
+        first, total = shelves.page(limit=3)
+        rest, _ = shelves.page(offset=3, limit=10)
+        assert total == 7
+        shown = [entry.video.id for entry in (*first, *rest)]
+        assert (shown[0], shown[-1]) == (KETTLE, BREAD)
+        assert len(set(shown)) == total
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("KETTLE sings", [KETTLE]),
+        ("@crumb", [BREAD]),
+        (LOST, [LOST]),
+        ("صقر", [FALCON]),
+        ("%", []),
+        ("' OR 1=1 --", []),
+    ],
+)
+def test_the_filter_looks_in_id_creator_and_description(service: Service, words: str, found: list[str]) -> None:
+    html, total = videos_html(service, words, 0)
+    assert total == len(found)
+    assert ids(html) == found
+
+
+def test_a_video_s_fields_and_open_work_are_told(service: Service) -> None:
+    html, _ = videos_html(service, BREAD, 0)
+    assert "Description, Creator, Music, On the screen, Said, Comments" in html
+    assert "Read pictures: failed" in html
+
+
+def test_scraped_text_stays_text(service: Service) -> None:
+    html, _ = videos_html(service, "", 0)
+    assert "&lt;script&gt;alert(&#x27;description&#x27;)" in html
+    assert "<script" not in html
+    assert not re.search(r"<[^>]+\son\w+\s*=", html)
+
+
+def test_a_first_run_is_told_what_to_do(tmp_path: Path) -> None:
+    service = Service(tmp_path / "none", tmp_path / "none")
+    assert "Nothing here yet" in figures_html(service)
+    assert videos_html(service, "", 0) == ("", 0)
+    assert not (tmp_path / "none").exists(), "looking makes nothing"
+
+
+def test_a_damaged_catalogue_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").write_bytes(b"no database at all " * 999)
+    html = figures_html(Service(tmp_path, tmp_path))
+    assert "cannot be read" in html
+    assert "Traceback" not in html
+
+
+def test_a_catalogue_without_an_index_says_how_to_make_one(tmp_path: Path, made: Path) -> None:
+    shutil.copy(made / "catalog.sqlite", tmp_path)
+    assert "None yet" in figures_html(Service(tmp_path, tmp_path / "indexes"))
+
+
+def test_a_large_catalogue_is_paged_without_reading_it_whole(tmp_path: Path) -> None:
+    with Catalog(tmp_path, create=True) as catalog, catalog.transaction():
+        for number in range(2000):
+            catalog.put_video(Video(id=str(7_000_000_000 + number), description=f"video number {number}"))
+    html, total = videos_html(Service(tmp_path, tmp_path), "number 19", 25)
+    assert total == 111  # 19, 190 to 199, 1900 to 1999
+    assert html.count("<tr>") == 1 + 25
+
+
+def test_a_job_starts_only_with_records_that_are_there(tmp_path: Path) -> None:
+    jobs = Jobs(tmp_path, tmp_path / "indexes")
+    with pytest.raises(JobError, match="There is no"):
+        _steps(jobs, IMPORT, str(tmp_path / "missing"), False)
+    assert [step.title for step in _steps(jobs, ALL, str(tmp_path), False)] == ["Import", "Read media", "Build index"]
+    (build,) = _steps(jobs, BUILD, "", True)
+    assert build.arguments[-1] == "--all"
