@@ -17,16 +17,24 @@ from ingest.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from retrieval.access import Access
+
 MAX_EXAMPLES = 6
 LOCAL, PORT = "127.0.0.1", 7860
 
 
-def create(data: Path, indexes: Path, examples: Sequence[str] = ()) -> "FastAPI":
+def create(
+    data: Path,
+    indexes: Path,
+    examples: Sequence[str] = (),
+    access: "Access | None" = None,
+    origins: Sequence[str] = (),
+) -> "FastAPI":
     """The API with the page mounted on it."""
     from page.blocks import mount
     from retrieval.api import create_app
 
-    return mount(create_app(data, indexes), data, indexes, examples)
+    return mount(create_app(data, indexes, access, origins), data, indexes, examples)
 
 
 def read_examples(file: Path) -> list[str]:
@@ -55,21 +63,42 @@ def main(
         Path | None,
         typer.Option(help='Example questions, a JSON list of {"text": ...}; else examples.json in the data folder.'),
     ] = None,
+    token: Annotated[str, typer.Option(help="Asked of everybody: a Bearer token, or the password of any user.")] = "",
+    user: Annotated[str, typer.Option(help="Asked of everybody, with --password.")] = "",
+    password: Annotated[str, typer.Option(help="Asked of everybody, with --user.")] = "",
+    allow_anyone: Annotated[bool, typer.Option(help="Listen beyond this machine without a token or password.")] = False,
+    cors: Annotated[
+        list[str] | None, typer.Option(help="A site whose pages may ask the API: https://x.org")
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Show the page in a browser, where there is one.")] = False,
 ) -> None:
     """The search page and its API, for a corpus that `python -m retrieval build` has indexed.
 
-    The page is at http://HOST:PORT/, the API below /api, its description at /openapi.json.
+    The page is at http://HOST:PORT/, the API below /api, its description at /openapi.json. Token, user and password are
+    better given as TIKTOK_RETRIEVAL_TOKEN, _USER and _PASSWORD: the list of processes shows what stands in a command.
     """
     import uvicorn
+
+    from retrieval.access import LOOPBACK, Access
 
     if examples is None and (data / "examples.json").is_file():
         examples = data / "examples.json"
     questions = read_examples(examples) if examples else []
-    if host not in ("127.0.0.1", "::1", "localhost"):
+    token, user = token or _settings.token, user or _settings.user
+    password = password or _settings.password
+    if bool(user) != bool(password):
+        raise typer.BadParameter("--user and --password go together")
+    here = host in LOOPBACK
+    access = Access(token, user, password, hosts=LOOPBACK if here else ())
+    if not here and not access.guarded:
+        if not allow_anyone:
+            raise typer.BadParameter(
+                f"everybody who can reach {host} could read this corpus: give --token or --user and --password, or say"
+                " --allow-anyone"
+            )
         typer.echo(f"Warning: everybody who can reach {host}:{port} can read this corpus.", err=True)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    app = create(data, indexes, questions)
+    app = create(data, indexes, questions, access, cors or ())
     typer.echo(f"The page: http://{f'[{host}]' if ':' in host else host}:{port}/")
     if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
         threading.Timer(2.0, webbrowser.open, [f"http://{LOCAL}:{port}/"]).start()

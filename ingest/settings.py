@@ -27,3 +27,7 @@ class Settings(BaseSettings):
     download_hosts: str = ""  # asked besides the site's own, with all names below them: "example.org, cdn.example.net"
     download_http: bool = False  # links without TLS: anybody on the way could put another file in place
     download_local: bool = False  # links into the own network, which a hostile record could aim at your router
+    # of the page and the API: what a request must bring, where not everybody on this machine is to read the corpus
+    token: str = ""
+    user: str = ""
+    password: str = ""

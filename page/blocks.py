@@ -34,7 +34,7 @@ def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (
 
     service: Service = app.state.service
     jobs = Jobs(data, indexes)
-    app.include_router(routes.routes(service))
+    app.include_router(routes.routes(service, app.state.queue))
     app.include_router(reports.routes(service, jobs))
 
     @app.middleware("http")

@@ -75,6 +75,7 @@ def details(
         for hit in similar
         if hit.video
     )
+    alike = f'<ul class="alike">{alike}</ul>' if alike else ""
     nothing = "" if spoken or seen or comments else '<p class="missing">No text of this video is known yet.</p>'
     language = f" ({text(said.language)})" if said and said.language else ""
     return (
@@ -85,5 +86,5 @@ def details(
         '<button type="button" data-copy>Copy a link to this moment</button></div>'
         f"{section(f'What is said{language}', spoken)}{section('On the screen', seen)}"
         f"{section(f'Comments ({len(record.comments)})', comments)}{nothing}"
-        f"{section('More like this one', f'<ul class="alike">{alike}</ul>' if alike else '')}</div></div>"
+        f"{section('More like this one', alike)}</div></div>"
     )

@@ -74,8 +74,8 @@ def form(examples: Sequence[str], title: str, message: str) -> str:
         f'<div id="tries"><ul id="recent" class="chips" aria-label="Asked before" hidden></ul>{tries}</div>'
         f'<div id="columns">{panel()}<section id="results" aria-label="Results">'
         f'<div class="notice" role="status"><h3>{text(title)}</h3><p>{text(message)}</p></div></section></div></form>'
-        '<p class="keys">Keys: <kbd>/</kbd> asks, <kbd>j</kbd> <kbd>k</kbd> or arrows walk the results, <kbd>Space</kbd>'
-        " plays, <kbd>Esc</kbd> returns.</p>"
+        '<p class="keys">Keys: <kbd>/</kbd> asks, <kbd>j</kbd> <kbd>k</kbd> or arrows walk the results, '
+        "<kbd>Space</kbd> plays, <kbd>Esc</kbd> returns.</p>"
         '<dialog id="view" aria-labelledby="view-title"><button type="button" id="close" aria-label="Close">✕</button>'
         '<div id="view-body"></div></dialog>'
     )

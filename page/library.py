@@ -96,7 +96,7 @@ def add(service: "Service", jobs: Jobs) -> None:
     everything = [figures, *panel.outputs, *table]
     gr.on([tab.select, refresh.click], whole, [words, offset], everything, **quiet)
     panel.timer.tick(ticked, [words, offset], everything, **quiet)
-    words.input(lambda words: turned(words, 0), words, table, trigger_mode="always_last", **quiet)
+    words.change(lambda words: turned(words, 0), words, table, trigger_mode="always_last", **quiet)
     back.click(lambda words, offset: turned(words, max(0, offset - PAGE_VIDEOS)), [words, offset], table, **quiet)
     on.click(lambda words, offset: turned(words, offset + PAGE_VIDEOS), [words, offset], table, **quiet)
 
@@ -201,7 +201,7 @@ def generations_html(service: "Service") -> str:
         return "<h3>Indexes</h3><p>None yet: “Build index” below makes one. Until then nothing is found.</p>"
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Generation", "Made", "Videos", "Model", ""))
     return (
-        '<h3>Indexes</h3><div class="wide" tabindex="0" role="region" aria-label="Indexes"><table>'
+        '<h3>Indexes</h3><div class="wide" tabindex="0" role="region" aria-label="Indexes"><table class="stack">'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

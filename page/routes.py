@@ -16,6 +16,7 @@ from retrieval.errors import RetrievalError
 from retrieval.fusion import Lane
 from retrieval.question import filters
 from retrieval.service import Service, UnknownGeneration, UnknownVideo
+from retrieval.waiting import Busy, Queue
 
 log = logging.getLogger(__name__)
 PAGE_HITS = 10
@@ -91,12 +92,12 @@ def view_html(service: Service, video_id: str, at: float | None, generation: str
         return notice("That did not work", "This is a fault of the program; its log says more.", "problem")
 
 
-def routes(service: Service) -> APIRouter:
+def routes(service: Service, queue: Queue) -> APIRouter:
     """`/page/answer` and `/page/videos/{id}`; to be included before the page is mounted."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/page/answer")
-    def answer(
+    async def answer(
         q: Text = "",
         lane: Lane = "hybrid",
         w: Text = "",
@@ -110,7 +111,12 @@ def routes(service: Service) -> APIRouter:
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> str:
         filtered = {"creator": creator, "tag": tag, "lang": lang, "after": after, "before": before, "has": has}
-        return answer_html(service, q, lane=lane, w=w, filtered=filtered, generation=generation, offset=offset)
+        try:
+            return await queue.run(
+                lambda: answer_html(service, q, lane=lane, w=w, filtered=filtered, generation=generation, offset=offset)
+            )
+        except Busy as busy:
+            return notice("Much is being asked just now", str(busy), "problem")
 
     @router.get("/page/videos/{video_id}")
     def view(video_id: str, t: Text = "", generation: Text = "") -> str:

@@ -6,7 +6,7 @@ Every error is a problem detail (RFC 9457) that says what to do.
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.resources import files
@@ -20,14 +20,17 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
 from ingest.catalog import Catalog, CatalogError
 from ingest.judgements import Judgement, NoSuchVideo
 from ingest.weights import WeightsError
+from retrieval.access import Access, Guard
 from retrieval.errors import RetrievalError
 from retrieval.fields import FIELDS
 from retrieval.fusion import Lane, Method
+from retrieval.metrics import CONTENT_TYPE, Measured, Metrics
 from retrieval.question import filters
 from retrieval.search import MAX_QUERY_CHARS
 from retrieval.service import (
@@ -40,6 +43,7 @@ from retrieval.service import (
     UnknownVideo,
     VideoDetail,
 )
+from retrieval.waiting import RETRY_S, Busy, Queue
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +96,12 @@ class Generations(BaseModel):
     generations: list[GenerationSummary]
 
 
+class Stats(BaseModel):
+    """What the catalogue holds, as `python -m ingest status --json` says it."""
+
+    catalog: dict[str, Any]
+
+
 class NewJudgement(BaseModel):
     """That a question was about a video."""
 
@@ -136,9 +146,17 @@ def parse_weights(text: str) -> dict[str, float]:
     return weights
 
 
-def create_app(data: Path, indexes: Path) -> FastAPI:
-    """The API over a data folder and its indexes; the page is mounted on it by app.py."""
-    service = Service(data, indexes)
+def create_app(
+    data: Path, indexes: Path, access: Access | None = None, origins: Sequence[str] = (), queue: Queue | None = None
+) -> FastAPI:
+    """The API over a data folder and its indexes; the page is mounted on it by app.py.
+
+    Args:
+        access: what a request must bring; nothing where it is not given.
+        origins: other sites whose pages may ask (CORS); none unless named.
+    """
+    service, queue = Service(data, indexes), queue or Queue()
+    metrics = Metrics(service, queue)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -154,9 +172,14 @@ def create_app(data: Path, indexes: Path) -> FastAPI:
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere; /openapi.json is all here
         redoc_url=None,
     )
-    app.state.service = service
+    app.state.service, app.state.queue = service, queue
     _add_handlers(app)
-    _add_routes(app, service)
+    _add_routes(app, service, queue, metrics)
+    # the last one added is the first that a request meets
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
+    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Guard, access=access or Access())
     return app
 
 
@@ -181,7 +204,7 @@ def _warm(service: Service) -> None:
         log.warning("%s", error)
 
 
-def _add_routes(app: FastAPI, service: Service) -> None:
+def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) -> None:
     def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
         schema = ProblemDetails.model_json_schema()
         return {
@@ -193,7 +216,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     answered: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": example}}}}
 
     @app.get("/api/search", summary="Ask for a video", responses={**answered, **problems(422, 503)})
-    def search(
+    async def search(
         q: Annotated[
             str,
             Query(
@@ -232,16 +255,21 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             conditions = filters(creator, tag, lang, after, before, has)
         except ValueError as error:
             raise Problem(422, str(error)) from None
-        return service.search(
-            q,
-            k,
-            offset=offset,
-            lane=lane,
-            weights=parse_weights(w),
-            method=method,
-            filters=conditions,
-            generation=generation or None,
+        weights = parse_weights(w)
+        answer = await queue.run(
+            lambda: service.search(
+                q,
+                k,
+                offset=offset,
+                lane=lane,
+                weights=weights,
+                method=method,
+                filters=conditions,
+                generation=generation or None,
+            )
         )
+        metrics.search(answer.timings_ms)
+        return answer
 
     @app.get("/api/videos/{video_id}", summary="All that is known of a video", responses=problems(404, 422, 503))
     def video(video_id: str) -> VideoDetail:
@@ -314,6 +342,16 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         Catalog(service.data).close()
         return Health(generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder)
 
+    @app.get("/api/stats", summary="What is in the corpus", responses=problems(503))
+    def stats() -> Stats:
+        """Counts of the catalogue: videos, texts, media, and the work ledger by stage and state."""
+        with Catalog(service.data) as catalog:
+            return Stats(catalog=catalog.status())
+
+    @app.get("/metrics", include_in_schema=False)
+    async def counted() -> Response:  # in the event loop, which knows what waits
+        return Response(metrics.text(), media_type=CONTENT_TYPE)
+
     @app.get("/media/{video_id}/{kind}", summary="A file of a video", response_class=Response, responses=problems(404))
     def media(request: Request, video_id: str, kind: str, n: Annotated[int, Query(ge=0)] = 0) -> Response:
         """A cover, video or slide (`n` counts slides from 0), by id only; answers Range and If-None-Match."""
@@ -376,6 +414,10 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(WeightsError)
     def unready(_: Request, error: Exception) -> JSONResponse:
         return answer(503, str(error))
+
+    @app.exception_handler(Busy)
+    def busy(_: Request, error: Busy) -> JSONResponse:
+        return answer(503, str(error), {"Retry-After": str(RETRY_S)})
 
     @app.exception_handler(Exception)
     def broken(_: Request, error: Exception) -> JSONResponse:

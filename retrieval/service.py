@@ -245,6 +245,10 @@ class Service:
             raise UnknownVideo("there is no video with this id in the index")
         return self._found(searcher.similar(video_id, k))
 
+    def answering_videos(self) -> int:
+        """How many videos the generation that answers has; 0 where none does."""
+        return len(self._searcher.generation.ids) if self._searcher else 0
+
     def building(self) -> bool:
         """Whether a new generation is being built (or a build was killed and none has been made since)."""
         return build_running(self.indexes)

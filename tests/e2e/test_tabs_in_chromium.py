@@ -65,7 +65,7 @@ def test_what_is_missing_is_a_plain_message(page: Page, address: str) -> None:
 def test_records_taken_in_from_the_page_are_found_while_searches_go_on(
     page: Page, address: str, tmp_path: Path
 ) -> None:
-    record = {"id": WALRUS, "desc": "a walrus plays the accordion", "author": {"uniqueId": "walrus.band"}}
+    record = {"id": WALRUS, "creator_username": "walrus.band", "description": "a walrus plays the accordion"}
     (tmp_path / "batch.json").write_text(json.dumps([record]))
     open_tab(page, address, "Library")
     page.get_by_label("Scraped records").fill(str(tmp_path))

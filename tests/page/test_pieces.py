@@ -11,15 +11,37 @@ import typer
 from typer.testing import CliRunner
 
 import app
+from ingest.catalog import Segment
+from page import cards, html
+from page.details import details
+from page.routes import WELCOME, answer_html, view_html
 from retrieval.fields import FIELDS
 from retrieval.question import Condition
 from retrieval.search import Reason
-from retrieval.service import FoundHit, SearchAnswer, Service, VideoSummary
+from retrieval.service import FoundHit, SearchAnswer, Service, TextDetail, VideoDetail, VideoSummary
+from scraper.records import Comment, Video
 from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS
 
 ALLOWED = {
     *("article", "div", "h3", "p", "span", "bdi", "time", "blockquote", "mark", "button", "ul", "li", "a", "video"),
-    *("img", "details", "summary", "table", "tbody", "tfoot", "tr", "th", "td", "small", "data"),
+    *(
+        "img",
+        "details",
+        "summary",
+        "table",
+        "thead",
+        "tbody",
+        "tfoot",
+        "tr",
+        "th",
+        "td",
+        "small",
+        "data",
+        "i",
+        "b",
+        "ol",
+    ),
+    "h4",
 }
 
 
@@ -96,6 +118,22 @@ def hostile_hits(text: str) -> list[FoundHit]:
     return [hit([reason(field, text, span=middle, matches=[middle], start_s=1.0)], **video) for field in FIELDS]
 
 
+def hostile_view(text: str) -> str:
+    """A text in every place of the view of one video."""
+    shown = hostile_hits(text)[0]
+    assert shown.video
+    made = TextDetail(
+        text=text, engine="x", version="", model="", language=text, confidence=None, segments=[Segment(1.0, 2.0, text)]
+    )
+    known = VideoDetail(
+        record=Video(id="71000", description=text, comments=[Comment(text=text, username="ann")]),
+        texts={"transcript": made, "cover": made},
+        states={},
+        media=[],
+    )
+    return details("71000", shown.video, known, [shown], 1.5)
+
+
 def check_inert(html: str) -> Page:
     """Only our own tags, no handlers, no addresses but ours and one http link out."""
     page = Page(html)
@@ -105,7 +143,8 @@ def check_inert(html: str) -> Page:
         assert set(attributes) <= {
             "class", "style", "dir", "href", "target", "rel", "src", "poster", "preload", "controls", "playsinline",
             "loading", "alt", "role", "tabindex", "type", "value", "datetime", "scope", "data-id", "data-seek",
-            "aria-label",
+            "aria-label", "aria-pressed", "aria-current", "data-show", "data-at", "data-judge", "data-set", "data-more",
+            "data-slide", "data-copy", "data-broken", "aria-hidden", "hidden", "open", "id", "colspan",
         }  # fmt: skip
         assert (attributes.get("src") or "/media/").startswith("/media/")
         assert (attributes.get("href") or "https://").startswith(("https://", "http://"))
@@ -115,8 +154,9 @@ def check_inert(html: str) -> Page:
 @pytest.mark.parametrize("text", [*HOSTILE_TEXTS.values(), *HOSTILE_COMMENTS, HOSTILE_SPEECH])
 def test_hostile_text_stays_text_wherever_it_stands(text: str) -> None:
     for one in hostile_hits(text):
-        page = check_inert(app.card(one))
+        page = check_inert(cards.card(one))
         assert text[:80] in page.text
+    assert text[:80] in check_inert(hostile_view(text)).text
 
 
 def test_the_shared_naughty_strings_stay_text(shared_data: Path) -> None:
@@ -124,37 +164,38 @@ def test_the_shared_naughty_strings_stay_text(shared_data: Path) -> None:
     assert len(strings) > 500
     for text in strings:
         for one in hostile_hits(text):
-            check_inert(app.card(one))
-        check_inert(app.notice(text, text).replace("<code>", "<span>").replace("</code>", "</span>"))
+            check_inert(cards.card(one))
+        check_inert(hostile_view(text))
+        check_inert(html.notice(text, text).replace("<code>", "<span>").replace("</code>", "</span>"))
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "JaVaScRiPt:1", "//example.org", "/x", ""])
 def test_only_web_addresses_become_links(url: str) -> None:
-    assert app.link(url, "out") == ""
-    assert not Page(app.card(hit([reason()], permalink=url))).all("a")
+    assert html.link(url, "out") == ""
+    assert not Page(cards.card(hit([reason()], permalink=url))).all("a")
 
 
 def test_a_link_out_tells_the_other_site_nothing() -> None:
-    (link,) = Page(app.link("https://example.org/?a=1&b=2", "out")).all("a")
+    (link,) = Page(html.link("https://example.org/?a=1&b=2", "out")).all("a")
     assert link == {"href": "https://example.org/?a=1&b=2", "target": "_blank", "rel": "noopener noreferrer"}
 
 
 def test_matched_words_are_marked_in_place() -> None:
-    assert app.marked("a < b & c", (4, 5), [(4, 5), (8, 9)]) == "a &lt; <mark>b</mark> &amp; <mark>c</mark>"
+    assert html.marked("a < b & c", (4, 5), [(4, 5), (8, 9)]) == "a &lt; <mark>b</mark> &amp; <mark>c</mark>"
 
 
 def test_a_long_passage_is_cut_around_its_span() -> None:
     passage = "before " * 200 + "needle" + " after" * 200
     at = passage.index("needle")
-    shown = app.marked(passage, (at, at + 6), [(0, 6), (at, at + 6)])
+    shown = html.marked(passage, (at, at + 6), [(0, 6), (at, at + 6)])
     assert "<mark>needle</mark>" in shown and shown.count("<mark>") == 1
     assert shown.startswith("… before ") and shown.endswith(" after …")
-    assert len(shown) < app.EXCERPT_CHARS + 40
+    assert len(shown) < html.EXCERPT_CHARS + 40
 
 
 def test_a_passage_without_spaces_is_cut_too() -> None:
-    assert len(app.marked("猫" * 5000, (2000, 2003), [(2000, 2003)])) < app.EXCERPT_CHARS + 40
-    assert len(app.marked("猫" * 5000, None, [])) < app.EXCERPT_CHARS + 40
+    assert len(html.marked("猫" * 5000, (2000, 2003), [(2000, 2003)])) < html.EXCERPT_CHARS + 40
+    assert len(html.marked("猫" * 5000, None, [])) < html.EXCERPT_CHARS + 40
 
 
 def test_the_passage_shown_is_the_strongest_that_says_something_new() -> None:
@@ -164,100 +205,114 @@ def test_the_passage_shown_is_the_strongest_that_says_something_new() -> None:
     )
     letters = reason("music", "hum", 2.0)
     assert (
-        app.best_reason(hit([overview, reason("description", "d", 3.0, matches=[(0, 1)]), letters, comment])) is comment
+        cards.best_reason(hit([overview, reason("description", "d", 3.0, matches=[(0, 1)]), letters, comment]))
+        is comment
     )
-    assert app.best_reason(hit([overview, letters])) is overview
-    assert app.best_reason(hit([])) is None
+    assert cards.best_reason(hit([overview, letters])) is overview
+    assert cards.best_reason(hit([])) is None
 
 
 def test_the_reasons_on_a_card_add_up_to_its_score() -> None:
     one = hit(
         [reason("overview", "x", 2.346, lane="dense"), reason("transcript", "y", 1.1), reason("music", "z", -0.2)]
     )
-    numbers = [float(data["value"] or "") for data in Page(app.reasons(one)).all("data")]
+    page = Page(cards.reasons(one))
+    numbers = [float(data["value"] or "") for data in page.all("data")]
+    widths = [float((bar["style"] or "")[6:-1]) for bar in page.all("span")]
+    assert widths == [100.0, pytest.approx(46.9), pytest.approx(8.5)]
     assert sum(numbers[:-1]) == pytest.approx(numbers[-1]) == pytest.approx(one.score)
 
 
-def test_a_video_plays_from_the_matched_second_with_a_button_to_it() -> None:
+def test_a_cover_and_a_time_open_the_video_at_the_matched_second() -> None:
     spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5, end_s=74.0)
-    page = Page(app.card(hit([spoken], video_url="/media/71000/video", cover_url="/media/71000/cover")))
-    (video,) = page.all("video")
-    assert video["src"] == "/media/71000/video#t=72.5" and video["poster"] == "/media/71000/cover"
-    assert video["preload"] == "none"
-    assert page.all("button")[0]["data-seek"] == "72.50" and "1:12" in page.text
+    page = Page(cards.card(hit([spoken], video_url="/media/71000/video", cover_url="/media/71000/cover")))
+    cover, time, *_ = page.all("button")
+    assert cover["data-at"] == time["data-at"] == "72.50" and "data-show" in cover and "1:12" in page.text
+    assert page.all("img")[0]["src"] == "/media/71000/cover" and page.all("img")[0]["loading"] == "lazy"
 
 
 def test_without_a_video_the_second_is_told_and_the_post_linked() -> None:
     spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5)
-    page = Page(app.card(hit([spoken], permalink="https://example.org/v")))
-    assert not page.all("button") and not page.all("video")
-    assert "1:12" in page.text and "Neither video nor cover" in page.text and page.all("a")
+    page = Page(cards.card(hit([spoken], permalink="https://example.org/v")))
+    assert "at 1:12" in page.text and "not kept here" in page.text and page.all("a")
+    assert not [b for b in page.all("button") if (b.get("aria-label") or "").startswith("Play")]
+
+
+def test_what_was_said_to_be_the_one_is_pressed() -> None:
+    def pressed(number: int | None) -> dict[str, str | None]:
+        return next(b for b in Page(cards.card(hit([reason()]), number)).all("button") if "data-judge" in b)
+
+    assert pressed(None)["aria-pressed"] == "false" and not pressed(None)["data-judge"]
+    assert pressed(7)["aria-pressed"] == "true" and pressed(7)["data-judge"] == "7"
 
 
 def test_a_photo_post_shows_its_slides_with_words_for_them() -> None:
     page = Page(
-        app.card(hit([reason()], slide_urls=["/media/71000/slide?n=0", "/media/71000/slide?n=1"], creator="ann"))
+        cards.card(hit([reason()], slide_urls=["/media/71000/slide?n=0", "/media/71000/slide?n=1"], creator="ann"))
     )
     assert [image["alt"] for image in page.all("img")] == ["Photo 1 of 2 by ann: ", "Photo 2 of 2 by ann: "]
 
 
 def test_a_hit_whose_video_is_gone_says_so() -> None:
     gone = hit([reason("comments", "ha", matches=[(0, 2)])]).model_copy(update={"video": None})
-    assert "no longer in the catalogue" in check_inert(app.card(gone)).text
+    assert "no longer in the catalogue" in check_inert(cards.card(gone)).text
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.0, "0:00"), (12.9, "0:12"), (600, "10:00"), (3723, "1:02:03")])
 def test_seconds_read_as_a_player_shows_them(seconds: float, shown: str) -> None:
-    assert app.clock(seconds) == shown
+    assert html.clock(seconds) == shown
 
 
 @pytest.mark.parametrize(
     ("number", "shown"), [(0, "0"), (999, "999"), (20200, "20.2K"), (1_100_000, "1.1M"), (2000, "2K")]
 )
 def test_counts_read_as_the_site_shows_them(number: int, shown: str) -> None:
-    assert app.count(number) == shown
+    assert html.count(number) == shown
 
 
 def test_hits_that_nothing_speaks_for_are_not_shown() -> None:
     nothing = hit([])
-    assert "Nothing matches" in app.results(answer([nothing]))
+    assert "Nothing matches" in cards.results(answer([nothing]))
 
 
 def test_conditions_and_notes_stand_above_the_results_and_stay_text() -> None:
     tag = Condition(kind="tag", value="<img src=x onerror=alert(1)>")
     noted = answer([hit([reason()])], conditions=[tag], notes=["<script>alert(1)</script>"], total=3)
-    page = check_inert(app.results(noted))
+    page = check_inert(cards.results(noted))
     assert "<script>alert(1)</script>" in page.text
     assert "The best 1 of 3 videos with #<img src=x onerror=alert(1)>, in" in page.text
 
 
 def test_conditions_alone_show_the_newest_without_reasons() -> None:
-    page = check_inert(app.results(answer([hit([])], text="", conditions=[Condition(kind="lang", value="en")])))
+    page = check_inert(cards.results(answer([hit([])], text="", conditions=[Condition(kind="lang", value="en")])))
     assert "The newest 1 of 1 video in the language en" in page.text and "Why this one" not in page.text
 
 
 def test_where_nothing_fits_the_page_says_why() -> None:
     none = answer([], conditions=[Condition(kind="creator", value="x")], notes=["There is no video by @x."], total=0)
-    assert "There is no video by @x." in app.results(none)
+    assert "There is no video by @x." in cards.results(none)
 
 
 def test_a_filter_that_is_no_date_is_said(tmp_path: Path) -> None:
-    asked = app.answer_html(Service(tmp_path, tmp_path), "", "hybrid", {"cover": 1.0}, {"after": "<last week>"})
+    asked = answer_html(Service(tmp_path, tmp_path), "", filtered={"after": "<last week>"})
     assert "&lt;last week&gt;" in asked and "write 2022" in asked
 
 
 def test_every_field_has_a_name_on_the_page() -> None:
-    assert set(app.FIELD_NAMES) == set(FIELDS)
+    assert set(html.FIELD_NAMES) == set(FIELDS)
 
 
 def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    weights = dict.fromkeys(FIELDS, 1.0)
     service = Service(tmp_path, tmp_path)
-    assert "<code>python -m retrieval build</code>" in app.answer_html(service, "cat", "hybrid", weights)
-    assert app.answer_html(service, "   ", "hybrid", weights) == app.WELCOME
-    assert "switched off" in app.answer_html(service, "cat", "hybrid", dict.fromkeys(FIELDS, 0.0))
+    assert "<code>python -m retrieval build</code>" in answer_html(service, "cat")
+    assert answer_html(service, "   ") == html.notice(*WELCOME)
+    assert "switched off" in answer_html(service, "cat", w=",".join(f"{field}:0" for field in FIELDS))
+    assert "is no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
+        service, "cat", w="<b>:1"
+    )
+    assert "python -m ingest import" in view_html(service, "71000", None)
     with caplog.at_level(logging.CRITICAL):
-        broken = app.answer_html(object(), "cat", "hybrid", weights)  # type: ignore[arg-type]
+        broken = answer_html(object(), "cat")  # type: ignore[arg-type]
     assert "fault of the program" in broken and "Traceback" not in broken
 
 
@@ -275,3 +330,17 @@ def test_help_says_how_to_run_it() -> None:
     shown = CliRunner().invoke(app.cli, ["--help"]).output
     for word in ("--data", "--indexes", "--host", "--port", "--examples", "python app.py", "127.0.0.1"):
         assert word in shown
+
+
+def test_where_nothing_is_found_the_page_offers_what_may_help() -> None:
+    none = Page(cards.results(answer([hit([])])))
+    assert [button["data-set"] for button in none.all("button")] == ["lane=hybrid"]
+    filtered = answer([], conditions=[Condition(kind="creator", value="x")], notes=["There is none."], total=0)
+    (button,) = Page(cards.results(filtered)).all("button")
+    assert "creator=&tag=" in (button["data-set"] or "")
+
+
+def test_results_that_go_on_say_nothing_twice() -> None:
+    more = Page(cards.results(answer([hit([reason()])], total=30), offset=10, more=True))
+    assert "The best" not in more.text and "More results" in more.text
+    assert [button["data-more"] for button in more.all("button") if "data-more" in button] == ["11"]

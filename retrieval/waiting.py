@@ -1,0 +1,48 @@
+"""Searches -> a bounded queue beside the event loop: a few at once, some waiting, and a clear refusal beyond."""
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from anyio.lowlevel import RunVar
+
+AT_ONCE = os.cpu_count() or 1  # a search computes all the time: more would only make each slower
+MAX_WAITING = 256  # at 25 ms a search on two cores these wait about three seconds
+RETRY_S = 2
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """More searches wait than can be answered in good time."""
+
+
+class Queue:
+    """Runs functions in threads of their own number, apart from those that hand out media."""
+
+    def __init__(self, at_once: int = AT_ONCE, waiting: int = MAX_WAITING) -> None:
+        self._at_once, self._waiting = at_once, waiting
+        self._limiter = RunVar[anyio.CapacityLimiter](f"searches of {id(self)}")  # each event loop has its own
+
+    @property
+    def waiting(self) -> int:
+        """How many wait now; to be asked in the event loop."""
+        return self._of_loop().statistics().tasks_waiting
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` gives, once its turn has come.
+
+        Raises:
+            Busy: the queue is full.
+        """
+        if self.waiting >= self._waiting:
+            raise Busy("too many searches at once; ask again in a moment")
+        return await to_thread.run_sync(work, limiter=self._of_loop())
+
+    def _of_loop(self) -> anyio.CapacityLimiter:
+        try:
+            return self._limiter.get()
+        except LookupError:
+            self._limiter.set(anyio.CapacityLimiter(self._at_once))
+            return self._limiter.get()
