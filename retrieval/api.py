@@ -107,7 +107,7 @@ class NewJudgement(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"examples": [{"query": "bread that sounds hollow", "video_id": "7100000000000000001"}]},
+        json_schema_extra={"examples": [{"query": "bread that sounds hollow", "video_id": "71000000000000001"}]},
     )
 
     query: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, pattern=r"\S")
