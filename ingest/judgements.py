@@ -1,9 +1,13 @@
 """What people said of answers ("this is the one") -> rows of the catalogue, and from there a query file."""
 
+import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from ingest.database import Database
+from ingest.database import BUSY_TIMEOUT_S, CatalogError, Database
 
 
 class NoSuchVideo(Exception):
@@ -23,7 +27,23 @@ class Judgement:
 
 
 class Judgements(Database):
-    """The judgements in a catalogue; open one per thread, close it (or use `with`)."""
+    """The judgements in a catalogue; open one per thread, close it (or use `with`).
+
+    Raises:
+        CatalogError: as the catalogue; or another process has been writing for longer than `busy_s` seconds.
+    """
+
+    def __init__(self, data: Path, *, busy_s: float = BUSY_TIMEOUT_S) -> None:
+        super().__init__(data)
+        self._db.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        try:
+            with super().transaction():
+                yield
+        except sqlite3.OperationalError as error:
+            raise CatalogError(f"this cannot be kept just now ({error}): try again in a moment") from error
 
     def add(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:
         """Keep a judgement; said again of the same question and video, it is the old one with its new moment.

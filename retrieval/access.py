@@ -5,11 +5,13 @@ import binascii
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
+MAX_BODY = 1 << 16  # bytes that a request to the API may bring: a judgement is a question and a few numbers
 OPEN = "/api/health"  # tells whether the program answers, and nothing of the corpus but its size
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Scope = MutableMapping[str, Any]
@@ -66,6 +68,8 @@ class Guard:
         headers = Headers(scope=scope)
         if self._access.hosts and _name(headers.get("host", "")) not in self._access.hosts:
             await _refuse(scope, receive, send, 421, "this program does not answer for that host name")
+        elif scope["path"].startswith("/api/") and _too_long(headers):
+            await _refuse(scope, receive, send, 413, f"a request may bring {MAX_BODY:,} bytes, and says how many")
         elif scope["path"] != OPEN and not self._access.allows(headers.get("authorization", "")):
             await _refuse(scope, receive, send, 401, "a token, or a user and password, is needed")
         else:
@@ -77,11 +81,16 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
         await receive()
         await send({"type": "websocket.close", "code": 1008})
         return
-    title = {401: "Unauthorized", 421: "Misdirected Request"}[status]
+    title = HTTPStatus(status).phrase
     problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     headers = {"WWW-Authenticate": 'Basic realm="TikTok-Retrieval", charset="UTF-8"'} if status == 401 else {}
     response = JSONResponse(problem, status, headers, media_type="application/problem+json")
     await response(scope, receive, send)
+
+
+def _too_long(headers: Headers) -> bool:
+    length = headers.get("content-length", "0")
+    return "transfer-encoding" in headers or not length.isdecimal() or int(length) > MAX_BODY
 
 
 def _same(one: str, other: str) -> bool:

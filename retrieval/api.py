@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
@@ -61,9 +62,9 @@ MEDIA_HEADERS = {
 
 
 class Health(BaseModel):
-    """What answers now."""
+    """What answers now; `status` is "words only" while the encoder cannot be had."""
 
-    status: str = "ok"
+    status: Literal["ok", "words only"] = "ok"
     generation: str
     videos: int
     encoder: str
@@ -176,10 +177,12 @@ def create_app(
     _add_handlers(app)
     _add_routes(app, service, queue, metrics)
     # the last one added is the first that a request meets
-    if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"])
-    app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Guard, access=access or Access())
+    app.add_middleware(Measured, metrics=metrics)
+    if origins:  # a browser asks without a token whether it may ask with one
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
+        )
     return app
 
 
@@ -189,7 +192,9 @@ def _only_from_here(request: Request) -> None:
     Raises:
         Problem: 403.
     """
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    origin = request.headers.get("origin")  # browsers send it with all that changes something
+    elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if elsewhere or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Problem(403, "another site's page may not change anything here")
 
 
@@ -338,9 +343,11 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
     @app.get("/api/health", summary="Whether searches are answered", responses=problems(503))
     def health() -> Health:
         """200 only while a generation and the catalogue answer; else 503 with what to run."""
-        manifest = service.searcher().generation.manifest
+        searcher = service.searcher()
+        manifest = searcher.generation.manifest
         Catalog(service.data).close()
-        return Health(generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder)
+        status: Literal["ok", "words only"] = "words only" if searcher.words_only else "ok"
+        return Health(status=status, generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder)
 
     @app.get("/api/stats", summary="What is in the corpus", responses=problems(503))
     def stats() -> Stats:
@@ -401,7 +408,7 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http(_: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, error.detail)
+        return answer(error.status_code, error.detail, dict(error.headers or {}))
 
     @app.exception_handler(UnknownGeneration)
     @app.exception_handler(NoSuchVideo)

@@ -196,3 +196,16 @@ class VectorCache:
             return np.zeros((0, encoder.dimension), np.float32), 0
         stacked = np.frombuffer(b"".join(known[key] for key in keys), np.float32)
         return stacked.reshape(len(keys), encoder.dimension), len(missing)
+
+
+class NoEncoder(Encoder):
+    """Stands in a searcher for an encoder that cannot be had now: words can be searched for without."""
+
+    def __init__(self, name: str, key: str, why: str) -> None:
+        self.name, self.key, self.why = name, key, why
+
+    def knows(self, word: str) -> bool:
+        return False  # without a model's vocabulary every word that no text holds may be a typo
+
+    def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
+        raise WeightsError(self.why)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from retrieval.conditions import passing
 from retrieval.confidence import JUDGED, judge
-from retrieval.encoder import Encoder, Vectors
+from retrieval.encoder import Encoder, NoEncoder, Vectors
 from retrieval.errors import GenerationError
 from retrieval.explain import best_passage, best_span, moment, shared_words, telling
 from retrieval.fields import FIELDS, TEXT_FIELDS, Passage
@@ -136,6 +136,17 @@ class Searcher:
         encoder = Encoder(generation.manifest.encoder, precision=generation.manifest.precision)
         return cls(generation, encoder, reranker)
 
+    @classmethod
+    def without_encoder(cls, indexes: Path, why: str) -> "Searcher":
+        """The searcher of the current generation while its encoder cannot be had: every answer is by words alone."""
+        generation = open_current(indexes)
+        return cls(generation, NoEncoder(generation.manifest.encoder, generation.manifest.encoder_key, why))
+
+    @property
+    def words_only(self) -> bool:
+        """Whether there is no encoder, so that only the keyword lane answers."""
+        return isinstance(self.encoder, NoEncoder)
+
     def refreshed(self, indexes: Path) -> "Searcher":
         """This searcher, or one of the generation that is current by now; the encoder is kept where it fits."""
         if current_name(indexes) == self.generation.name:
@@ -254,6 +265,11 @@ class Searcher:
         hits: list[Hit] = []
         text, places = question.text, slice(offset, offset + min(k, MAX_K))
         surest, good = 0.0, False
+        if self.words_only and lane != "keyword":
+            lane, notes = (
+                "keyword",
+                [*notes, f"Only words count just now, not their meaning: {self.encoder.name} is not to be had."],
+            )
         if text and mask.any():
             ranking = self.rank(question, lane=lane, weights=weights, method=method, among=mask)
             timings |= ranking.timings_ms

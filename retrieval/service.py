@@ -7,6 +7,7 @@ where it is refused the old one stays.
 import logging
 import re
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,6 +27,8 @@ from scraper.records import Video
 
 log = logging.getLogger(__name__)
 
+JUDGING_S = 3.0  # a person waits for it
+TRY_AGAIN_S = 60.0  # weights may be on their way; a try can take seconds
 MAX_OTHERS = 2  # generations that are not current and held open; each holds its vectors in memory
 _ID = re.compile(r"[0-9]{5,25}")
 _IMAGES = {
@@ -136,6 +139,7 @@ class Service:
         self._searcher: Searcher | None = None
         self._others: OrderedDict[str, Searcher] = OrderedDict()  # of generations asked for by name, last used last
         self._refused = ""
+        self._try_again = 0.0  # when an encoder that could not be had is asked for anew, by the monotonic clock
         self._lock = threading.Lock()
         self._lock_others = threading.Lock()
 
@@ -155,13 +159,22 @@ class Service:
         elif not self._lock.acquire(blocking=False):
             return answering  # another request is opening a new generation
         try:
-            if self._searcher is None:
-                self._searcher = Searcher.open(self.indexes)
+            if self._searcher is None or (self._searcher.words_only and time.monotonic() > self._try_again):
+                self._searcher = self._opened()
             else:
                 self._searcher = self._refreshed(self._searcher)
             return self._searcher
         finally:
             self._lock.release()
+
+    def _opened(self) -> Searcher:
+        """The current generation's searcher; one that knows words alone where its encoder cannot be had."""
+        try:
+            return Searcher.open(self.indexes)
+        except (WeightsError, ImportError) as error:
+            log.warning("answering by words alone: %s", error)
+            self._try_again = time.monotonic() + TRY_AGAIN_S
+            return Searcher.without_encoder(self.indexes, str(error))
 
     def _other(self, name: str) -> Searcher:
         answering = self._searcher
@@ -298,12 +311,12 @@ class Service:
         """
         if not generation:
             generation = self._searcher.generation.name if self._searcher else ""
-        with Judgements(self.data) as judgements:
+        with Judgements(self.data, busy_s=JUDGING_S) as judgements:
             return judgements.add(query, video_id, time_s, generation)
 
     def forget_judgement(self, number: int) -> bool:
         """Forget a judgement; returns whether there was one."""
-        with Judgements(self.data) as judgements:
+        with Judgements(self.data, busy_s=JUDGING_S) as judgements:
             return judgements.delete(number)
 
     def judgements(self, limit: int = -1, offset: int = 0) -> list[Judgement]:

@@ -4,6 +4,7 @@ import base64
 import functools
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from typer.testing import CliRunner
 
 import app
 from ingest.catalog import Catalog
+from ingest.weights import WeightsError
+from retrieval import service
 from retrieval.access import Access
 from retrieval.api import create_app
 from retrieval.encoder import Encoder
@@ -96,6 +99,52 @@ def test_a_video_that_goes_takes_its_judgements_along(client: TestClient, folder
     with Catalog(folders[0]) as catalog, catalog.transaction():
         catalog._db.execute("DELETE FROM videos WHERE id = ?", (LOST,))
     assert client.get("/api/judgements").json() == []
+
+
+def test_while_the_catalogue_is_written_to_a_judgement_is_asked_to_come_again(
+    client: TestClient, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "JUDGING_S", 0.05)
+    with Catalog(folders[0]) as catalog, catalog.transaction():
+        catalog._db.execute("DELETE FROM ledger")
+        asked = client.post("/api/judgements", json={"query": "x", "video_id": BREAD})
+    assert "try again" in problem(asked, 503)
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}])
+def test_another_sites_page_cannot_judge(client: TestClient, headers: dict[str, str]) -> None:
+    problem(client.post("/api/judgements", json={"query": "x", "video_id": BREAD}, headers=headers), 403)
+    own = client.post(
+        "/api/judgements", json={"query": "x", "video_id": BREAD}, headers={"Origin": "http://testserver"}
+    )
+    assert own.status_code == 201
+
+
+def test_more_than_a_judgement_is_not_taken_in(client: TestClient) -> None:
+    problem(client.post("/api/judgements", content=b"x" * 70_000), 413)
+    problem(client.post("/api/judgements", content=iter([b"x"] * 10)), 413)
+
+
+# -- without an encoder -------------------------------------------------------------------------------------------
+
+
+def test_without_its_encoder_words_still_answer_and_that_is_said(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise WeightsError(f"no weights of {name}")
+
+    with monkeypatch.context() as gone:
+        gone.setattr("retrieval.encoder.resolve", missing)
+        client = TestClient(create_app(*folders))
+        answer = client.get("/api/search?q=loaf hollow drum").json()
+        assert answer["hits"][0]["id"] == BREAD and answer["lane"] == "keyword"
+        assert "Only words count" in " ".join(answer["notes"])
+        assert client.get("/api/health").json()["status"] == "words only"
+        assert client.get("/api/search?q=loaf&lane=keyword").json()["notes"] == []
+    monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 100)
+    assert client.get("/api/search?q=loaf hollow drum").json()["lane"] == "hybrid"
+    assert client.get("/api/health").json()["status"] == "ok"
 
 
 # -- more ways to ask ---------------------------------------------------------------------------------------------
@@ -215,6 +264,9 @@ def test_other_sites_may_ask_only_where_that_is_wanted(built: tuple[Path, Path])
     closed, opened = (TestClient(create_app(*built, origins=o)) for o in ((), ("https://friend.example",)))
     assert "access-control-allow-origin" not in closed.get("/api/health", headers=asked).headers
     assert opened.get("/api/health", headers=asked).headers["access-control-allow-origin"] == "https://friend.example"
+    preflight = {**asked, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    guarded = TestClient(create_app(*built, Access(token="s3cret"), origins=("https://friend.example",)))
+    assert guarded.options("/api/search", headers=preflight).status_code == 200
     other = opened.get("/api/health", headers={"Origin": "https://else.example"})
     assert "access-control-allow-origin" not in other.headers
 
