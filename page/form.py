@@ -4,13 +4,19 @@ from collections.abc import Sequence
 
 from page.html import FIELD_NAMES, text
 
-# what people remember -> the weights that look there; every other field 1
+
+def _preset(rest: float, **weights: float) -> str:
+    """Weights as the API takes them, in the order of the page's sliders; `rest` for those not named."""
+    return ",".join(f"{field}:{weights.get(field, rest):g}" for field in FIELD_NAMES)
+
+
+# what people remember -> the weights that look there
 PRESETS = {
     "Balanced": "",
-    "What was said": "transcript:2,overview:0.6,description:0.3,creator:0.3,music:0.3,cover:0.3,comments:0.3",
-    "What was written": "cover:2,description:1.5,overview:0.6,transcript:0.3,creator:0.3,music:0.3,comments:0.3",
-    "Comments": "comments:2,overview:0.6,description:0.3,creator:0.3,music:0.3,cover:0.3,transcript:0.3",
-    "Creator": "creator:2,overview:0.3,description:0.3,music:0.3,cover:0.3,transcript:0.3,comments:0.3",
+    "What was said": _preset(0.3, transcript=2, overview=0.6),
+    "What was written": _preset(0.3, cover=2, description=1.5, overview=0.6),
+    "Comments": _preset(0.3, comments=2, overview=0.6),
+    "Creator": _preset(0.3, creator=2),
 }
 LANES = (("hybrid", "Both"), ("dense", "Meaning"), ("keyword", "Words"))
 # by their names in the API: what stands on the page, and an example

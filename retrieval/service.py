@@ -192,11 +192,13 @@ class Service:
             return self._others[name]
 
     def generations(self) -> list[GenerationSummary]:
-        """All finished generations, newest first.
+        """All finished generations, newest first; none where nothing has been built yet.
 
         Raises:
-            RetrievalError: there is none, or a manifest cannot be read.
+            RetrievalError: CURRENT is broken, or a manifest cannot be read.
         """
+        if not generation_names(self.indexes):
+            return []
         current = current_name(self.indexes)
         manifests = [read_manifest(self.indexes, name) for name in reversed(generation_names(self.indexes))]
         return [
