@@ -67,9 +67,7 @@ def main(
     user: Annotated[str, typer.Option(help="Asked of everybody, with --password.")] = "",
     password: Annotated[str, typer.Option(help="Asked of everybody, with --user.")] = "",
     allow_anyone: Annotated[bool, typer.Option(help="Listen beyond this machine without a token or password.")] = False,
-    cors: Annotated[
-        list[str] | None, typer.Option(help="A site whose pages may ask the API: https://x.org")
-    ] = None,
+    cors: Annotated[list[str] | None, typer.Option(help="A site whose pages may ask the API: https://x.org")] = None,
     show: Annotated[bool, typer.Option("--open", help="Show the page in a browser, where there is one.")] = False,
 ) -> None:
     """The search page and its API, for a corpus that `python -m retrieval build` has indexed.
