@@ -46,6 +46,13 @@ def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (
 
     theme = gr.themes.Default(
         primary_hue="rose", neutral_hue="zinc", font=FONTS, font_mono=("ui-monospace", "monospace")
+    ).set(  # Gradio's own are too pale to be read by everybody: 4.5 to 1 is asked (WCAG 1.4.3)
+        button_primary_background_fill="#be123c",
+        button_primary_background_fill_hover="#9f1239",
+        button_primary_background_fill_dark="#be123c",
+        link_text_color_dark="#93c5fd",
+        input_placeholder_color="#52525b",
+        input_placeholder_color_dark="#a1a1aa",
     )
     mounted: FastAPI = gr.mount_gradio_app(
         app,

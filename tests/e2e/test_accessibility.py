@@ -1,0 +1,59 @@
+"""What axe-core finds on every view of the page, light and dark: nothing serious."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.tiny_corpus import BREAD
+
+
+def first(page: Page, server: str) -> None:
+    page.goto(server)
+    expect(page.get_by_label("What do you remember?")).to_be_focused()
+
+
+def answer(page: Page, server: str) -> None:
+    page.goto(f"{server}/?q=loaf+hollow+drum")
+    page.locator("article summary").first.click()
+    page.locator("#panel summary", has_text="Weights").click()
+    page.locator("#filters summary").click()
+
+
+def view(page: Page, server: str) -> None:
+    page.goto(f"{server}/?q=loaf+hollow+drum&id={BREAD}&t=12.5")
+    expect(page.locator("#view .comments")).to_be_visible()
+
+
+def evaluate(page: Page, server: str) -> None:
+    page.goto(server)
+    page.get_by_role("tab", name="Evaluate").click()
+    expect(page.get_by_role("button", name="Compare")).to_be_visible()
+
+
+def library(page: Page, server: str) -> None:
+    page.goto(server)
+    page.get_by_role("tab", name="Library").click()
+    expect(page.get_by_role("heading", name="What is here")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("show", [first, answer, view, evaluate, library])
+def test_nothing_stands_in_anybodys_way(
+    browser: Browser, server: str, show: Callable[[Page, str], None], scheme: Any
+) -> None:
+    # the page's own policy would keep the checker out too
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    show(page, server)
+    page.wait_for_timeout(700)  # colours fade in
+    found = Axe().run(page).response["violations"]
+    context.close()
+    serious = [
+        (one["id"], [node["html"][:200] for node in one["nodes"]][:5])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
