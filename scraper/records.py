@@ -151,7 +151,7 @@ class Video(_Record):
     creator_username: Handle = ""
     creator_nickname: Text = ""
     description: Text = ""
-    hashtags: list[Text] = Field(default_factory=list)
+    hashtags: list[Text] = []
     music_title: Text = ""
     music_link: Text = ""
     likes_shown: Text = ""
@@ -162,11 +162,11 @@ class Video(_Record):
     shares: Count = None
     posted_shown: Text = ""
     posted: Annotated[str | None, AfterValidator(_iso_date)] = None
-    comments: Annotated[list[Comment], Field(max_length=MAX_COMMENTS)] = Field(default_factory=list)
-    captions: Annotated[list[Caption], Field(max_length=MAX_LINKS)] = Field(default_factory=list)
-    video_sources: Links = Field(default_factory=list)
-    cover_sources: Links = Field(default_factory=list)
-    slide_sources: Links = Field(default_factory=list)
+    comments: Annotated[list[Comment], Field(max_length=MAX_COMMENTS)] = []
+    captions: Annotated[list[Caption], Field(max_length=MAX_LINKS)] = []
+    video_sources: Links = []
+    cover_sources: Links = []
+    slide_sources: Links = []
     scraped_at: Annotated[float, Field(ge=0, le=1e11)] | None = None
     source: Text = ""
 
