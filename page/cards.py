@@ -62,8 +62,19 @@ def cover(video_id: str, video: "VideoSummary", at: float | None = None) -> str:
     else:
         tag, does = '<span class="play" aria-hidden="true">▶</span>', "Play the video"
     second = f' data-at="{at:.2f}"' if at else ""
+    length = f'<span class="length">{clock(video.duration_s)}</span>' if video.duration_s else ""
+    lasts = f", {clock(video.duration_s)} long" if video.duration_s else ""
     return (
-        f'<button type="button" class="cover" data-show{second} aria-label="{does} by {what}">{picture}{tag}</button>'
+        f'<button type="button" class="cover" data-show{second} aria-label="{does} by {what}{lasts}">'
+        f"{picture}{tag}{length}</button>"
+    )
+
+
+def the_one(judgement: int | None) -> str:
+    """The button that says that this video was meant; pressed where it was said already, under that number."""
+    return (
+        f'<button type="button" class="one" data-judge{f"={judgement}" if judgement else ""} '
+        f'aria-pressed="{"true" if judgement else "false"}">✓ This is the one</button>'
     )
 
 
@@ -112,8 +123,9 @@ def passage(hit: "FoundHit", reason: "Reason") -> str:
     )
 
 
-def card(hit: "FoundHit", judgement: int | None = None) -> str:
-    """One result; `judgement` is the number under which it was said to be the one, if it was."""
+def card(hit: "FoundHit", judged: Mapping[str, int] | None = None) -> str:
+    """One result; `judged` holds the numbers of judgements by video, None where nothing is asked it could be the one
+    of."""
     video, reason = hit.video, best_reason(hit)
     shown = passage(hit, reason) if reason and (reason.field != "overview" or not (video and video.description)) else ""
     # fields that share words with the question, and the one that is shown; every field is a little like any question
@@ -132,15 +144,12 @@ def card(hit: "FoundHit", judgement: int | None = None) -> str:
     )
     description = f'<p class="description" dir="auto">{words}</p>' if words else ""
     at = reason.start_s if reason else None
-    the_one = (
-        f'<button type="button" class="one" data-judge{f"={judgement}" if judgement else ""} '
-        f'aria-pressed="{"true" if judgement else "false"}">✓ This is the one</button>'
-    )
+    judging = "" if judged is None else the_one(judged.get(hit.id))
     return (
         f'{head}<div class="media">{cover(hit.id, video, at)}</div><div class="what">'
         f'<h3><span class="rank">{hit.rank}</span>{who(video, hit.id)}</h3>'
         f'{description}{facts(video)}{shown}<div class="foot">{badges}'
-        f'<button type="button" data-show>Details</button>{link(video.permalink, "Open the post ↗")}{the_one}</div>'
+        f'<button type="button" data-show>Details</button>{link(video.permalink, "Open the post ↗")}{judging}</div>'
         f"{reasons(hit)}</div></article>"
     )
 
@@ -151,7 +160,8 @@ def results(
     """All results of an answer, or that there are none.
 
     Args:
-        judged: the number of the judgement by which a video was said to be the one for this question.
+        judged: the number of the judgement by which a video was said to be the one for this question; None where
+            there is no question to judge.
         offset: how many results the page shows already: only what comes after them is given.
         more: whether others follow.
     """
@@ -173,9 +183,8 @@ def results(
     shown = offset + len(hits)
     line = f"The {'best' if answer.text else 'newest'} {shown} of {videos}, in {took:.0f} ms"
     above = "" if offset else f'{notes}<p class="line" role="status">{text(line)}</p>'
-    judged = judged or {}
-    good = [card(hit, judged.get(hit.id)) for hit in hits if hit.good]
-    apart = [card(hit, judged.get(hit.id)) for hit in hits if not hit.good]
+    good = [card(hit, judged) for hit in hits if hit.good]
+    apart = [card(hit, judged) for hit in hits if not hit.good]
     below = f'<button type="button" class="more" data-more="{shown}">More results</button>' if more else ""
     title = "Less likely" if answer.good else "No good match, the nearest are"
     dividing = f'<h3 class="apart">{title}</h3>' if apart and not offset else ""

@@ -1,9 +1,9 @@
 """All that is known of one video -> the view that opens over the results: player, transcript with times, comments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from page.cards import cover, facts, who
+from page.cards import cover, facts, the_one, who
 from page.html import carousel, clock, count, link, text
 
 if TYPE_CHECKING:
@@ -56,9 +56,14 @@ def section(title: str, inner: str, open_: bool = True) -> str:
 
 
 def details(
-    video_id: str, video: "VideoSummary", known: "VideoDetail", similar: Sequence["FoundHit"], at: float | None
+    video_id: str,
+    video: "VideoSummary",
+    known: "VideoDetail",
+    similar: Sequence["FoundHit"],
+    at: float | None,
+    judged: Mapping[str, int] | None = None,
 ) -> str:
-    """The view of one video, opened at its second `at`."""
+    """The view of one video, opened at its second `at`; `judged` as `page.cards.card` takes it."""
     record, playable = known.record, video.has_video
     said, written = known.texts.get("transcript"), known.texts.get("cover")
     spoken = timed(said.segments, said.text, playable, at) if said and said.text else ""
@@ -83,7 +88,8 @@ def details(
         f'<div class="what"><h3 id="view-title">{who(video, video_id)}</h3>'
         f'<p class="description" dir="auto">{text(record.description)}</p>{facts(video)}'
         f'<div class="foot">{link(video.permalink, "Open the post ↗")}'
-        '<button type="button" data-copy>Copy a link to this moment</button></div>'
+        '<button type="button" data-copy>Copy a link to this moment</button>'
+        f"{'' if judged is None else the_one(judged.get(video_id))}</div>"
         f"{section(f'What is said{language}', spoken)}{section('On the screen', seen)}"
         f"{section(f'Comments ({len(record.comments)})', comments)}{nothing}"
         f"{section('More like this one', alike)}</div></div>"

@@ -83,5 +83,5 @@ def form(examples: Sequence[str], title: str, message: str) -> str:
         '<p class="keys">Keys: <kbd>/</kbd> asks, <kbd>j</kbd> <kbd>k</kbd> or arrows walk the results, '
         "<kbd>Space</kbd> plays, <kbd>Esc</kbd> returns.</p>"
         '<dialog id="view" aria-labelledby="view-title"><button type="button" id="close" aria-label="Close">✕</button>'
-        '<div id="view-body"></div></dialog>'
+        '<div id="view-body" tabindex="-1"></div></dialog>'
     )

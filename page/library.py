@@ -10,7 +10,7 @@ from ingest.browsing import Reason, Shelves
 from ingest.catalog import CatalogError, Entry
 from ingest.database import FILE_NAME
 from ingest.ledger import STAGES
-from page.html import FIELD_NAMES, link, notice, text
+from page.html import FIELD_NAMES, FIRST_STEPS, link, notice, text
 from page.jobs import JobError, Jobs, Step, typed_path
 from page.progress import Panel
 from retrieval.errors import GenerationError
@@ -136,12 +136,7 @@ def figures_html(service: "Service") -> str:
     except CatalogError as error:
         if (service.data / FILE_NAME).exists():
             return notice("The catalogue cannot be read", str(error), "problem")
-        return notice(
-            "Nothing here yet",
-            "Scrape what you remember seeing (docs/scraping.md), give the path of the file or folder below and press"
-            " “All three”. Or, in a terminal: `python -m ingest import SOURCE`, `python -m ingest run`,"
-            " `python -m retrieval build`.",
-        )
+        return notice("Nothing here yet", FIRST_STEPS)
     tiles = "".join(
         f"<li><strong>{coverage.get(name, 0):,}</strong> {label}</li>"
         for name, label in COVERED.items()

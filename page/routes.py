@@ -10,10 +10,11 @@ from ingest.catalog import CatalogError
 from ingest.weights import WeightsError
 from page.cards import results
 from page.details import details
-from page.html import notice
+from page.html import FIRST_STEPS, notice
 from retrieval.api import Problem, parse_weights
 from retrieval.errors import RetrievalError
 from retrieval.fusion import Lane
+from retrieval.generation import generation_names
 from retrieval.question import filters
 from retrieval.service import Service, UnknownGeneration, UnknownVideo
 from retrieval.waiting import Busy, Queue
@@ -50,7 +51,7 @@ def answer_html(
     try:
         conditions = filters(**(filtered or {}))
         if not question and not conditions:
-            return notice(*WELCOME)
+            return _start(service)
         answer = service.search(
             question,
             PAGE_HITS,
@@ -60,29 +61,42 @@ def answer_html(
             filters=conditions,
             generation=generation or None,
         )
+        judged = service.judged(question) if question else None
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
-        return (BUILDING if building else "") + results(answer, service.judged(question), offset, more)
+        return (BUILDING if building else "") + results(answer, judged, offset, more)
     except ValueError as error:
         return notice("That is no date" if "date" in str(error) else "That cannot be asked", str(error))
     except (Problem, UnknownGeneration) as problem:
         return notice("That cannot be asked", str(problem))
     except (RetrievalError, CatalogError, WeightsError) as error:
+        if not generation_names(service.indexes):
+            return _start(service)
         return notice("Not ready to answer", str(error), "problem")
     except Exception:
         log.exception("a search from the page failed")
         return notice("That did not work", "This is a fault of the program; its log says more.", "problem")
 
 
-def view_html(service: Service, video_id: str, at: float | None, generation: str = "") -> str:
-    """The view of one video as HTML; whatever goes wrong is told in plain words."""
+def _start(service: Service) -> str:
+    """What stands where nothing is asked: that there is nothing to ask yet, or what to ask for."""
+    if generation_names(service.indexes):
+        return notice(*WELCOME)
+    if service.building():
+        return notice("The first index is being built", "It answers as soon as it is there: ask again then.")
+    return notice("Nothing can be found yet", FIRST_STEPS)
+
+
+def view_html(service: Service, video_id: str, at: float | None, generation: str = "", question: str = "") -> str:
+    """The view of one video, which was found by `question`, as HTML; whatever goes wrong is told in plain words."""
     try:
         known = service.detail(video_id)
         try:
             similar = service.similar(video_id, SIMILAR, generation or None)
         except (RetrievalError, WeightsError, UnknownVideo, UnknownGeneration):
             similar = []  # the video can be looked at without
-        return details(video_id, service.summary(video_id), known, similar, at)
+        judged = service.judged(question) if question.strip() else None
+        return details(video_id, service.summary(video_id), known, similar, at, judged)
     except UnknownVideo as error:
         return notice("No such video", str(error), "problem")
     except CatalogError as error:
@@ -119,11 +133,11 @@ def routes(service: Service, queue: Queue) -> APIRouter:
             return notice("Much is being asked just now", str(busy), "problem")
 
     @router.get("/page/videos/{video_id}")
-    def view(video_id: str, t: Text = "", generation: Text = "") -> str:
+    def view(video_id: str, t: Text = "", generation: Text = "", q: Text = "") -> str:
         try:
             at = float(t) if t else None
         except ValueError:
             at = None
-        return view_html(service, video_id, at if at and 0 <= at < 1e6 else None, generation)
+        return view_html(service, video_id, at if at and 0 <= at < 1e6 else None, generation, q)
 
     return router

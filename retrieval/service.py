@@ -11,9 +11,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, Field
+from tinytag import TinyTag
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind, Segment, Stage, State, TextKind
 from ingest.judgements import Judgement, Judgements
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 
 JUDGING_S = 3.0  # a person waits for it
 TRY_AGAIN_S = 60.0  # weights may be on their way; a try can take seconds
+MAX_DURATION_S = 86_400.0  # a header that claims more is broken
 MAX_OTHERS = 2  # generations that are not current and held open; each holds its vectors in memory
 _ID = re.compile(r"[0-9]{5,25}")
 _IMAGES = {
@@ -57,6 +60,7 @@ class VideoSummary(BaseModel):
     music: str
     hashtags: list[str]
     has_video: bool
+    duration_s: float | None = Field(description="seconds; null where there is no file, or it does not say")
     video_url: str | None
     cover_url: str | None
     slide_urls: list[str] = Field(description="the pictures of a photo post")
@@ -120,6 +124,19 @@ class Suggestion(BaseModel):
 
     query: str
     videos: int = Field(description="how many videos have it")
+
+
+@lru_cache(10_000)
+def _duration_s(path: Path, sha256: str) -> float | None:
+    """The seconds that a video file says it lasts, read from its header alone; `sha256` tells a new file from an old.
+
+    In Python, for the file is hostile: the decoders of `ingest.media` are C, and may take their process with them.
+    """
+    try:
+        seconds = TinyTag.get(path, tags=False).duration
+    except Exception:  # whatever a hostile header brings out: it is shown without its length
+        return None
+    return seconds if seconds and 0 < seconds < MAX_DURATION_S else None
 
 
 class UnknownVideo(Exception):
@@ -390,7 +407,8 @@ class Service:
 
     def _summary(self, entry: Entry) -> VideoSummary:
         video = entry.video
-        video_url = self._url(video.id, entry.file("video"))
+        film = entry.file("video")
+        video_url = self._url(video.id, film)
         slides = [self._url(video.id, media) for media in entry.media if media.kind == "slide"]
         return VideoSummary(
             permalink=video.permalink,
@@ -403,6 +421,7 @@ class Service:
             music=video.music_title,
             hashtags=video.hashtags,
             has_video=video_url is not None,
+            duration_s=_duration_s(film.path, film.sha256) if film and video_url else None,
             video_url=video_url,
             cover_url=self._url(video.id, entry.file("cover")),
             slide_urls=[url for url in slides if url],

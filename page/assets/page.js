@@ -4,8 +4,10 @@ const $ = (selector) => element.querySelector(selector);
 const form = $("#ask"), box = $("#q"), found = $("#results"), view = $("#view"), body = $("#view-body");
 const sliders = [...element.querySelectorAll("[data-weight]")];
 const NAMES = ["lane", "creator", "tag", "lang", "after", "before", "has", "generation"];
-const RECENT = "asked-before", KEEP = 6, TYPING_MS = 350;
-let asking = null, typing = 0, card = null;
+const TITLE = "TikTok-Retrieval", RECENT = "asked-before", KEEP = 6, TYPING_MS = 350;
+let asking = null, viewing = null, typing = 0, card = null;
+let answered = null; // the settings that the results on show answer
+let draft = false; // whether the address holds a question that is still being typed
 
 // -- the form and the address -------------------------------------------------------------------------------------
 
@@ -57,10 +59,17 @@ function remember(said, replace) {
 
 // -- asking -------------------------------------------------------------------------------------------------------
 
+class Refused extends Error {} // the server's own words
+
+async function checked(answer) {
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  throw new Refused(problem.detail || problem.title || `It answers ${answer.status}.`);
+}
+
 async function fetched(address, signal) {
   const answer = await fetch(address, { signal, headers: { Accept: "text/html" } });
-  if (!answer.ok && !(answer.headers.get("Content-Type") ?? "").startsWith("text/html")) throw new Error(answer.statusText);
-  return answer.text();
+  return (answer.headers.get("Content-Type") ?? "").startsWith("text/html") ? answer.text() : (await checked(answer)).text();
 }
 
 function told(title, message) {
@@ -73,29 +82,43 @@ function told(title, message) {
   return notice;
 }
 
-async function ask({ silent = false, replace = silent } = {}) {
+const why = (error) =>
+  error instanceof Refused
+    ? told("That cannot be asked", error.message)
+    : told("The program does not answer", "It may have been stopped. Start it and try again.");
+
+// `silent`: nobody pressed Enter, so it is not kept among what was asked; `address`: whether the address follows
+async function ask({ silent = false, address = true, replace = false } = {}) {
   clearTimeout(typing);
   asking?.abort();
   const mine = (asking = new AbortController()), said = settings();
-  remember(new URLSearchParams(said), replace);
+  if (address) {
+    const begun = silent && !new URLSearchParams(location.search).has("q"); // nothing was asked before it
+    remember(new URLSearchParams(said), replace || draft || begun);
+    draft = silent;
+  }
   found.setAttribute("aria-busy", "true");
   try {
-    const html = await fetched(`/page/answer?${said}`, mine.signal);
-    found.innerHTML = html;
+    found.innerHTML = await fetched(`/page/answer?${said}`, mine.signal);
+    answered = said;
     if (!silent && said.get("q")) keep(said.get("q"));
   } catch (error) {
-    if (error.name === "AbortError") return;
-    found.replaceChildren(told("The program does not answer", "It may have been stopped. Start it and ask again."));
+    if (mine.signal.aborted) return;
+    found.replaceChildren(why(error));
+    answered = null;
   }
+  asking = null;
   found.removeAttribute("aria-busy");
+  document.title = said.has("q") ? `${said.get("q")} · ${TITLE}` : TITLE;
 }
 
 async function more(button) {
   button.disabled = true;
-  const said = settings();
+  const said = new URLSearchParams(answered);
   said.set("offset", button.dataset.more);
   try {
     const html = await fetched(`/page/answer?${said}`);
+    if (!button.isConnected) return; // something else has been asked
     const last = found.querySelector("article:last-of-type");
     button.insertAdjacentHTML("afterend", html);
     button.remove();
@@ -122,17 +145,17 @@ function keep(question) {
 
 function recent() {
   const list = $("#recent");
-  list.replaceChildren(
-    ...asked().map((question) => {
-      const item = document.createElement("li"), button = document.createElement("button");
-      button.type = "button";
-      button.dataset.ask = "";
-      button.textContent = question;
-      item.append(button);
-      return item;
-    }),
-  );
-  list.hidden = !list.children.length;
+  const chip = (text, what) => {
+    const item = document.createElement("li"), button = document.createElement("button");
+    button.type = "button";
+    button.dataset[what] = "";
+    button.textContent = text;
+    item.append(button);
+    return item;
+  };
+  const chips = asked().map((question) => chip(question, "ask"));
+  list.replaceChildren(...chips, ...(chips.length ? [chip("Forget these", "forget")] : []));
+  list.hidden = !chips.length;
 }
 
 async function complete() {
@@ -163,19 +186,26 @@ async function generations() {
 // -- the view of one video ----------------------------------------------------------------------------------------
 
 async function show(id, at, { silent = false, play = true } = {}) {
-  const said = new URLSearchParams(location.search);
+  clearTimeout(typing);
+  viewing?.abort();
+  const mine = (viewing = new AbortController()), said = new URLSearchParams(location.search);
   said.set("id", id);
   if (at) said.set("t", at);
   else said.delete("t");
-  if (!silent) history.pushState({ viewing: true }, "", `?${said}`);
+  // how many steps back the results are: the first view is one, what is opened from it two
+  if (!silent) history.pushState({ views: (history.state?.views ?? 0) + 1 }, "", `?${said}`);
   if (!view.open) view.showModal();
   body.replaceChildren();
+  body.focus(); // Space plays, arrow keys scroll
   view.setAttribute("aria-busy", "true");
   try {
-    const generation = said.get("generation") ?? "";
-    body.innerHTML = await fetched(`/page/videos/${encodeURIComponent(id)}?${new URLSearchParams({ t: at || "", generation })}`);
-  } catch {
-    body.replaceChildren(told("This video cannot be shown", "The program does not answer, or the video is gone."));
+    const asks = new URLSearchParams({ t: at || "", generation: said.get("generation") ?? "", q: said.get("q") ?? "" });
+    const html = await fetched(`/page/videos/${encodeURIComponent(id)}?${asks}`, mine.signal);
+    if (mine.signal.aborted) return;
+    body.innerHTML = html;
+  } catch (error) {
+    if (mine.signal.aborted) return;
+    body.replaceChildren(why(error));
   }
   view.removeAttribute("aria-busy");
   body.scrollTop = 0;
@@ -187,47 +217,58 @@ async function show(id, at, { silent = false, play = true } = {}) {
   if (play) video.play().catch(() => {}); // a file that the browser cannot decode says so itself
 }
 
-function hide() {
-  body.replaceChildren(); // stops what plays
-  if (view.open) view.close();
-  card?.isConnected && card.focus();
-}
-
 view.addEventListener("close", () => {
-  const said = new URLSearchParams(location.search);
-  body.replaceChildren();
-  if (!said.has("id")) return;
-  if (history.state?.viewing) return history.back();
-  said.delete("id");
-  said.delete("t");
-  history.replaceState({}, "", said.size ? `?${said}` : location.pathname);
+  viewing?.abort();
+  view.removeAttribute("aria-busy");
+  body.replaceChildren(); // stops what plays
+  if (new URLSearchParams(location.search).has("id")) history.go(-(history.state?.views ?? 1));
+  card?.isConnected && card.focus();
 });
 
 async function judge(button) {
+  if (button.ariaBusy === "true") return;
   const pressed = button.getAttribute("aria-pressed") === "true", holder = button.closest("[data-id]");
-  button.disabled = true;
+  const said = view.contains(button) ? new URLSearchParams(location.search) : answered;
+  const at = view.contains(button) ? body.querySelector("video")?.currentTime : holder.querySelector("[data-at]")?.dataset.at;
+  button.ariaBusy = "true"; // not disabled: that would take the focus away
   try {
+    let number = "";
     if (pressed) {
       const answer = await fetch(`/api/judgements/${button.dataset.judge}`, { method: "DELETE" });
-      if (!answer.ok && answer.status !== 404) throw new Error(answer.statusText);
+      if (answer.status !== 404) await checked(answer);
     } else {
-      const said = settings(), at = holder.querySelector("[data-at]")?.dataset.at;
       const answer = await fetch("/api/judgements", {
         method: "POST",
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({
-          query: said.get("q") ?? "", video_id: holder.dataset.id, time_s: at ? Number(at) : null,
+          query: said.get("q"), video_id: holder.dataset.id, time_s: at ? Number(at) : null,
           generation: said.get("generation") ?? "",
         }),
       });
-      if (!answer.ok) throw new Error(answer.statusText);
-      button.dataset.judge = (await answer.json()).id;
+      number = (await (await checked(answer)).json()).id;
     }
-    button.setAttribute("aria-pressed", String(!pressed));
-  } catch {
-    button.textContent = "Could not be kept: try again";
+    for (const one of element.querySelectorAll(`[data-id="${CSS.escape(holder.dataset.id)}"] [data-judge]`)) {
+      one.dataset.judge = number;
+      one.setAttribute("aria-pressed", String(!pressed));
+      one.textContent = "✓ This is the one";
+    }
+  } catch (error) {
+    button.textContent = error instanceof Refused ? error.message : "Could not be kept: try again";
   }
-  button.disabled = false;
+  button.ariaBusy = null;
+}
+
+async function copy(button) {
+  const link = new URL(location.href), second = body.querySelector("video")?.currentTime;
+  if (second) link.searchParams.set("t", second.toFixed(1));
+  try {
+    await navigator.clipboard.writeText(link);
+    button.textContent = "Copied";
+  } catch { // browsers give the clipboard to safe addresses only
+    const field = Object.assign(document.createElement("input"), { value: link, readOnly: true, ariaLabel: "The link" });
+    button.replaceWith(field);
+    field.select();
+  }
 }
 
 // -- clicks, keys, history ----------------------------------------------------------------------------------------
@@ -235,10 +276,15 @@ async function judge(button) {
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
+  if (button.type !== "submit") draft = false; // what was typed has served
   const holder = button.closest("[data-id]"), data = button.dataset;
   if ("ask" in data) {
     box.value = button.textContent;
     ask();
+  } else if ("forget" in data) {
+    localStorage.removeItem(RECENT);
+    recent();
+    box.focus();
   } else if ("set" in data) {
     const said = settings();
     for (const [name, value] of new URLSearchParams(data.set)) value ? said.set(name, value) : said.delete(name);
@@ -262,9 +308,8 @@ element.addEventListener("click", (event) => {
   } else if ("slide" in data) {
     const slides = button.parentElement.querySelector(".slides");
     slides.scrollBy({ left: Number(data.slide) * slides.clientWidth, behavior: "smooth" });
-  } else if ("copy" in data) {
-    navigator.clipboard?.writeText(location.href).then(() => (button.textContent = "Copied"), () => {});
-  } else if (button.id === "close") view.close();
+  } else if ("copy" in data) copy(button);
+  else if (button.id === "close") view.close();
   else if (button.id === "reset") {
     restore(new URLSearchParams({ q: box.value }));
     ask();
@@ -282,7 +327,7 @@ form.addEventListener("change", (event) => {
   if (changed === box) return;
   if (changed.name === "preset") weigh(changed.value);
   else if (changed.dataset.weight) weigh(weights());
-  ask();
+  ask({ replace: Boolean(changed.dataset.weight) }); // a slider is set in many small steps
 });
 form.addEventListener("input", (event) => {
   const changed = event.target;
@@ -312,6 +357,7 @@ document.addEventListener("keydown", (event) => {
   const at = document.activeElement, writing = at.matches("input:not([type=range], [type=radio], [type=checkbox]), textarea, select");
   if (!element.isConnected || element.offsetParent === null || event.ctrlKey || event.metaKey || event.altKey) return;
   const video = view.open && body.querySelector("video");
+  if (event.key === "Escape" && at === box) event.preventDefault(); // it would empty the box
   if (event.key === " " && !at.matches("button, summary, select, a, input, video")) {
     if (view.open && video) video.paused ? video.play().catch(() => {}) : video.pause();
     else if (at.matches("article")) at.querySelector("[data-show]")?.click();
@@ -335,19 +381,24 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-async function follow(play) {
+// What stands in the address onto the page: results that stand already are not asked for again.
+function follow() {
   const said = new URLSearchParams(location.search);
   restore(said);
-  if (settings().size) await ask({ silent: true });
-  if (said.has("id")) show(said.get("id"), said.get("t"), { silent: true, play });
-  else if (view.open) hide();
+  draft = false;
+  if (asking || !answered || String(answered) !== String(settings())) ask({ silent: true, address: false });
+  if (said.has("id")) show(said.get("id"), said.get("t"), { silent: true, play: false });
+  else if (view.open) view.close();
 }
-window.addEventListener("popstate", () => {
-  const said = new URLSearchParams(location.search);
-  if (view.open && !said.has("id")) hide(); // back from the view: the results still stand
-  const before = String(settings()), now = new URLSearchParams(said);
-  for (const name of [...now.keys()]) if (["id", "t"].includes(name) || name.startsWith("__")) now.delete(name);
-  if (before !== String(now) || said.has("id")) follow(false);
+window.addEventListener("popstate", follow);
+
+const tabs = () => [...document.querySelectorAll("#tabs [role=tab]")];
+document.addEventListener("click", (event) => {
+  const tab = event.target.closest("#tabs [role=tab]"), said = new URLSearchParams(location.search);
+  if (!tab) return;
+  if (tab === tabs()[0]) said.delete("tab");
+  else said.set("tab", tab.textContent.trim());
+  history.replaceState(history.state, "", said.size ? `?${said}` : location.pathname);
 });
 
 const wide = matchMedia("(min-width: 1000px)"), panel = $("#panel");
@@ -356,5 +407,16 @@ wide.addEventListener("change", unfold);
 unfold();
 recent();
 generations();
-follow(false);
-if (!new URLSearchParams(location.search).has("id")) box.focus();
+const begun = new URLSearchParams(location.search);
+if (begun.has("id") && !history.state?.views) { // a link to a video: the results lie one step behind it, as ever
+  const [id, t] = [begun.get("id"), begun.get("t")];
+  begun.delete("id");
+  begun.delete("t");
+  history.replaceState({}, "", begun.size ? `?${begun}` : location.pathname);
+  begun.set("id", id);
+  if (t) begun.set("t", t);
+  history.pushState({ views: 1 }, "", `?${begun}`);
+}
+follow();
+tabs().find((tab) => tab.textContent.trim() === begun.get("tab"))?.click();
+if (!begun.has("id")) box.focus();

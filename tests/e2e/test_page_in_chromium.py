@@ -88,6 +88,33 @@ def test_typing_alone_answers_after_a_moment_and_is_no_step_to_go_back_to(page: 
     assert page.evaluate("history.length") == steps
 
 
+def test_what_is_typed_after_a_question_is_a_step_of_its_own(page: Page, server: str) -> None:
+    page.goto(server)
+    ask(page, QUESTION)
+    expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
+    settled(page)
+    page.get_by_label("What do you remember?").press_sequentially(" three", delay=20)
+    expect(page).to_have_url(re.compile("three"))
+    settled(page)
+    page.get_by_label("What do you remember?").fill("three trains")
+    expect(page.locator("article").first).to_have_attribute("data-id", PHOTOS)
+    page.go_back()
+    expect(page.get_by_label("What do you remember?")).to_have_value(QUESTION)
+    expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
+    expect(page).to_have_title(re.compile(f"^{QUESTION}"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Ask for a video you remember")).to_be_visible()
+    expect(page.locator("article")).to_have_count(0)
+
+
+def test_escape_leaves_the_question_as_it_is(page: Page, server: str) -> None:
+    page.goto(server)
+    ask(page, QUESTION)
+    expect(page.locator("article").first).to_be_visible()
+    page.get_by_label("What do you remember?").press("Escape")
+    expect(page.get_by_label("What do you remember?")).to_have_value(QUESTION)
+
+
 def test_the_bars_add_up_to_what_the_api_says(page: Page, server: str) -> None:
     page.goto(f"{server}/?q=loaf+hollow+drum")
     first = page.locator("article").first
@@ -180,6 +207,11 @@ def test_an_example_asks_itself_and_is_remembered(page: Page, server: str) -> No
     page.goto(server)
     page.locator("#recent").get_by_role("button", name=EXAMPLES[2]).click()
     expect(page.locator("article").first).to_have_attribute("data-id", PHOTOS)
+    page.get_by_role("button", name="Forget these").click()
+    expect(page.locator("#recent button")).to_have_count(0)
+    page.reload()
+    expect(page.locator("article").first).to_be_visible()
+    expect(page.locator("#recent button")).to_have_count(0)
 
 
 def test_the_time_plays_the_video_from_there_and_the_address_says_so(
@@ -206,7 +238,54 @@ def test_the_time_plays_the_video_from_there_and_the_address_says_so(
     expect(other.locator("#view")).to_be_visible()
     expect(other.locator("video")).to_have_attribute("src", re.compile(rf"/media/{BREAD}/video#t={BREAD_SECOND}"))
     expect(other.locator("article").first).to_have_attribute("data-id", BREAD)
+    other.reload()
+    expect(other.locator("#view video")).to_have_count(1)
+    other.keyboard.press("Escape")
+    expect(other.locator("#view")).not_to_be_visible()
+    expect(other).not_to_have_url(re.compile("id="))
+    expect(other.locator("article").first).to_have_attribute("data-id", BREAD)
     other.close()
+
+
+def test_the_link_that_is_copied_holds_the_second_that_plays(page: Page, server: str, context: BrowserContext) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{server}/?q=loaf+hollow+drum&id={BREAD}&t=3")
+    page.wait_for_function("document.querySelector('#view video')?.readyState >= 2")
+    page.locator("#view video").evaluate("video => (video.currentTime = 7.25)")
+    page.get_by_role("button", name="Copy a link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{server}/?q=loaf+hollow+drum&id={BREAD}&t=7.3"
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")  # as on an unsafe address
+    page.get_by_role("button", name="Copied").click()
+    expect(page.get_by_label("The link")).to_have_value(copied)
+
+
+def test_space_plays_and_pauses_in_the_view(page: Page, server: str) -> None:
+    page.goto(f"{server}/?q=loaf+hollow+drum")
+    card(page, BREAD).get_by_role("button", name="Play from 0:12").click()
+    playing(page)
+    page.keyboard.press(" ")
+    page.wait_for_function("document.querySelector('#view video').paused")
+    expect(page.locator("#view")).to_be_visible()
+    page.keyboard.press(" ")
+    playing(page)
+
+
+def test_a_view_that_is_closed_while_it_loads_stays_closed_and_silent(page: Page, server: str) -> None:
+    page.goto(f"{server}/?q=loaf+hollow+drum")
+    held: list[Any] = []
+    page.route("**/page/videos/**", held.append)
+    card(page, BREAD).get_by_role("button", name="Play from 0:12").click()
+    expect(page.locator("#view[aria-busy]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#view")).not_to_be_visible()
+    page.unroute("**/page/videos/**")
+    for route in held:
+        route.fulfill(body="<video autoplay></video>", content_type="text/html")
+    page.wait_for_timeout(300)
+    expect(page.locator("video")).to_have_count(0)
+    assert "id=" not in page.url
 
 
 def test_the_view_has_the_transcript_comments_and_more_like_it(page: Page, server: str) -> None:
@@ -225,7 +304,12 @@ def test_the_view_has_the_transcript_comments_and_more_like_it(page: Page, serve
     expect(view.locator(".view")).to_have_attribute("data-id", expected or "")
     page.go_back()
     expect(view.locator(".view")).to_have_attribute("data-id", BREAD)
-    page.go_back()
+    view.locator(".alike li button").first.click()
+    expect(view.locator(".view")).to_have_attribute("data-id", expected or "")
+    page.keyboard.press("Escape")  # closes all that was opened one from the other
+    expect(view).not_to_be_visible()
+    expect(page).not_to_have_url(re.compile("id="))
+    page.wait_for_timeout(300)
     expect(view).not_to_be_visible()
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
 
@@ -278,6 +362,44 @@ def test_this_is_the_one_is_kept_shown_again_and_taken_back(page: Page, server: 
     expect(button).to_have_attribute("aria-pressed", "false")
     with urllib.request.urlopen(f"{server}/api/judgements", timeout=30) as response:
         assert json.load(response) == []
+
+
+def test_the_one_is_kept_for_the_question_that_was_answered_and_can_be_said_in_the_view(
+    page: Page, server: str
+) -> None:
+    page.goto(f"{server}/?q=loaf+hollow+drum")
+    first = card(page, BREAD)
+    expect(first.locator(".length")).to_have_text("0:20")
+    settled(page)
+    page.get_by_label("What do you remember?").fill("lo")  # too little to be asked
+    first.get_by_role("button", name="Play from 0:12").click()
+    playing(page)
+    button = page.locator("#view").get_by_role("button", name="This is the one")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(button).to_be_focused()
+    with urllib.request.urlopen(f"{server}/api/judgements", timeout=30) as response:
+        (kept,) = json.load(response)
+    assert (kept["query"], kept["video_id"]) == (QUESTION, BREAD)
+    assert BREAD_SECOND - 0.5 <= kept["time_s"] <= VIDEO_S
+    page.keyboard.press("Escape")
+    again = first.get_by_role("button", name="This is the one")
+    expect(again).to_have_attribute("aria-pressed", "true")
+    again.click()
+    expect(again).to_have_attribute("aria-pressed", "false")
+    page.goto(f"{server}/?creator=crumb.and.crust")
+    expect(card(page, BREAD)).to_be_visible()
+    expect(page.get_by_role("button", name="This is the one")).to_have_count(0)
+
+
+def test_the_tab_is_in_the_address(page: Page, server: str) -> None:
+    page.goto(server)
+    page.get_by_role("tab", name="Library").click()
+    expect(page.get_by_role("heading", name="What is here")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="What is here")).to_be_visible()
+    page.get_by_role("tab", name="Ask").click()
+    expect(page).not_to_have_url(re.compile("tab="))
 
 
 def test_another_generation_can_be_asked(page: Page, serve: Serve, tmp_path: Path) -> None:
@@ -343,7 +465,9 @@ def test_without_an_index_the_page_says_what_to_run_and_answers_once_it_is_there
 ) -> None:
     make_data(tmp_path)
     page.goto(serve(tmp_path, tmp_path / "indexes"))
+    expect(page.get_by_role("heading", name="Nothing can be found yet")).to_be_visible()
     ask(page, QUESTION)
+    settled(page)
     expect(page.locator("#results code", has_text="python -m retrieval build")).to_be_visible()
     make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
     ask(page, QUESTION)

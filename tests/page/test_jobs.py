@@ -122,8 +122,9 @@ def test_what_does_not_heed_the_interrupt_is_killed(
 def test_jobs_end_with_the_server_however_that_ends(tmp_path: Path, module: Callable[[str], Step]) -> None:
     module(STUBBORN.format(deaf=False))
     server = f"""
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to it
 from page.jobs import Jobs, Step
 jobs = Jobs(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))
 job = jobs.start("Library", "A job", lambda _: [Step("Made", ("made",))])
@@ -137,6 +138,7 @@ time.sleep(600)
             worker = int(process.stdout.readline())
             assert alive(worker)
             os.kill(process.pid, number)
+            process.wait(WAIT_S)
         until(partial(dead, worker))
 
 

@@ -14,7 +14,7 @@ import app
 from ingest.catalog import Segment
 from page import cards, html
 from page.details import details
-from page.routes import WELCOME, answer_html, view_html
+from page.routes import answer_html, view_html
 from retrieval.fields import FIELDS
 from retrieval.question import Condition
 from retrieval.search import Reason
@@ -89,6 +89,7 @@ def hit(reasons: list[Reason], **video: Any) -> FoundHit:
         music="",
         hashtags=[],
         has_video=bool(video.get("video_url")),
+        duration_s=None,
         video_url=None,
         cover_url=None,
         slide_urls=[],
@@ -239,11 +240,20 @@ def test_without_a_video_the_second_is_told_and_the_post_linked() -> None:
 
 
 def test_what_was_said_to_be_the_one_is_pressed() -> None:
-    def pressed(number: int | None) -> dict[str, str | None]:
-        return next(b for b in Page(cards.card(hit([reason()]), number)).all("button") if "data-judge" in b)
+    def buttons(judged: dict[str, int] | None) -> list[dict[str, str | None]]:
+        return [b for b in Page(cards.card(hit([reason()]), judged)).all("button") if "data-judge" in b]
 
-    assert pressed(None)["aria-pressed"] == "false" and not pressed(None)["data-judge"]
-    assert pressed(7)["aria-pressed"] == "true" and pressed(7)["data-judge"] == "7"
+    (open_,), (pressed,) = buttons({"71001": 6}), buttons({"71000": 7})
+    assert open_["aria-pressed"] == "false" and not open_["data-judge"]
+    assert pressed["aria-pressed"] == "true" and pressed["data-judge"] == "7"
+    assert not buttons(None), "nothing is asked that it could be the one of"
+
+
+def test_the_length_stands_on_the_cover_of_a_video_that_says_it() -> None:
+    film = {"video_url": "/media/71000/video", "cover_url": "/media/71000/cover", "creator": "ann"}
+    page = check_inert(cards.card(hit([reason()], duration_s=72.9, **film)))
+    assert "1:12" in page.text and "1:12 long" in (page.all("button")[0]["aria-label"] or "")
+    assert "long" not in (Page(cards.card(hit([reason()], **film))).all("button")[0]["aria-label"] or "")
 
 
 def test_a_photo_post_shows_its_slides_with_words_for_them() -> None:
@@ -305,7 +315,8 @@ def test_every_field_has_a_name_on_the_page() -> None:
 def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = Service(tmp_path, tmp_path)
     assert "<code>python -m retrieval build</code>" in answer_html(service, "cat")
-    assert answer_html(service, "   ") == html.notice(*WELCOME)
+    assert str(tmp_path) not in answer_html(service, "cat")
+    assert "python -m ingest import" in answer_html(service, "   ")
     assert "switched off" in answer_html(service, "cat", w=",".join(f"{field}:0" for field in FIELDS))
     assert "is no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
         service, "cat", w="<b>:1"

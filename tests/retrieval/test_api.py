@@ -83,6 +83,7 @@ def test_an_answer_has_the_video_the_second_and_reasons_that_add_up(client: Test
         "music": "original sound - crumb",
         "hashtags": ["sourdough", "baking"],
         "has_video": True,
+        "duration_s": 20.0,
         "video_url": f"/media/{BREAD}/video",
         "cover_url": f"/media/{BREAD}/cover",
         "slide_urls": [],
