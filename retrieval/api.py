@@ -369,7 +369,7 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
         path, content_type = found
         file = FileResponse(path, media_type=content_type, headers=MEDIA_HEADERS, stat_result=path.stat())
         known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-        if file.headers["etag"] in known:
+        if known & {file.headers["etag"], "*"}:
             return Response(status_code=304, headers={**MEDIA_HEADERS, "ETag": file.headers["etag"]})
         return file
 
