@@ -451,6 +451,9 @@ def _plain_errors() -> Iterator[None]:
         yield
     except (RetrievalError, CatalogError, WeightsError, OSError) as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        print("stopped; what is encoded so far is kept, and the same command goes on from there", file=sys.stderr)
+        raise typer.Exit(130) from None
     except sqlite3.Error as error:
         _fail(f"a database file is damaged ({error}); vectors.sqlite may be deleted, a catalogue imported again")
 

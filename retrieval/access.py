@@ -1,4 +1,4 @@
-"""Who may ask: a token or a user's password before page, API and media; and no page of another name on this machine."""
+"""Who may ask: a token or a user's password before page, API and media; and no page of another name or site."""
 
 import base64
 import binascii
@@ -11,7 +11,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-MAX_BODY = 1 << 16  # bytes that a request to the API may bring: a judgement is a question and a few numbers
+MAX_BODY = 1 << 16  # bytes that a request may bring: judgements and the tabs' forms are a few lines
+HARMLESS = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
 OPEN = "/api/health"  # tells whether the program answers, and nothing of the corpus but its size
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Scope = MutableMapping[str, Any]
@@ -44,7 +45,8 @@ class Access:
             return True
         kind, _, value = authorization.partition(" ")
         if kind.lower() == "bearer":
-            return bool(self.token) and _same(value.strip(), self.token)
+            sent = value.strip().encode("latin-1", "replace").decode(errors="replace")  # as the bytes were meant
+            return bool(self.token) and _same(sent, self.token)
         if kind.lower() != "basic":
             return False
         try:
@@ -68,7 +70,9 @@ class Guard:
         headers = Headers(scope=scope)
         if self._access.hosts and _name(headers.get("host", "")) not in self._access.hosts:
             await _refuse(scope, receive, send, 421, "this program does not answer for that host name")
-        elif scope["path"].startswith("/api/") and _too_long(headers):
+        elif scope.get("method", "GET") not in HARMLESS and _from_elsewhere(headers):
+            await _refuse(scope, receive, send, 403, "another site's page may not change anything here")
+        elif _too_long(headers):
             await _refuse(scope, receive, send, 413, f"a request may bring {MAX_BODY:,} bytes, and says how many")
         elif scope["path"] != OPEN and not self._access.allows(headers.get("authorization", "")):
             await _refuse(scope, receive, send, 401, "a token, or a user and password, is needed")
@@ -86,6 +90,15 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
     headers = {"WWW-Authenticate": 'Basic realm="TikTok-Retrieval", charset="UTF-8"'} if status == 401 else {}
     response = JSONResponse(problem, status, headers, media_type="application/problem+json")
     await response(scope, receive, send)
+
+
+def _from_elsewhere(headers: Headers) -> bool:
+    """Whether another site's page asks in the name of whoever looks at it. Browsers say so of safe addresses; of others
+    they send the page's own."""
+    if site := headers.get("sec-fetch-site"):
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 def _too_long(headers: Headers) -> bool:

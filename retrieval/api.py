@@ -5,6 +5,7 @@ Every error is a problem detail (RFC 9457) that says what to do.
 
 import json
 import logging
+import re
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,14 +13,13 @@ from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
@@ -45,6 +45,7 @@ from retrieval.service import (
     VideoDetail,
 )
 from retrieval.waiting import RETRY_S, Busy, Queue
+from scraper.records import clean_text
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,9 @@ MAX_PAGE = 100  # hits an answer; who wants more asks again with an offset
 MAX_OFFSET = 1_000_000
 MAX_FILTER_CHARS = 200  # names and hashtags on the site are shorter
 MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+MAX_RANGES = 8  # of a file in one request; browsers ask for one
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+_RANGE = re.compile(r"[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18}")
 MEDIA_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -103,6 +106,12 @@ class Stats(BaseModel):
     catalog: dict[str, Any]
 
 
+def _asked(query: str) -> str:
+    if not clean_text(" ".join(query.split())).strip("\N{REPLACEMENT CHARACTER} "):  # control characters are nothing
+        raise ValueError("there is nothing in it")
+    return query
+
+
 class NewJudgement(BaseModel):
     """That a question was about a video."""
 
@@ -111,10 +120,15 @@ class NewJudgement(BaseModel):
         json_schema_extra={"examples": [{"query": "bread that sounds hollow", "video_id": "71000000000000001"}]},
     )
 
-    query: str = Field(min_length=1, max_length=MAX_QUERY_CHARS, pattern=r"\S")
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS), AfterValidator(_asked)]
     video_id: str = Field(pattern=r"^[0-9]{5,25}$")
     time_s: float | None = Field(None, ge=0, le=1e6, description="the moment in the video that was meant, in seconds")
-    generation: str = Field("", max_length=MAX_FILTER_CHARS, description="that answered; the current one if not named")
+    generation: str = Field(
+        "",
+        max_length=MAX_FILTER_CHARS,
+        pattern=r"^[0-9A-Za-z_.-]*$",
+        description="that answered; the current one if not named",
+    )
 
 
 class Problem(Exception):
@@ -133,7 +147,7 @@ def parse_weights(text: str) -> dict[str, float]:
     """
     weights: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        field, _, value = part.partition(":")
+        field, _, value = (piece.strip() for piece in part.partition(":"))
         if field not in FIELDS:
             raise Problem(422, f"w: {field[:40]!r} is no field; the fields are {', '.join(FIELDS)}")
         try:
@@ -145,6 +159,31 @@ def parse_weights(text: str) -> dict[str, float]:
     if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
         raise Problem(422, "w: every field is switched off; leave one above 0")
     return weights
+
+
+def readable_ranges(wanted: str, size: int) -> str | None:
+    """A Range header of a file of `size` bytes with those of its ranges that the file has, each with both ends; None
+    where it is to be passed over: of another unit, malformed, or of more than MAX_RANGES (RFC 9110, 14.2).
+
+    Raises:
+        Problem: 416, the file has none of them.
+    """
+    unit, _, listed = wanted.partition("=")
+    parts = [part.strip() for part in listed.split(",")]
+    if unit.strip().lower() != "bytes" or len(parts) > MAX_RANGES or not all(map(_RANGE.fullmatch, parts)):
+        return None
+    ranges = []
+    for part in parts:
+        first, _, last = part.partition("-")
+        if first and last and int(last) < int(first):
+            return None
+        start = int(first) if first else max(0, size - int(last))
+        end = min(int(last), size - 1) if first and last else size - 1
+        if start <= end:
+            ranges.append(f"{start}-{end}")
+    if not ranges:
+        raise Problem(416, f"the file has {size} bytes and none of these", {"Content-Range": f"bytes */{size}"})
+    return f"bytes={','.join(ranges)}"
 
 
 def create_app(
@@ -170,6 +209,7 @@ def create_app(
         summary="Known-item search for short videos: the video, the second inside it, and the reason.",
         version="1",
         lifespan=lifespan,
+        dependencies=[Depends(_only_known_parameters)],
         docs_url=None,  # FastAPI's own pages load their scripts from elsewhere; /openapi.json is all here
         redoc_url=None,
     )
@@ -179,23 +219,26 @@ def create_app(
     # the last one added is the first that a request meets
     app.add_middleware(Guard, access=access or Access())
     app.add_middleware(Measured, metrics=metrics)
-    if origins:  # a browser asks without a token whether it may ask with one
-        app.add_middleware(
-            CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
-        )
+    # Where no origin is named, too: Gradio lets in others by rules of its own where it finds none of these. It comes
+    # first, for a browser asks without a token whether it may ask with one.
+    app.add_middleware(
+        CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
+    )
     return app
 
 
-def _only_from_here(request: Request) -> None:
-    """Refuse what another site's page asks in the name of whoever looks at it.
+def _only_known_parameters(request: Request) -> None:
+    """Refuse a parameter that would be passed over: who writes `weights` for `w` gets no answer without weights.
 
     Raises:
-        Problem: 403.
+        Problem: 422.
     """
-    origin = request.headers.get("origin")  # browsers send it with all that changes something
-    elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if elsewhere or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise Problem(403, "another site's page may not change anything here")
+    route = request.scope["route"]
+    if isinstance(route, APIRoute) and route.include_in_schema:
+        known = [parameter.alias for parameter in route.dependant.query_params]
+        if unknown := set(request.query_params) - set(known):
+            there = f"there is {', '.join(known)}" if known else "there are none here"
+            raise Problem(422, f"{min(unknown)[:40]!r} is no parameter; {there}")
 
 
 def _filter(description: str) -> Any:
@@ -321,11 +364,10 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
         "/api/judgements",
         status_code=201,
         summary="Say which video was the one",
-        responses=problems(403, 404, 422, 503),
+        responses=problems(400, 403, 404, 413, 422, 503),
     )
-    def judge(request: Request, said: NewJudgement) -> Judgement:
+    def judge(said: NewJudgement) -> Judgement:
         """Keep that a question was about a video; said again of both, the moment is the new one."""
-        _only_from_here(request)
         return service.judge(said.query, said.video_id, said.time_s, said.generation)
 
     @app.delete(
@@ -334,18 +376,25 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
         summary="Take a judgement back",
         responses=problems(403, 404, 422, 503),
     )
-    def forget(request: Request, number: Annotated[int, PathParameter(ge=1, le=2**62)]) -> None:
+    def forget(number: Annotated[int, PathParameter(ge=1, le=2**62)]) -> None:
         """Forget a judgement."""
-        _only_from_here(request)
         if not service.forget_judgement(number):
             raise Problem(404, "there is no judgement of this number")
 
     @app.get("/api/health", summary="Whether searches are answered", responses=problems(503))
     def health() -> Health:
         """200 only while a generation and the catalogue answer; else 503 with what to run."""
-        searcher = service.searcher()
+        try:
+            searcher = service.searcher()
+            Catalog(service.data).close()
+        except (RetrievalError, CatalogError, WeightsError) as error:  # anybody may ask this: it names no folder
+            log.warning("not ready: %s", error)
+            raise Problem(
+                503,
+                "nothing answers yet: `python -m ingest import` fills a catalogue, `python -m retrieval build` makes its"
+                " index; the log says more",
+            ) from None
         manifest = searcher.generation.manifest
-        Catalog(service.data).close()
         status: Literal["ok", "words only"] = "words only" if searcher.words_only else "ok"
         return Health(status=status, generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder)
 
@@ -359,7 +408,17 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
     async def counted() -> Response:  # in the event loop, which knows what waits
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
-    @app.get("/media/{video_id}/{kind}", summary="A file of a video", response_class=Response, responses=problems(404))
+    partly: dict[int | str, dict[str, Any]] = {
+        206: {"description": "The bytes that Range asks for"},
+        304: {"description": "What If-None-Match names is what there is"},
+    }
+
+    @app.get(
+        "/media/{video_id}/{kind}",
+        summary="A file of a video",
+        response_class=Response,
+        responses={**partly, **problems(404, 416, 422)},
+    )
     def media(request: Request, video_id: str, kind: str, n: Annotated[int, Query(ge=0)] = 0) -> Response:
         """A cover, video or slide (`n` counts slides from 0), by id only; answers Range and If-None-Match."""
         entry = service.entry(video_id)
@@ -367,7 +426,12 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
         if not (kept and (found := service.file(kept))):
             raise Problem(404, "no such file is kept of this video")
         path, content_type = found
-        file = FileResponse(path, media_type=content_type, headers=MEDIA_HEADERS, stat_result=path.stat())
+        stat = path.stat()
+        if "range" in request.headers:  # Starlette answers what it cannot read of one in its own way
+            ranges = readable_ranges(request.headers["range"], stat.st_size)
+            rest = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
+            request.scope["headers"] = rest + ([(b"range", ranges.encode())] if ranges else [])
+        file = FileResponse(path, media_type=content_type, headers=MEDIA_HEADERS, stat_result=stat)
         known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
         if known & {file.headers["etag"], "*"}:
             return Response(status_code=304, headers={**MEDIA_HEADERS, "ETag": file.headers["etag"]})
@@ -404,7 +468,10 @@ def _add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        return answer(422, "; ".join(f"{part['loc'][-1]}: {part['msg']}" for part in error.errors()))
+        def where(loc: Sequence[str | int]) -> str:  # ("query", "k"), ("body", "video_id"), ("body", 1) of broken JSON
+            return ".".join(name for name in loc[1:] if isinstance(name, str)) or str(loc[0])
+
+        return answer(422, "; ".join(f"{where(part['loc'])}: {part['msg']}" for part in error.errors()))
 
     @app.exception_handler(HTTPException)
     def http(_: Request, error: HTTPException) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import BaseModel
@@ -12,7 +12,7 @@ from retrieval.fusion import LANES
 from retrieval.measures import DEEPEST, MEAN_RANK, Placed, Values, holm, interval, measured, paired_p
 from retrieval.models import offered
 from retrieval.queries import Property, Query
-from retrieval.trial import ALONE, LANE, WITHOUT, Trial
+from retrieval.trial import ALONE, LANE, WITHOUT, Costs, Trial
 
 TESTED = ("RR", "Success@1")  # measures that every pair is tested on, each a family of its own for Holm
 SIGNIFICANT = 0.05
@@ -29,21 +29,6 @@ class Figure(BaseModel):
     high: float
 
 
-class Cost(BaseModel):
-    """See retrieval.trial.Costs; `whole_s` is the time to encode all the texts at the speed measured."""
-
-    texts: int
-    encoded: int
-    encode_s: float
-    texts_per_s: float | None
-    load_s: float
-    query_ms: float
-    query_p95_ms: float
-    index_bytes: int
-    peak_bytes: int | None
-    whole_s: float
-
-
 class Contender(BaseModel):
     """What was compared: a model, the keywords alone, or places known from elsewhere (these have no costs)."""
 
@@ -57,7 +42,7 @@ class Contender(BaseModel):
     licence: str
     lane: str
     measures: dict[str, Figure]
-    costs: Cost | None
+    costs: Costs | None
 
 
 class Pair(BaseModel):
@@ -219,7 +204,7 @@ def _contender(row: Row) -> Contender:
         licence=known.licence if known else "",
         lane=trial.lane if trial else "",
         measures={name: _figure(values) for name, values in row.values[row.main].items()},
-        costs=Cost(**asdict(trial.costs), whole_s=trial.costs.whole_s) if trial else None,
+        costs=trial.costs if trial else None,
     )
 
 

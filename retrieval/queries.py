@@ -66,7 +66,7 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
         rows = [_Row.model_validate(row) for row in _json_lines(folder / "queries.jsonl")]
         qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
         relevant: dict[str, dict[str, int]] = {}
-        for line in qrels_file.read_text(encoding="utf-8").splitlines()[1:]:
+        for line in qrels_file.read_text(encoding="utf-8-sig").splitlines()[1:]:
             query, document, grade = line.split("\t")
             if int(grade) > 0:
                 relevant.setdefault(query, {})[document] = int(grade)
@@ -101,7 +101,7 @@ def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named:
 
 
 def _json(path: Path) -> list[Query]:
-    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(raw, list) or not raw:
         raise EvaluationError(f'{path} is no list of questions like [{{"text": "...", "target": "..."}}]')
     rows = []
@@ -177,7 +177,7 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
 
 def _topics(path: Path, qrels: Path) -> list[Query]:
     """TREC topics (`<top>` or `id<TAB>text`); those that nothing is judged relevant for cannot be measured."""
-    content = path.read_text(encoding="utf-8")
+    content = path.read_text(encoding="utf-8-sig")
     asked: list[tuple[str, str]] = []
     if "<top>" in content.lower():
         for topic in _TOPIC.findall(content):
@@ -225,7 +225,7 @@ class _Row(BaseModel):
 
 
 def _json_lines(path: Path) -> Iterator[object]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:  # as some editors write it
         for line in file:
             if line.strip():
                 yield json.loads(line)

@@ -11,8 +11,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from retrieval.comparison import SIGNIFICANT, TESTED, Comparison, Contender, Cost, Pair
+from retrieval.comparison import SIGNIFICANT, TESTED, Comparison, Contender, Pair
 from retrieval.measures import CONFIDENCE, MEAN_RANK, RESAMPLES
+from retrieval.trial import Costs
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 MAIN = "RR"
@@ -206,7 +207,7 @@ def _forest(comparison: Comparison) -> dict[str, object]:
 
 
 def _pareto(
-    comparison: Comparison, cost: Callable[[Cost], float], shown: Callable[[float], str]
+    comparison: Comparison, cost: Callable[[Costs], float], shown: Callable[[float], str]
 ) -> dict[str, object] | None:
     """RR against a cost on a logarithmic axis; those that nobody beats on both are joined. No cost stands left."""
     points = [(cost(one.costs), one.measures[MAIN].value, one.label) for one in comparison.contenders if one.costs]

@@ -352,6 +352,8 @@ class Service:
         """The judgements as a query file: what is asked in the same words is one question with several targets."""
         questions: dict[str, tuple[str, dict[str, None]]] = {}
         for one in reversed(self.judgements()):
+            if not one.query.split():
+                continue  # kept by an earlier program; no query file may hold it
             _, targets = questions.setdefault(" ".join(one.query.casefold().split()), (one.query, {}))
             targets[one.video_id] = None
         return [

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, computed_field
 
 from retrieval.encoder import Encoder, VectorCache, Vectors
 from retrieval.fields import FIELDS, TEXT_FIELDS, Document
@@ -45,8 +46,7 @@ class Job:
     progress: bool
 
 
-@dataclass(frozen=True)
-class Costs:
+class Costs(BaseModel):
     """What a model costs, measured in this run. Bytes are of the generation; `peak_bytes` of the whole process.
 
     `encoded` of `texts` had to be encoded, in `encode_s`; where that is not all, `texts_per_s` is timed on a sample.
@@ -62,6 +62,7 @@ class Costs:
     index_bytes: int
     peak_bytes: int | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def whole_s(self) -> float:
         """Seconds to encode all the texts at that speed; 0 where there is nothing to encode."""

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import re
+import urllib.error
 import urllib.parse
 import urllib.request
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -414,6 +416,24 @@ def test_another_generation_can_be_asked(page: Page, serve: Serve, tmp_path: Pat
     expect(page).to_have_url(re.compile(f"generation={old}"))
     settled(page)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
+
+
+def test_another_sites_page_can_neither_read_nor_press_anything(server: str) -> None:
+    def asked(path: str, body: bytes | None = None, **headers: str) -> tuple[int, Message]:
+        named = {"Content-Type": "application/json", "Origin": "http://localhost:3000", **headers}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(server + path, body, named), timeout=30) as response:
+                return response.status, response.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers
+
+    for path in ("/config", "/api/health", "/", f"/media/{BREAD}/cover"):
+        status, headers = asked(path)
+        assert status == 200 and "Access-Control-Allow-Origin" not in headers, path
+    join = b'{"data": [], "fn_index": 0, "session_hash": "x"}'
+    assert asked("/gradio_api/queue/join", join)[0] == 403
+    assert asked("/gradio_api/queue/join", join, **{"Sec-Fetch-Site": "same-origin"})[0] != 403
+    assert asked("/gradio_api/queue/join", b"x" * 100_000, Origin=server)[0] == 413
 
 
 def test_hostile_text_shows_as_text_and_runs_nothing(page: Page, server: str) -> None:

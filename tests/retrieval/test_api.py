@@ -278,6 +278,14 @@ def test_a_video_answers_ranges_and_known_copies(client: TestClient) -> None:
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole.content)}"
     known = client.get(f"/media/{BREAD}/video", headers={"If-None-Match": f'"other", {whole.headers["etag"]}'})
     assert client.get(f"/media/{BREAD}/video", headers={"If-None-Match": "*"}).status_code == 304
+    end = client.get(f"/media/{BREAD}/video", headers={"Range": f"bytes=-{10**12}"})
+    assert end.status_code == 206 and end.content == whole.content
+    beyond = client.get(f"/media/{BREAD}/video", headers={"Range": f"bytes={len(whole.content)}-"})
+    problem(beyond, 416)
+    assert beyond.headers["content-range"] == f"bytes */{len(whole.content)}"
+    for odd in ("bytes=abc", "lines=1-2", "bytes=9-1", "bytes=-", "bytes=" + "0-1," * 9 + "0-1", "bytes=\u00b2-"):
+        answer = client.get(f"/media/{BREAD}/video", headers=[(b"range", odd.encode())])
+        assert answer.status_code == 200 and answer.content == whole.content, odd
     assert known.status_code == 304 and not known.content
 
 

@@ -79,6 +79,8 @@ def test_what_cannot_be_judged_is_refused(client: TestClient) -> None:
     assert "no video" in problem(client.post("/api/judgements", json={"query": "x", "video_id": "12345"}), 404)
     wrongs: list[Any] = [
         {"query": "  ", "video_id": BREAD},
+        {"query": "\x1c\x00", "video_id": BREAD},
+        {"query": "x", "video_id": BREAD, "generation": "<b>\n"},
         {"query": "x", "video_id": "../x"},
         {"query": "x"},
         [],
@@ -90,8 +92,17 @@ def test_what_cannot_be_judged_is_refused(client: TestClient) -> None:
     problem(client.post("/api/judgements", json={"query": "x", "video_id": BREAD}, headers=other), 403)
     as_form = client.post("/api/judgements", content='{"query": "x"}', headers={"Content-Type": "text/plain"})
     problem(as_form, 422)
+    broken = client.post("/api/judgements", content='{"query"', headers={"Content-Type": "application/json"})
+    assert problem(broken, 422).startswith("body: ")
     assert client.get("/api/judgements").json() == []
     assert client.put("/api/judgements").headers["allow"] == "GET, HEAD, POST"
+
+
+def test_a_parameter_that_would_be_passed_over_is_refused(client: TestClient) -> None:
+    told = problem(client.get("/api/search?q=tea&weights=transcript:2"), 422)
+    assert "'weights' is no parameter" in told and " w," in told
+    assert client.get("/api/search?q=tea&w=%20transcript%20:%202").status_code == 200
+    problem(client.head("/api/nothing?x=1"), 404)
 
 
 def test_a_video_that_goes_takes_its_judgements_along(client: TestClient, folders: tuple[Path, Path]) -> None:
@@ -111,7 +122,7 @@ def test_while_the_catalogue_is_written_to_a_judgement_is_asked_to_come_again(
     assert "try again" in problem(asked, 503)
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}])
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://[bad"}])
 def test_another_sites_page_cannot_judge(client: TestClient, headers: dict[str, str]) -> None:
     problem(client.post("/api/judgements", json={"query": "x", "video_id": BREAD}, headers=headers), 403)
     own = client.post(

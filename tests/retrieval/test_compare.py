@@ -1,6 +1,11 @@
 """Models compared for real: the default encoder, the keywords alone, and a tiny model made on the spot."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -19,6 +24,8 @@ from retrieval.generation import CACHE_FILE
 from retrieval.queries import Query
 from retrieval.report import html, markdown, write_report
 from retrieval.search import Searcher
+from tests.conftest import REPOSITORY
+from tests.tiny_corpus import BREAD, make_data
 
 HOSTILE = "<script>alert(1)</script> | <img src=https://example.invalid/x.png onerror=alert(2)>"
 QUERIES = [
@@ -181,6 +188,25 @@ def test_the_page_asks_no_network_and_fits_its_window(
 def test_the_figures_are_there_for_programs_too(comparison: Comparison, where: Path) -> None:
     raw = json.loads((where / "out" / "comparison.json").read_text())
     assert Comparison.model_validate(raw) == comparison
+
+
+def test_ctrl_c_leaves_nothing_but_what_is_encoded(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    (tmp_path / "q.json").write_text(json.dumps([{"text": "loaf", "target": BREAD}]))
+    options = {"queries": "q.json", "data": ".", "indexes": "indexes", "out": "out"}
+    command = [sys.executable, "-m", "retrieval", "compare", "--models", MINILM]
+    command += [word for name, path in options.items() for word in (f"--{name}", str(tmp_path / path))]
+    # a shell starts what runs in its background deaf to Ctrl-C
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, preexec_fn=hear) as running:
+        while running.poll() is None and not (tmp_path / "indexes" / CACHE_FILE).exists():
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "stopped" in errors and "Traceback" not in errors
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [RUNS]
+    assert all(path.name.startswith(CACHE_FILE) for path in (tmp_path / "indexes").iterdir())
 
 
 def test_what_cannot_be_compared_is_told_before_anything_is_encoded(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.errors import EvaluationError
-from retrieval.queries import Query, check_targets, read_queries
+from retrieval.queries import Query, check_targets, read_beir, read_queries
 from tests.scraper.test_sources import write
 
 TREC = """<top>
@@ -27,6 +27,19 @@ def test_json_keeps_ids_several_targets_and_properties(tmp_path: Path) -> None:
         Query("first_one", "a  cat", {"1": 1, "2": 1}, {"purely-visual": True, "author": "a1", "rank": 3}),
         Query("q2", "b", {"3": 1}),
     ]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    rows = '\ufeff[{"text": "a", "target": "1"}]'
+    assert read_queries(write(tmp_path / "q.json", rows)) == [Query("q1", "a", {"1": 1})]
+    topics, qrels = write(tmp_path / "t.txt", "\ufeff301\ttides\n"), write(tmp_path / "r.txt", "301 0 70001 1\n")
+    assert read_queries(topics, qrels) == [Query("301", "tides", {"70001": 1})]
+    (tmp_path / "beir").mkdir()
+    write(tmp_path / "beir" / "corpus.jsonl", '\ufeff{"_id": "d", "title": "t", "text": "x"}\n')
+    write(tmp_path / "beir" / "queries.jsonl", '\ufeff{"_id": "1", "text": "tides"}\n')
+    write(tmp_path / "beir" / "qrels.tsv", "\ufeffquery-id\tcorpus-id\tscore\n1\td\t2\n")
+    documents, queries = read_beir(tmp_path / "beir")
+    assert [document.id for document in documents] == ["d"] and queries == [Query("1", "tides", {"d": 2})]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
