@@ -110,7 +110,7 @@ def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, fl
         summed = [sum(weights.get(p, getattr(today, p)) * scores[p] for p in PARTS) for scores in parts[share]]
         orders = [np.argsort(-np.asarray(scores), kind="stable") for scores in summed]
         values = measured(
-            [placed(q, [searcher.generation.ids[v] for v in o]) for q, o in zip(queries, orders, strict=True)]
+            [placed(q, [searcher.generation.ids[v] for v in o], len(o)) for q, o in zip(queries, orders, strict=True)]
         )
         rows[name] = {measure: float(of.mean()) for measure, of in values.items()}
         rows[name] |= {"first half": float(values["RR"][half].mean()), "second half": float(values["RR"][~half].mean())}

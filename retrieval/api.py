@@ -391,8 +391,8 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
             log.warning("not ready: %s", error)
             raise Problem(
                 503,
-                "nothing answers yet: `python -m ingest import` fills a catalogue, `python -m retrieval build` makes its"
-                " index; the log says more",
+                "nothing answers yet: `python -m ingest import` fills a catalogue, `python -m retrieval build` makes"
+                " its index; the log says more",
             ) from None
         manifest = searcher.generation.manifest
         status: Literal["ok", "words only"] = "words only" if searcher.words_only else "ok"

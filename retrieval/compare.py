@@ -96,6 +96,10 @@ def compare(
     searchable = {doc.id for doc in corpus.documents if doc.passages}
     check_targets(queries, dict.fromkeys(searchable), f"the corpus {corpus.name}")
     labels = _labels(models)
+    if baseline in labels.values():
+        raise EvaluationError(
+            f"--baseline {baseline} and a model would have the same name in the report: rename the property"
+        )
     rows = [] if baseline is None else [known_places(baseline, queries)]
     for model in models:
         if model != KEYWORDS_ALONE:

@@ -48,6 +48,9 @@ def hubness(
     return found
 
 
+DENSE_FILES = (".faiss", ".starts.npy", ".hubs.npy")  # how the names of what `save` writes end
+
+
 class DenseIndex:
     """The passages of one field. `starts` has length videos + 1: video v owns rows starts[v] to starts[v + 1].
 

@@ -1,7 +1,8 @@
 """Known questions with their right videos -> measures of one generation, per lane and per question.
 
-Every video is ranked for every question, so a target is never "not found". Questions come from retrieval/queries.py; a
-BEIR folder brings its own corpus, indexed aside by the same code. Several models: retrieval/compare.py.
+Every video that meets a question's own conditions is ranked for it, as on the page; a target that does not meet them
+has the place after the last. Questions come from retrieval/queries.py; a BEIR folder brings its own corpus, indexed
+aside by the same code. Several models: retrieval/compare.py.
 """
 
 import tempfile
@@ -59,7 +60,7 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: bool = F
     for lane in LANES:
         asked = tqdm(queries, desc=lane, unit=" queries", disable=not progress)
         outcomes[lane] = [
-            placed(query, [ids[video] for video in searcher.rank(query.text, lane=lane, vector=vector).order()])
+            placed(query, [ids[video] for video in searcher.order(query.text, lane=lane, vector=vector)[0]], len(ids))
             for query, vector in zip(asked, vectors, strict=True)
         ]
     lanes: dict[str, dict[str, float]] = {

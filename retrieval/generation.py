@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -171,7 +172,8 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
         manifest = old.model_copy(update=changed)
         _finish(folder, manifest)
         aside = indexes / f"{TUNED}.new"
-        aside.write_text(json.dumps({old.encoder: weights.model_dump()}, indent=1), encoding="utf-8")
+        tuned = _all_tuned(indexes) | {old.encoder: weights.model_dump()}
+        aside.write_text(json.dumps(tuned, indent=1), encoding="utf-8")
         _sync(aside)
         aside.replace(indexes / TUNED)
         _publish(indexes, name)
@@ -295,18 +297,29 @@ def _finish(folder: Path, manifest: Manifest) -> None:
 
 
 def _tuned_weights(indexes: Path, encoder: str) -> FusionWeights | None:
-    """The weights that were tuned for an encoder.
+    """The weights that were tuned for an encoder, if they were.
 
     Raises:
-        GenerationError: the file that holds them cannot be read.
+        GenerationError: the file that holds them is broken.
     """
+    tuned = _all_tuned(indexes)
     try:
-        tuned = json.loads((indexes / TUNED).read_text(encoding="utf-8"))
         return FusionWeights.model_validate(tuned[encoder]) if encoder in tuned else None
+    except ValueError as error:
+        raise _broken_weights(indexes, error) from error
+
+
+def _all_tuned(indexes: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((indexes / TUNED).read_text(encoding="utf-8")))
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, ValueError, TypeError) as error:
-        raise GenerationError(f"{indexes / TUNED} cannot be read ({error}): delete it, or tune anew") from error
+        raise _broken_weights(indexes, error) from error
+
+
+def _broken_weights(indexes: Path, error: Exception) -> GenerationError:
+    return GenerationError(f"{indexes / TUNED} cannot be read ({error}): delete it, or tune anew")
 
 
 def _publish(indexes: Path, name: str) -> None:

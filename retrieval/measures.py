@@ -27,7 +27,7 @@ Values = NDArray[np.float64]
 class Placed:
     """How a question fared: the ids from the first place as far as any measure looks, and its best right video's place.
 
-    A ranking that leaves all right videos out (a question's own conditions can) has the place after its last.
+    Where all right videos are left out (a question's own conditions can), it is the place after the whole corpus.
     """
 
     query: Query
@@ -36,11 +36,11 @@ class Placed:
     target: str
 
 
-def placed(query: Query, ranking: Sequence[str]) -> Placed:
-    """A question's outcome from all ids, best first."""
+def placed(query: Query, ranking: Sequence[str], videos: int) -> Placed:
+    """A question's outcome from the ids that it ranks, best first, of a corpus of so many `videos`."""
     place, target = next(
         ((place, video) for place, video in enumerate(ranking, start=1) if video in query.relevant),
-        (len(ranking) + 1, next(iter(query.relevant))),
+        (videos + 1, next(iter(query.relevant))),
     )
     return Placed(query, list(ranking[: max(DEEPEST, place)]), place, target)
 

@@ -26,7 +26,8 @@ MAX_NAME_CHARS = 60  # of a property's name and value: they head a table
 _TEXT_KEYS, _OWN_KEYS = ("text", "query"), ("id", "text", "query", "target")
 _TOPIC = re.compile(r"<top>(.*?)</top>", re.DOTALL | re.IGNORECASE)
 _NUM = re.compile(r"<num>\s*(?:number:)?\s*([^\s<]+)", re.IGNORECASE)
-_TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=<|$)", re.DOTALL | re.IGNORECASE)
+_BEIR_HEAD = ("query-id", "corpus-id")  # the first line of qrels, which some leave out
+_TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=</?[a-z]+>|$)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
         rows = [_Row.model_validate(row) for row in _json_lines(folder / "queries.jsonl")]
         qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
         relevant: dict[str, dict[str, int]] = {}
-        for line in qrels_file.read_text(encoding="utf-8-sig").splitlines()[1:]:
+        for line in filter(str.strip, qrels_file.read_text(encoding="utf-8-sig").splitlines()):
             query, document, grade = line.split("\t")
+            if (query, document) == _BEIR_HEAD:
+                continue
             if int(grade) > 0:
                 relevant.setdefault(query, {})[document] = int(grade)
         texts = {row.id: row.text for row in rows}
@@ -79,6 +82,8 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
     for name, found in (("corpus.jsonl", corpus), ("queries.jsonl", rows)):
         if twice := _twice(row.id for row in found):
             raise EvaluationError(f"{folder / name} holds the _id {twice} twice")
+        if spaced := next((row.id for row in found if row.id.split() != [row.id]), None):
+            raise EvaluationError(f"{folder / name}: the _id {spaced!r} is empty or holds a space; run files cannot")
     if empty := [query.id for query in queries if not query.text.strip()]:
         raise EvaluationError(f"{folder / 'queries.jsonl'}: question {empty[0]} is empty")
     return [plain_document(row.id, row.title, row.text) for row in corpus], queries
@@ -127,7 +132,8 @@ def _csv(path: Path) -> list[Query]:
                 f"{path}: its first line must name the columns text and target (id and others as you like)"
             )
         together: dict[str, tuple[str, dict[str, object], list[object]]] = {}
-        for number, row in enumerate(reader, start=2):
+        for row in reader:
+            number = reader.line_num
             if None in row:
                 raise EvaluationError(f"{path}, line {number}: more cells than its first line names")
             asked = next((row[key] for key in _TEXT_KEYS if key in row), None)
@@ -144,9 +150,11 @@ def _csv(path: Path) -> list[Query]:
 def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]) -> list[Query]:
     queries: list[Query] = []
     seen: dict[str, str] = {}
+    given = {str(row.get("id")) for _, row, _ in rows}
     for number, (where, row, targets) in enumerate(rows, start=1):
         text = next((row[key] for key in _TEXT_KEYS if key in row), None)
-        videos = [target.strip() for target in targets if isinstance(target, str) and target.strip()]
+        named = [str(target) if type(target) is int else target for target in targets]
+        videos = [clean_text(target, MAX_NAME_CHARS) for target in named if isinstance(target, str) and target.strip()]
         text = clean_text(text) if isinstance(text, str) else ""
         if not text or len(videos) < len(targets) or not videos:
             raise EvaluationError(f"{path}, {where}: it needs a text and a target, both not empty")
@@ -168,7 +176,9 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
             if name not in _OWN_KEYS and isinstance(value, str | bool | int | float) and value != ""
         }
         # without spaces: the id is a column of TREC files
-        query_id = "_".join(clean_text(str(own), MAX_NAME_CHARS).split()) if own not in (None, "") else f"q{number}"
+        query_id = "_".join(clean_text(str(own)).split()) if own not in (None, "") else f"q{number}"
+        while own in (None, "") and query_id in given:  # the file's own name for another
+            query_id += "_"
         queries.append(Query(query_id, text, dict.fromkeys(videos, 1), properties))
     if twice := _twice(query.id for query in queries):
         raise EvaluationError(f"{path}: the id {twice} stands twice")
@@ -198,9 +208,10 @@ def _topics(path: Path, qrels: Path) -> list[Query]:
         raise EvaluationError(f"{path}: the topic {twice} stands twice")
     relevant: dict[str, dict[str, int]] = {}
     try:
-        for qrel in ir_measures.read_trec_qrels(str(qrels)):  # type: ignore[no-untyped-call]
-            if qrel.relevance > 0:
-                relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+        with qrels.open(encoding="utf-8-sig") as file:
+            for qrel in ir_measures.read_trec_qrels(file):  # type: ignore[no-untyped-call]
+                if qrel.relevance > 0:
+                    relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
     except ValueError as error:
         raise EvaluationError(f"{qrels} cannot be read as qrels (lines `topic 0 video grade`): {error}") from error
     queries = [

@@ -50,11 +50,11 @@ _HAD = {
 }
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))  # one character for one, so that places stay the same
 _OPERATOR = regex.compile(
-    r"""(?<![^\s(])(?P<minus>-)?(?:
+    r"""(?<![^\s(\u200e\u200f\u202a-\u202e\u2066-\u2069])(?P<minus>-)?(?:  # after marks of direction, too
         (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
       | "(?P<phrase>[^"]*)"
       | @(?P<creator>[\w.]+)(?=[\s,;:!?)"'’]|$)
-      | (?P<tags>(?:\#\w+)+)
+      | (?P<tags>\#\w+(?:,?\#\w+)*)
       | (?<=-)(?P<word>\p{L}[^\s"]*)
     )""",
     regex.VERBOSE,
@@ -194,7 +194,7 @@ def _conditions(match: "regex.Match[str]", notes: list[str]) -> list[Condition]:
     """What an operator asks for; nothing where it is none after all."""
     exclude = bool(match["minus"])
     if match["tags"]:
-        tags = [tag for tag in match["tags"].split("#") if tag]
+        tags = [tag for tag in match["tags"].replace(",", "").split("#") if tag]
         if all(tag.isdigit() for tag in tags):
             return []  # "the #1 fan"
         return [Condition(kind="tag", value=tag, exclude=exclude) for tag in tags]
@@ -219,7 +219,7 @@ def _phrase(value: str, place: str, exclude: bool) -> list[Condition]:
 
 
 def _keyed(kind: Kind, value: str, exclude: bool, typed: str, notes: list[str]) -> list[Condition]:
-    value = value.strip().rstrip(",;!?)").removeprefix("#")
+    value = value.strip().rstrip(".,;!?)").removeprefix("#")
     if kind == "lang" and not _LANGUAGE.fullmatch(value):
         return []
     if kind == "has":

@@ -243,6 +243,27 @@ class Searcher:
             lap("rerank")
         return ranking
 
+    def order(
+        self,
+        query: str,
+        *,
+        lane: Lane = "hybrid",
+        weights: Mapping[str, float] | None = None,
+        vector: Vectors | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The rows of all videos that meet a question's conditions, in the order in which `search` gives them, and
+        their scores: noughts where it holds conditions only. Arguments as of `rank`."""
+        question = parse(_typed(query))
+        mask, _ = passing(self.generation, self.speller, question.conditions)
+        if not question.text:
+            newest = self.generation.facts.newest_first()
+            newest = newest[mask[newest]]
+            return newest, np.zeros(len(newest))
+        ranking = self.rank(query, lane=lane, weights=weights, vector=vector, among=mask)
+        order = ranking.order()
+        order = order[mask[order]]
+        return order, ranking.scores[order]
+
     def search(
         self,
         query: str,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
+from retrieval.dense import DENSE_FILES
 from retrieval.encoder import Encoder, VectorCache, Vectors
 from retrieval.fields import FIELDS, TEXT_FIELDS, Document
 from retrieval.fusion import LANES, Lane
@@ -121,7 +122,7 @@ def run_trial(job: Job) -> Trial:
     encode_s = time.perf_counter() - clock
     build(job.documents, job.aside, encoder, cache=cache)
     generation = open_current(job.aside)
-    files = [path for path in generation.folder.iterdir() if not (alone and path.suffix in (".faiss", ".npy"))]
+    files = [path for path in generation.folder.iterdir() if not (alone and path.name.endswith(DENSE_FILES))]
     index_bytes = sum(path.stat().st_size for path in files)
     outcomes, tops, times = _ask(Searcher(generation, encoder), job, "keyword" if alone else "hybrid")
     generation.close()
@@ -163,31 +164,30 @@ def _ask(
     tops: list[list[tuple[str, float]]] = []
     times: list[float] = []
     for query in job.queries[:3]:
-        searcher.rank(query.text, lane=main)  # the first questions warm everything up and are not timed
+        searcher.order(query.text, lane=main)  # the first questions warm everything up and are not timed
     with job.run_file.open("w", encoding="utf-8") as run:
         for query in tqdm(job.queries, desc=f"ask {job.model}", unit=" queries", disable=not job.progress):
             clock = time.perf_counter()
-            ranking = searcher.rank(query.text, lane=main)
-            order = ranking.order()
+            order, scores = searcher.order(query.text, lane=main)
             if len(times) < TIMED_QUERIES:
                 times.append((time.perf_counter() - clock) * 1000)
             named = [ids[video] for video in order]
-            outcomes.setdefault(f"{LANE}{main}", []).append(placed(query, named))
-            tops.append([(ids[video], float(ranking.scores[video])) for video in order[:TOP]])
+            outcomes.setdefault(f"{LANE}{main}", []).append(placed(query, named, len(ids)))
+            tops.append([(ids[video], float(score)) for video, score in zip(order[:TOP], scores, strict=False)])
             for place, (video, score) in enumerate(
-                zip(named[:RUN_DEPTH], _falling(ranking.scores[order[:RUN_DEPTH]]), strict=True), start=1
+                zip(named[:RUN_DEPTH], _falling(scores[:RUN_DEPTH]), strict=True), start=1
             ):
                 run.write(f"{query.id} Q0 {video} {place} {score:.9g} {_tag(job.model)}\n")
             vector = searcher.encoder.query(query.text) if main == "hybrid" else None
             for lane in lanes:
                 if lane != main:
-                    order = searcher.rank(query.text, lane=lane, vector=vector).order()
-                    outcomes.setdefault(f"{LANE}{lane}", []).append(placed(query, [ids[video] for video in order]))
+                    order, _ = searcher.order(query.text, lane=lane, vector=vector)
+                    outcomes.setdefault(f"{LANE}{lane}", []).append(placed(query, [ids[v] for v in order], len(ids)))
             for field in fields:
                 for how, rest, own in ((ALONE, 0.0, 1.0), (WITHOUT, 1.0, 0.0)):
                     weights = dict.fromkeys(FIELDS, rest) | {field: own}
-                    order = searcher.rank(query.text, lane=main, weights=weights, vector=vector).order()
-                    outcomes.setdefault(f"{how}{field}", []).append(placed(query, [ids[video] for video in order]))
+                    order, _ = searcher.order(query.text, lane=main, weights=weights, vector=vector)
+                    outcomes.setdefault(f"{how}{field}", []).append(placed(query, [ids[v] for v in order], len(ids)))
     return outcomes, tops, times
 
 

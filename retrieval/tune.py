@@ -2,8 +2,9 @@
 
 A video's score is a weighted sum of four parts (the dense lane; words, grams and pairs of the keyword lane). Learned
 are those weights under which a softmax over all videos gives the right ones most likelihood: a convex problem, no
-weight negative, all held to today's by a penalty whose strength an inner cross-validation chooses. An outer one,
-repeated, asks every question of weights learned on others; questions with a video in common stay together.
+weight negative, all held to the program's own by a penalty whose strength an inner cross-validation chooses (not to
+today's: these may have been learned from the same questions). An outer one, repeated, asks every question of weights
+learned on others; questions with a video in common stay together.
 """
 
 from collections.abc import Sequence
@@ -13,16 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from retrieval.conditions import passing
+from retrieval.encoder import Vectors
 from retrieval.errors import EvaluationError
 from retrieval.fusion import PARTS, FusionWeights
 from retrieval.measures import interval, paired_p
 from retrieval.queries import Query, check_targets
+from retrieval.question import parse
 from retrieval.search import Searcher
 
 FOLDS = 5
 REPEATS = 4
 FEWEST = 10  # questions (groups of them): below it a fold holds one or two, and the estimate is luck
-# strengths of the penalty, per (weight - today's) squared; infinite: leave them as they are
+# strengths of the penalty, per (weight - the program's own) squared; infinite: these as they are
 PENALTIES = (0.003, 0.03, 0.3, 3.0, np.inf)
 SEED = 20_220_801
 BY_CHANCE = 0.05  # a difference with a p above this may be luck
@@ -82,19 +86,16 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False
     from tqdm import tqdm
 
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
-    groups = _groups(queries)
+    vectors = searcher.encoder.queries([query.text for query in queries])
+    asked = zip(tqdm(queries, desc="rank", unit=" queries", disable=not progress), vectors, strict=True)
+    sampled = [(query, sample) for query, vector in asked if (sample := _sample(searcher, query, vector))]
+    samples = [sample for _, sample in sampled]
+    groups = _groups([query for query, _ in sampled])
     if len(set(groups)) < FEWEST:
         raise EvaluationError(f"{len(set(groups))} questions with different videos are too few to learn from: {FEWEST}")
-    vectors = searcher.encoder.queries([query.text for query in queries])
-    positions = searcher.generation.positions
-    samples = []
-    for query, vector in zip(tqdm(queries, desc="rank", unit=" queries", disable=not progress), vectors, strict=True):
-        parts = searcher.rank(query.text, vector=vector).parts
-        right = [positions[video] for video in query.relevant if video in positions]
-        samples.append(Sample(np.stack([parts[name] for name in PARTS]).astype(np.float32), np.array(right)))
 
     today_weights = searcher.generation.manifest.weights
-    today = np.array([getattr(today_weights, name) for name in PARTS])
+    today, own = (np.array([getattr(of, name) for name in PARTS]) for of in (today_weights, FusionWeights()))
     reciprocal = []
     places = []
     rng = np.random.default_rng(SEED)
@@ -102,12 +103,12 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False
         for _ in range(REPEATS):
             found = np.zeros(len(samples))
             for train, test in _folds(groups, rng):
-                weights, _ = _learn([samples[n] for n in train], groups[train], today, rng)
+                weights, _ = _learn([samples[n] for n in train], groups[train], own, rng)
                 found[test] = [samples[n].place(weights) for n in test]
                 bar.update()
             places.append(found)
             reciprocal.append(1 / found)
-    final, penalty = _learn(samples, groups, today, rng)
+    final, penalty = _learn(samples, groups, own, rng)
 
     def places_of(weights: Values) -> Values:
         return np.array([float(sample.place(weights)) for sample in samples])
@@ -122,7 +123,7 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False
     }
     p = paired_p(learned, 1 / ours)
     tuning = Tuning(
-        questions=len(queries),
+        questions=len(samples),
         weights=today_weights.model_copy(update=dict(zip(PARTS, map(float, final.round(4)), strict=True))),
         penalty=None if np.isinf(penalty) else penalty,
         today_weights=today_weights,
@@ -131,11 +132,28 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False
         **estimates,
     )
     tuning.notes.extend(_notes(tuning))
+    if left_out := len(queries) - len(samples):
+        tuning.notes.append(f"{left_out} questions are left out: what they ask for with operators alone decides")
     return tuning
+
+
+def _sample(searcher: Searcher, query: Query, vector: Vectors) -> Sample | None:
+    """A question's parts among the videos that meet its conditions; None where no weight changes its place, for it
+    holds nothing but conditions, or its right videos do not meet them."""
+    question = parse(query.text)
+    mask, _ = passing(searcher.generation, searcher.speller, question.conditions)
+    rows, positions = np.flatnonzero(mask), searcher.generation.positions
+    right = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))
+    if not question.text or not len(right):
+        return None
+    parts = searcher.rank(query.text, vector=vector).parts
+    return Sample(np.stack([parts[name][rows] for name in PARTS]).astype(np.float32), right)
 
 
 def _notes(tuning: Tuning) -> list[str]:
     notes = []
+    if tuning.today_weights != FusionWeights():
+        notes.append("today's weights were tuned: where from these questions, today's figures are not held out")
     if not tuning.better:
         notes.append("the learned weights are not better than today's by more than chance: keep today's")
     hybrid = max(tuning.learned.RR, tuning.today.RR)
@@ -159,13 +177,16 @@ def _estimate(places: Values) -> Estimate:
 
 def _groups(queries: Sequence[Query]) -> NDArray[np.int64]:
     """A number per question, the same for questions that share a right video."""
-    owner: dict[str, int] = {}
-    groups = list(range(len(queries)))
-    for number, query in enumerate(queries):
-        for video in query.relevant:
-            joined = owner.setdefault(video, groups[number])
-            groups = [joined if group == groups[number] else group for group in groups]
-    return np.array(groups)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = [(number, video) for number, query in enumerate(queries) for video in query.relevant]
+    videos = {video: len(queries) + n for n, video in enumerate(dict.fromkeys(video for _, video in pairs))}
+    size = len(queries) + len(videos)
+    ends = ([number for number, _ in pairs], [videos[video] for _, video in pairs])
+    shared = coo_array((np.ones(len(pairs)), ends), shape=(size, size))
+    groups: NDArray[np.int64] = connected_components(shared, directed=False)[1][: len(queries)].astype(np.int64)
+    return groups
 
 
 def _folds(groups: NDArray[np.int64], rng: np.random.Generator) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -177,28 +198,28 @@ def _folds(groups: NDArray[np.int64], rng: np.random.Generator) -> list[tuple[ND
 
 
 def _learn(
-    samples: Sequence[Sample], groups: NDArray[np.int64], today: Values, rng: np.random.Generator
+    samples: Sequence[Sample], groups: NDArray[np.int64], own: Values, rng: np.random.Generator
 ) -> tuple[Values, float]:
-    """The weights, with the sum of today's, and the penalty that the cross-validation among these samples chose."""
+    """The weights, with the sum of the `own`, and the penalty that the cross-validation among these samples chose."""
     totals = dict.fromkeys(PENALTIES, 0.0)
     for train, test in _folds(groups, rng):
         for penalty in PENALTIES:
-            weights = _fit([samples[n] for n in train], today, penalty)
+            weights = _fit([samples[n] for n in train], own, penalty)
             totals[penalty] += sum(1 / samples[n].place(weights) for n in test)
     # of equals the strongest: nothing is changed without a reason
     best = max(PENALTIES, key=lambda penalty: (totals[penalty], penalty))
-    return _fit(samples, today, best), best
+    return _fit(samples, own, best), best
 
 
-def _fit(samples: Sequence[Sample], today: Values, penalty: float) -> Values:
-    """The weights with most likelihood under the penalty, scaled to the sum of today's (a scale ranks the same)."""
+def _fit(samples: Sequence[Sample], own: Values, penalty: float) -> Values:
+    """The weights with most likelihood under the penalty, scaled to the sum of the own (a scale ranks the same)."""
     from scipy.optimize import minimize
 
     if np.isinf(penalty):
-        return today
+        return own
 
     def loss(scaled: Values) -> tuple[float, Values]:
-        value, slope = 0.0, np.zeros(len(today))
+        value, slope = 0.0, np.zeros(len(own))
         for sample in samples:
             logits = scaled.astype(np.float32) @ sample.parts
             chances = np.exp(logits - logits.max())
@@ -206,10 +227,10 @@ def _fit(samples: Sequence[Sample], today: Values, penalty: float) -> Values:
             likely = float(chances[sample.right].sum()) + 1e-12
             value -= np.log(likely)
             slope += sample.parts @ chances - sample.parts[:, sample.right] @ chances[sample.right] / likely
-        apart = scaled - today
+        apart = scaled - own
         return value / len(samples) + penalty * float(apart @ apart), slope / len(samples) + 2 * penalty * apart
 
-    found = minimize(loss, today, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(today)).x
+    found = minimize(loss, own, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(own)).x
     total = float(found.sum())
-    weights: Values = found * (today.sum() / total) if total > 0 else today
+    weights: Values = found * (own.sum() / total) if total > 0 else own
     return weights

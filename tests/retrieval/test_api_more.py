@@ -102,7 +102,7 @@ def test_a_parameter_that_would_be_passed_over_is_refused(client: TestClient) ->
     told = problem(client.get("/api/search?q=tea&weights=transcript:2"), 422)
     assert "'weights' is no parameter" in told and " w," in told
     assert client.get("/api/search?q=tea&w=%20transcript%20:%202").status_code == 200
-    problem(client.head("/api/nothing?x=1"), 404)
+    problem(client.get("/api/nothing?x=1"), 404)
 
 
 def test_a_video_that_goes_takes_its_judgements_along(client: TestClient, folders: tuple[Path, Path]) -> None:

@@ -6,6 +6,7 @@ import pytest
 from retrieval.encoder import Encoder
 from retrieval.errors import EvaluationError
 from retrieval.evaluate import evaluate, evaluate_beir, read_beir, read_queries
+from retrieval.queries import Query
 from retrieval.search import Searcher
 from tests.scraper.test_sources import write
 
@@ -62,6 +63,26 @@ def beir(tmp_path: Path) -> Path:
         write(tmp_path / "beir" / f"{name}.jsonl", "\n".join(json.dumps(row) for row in rows))
     write(tmp_path / "beir" / "qrels.tsv", "query-id\tcorpus-id\tscore\na\td-one\t1\nb\td/two\t2\nb\td3\t0\n")
     return tmp_path / "beir"
+
+
+def test_a_questions_own_conditions_count_as_on_the_page(searcher: Searcher) -> None:
+    whole = [hit.id for hit in searcher.search("teapot", 10).hits]
+    first, second = whole[:2]
+    asked = [
+        Query("a", f"teapot -{_word_of(searcher, first)}", {second: 1}),
+        Query("b", "teapot before:1999", {first: 1}),  # nothing is as old
+    ]
+    left, none = evaluate(searcher, asked).queries
+    shown = [hit.id for hit in searcher.search(asked[0].text, 10).hits]
+    assert first not in shown and left.rank == shown.index(second) + 1
+    assert none.rank == len(searcher.generation.ids) + 1, "no place flatters it"
+
+
+def _word_of(searcher: Searcher, video: str) -> str:
+    """A word that stands in no other video."""
+    (reason, *_) = next(hit for hit in searcher.search("teapot", 10).hits if hit.id == video).explanation
+    words = [word for word in reason.passage.split() if word.isalpha() and word.lower() != "teapot"]
+    return next(word for word in words if [h.id for h in searcher.search(f'"{word}"', 10).hits] == [video])
 
 
 def test_a_beir_folder_is_evaluated_on_its_own_corpus_aside(

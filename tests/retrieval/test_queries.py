@@ -42,6 +42,27 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     assert [document.id for document in documents] == ["d"] and queries == [Query("1", "tides", {"d": 2})]
 
 
+def test_what_stands_in_the_forms_people_write_is_all_read(tmp_path: Path) -> None:
+    rows = [{"text": "a", "target": 70001}, {"id": "q1", "text": "b", "target": "1"}]
+    assert [(query.id, query.relevant) for query in read_queries(write(tmp_path / "q.json", rows))] == [
+        ("q1_", {"70001": 1}),
+        ("q1", {"1": 1}),
+    ]
+    topics = write(tmp_path / "t.txt", "<top><num>1</num><title>I <3 this cat</title></top>")
+    qrels = write(tmp_path / "r.txt", "\ufeff1 0 70001 1\n")
+    assert read_queries(topics, qrels) == [Query("1", "I <3 this cat", {"70001": 1})]
+    with pytest.raises(EvaluationError, match="line 4"):  # the second row's own line, below a text of two
+        read_queries(write(tmp_path / "q.csv", 'text,target\n"a\nb",1\n,2\n'))
+    (tmp_path / "beir").mkdir()
+    write(tmp_path / "beir" / "corpus.jsonl", '{"_id": "d", "title": "t", "text": "x"}\n')
+    write(tmp_path / "beir" / "queries.jsonl", '{"_id": "1", "text": "tides"}\n')
+    write(tmp_path / "beir" / "qrels.tsv", "1\td\t2\n\n")
+    assert read_beir(tmp_path / "beir")[1] == [Query("1", "tides", {"d": 2})]
+    write(tmp_path / "beir" / "corpus.jsonl", '{"_id": "d e", "title": "t", "text": "x"}\n')
+    with pytest.raises(EvaluationError, match="holds a space"):
+        read_beir(tmp_path / "beir")
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_rows_of_the_same_id_are_one_question(tmp_path: Path, delimiter: str) -> None:
     lines = ["id,text,target,kind", 'a,"one",1,said', "a,one,2,said", "b,two,3,"]

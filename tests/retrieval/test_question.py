@@ -34,6 +34,8 @@ def told(typed: str) -> list[str]:
         ("cat lang:en-US -lang:fr", "cat", ["in the language en-US", "not in the language fr"]),
         ("@maria after:2022 -lang:fr", "", ["by @maria", "posted on 2022-01-01 or later", "not in the language fr"]),
         ("-word", "", ['without "word"']),
+        ("\u200f@maria \u200e#cats,#dogs", "\u200f@maria \u200e#cats,#dogs", ["by @maria", "with #cats", "with #dogs"]),
+        ("cat, before:2023.", "cat,", ["posted before 2023-01-01"]),
         ("🍣 lang:ja", "🍣", ["in the language ja"]),
     ],
 )
