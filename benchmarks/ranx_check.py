@@ -29,7 +29,7 @@ def differences(folder: Path) -> list[tuple[str, str, float, float]]:
     for contender in comparison["contenders"]:
         run = folder / "runs" / f"{contender['label']}.trec"
         if contender["costs"] is not None:
-            theirs = evaluate(qrels, Run.from_file(str(run), kind="trec"), list(SAME.values()))
+            theirs = evaluate(qrels, Run.from_file(str(run), kind="trec"), list(SAME.values()), make_comparable=True)
             ours = contender["measures"]
             rows += [(contender["label"], name, ours[name]["value"], float(theirs[SAME[name]])) for name in SAME]
     return rows

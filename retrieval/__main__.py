@@ -436,7 +436,8 @@ def _print_tuning(tuning: "Tuning") -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+    # what a file holds may stand in it: nothing that a terminal obeys, and no line that looks like another
+    print("error: " + "".join(char if char.isprintable() else " " for char in message), file=sys.stderr)
     raise typer.Exit(1)
 
 
@@ -452,7 +453,7 @@ def _plain_errors() -> Iterator[None]:
     except (RetrievalError, CatalogError, WeightsError, OSError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("stopped; what is encoded so far is kept, and the same command goes on from there", file=sys.stderr)
+        print("stopped; nothing is half done, and vectors that are encoded are kept", file=sys.stderr)
         raise typer.Exit(130) from None
     except sqlite3.Error as error:
         _fail(f"a database file is damaged ({error}); vectors.sqlite may be deleted, a catalogue imported again")

@@ -106,6 +106,8 @@ def compare(
             resolve(full_name(model))
     indexes.mkdir(parents=True, exist_ok=True)
     (out / RUNS).mkdir(parents=True, exist_ok=True)
+    for old in (out / RUNS).glob("*.trec"):
+        old.unlink()  # of an earlier comparison, perhaps of other questions
     judged = [f"{query.id} 0 {video} {grade}\n" for query in queries for video, grade in query.relevant.items()]
     (out / RUNS / "qrels.txt").write_text("".join(judged), encoding="utf-8")
     for model, label in labels.items():
@@ -151,7 +153,7 @@ def _labels(models: Sequence[str]) -> dict[str, str]:
     """Models with short unique names that serve as file names."""
     labels: dict[str, str] = {}
     for model in models:
-        if model in labels:
+        if full_name(model) in map(full_name, labels):
             raise EvaluationError(f"{model} is named twice")
         short = re.sub(r"[^\w.-]+", "_", Path(model).name).strip("._") or "model"
         taken = sum(label == short or label.startswith(f"{short}~") for label in labels.values())

@@ -18,6 +18,7 @@ TESTED = ("RR", "Success@1")  # measures that every pair is tested on, each a fa
 SIGNIFICANT = 0.05
 MAX_VALUES = 12  # of a property that is broken down; more would leave a question or two in each
 MAX_NUMBERS = 6  # of a property of numbers; more are a scale, not groups
+MAX_PLACE = 1_000_000  # of a target under another search; as many ids are made up around it
 WORST = 5  # losses listed a model
 
 
@@ -144,7 +145,7 @@ def known_places(baseline: str, queries: Sequence[Query]) -> Row:
             place = int(str(query.properties[baseline]))
         except (KeyError, ValueError):
             place = 0
-        if place < 1 or len(query.relevant) > 1:
+        if not 1 <= place <= MAX_PLACE or len(query.relevant) > 1:
             raise EvaluationError(
                 f"--baseline {baseline}: question {query.id} has no such place (a whole number from 1 on, of its one"
                 " right video)"

@@ -48,7 +48,9 @@ def hubness(
     return found
 
 
-DENSE_FILES = (".faiss", ".starts.npy", ".hubs.npy")  # how the names of what `save` writes end
+def files_of(field: str) -> list[str]:
+    """The names of what `DenseIndex.save` writes of a field."""
+    return [f"{field}.{end}" for end in ("faiss", "starts.npy", "hubs.npy")]
 
 
 class DenseIndex:

@@ -108,9 +108,10 @@ OFFERED = (
 
 
 def offered(name: str) -> Offered | None:
-    """The offered model of that name, alias (what stands after the slash), or folder of that alias's name."""
-    last = Path(name).name
-    return next((model for model in OFFERED if name in (model.name, model.alias) or last == model.alias), None)
+    """The offered model of that name, alias (what stands after the slash), or folder of that alias's name; somebody
+    else's model of the same alias is another."""
+    known = Path(name).name if Path(name).is_dir() else full_name(name)
+    return next((model for model in OFFERED if known in (model.name, model.alias)), None)
 
 
 def full_name(name: str) -> str:

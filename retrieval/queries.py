@@ -67,7 +67,7 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
         rows = [_Row.model_validate(row) for row in _json_lines(folder / "queries.jsonl")]
         qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
         relevant: dict[str, dict[str, int]] = {}
-        for line in filter(str.strip, qrels_file.read_text(encoding="utf-8-sig").splitlines()):
+        for line in filter(str.strip, qrels_file.read_text(encoding="utf-8-sig").split("\n")):
             query, document, grade = line.split("\t")
             if (query, document) == _BEIR_HEAD:
                 continue
@@ -98,7 +98,7 @@ def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named:
     queries = list(queries)
     missing = [query for query in queries if not any(video in corpus for video in query.relevant)]
     if missing:
-        told = ", ".join(f"{query.id} ({', '.join(query.relevant)})" for query in missing[:5])
+        told = ", ".join(f"{query.id} ({', '.join(query.relevant)})"[:200] for query in missing[:5])
         raise EvaluationError(
             f"{len(missing)} of {len(queries)} questions have their target not in {named}:"
             f" {told}{' ...' if len(missing) > 5 else ''}"
@@ -154,7 +154,7 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
     for number, (where, row, targets) in enumerate(rows, start=1):
         text = next((row[key] for key in _TEXT_KEYS if key in row), None)
         named = [str(target) if type(target) is int else target for target in targets]
-        videos = [clean_text(target, MAX_NAME_CHARS) for target in named if isinstance(target, str) and target.strip()]
+        videos = [clean_text(target) for target in named if isinstance(target, str) and target.strip()]
         text = clean_text(text) if isinstance(text, str) else ""
         if not text or len(videos) < len(targets) or not videos:
             raise EvaluationError(f"{path}, {where}: it needs a text and a target, both not empty")
@@ -196,7 +196,7 @@ def _topics(path: Path, qrels: Path) -> list[Query]:
                 raise EvaluationError(f"{path}: topic {len(asked) + 1} has no <num> or no <title>")
             asked.append((named[1], " ".join(title[1].split())))
     else:
-        for number, line in enumerate(content.splitlines(), start=1):
+        for number, line in enumerate(content.split("\n"), start=1):
             if line.strip():
                 query_id, tab, text = line.partition("\t")
                 if not tab:

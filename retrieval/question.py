@@ -48,9 +48,11 @@ _HAD = {
     "transcript": "speech",
     "comments": "comments",
 }
-_QUOTES = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"'))  # one character for one, so that places stay the same
+# one character for one, so that places stay the same; marks of direction are nothing to see
+_MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_READ_AS = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"') | dict.fromkeys(_MARKS, " "))
 _OPERATOR = regex.compile(
-    r"""(?<![^\s(\u200e\u200f\u202a-\u202e\u2066-\u2069])(?P<minus>-)?(?:  # after marks of direction, too
+    r"""(?<![^\s(])(?P<minus>-)?(?:
         (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
       | "(?P<phrase>[^"]*)"
       | @(?P<creator>[\w.]+)(?=[\s,;:!?)"'’]|$)
@@ -133,7 +135,7 @@ def parse(typed: str) -> Question:
     notes: list[str] = []
     literal: set[str] = set()
     kept, words, at = [], False, 0
-    for match in _OPERATOR.finditer(typed.translate(_QUOTES)):
+    for match in _OPERATOR.finditer(typed.translate(_READ_AS)):
         found = _conditions(match, notes)
         if not found:
             continue

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
-from retrieval.dense import DENSE_FILES
-from retrieval.encoder import Encoder, VectorCache, Vectors
+from retrieval.dense import files_of
+from retrieval.encoder import Encoder, NoEncoder, VectorCache, Vectors
 from retrieval.fields import FIELDS, TEXT_FIELDS, Document
 from retrieval.fusion import LANES, Lane
 from retrieval.generation import build, open_current
@@ -90,15 +90,13 @@ class Trial:
         return self.outcomes[f"{LANE}{self.lane}"]
 
 
-class _NoEncoder(Encoder):
+class _WordsAlone(NoEncoder):
     """Stands where an encoder must: for the keyword lane, which asks none. Its vectors say nothing."""
 
     def __init__(self) -> None:
-        self.name, self.sha256, self.key, self.precision = KEYWORDS_ALONE, "", KEYWORDS_ALONE, "none"
+        super().__init__(KEYWORDS_ALONE, KEYWORDS_ALONE, "")
+        self.sha256, self.precision = "", "none"
         self.dimension, self.prompts = 1, {"query": "", "document": ""}
-
-    def knows(self, word: str) -> bool:
-        return False  # without a model's vocabulary every word that no text holds may be a typo
 
     def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
         return np.ones((len(texts), 1), np.float32)
@@ -113,7 +111,7 @@ def run_trial(job: Job) -> Trial:
     """
     clock = time.perf_counter()
     alone = job.model == KEYWORDS_ALONE
-    encoder = _NoEncoder() if alone else Encoder(job.model)
+    encoder = _WordsAlone() if alone else Encoder(job.model)
     load_s = time.perf_counter() - clock
     texts = list({passage.text: None for doc in job.documents for of in doc.passages.values() for passage in of})
     cache = job.aside / "none.sqlite" if alone else job.cache
@@ -122,7 +120,8 @@ def run_trial(job: Job) -> Trial:
     encode_s = time.perf_counter() - clock
     build(job.documents, job.aside, encoder, cache=cache)
     generation = open_current(job.aside)
-    files = [path for path in generation.folder.iterdir() if not (alone and path.name.endswith(DENSE_FILES))]
+    dense = {name for field in FIELDS for name in files_of(field)} if alone else set()
+    files = [path for path in generation.folder.iterdir() if path.name not in dense]
     index_bytes = sum(path.stat().st_size for path in files)
     outcomes, tops, times = _ask(Searcher(generation, encoder), job, "keyword" if alone else "hybrid")
     generation.close()

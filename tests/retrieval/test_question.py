@@ -35,6 +35,11 @@ def told(typed: str) -> list[str]:
         ("@maria after:2022 -lang:fr", "", ["by @maria", "posted on 2022-01-01 or later", "not in the language fr"]),
         ("-word", "", ['without "word"']),
         ("\u200f@maria \u200e#cats,#dogs", "\u200f@maria \u200e#cats,#dogs", ["by @maria", "with #cats", "with #dogs"]),
+        (
+            "\u2066lang:ar\u2069 \u2067-dog\u2069 cat",
+            "\u2066\u2069 \u2067\u2069 cat",
+            ["in the language ar", 'without "dog"'],
+        ),
         ("cat, before:2023.", "cat,", ["posted before 2023-01-01"]),
         ("🍣 lang:ja", "🍣", ["in the language ja"]),
     ],
