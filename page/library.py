@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PLACE = "Library"
 PAGE_VIDEOS = 25
 DESCRIPTION_CHARS = 160
-IMPORT, READ, BUILD, ALL = "Import", "Read media", "Build index", "All three"
+IMPORT, READ, BUILD, ALL, RETRY = "Import", "Read media", "Build index", "All three", "Try failed again"
 STAGE_NAMES = {"download": "Download", "ocr": "Read pictures", "transcribe": "Listen"}
 COVERED = {
     "videos": "videos",
@@ -61,7 +61,7 @@ def add(service: "Service", jobs: Jobs) -> None:
     with gr.Row(elem_classes="actions"):
         start = {
             name: gr.Button(name, size="md", min_width=130, variant="primary" if name == ALL else "secondary")
-            for name in (IMPORT, READ, BUILD, ALL)
+            for name in (IMPORT, READ, BUILD, ALL, RETRY)
         }
     panel = Panel(jobs, PLACE)
     with gr.Column(visible=False) as browse:
@@ -118,7 +118,9 @@ def _steps(jobs: Jobs, name: str, typed: str, unread: bool) -> Sequence[Step]:
     if name in (IMPORT, ALL):
         path = typed_path(typed, "scraped records (a file or a folder)")
         steps.append(Step(IMPORT, ("ingest", "import", str(path), *data)))
-    if name in (READ, ALL):
+    if name == RETRY:
+        steps.append(Step("Make failed work due", ("ingest", "retry", *data)))
+    if name in (READ, ALL, RETRY):
         steps.append(Step(READ, ("ingest", "run", *data)))
     if name in (BUILD, ALL):
         everything = ("--all",) if unread else ()

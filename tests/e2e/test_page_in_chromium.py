@@ -495,6 +495,26 @@ def test_without_an_index_the_page_says_what_to_run_and_answers_once_it_is_there
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
 
 
+def test_while_an_index_is_built_the_one_before_answers_and_the_page_says_so(
+    page: Page, serve: Serve, tmp_path: Path
+) -> None:
+    make_data(tmp_path)
+    aside = tmp_path / "indexes" / "generations" / ".building-x"  # what a build works in
+    aside.mkdir(parents=True)
+    server = serve(tmp_path, tmp_path / "indexes")
+    page.goto(server)
+    expect(page.get_by_role("heading", name="The first index is being built")).to_be_visible()
+    make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    aside.mkdir(exist_ok=True)
+    ask(page, QUESTION)
+    expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
+    expect(page.get_by_text("A new index is being built")).to_be_visible()
+    aside.rmdir()
+    page.get_by_role("button", name="Search").click()
+    settled(page)
+    expect(page.get_by_text("A new index is being built")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 390, 1280, 1920])
 def test_nothing_sticks_out_sideways(context: BrowserContext, page: Page, server: str, width: int, scheme: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ingest.browsing import Shelves
 from ingest.catalog import Catalog
 from page.jobs import JobError, Jobs
-from page.library import ALL, BUILD, IMPORT, _steps, figures_html, videos_html
+from page.library import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
 from retrieval.encoder import Encoder
 from retrieval.service import Service
 from scraper.records import Video
@@ -132,5 +132,6 @@ def test_a_job_starts_only_with_records_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="There is no"):
         _steps(jobs, IMPORT, str(tmp_path / "missing"), False)
     assert [step.title for step in _steps(jobs, ALL, str(tmp_path), False)] == ["Import", "Read media", "Build index"]
+    assert [step.arguments[1] for step in _steps(jobs, RETRY, "", False)] == ["retry", "run"]
     (build,) = _steps(jobs, BUILD, "", True)
     assert build.arguments[-1] == "--all"
