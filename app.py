@@ -17,7 +17,7 @@ from ingest.settings import Settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from retrieval.access import Access
+    from retrieval.server.auth import Access
 
 MAX_EXAMPLES = 6
 LOCAL, PORT = "127.0.0.1", 7860
@@ -31,8 +31,8 @@ def create(
     origins: Sequence[str] = (),
 ) -> "FastAPI":
     """The API with the page mounted on it."""
-    from page.blocks import mount
-    from retrieval.api import create_app
+    from page.mount import mount
+    from retrieval.server.api import create_app
 
     return mount(create_app(data, indexes, access, origins), data, indexes, examples)
 
@@ -77,7 +77,7 @@ def main(
     """
     import uvicorn
 
-    from retrieval.access import LOOPBACK, Access
+    from retrieval.server.auth import LOOPBACK, Access
 
     if examples is None and (data / "examples.json").is_file():
         examples = data / "examples.json"

@@ -23,13 +23,13 @@ import typer
 from numpy.typing import NDArray
 
 from ingest.settings import Settings
-from retrieval import dense
-from retrieval.encoder import Encoder
-from retrieval.fusion import PARTS
-from retrieval.generation import CACHE_FILE, build, open_current
-from retrieval.measures import measured, placed
-from retrieval.queries import Query, read_beir, read_queries
-from retrieval.search import Searcher
+from retrieval.embedding.encoder import Encoder
+from retrieval.evaluation.measures import measured, placed
+from retrieval.evaluation.queries import Query, read_beir, read_queries
+from retrieval.index import dense
+from retrieval.index.generation import CACHE_FILE, build, open_current
+from retrieval.search.fusion import PARTS
+from retrieval.search.searcher import Searcher
 
 _settings = Settings()
 SEED = 7

@@ -95,7 +95,7 @@ def main(
 
 
 def _measure(name: str, clips: list[Clip], longer: list[Clip], soundless: list[Clip], threads: int) -> dict[str, Any]:
-    from ingest.transcribe import Transcriber
+    from ingest.speech.whisper import Transcriber
 
     transcriber = Transcriber(name)
 
@@ -232,7 +232,7 @@ def _music(seed: int, timbre: str, drums: bool) -> Samples:
 def _engines(
     name: str, ours: Callable[[list[Clip]], list[str]], threads: int
 ) -> Iterator[tuple[str, Callable[[list[Clip]], list[str]]]]:
-    from ingest.weights import resolve
+    from ingest.models.weights import resolve
 
     folder = resolve(name).folder
     yield "ours", ours

@@ -7,7 +7,7 @@
 Of each set five corpora are indexed aside, each without the videos that a fifth of the questions are after. A question
 is unanswerable in the corpus that lacks its video and answerable in the next one, so both are asked of corpora of the
 same size; the claims are answerable in none. Figures are of questions held out from the fit (ten folds by question,
-five times); `--write` then fits on everything and writes retrieval/assets/confidence.json and the curve.
+five times); `--write` then fits on everything and writes retrieval/search/confidence.json and the curve.
 """
 
 import json
@@ -24,15 +24,15 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
-from ingest.catalog import Catalog
+from ingest.catalog.store import Catalog
 from ingest.settings import Settings
-from retrieval.confidence import ASSET, JUDGED, MODELS, Calibration, Model, holdings, signals
-from retrieval.encoder import Encoder, Vectors
-from retrieval.fields import Document, document
-from retrieval.fusion import LANES, Lane
-from retrieval.generation import build, open_current
-from retrieval.queries import Query, read_beir, read_queries
-from retrieval.search import Ranking, Searcher
+from retrieval.embedding.encoder import Encoder, Vectors
+from retrieval.evaluation.queries import Query, read_beir, read_queries
+from retrieval.index.documents import Document, document
+from retrieval.index.generation import build, open_current
+from retrieval.search.confidence import ASSET, JUDGED, MODELS, Calibration, Model, holdings, signals
+from retrieval.search.fusion import LANES, Lane
+from retrieval.search.searcher import Ranking, Searcher
 
 _settings = Settings()
 REPOSITORY = Path(__file__).parent.parent

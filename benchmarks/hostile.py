@@ -17,9 +17,9 @@ from typing import Annotated
 
 import typer
 
-from ingest.catalog import Catalog
-from ingest.pipeline import run_stage
+from ingest.catalog.store import Catalog
 from ingest.settings import Settings
+from ingest.stages.pipeline import run_stage
 from scraper.records import Video
 
 

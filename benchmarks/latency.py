@@ -19,10 +19,10 @@ import numpy as np
 import typer
 
 from ingest.settings import Settings
-from retrieval.evaluate import read_queries
-from retrieval.fields import OVERVIEW
-from retrieval.lexical import terms, words
-from retrieval.search import Searcher
+from retrieval.evaluation.evaluate import read_queries
+from retrieval.index.bm25f import terms, words
+from retrieval.index.documents import OVERVIEW
+from retrieval.search.searcher import Searcher
 
 _settings = Settings()
 ROUNDS = 5  # each question so often

@@ -35,9 +35,9 @@ from rapidfuzz.distance import Levenshtein
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run as a script, Python looks beside this file only
 
-from ingest import ocr  # noqa: E402
 from ingest.media import MediaError  # noqa: E402
-from ingest.workers import each  # noqa: E402
+from ingest.ocr import engine as ocr  # noqa: E402
+from ingest.stages.workers import each  # noqa: E402
 
 PLAIN = "plain"
 WORD = regex.compile(

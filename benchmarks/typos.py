@@ -19,10 +19,10 @@ import typer
 from numpy.typing import NDArray
 
 from ingest.settings import Settings
-from retrieval.lexical import plain, terms
-from retrieval.queries import Query, read_beir, read_queries
-from retrieval.question import parse
-from retrieval.search import Searcher
+from retrieval.evaluation.queries import Query, read_beir, read_queries
+from retrieval.index.bm25f import plain, terms
+from retrieval.search.query import parse
+from retrieval.search.searcher import Searcher
 
 _settings = Settings()
 _WORD = regex.compile(r"[A-Za-z]{4,}")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 import typer
 from pydantic import ValidationError
 
-from ingest.catalog import STAGES, Catalog, CatalogError, Stage, TextKind
+from ingest.catalog.store import STAGES, Catalog, CatalogError, Stage, TextKind
 from ingest.settings import Settings
 
 app = typer.Typer(
@@ -84,7 +84,7 @@ def import_(
     quiet: Quiet = False,
 ) -> None:
     """Take scraped records, with the texts and media beside them, into the catalogue; it is made where missing."""
-    from ingest.imports import import_source
+    from ingest.stages.importer import import_source
     from scraper.sources import check
 
     with _errors():
@@ -238,7 +238,7 @@ def edit(
     """Correct what is written on a video or said in it, by hand; no later run overwrites it."""
     import click
 
-    from ingest.editing import EditError, from_lines, to_lines
+    from ingest.catalog.editing import EditError, from_lines, to_lines
 
     if field not in get_args(TextKind):
         raise typer.BadParameter(f"{field!r} is neither cover nor transcript", param_hint="FIELD")
@@ -271,8 +271,8 @@ def _run_stages(
     processes: int | None = None,
     batch: int | None = None,
 ) -> None:
-    from ingest.outcomes import StageReport
-    from ingest.pipeline import run_stage
+    from ingest.stages.pipeline import run_stage
+    from ingest.stages.stage_run import StageReport
 
     if report_file and not report_file.parent.is_dir():  # better told now than after hours
         raise typer.BadParameter(f"there is no folder {report_file.parent}", param_hint="--report")
@@ -343,7 +343,7 @@ def _answer(as_json: bool, answer: dict[str, Any], show: Callable[[], None]) -> 
 @contextmanager
 def _errors() -> Iterator[None]:
     """What a user can mend becomes one line on stderr and exit code 1; anything else is a bug and keeps its trace."""
-    from ingest.pipeline import StageError
+    from ingest.stages.pipeline import StageError
     from scraper.sources import SourceError
 
     try:

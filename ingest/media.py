@@ -2,7 +2,8 @@
 
 Every file is hostile: only plain containers are opened, nothing they point at is followed, sizes are bounded, and
 whatever cannot be read is a MediaError with one sentence that holds no file name (the ledger counts equal errors).
-Decoders are C code that a broken file may crash: callers run these functions in worker processes (`ingest.workers`).
+Decoders are C code that a broken file may crash: callers run these functions in worker processes
+(`ingest.stages.workers`).
 """
 
 import re

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ingest.reading import Engine
+from ingest.ocr.result import Engine
 
 
 class Settings(BaseSettings):

@@ -9,17 +9,17 @@ import gradio as gr
 from gradio.context import Context
 from pydantic import ValidationError
 
-from ingest.catalog import CatalogError
+from ingest.catalog.store import CatalogError
 from page.html import asset, notice, text
+from page.job_panel import Panel
 from page.jobs import JobError, Jobs, Step, typed_path
-from page.progress import Panel
 from page.reports import REPORT, kept, report
-from retrieval.evaluate import Evaluation
-from retrieval.measures import MEAN_RANK
-from retrieval.models import KEYWORDS_ALONE, OFFERED, Offered
+from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, Offered
+from retrieval.evaluation.evaluate import Evaluation
+from retrieval.evaluation.measures import MEAN_RANK
 
 if TYPE_CHECKING:
-    from retrieval.service import Service
+    from retrieval.server.service import Service
 
 PLACE = "Evaluate"
 MEASURE, COMPARE = "Measure", "Compare"

@@ -4,8 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from ingest.browsing import Shelves
-from ingest.catalog import CatalogError
+from ingest.catalog.browse import Shelves
+from ingest.catalog.store import CatalogError
 from page.html import clock, notice, text
 from page.jobs import Job, Jobs, Progress
 

@@ -1,6 +1,6 @@
 """The project's own commands -> jobs in the background, one at a time: with their progress, their last lines, and Stop.
 
-Each command runs under page/keeper.py, which ends it and all its processes with the job, or with this server.
+Each command runs under page/job_process.py, which ends it and all its processes with the job, or with this server.
 """
 
 import atexit
@@ -170,7 +170,7 @@ class Jobs:
                 if self._stopping:
                     return 1
                 process = self._process = subprocess.Popen(
-                    [*python, "page.keeper", *python, *step.arguments],
+                    [*python, "page.job_process", *python, *step.arguments],
                     env=os.environ | settings,
                     stdin=subprocess.PIPE,
                     stdout=answer or subprocess.PIPE,

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context
 
-from ingest.browsing import Reason, Shelves
-from ingest.catalog import CatalogError, Entry
-from ingest.database import FILE_NAME
-from ingest.ledger import STAGES
+from ingest.catalog.browse import Reason, Shelves
+from ingest.catalog.database import FILE_NAME
+from ingest.catalog.ledger import STAGES
+from ingest.catalog.store import CatalogError, Entry
 from page.html import FIELD_NAMES, FIRST_STEPS, link, notice, text
+from page.job_panel import Panel
 from page.jobs import JobError, Jobs, Step, typed_path
-from page.progress import Panel
 from retrieval.errors import GenerationError
-from retrieval.fields import TEXT_FIELDS, document
-from retrieval.generation import current_name, generation_names, read_manifest
+from retrieval.index.documents import TEXT_FIELDS, document
+from retrieval.index.generation import current_name, generation_names, read_manifest
 
 if TYPE_CHECKING:
-    from retrieval.service import Service
+    from retrieval.server.service import Service
 
 PLACE = "Library"
 PAGE_VIDEOS = 25

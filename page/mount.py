@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from page.jobs import Jobs
-    from retrieval.service import Service
+    from retrieval.server.service import Service
 
 # Nothing on the page may come from, or go to, another server, whatever a scraped text says. Gradio's own code needs
 # inline scripts and eval.
@@ -73,15 +73,15 @@ def tabs(service: "Service", jobs: "Jobs", examples: Sequence[str]) -> Any:
     """The Gradio blocks."""
     import gradio as gr
 
-    from page import evaluating, library
-    from page.form import form
+    from page import evaluate_tab, library_tab
     from page.routes import WELCOME
+    from page.search_tab import form
 
     with gr.Blocks(title="TikTok-Retrieval", analytics_enabled=False) as page, gr.Tabs(elem_id="tabs"):
         with gr.Tab("Ask"):
             gr.HTML(form(examples, *WELCOME), elem_id="asking", apply_default_css=False, js_on_load=asset("page.js"))
         with gr.Tab("Evaluate"):
-            evaluating.add(service, jobs)
+            evaluate_tab.add(service, jobs)
         with gr.Tab("Library"):
-            library.add(service, jobs)
+            library_tab.add(service, jobs)
     return page

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 from page.jobs import Jobs
 
 if TYPE_CHECKING:
-    from retrieval.service import Service
+    from retrieval.server.service import Service
 
 REPORT = "report.html"
 ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")  # as page/jobs.py makes them

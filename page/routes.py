@@ -6,18 +6,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from ingest.catalog import CatalogError
-from ingest.weights import WeightsError
+from ingest.catalog.store import CatalogError
+from ingest.models.weights import WeightsError
 from page.cards import results
-from page.details import details
 from page.html import FIRST_STEPS, notice
-from retrieval.api import Problem, parse_weights
+from page.video_view import details
 from retrieval.errors import RetrievalError
-from retrieval.fusion import Lane
-from retrieval.generation import generation_names
-from retrieval.question import filters
-from retrieval.service import Service, UnknownGeneration, UnknownVideo
-from retrieval.waiting import Busy, Queue
+from retrieval.index.generation import generation_names
+from retrieval.search.fusion import Lane
+from retrieval.search.query import filters
+from retrieval.server.api import Problem, parse_weights
+from retrieval.server.concurrency import Busy, Queue
+from retrieval.server.service import Service, UnknownGeneration, UnknownVideo
 
 log = logging.getLogger(__name__)
 PAGE_HITS = 10

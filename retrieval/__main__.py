@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ingest.settings import Settings
-from retrieval.models import KEYWORDS_ALONE, OFFERED, table
+from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, table
 
 if TYPE_CHECKING:
-    from retrieval.evaluate import Evaluation
-    from retrieval.reranker import Reranker as LoadedReranker
-    from retrieval.search import Answer
-    from retrieval.tune import Tuning
+    from retrieval.evaluation.evaluate import Evaluation
+    from retrieval.evaluation.tune import Tuning
+    from retrieval.search.reranker import Reranker as LoadedReranker
+    from retrieval.search.searcher import Answer
 
 app = typer.Typer(
     help="Build indexes of a catalogue, ask them, measure them.",
@@ -55,10 +55,10 @@ def build(
     Usable is a video whose cover and speech have both been read (or that has none); `--all` takes the others too.
     """
     with _plain_errors():
-        from ingest.catalog import Catalog
-        from retrieval import generation
-        from retrieval.encoder import Encoder as Loaded
-        from retrieval.fields import document
+        from ingest.catalog.store import Catalog
+        from retrieval.embedding.encoder import Encoder as Loaded
+        from retrieval.index import generation
+        from retrieval.index.documents import document
 
         with Catalog(data) as catalog:
             ids = catalog.ids(usable=not everything)
@@ -108,8 +108,8 @@ def search(
 ) -> None:
     """Ask the current generation."""
     with _plain_errors():
-        from retrieval.fusion import LANES, METHODS, parse_weights
-        from retrieval.search import Searcher
+        from retrieval.search.fusion import LANES, METHODS, parse_weights
+        from retrieval.search.searcher import Searcher
 
         try:
             weights = parse_weights(weight or [])
@@ -147,10 +147,10 @@ def evaluate(
 ) -> None:
     """Measure the current generation on questions with known answers, or the same code on a BEIR folder."""
     with _plain_errors():
-        from retrieval.encoder import Encoder as Loaded
-        from retrieval.evaluate import evaluate as run
-        from retrieval.evaluate import evaluate_beir, read_queries
-        from retrieval.search import Searcher
+        from retrieval.embedding.encoder import Encoder as Loaded
+        from retrieval.evaluation.evaluate import evaluate as run
+        from retrieval.evaluation.evaluate import evaluate_beir, read_queries
+        from retrieval.search.searcher import Searcher
 
         if (queries is None) == (beir is None):
             _fail("give either --queries FILE or --beir FOLDER")
@@ -212,10 +212,10 @@ def compare(
             return
         if queries is None or not models:
             _fail("give --models MODEL... and --queries FILE; `python -m retrieval compare --list` shows the models")
-        from retrieval.compare import catalogue_corpus, plain_corpus
-        from retrieval.compare import compare as run
-        from retrieval.queries import read_beir, read_queries
-        from retrieval.report import markdown, write_report
+        from retrieval.evaluation.compare import catalogue_corpus, plain_corpus
+        from retrieval.evaluation.compare import compare as run
+        from retrieval.evaluation.queries import read_beir, read_queries
+        from retrieval.evaluation.report import markdown, write_report
 
         if queries.is_dir():
             documents, asked = read_beir(queries)
@@ -258,10 +258,10 @@ def tune(
     The figures of the learned weights come from questions that they were not learned on (nested cross-validation).
     """
     with _plain_errors():
-        from retrieval.generation import reweight
-        from retrieval.queries import read_queries
-        from retrieval.search import Searcher
-        from retrieval.tune import tune as run
+        from retrieval.evaluation.queries import read_queries
+        from retrieval.evaluation.tune import tune as run
+        from retrieval.index.generation import reweight
+        from retrieval.search.searcher import Searcher
 
         tuning = run(Searcher.open(indexes), read_queries(queries, qrels), progress=not quiet)
         written = write and (tuning.better or anyway)
@@ -287,9 +287,9 @@ def promote(
 ) -> None:
     """Make a compared model the current one: an ordinary build, whose vectors the comparison left in the cache."""
     with _plain_errors():
-        from retrieval import generation
-        from retrieval.compare import catalogue_corpus
-        from retrieval.encoder import Encoder as Loaded
+        from retrieval.embedding.encoder import Encoder as Loaded
+        from retrieval.evaluation.compare import catalogue_corpus
+        from retrieval.index import generation
 
         if model == KEYWORDS_ALONE:
             _fail(f"{KEYWORDS_ALONE} is no embedding model: ask any generation with `--lane keyword`")
@@ -308,7 +308,7 @@ def generations(indexes: Indexes = _settings.indexes, as_json: AsJson = False) -
     """List the generations, the current one marked."""
     with _plain_errors():
         from retrieval.errors import GenerationError
-        from retrieval.generation import current_name, generation_names, read_manifest
+        from retrieval.index.generation import current_name, generation_names, read_manifest
 
         try:
             current = current_name(indexes)
@@ -339,7 +339,7 @@ def rollback(
 ) -> None:
     """Answer from an earlier generation again."""
     with _plain_errors():
-        from retrieval.generation import rollback as run
+        from retrieval.index.generation import rollback as run
 
         current = run(indexes, to)
         print(json.dumps({"current": current}) if as_json else f"current is now {current}")
@@ -353,7 +353,7 @@ def prune(
 ) -> None:
     """Delete old generations; the current one always stays."""
     with _plain_errors():
-        from retrieval.generation import prune as run
+        from retrieval.index.generation import prune as run
 
         deleted = run(indexes, keep)
         told = f"deleted {', '.join(deleted)}" if deleted else "nothing to delete"
@@ -363,13 +363,13 @@ def prune(
 def _reranker(name: str | None) -> "LoadedReranker | None":
     if name is None:
         return None
-    from retrieval.reranker import Reranker as LoadedReranker
+    from retrieval.search.reranker import Reranker as LoadedReranker
 
     return LoadedReranker(name)
 
 
 def _print_answer(answer: "Answer", data: Path) -> None:
-    from ingest.catalog import Catalog, CatalogError
+    from ingest.catalog.store import Catalog, CatalogError
 
     try:
         catalog = Catalog(data)
@@ -417,7 +417,7 @@ def _print_evaluation(result: "Evaluation", per_query: bool) -> None:
 
 
 def _print_tuning(tuning: "Tuning") -> None:
-    from retrieval.fusion import PARTS
+    from retrieval.search.fusion import PARTS
 
     print(f"{tuning.questions} questions")
     print(f"{'':10}{'RR':>8}{'95 %':>16}{'Success@1':>11}{'Success@10':>12}{'mean rank':>11}")
@@ -444,8 +444,8 @@ def _fail(message: str) -> NoReturn:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """What can go wrong becomes one line on stderr and exit code 1; anything else is a bug and keeps its traceback."""
-    from ingest.catalog import CatalogError
-    from ingest.weights import WeightsError
+    from ingest.catalog.store import CatalogError
+    from ingest.models.weights import WeightsError
     from retrieval.errors import RetrievalError
 
     try:

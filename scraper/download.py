@@ -21,9 +21,9 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
-from scraper import connect
-from scraper.connect import Session, Watch
+from scraper import safe_http
 from scraper.failures import FAILURES, DownloadError
+from scraper.safe_http import Session, Watch
 from scraper.sniff import HEAD_BYTES, SUFFIXES, MediaKind, is_whole, sniff
 
 __all__ = ["FAILURES", "HOSTS", "DownloadError", "Fetched", "Fetcher", "Link", "MediaKind", "Rules", "sweep"]
@@ -162,7 +162,7 @@ class Fetcher:
                         return Fetched(path, link.url, size)
             except requests.RequestException as error:
                 watch.check()
-                raise DownloadError(connect.word_of(error)) from error
+                raise DownloadError(safe_http.word_of(error)) from error
             except (HTTPError, ValueError) as error:  # what the libraries stumble over in links and headers
                 watch.check()
                 raise DownloadError("malformed") from error
@@ -185,7 +185,7 @@ def _get(session: Session, url: str, link: Link) -> requests.Response:
         own = {name: value for name, value in own.items() if name.lower() not in OWN}
     headers = CaseInsensitiveDict(HEADERS | PLAIN)
     headers.update(own)
-    return session.get(url, headers=headers, stream=True, timeout=(connect.CONNECT_S, connect.READ_S))
+    return session.get(url, headers=headers, stream=True, timeout=(safe_http.CONNECT_S, safe_http.READ_S))
 
 
 def _canonical(link: str) -> str:

@@ -8,9 +8,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from scraper import readers
-from scraper.beside import CaptionFile, Folder, LocalFile, MediaKind
 from scraper.readers import Json, Kind
 from scraper.records import MAX_MADE_TEXT_CHARS, Video, clean_text
+from scraper.sidecars import CaptionFile, Folder, LocalFile, MediaKind
 
 MAX_REASON_CHARS = 300
 TextKind = Literal["cover", "transcript"]

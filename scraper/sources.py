@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scraper import links, readers, streams
-from scraper.beside import STUDY_MEDIA, Folder, of_study
-from scraper.found import File, Found, Problem, TextKind, made_text, take
+from scraper import json_stream, links, readers
+from scraper.parse import File, Found, Problem, TextKind, made_text, take
 from scraper.readers import Json
 from scraper.records import clean_text
+from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
 __all__ = ["Found", "Problem", "SourceError", "check", "read"]
 
@@ -92,7 +92,7 @@ def _read_file(path: Path, folder: Folder) -> Iterator[Found | Problem]:
     try:
         with path.open("rb") as opened:
             packed = opened.read(4) in _ZIP
-        text = "" if packed else streams.decoded(path.read_bytes())
+        text = "" if packed else json_stream.decoded(path.read_bytes())
     except OSError as error:
         yield file.problem(None, f"cannot be read: {error.strerror}")
         return
@@ -122,7 +122,7 @@ def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
                 if left < 0:
                     yield "", ValueError(f"a zip with more than {MAX_UNPACKED_BYTES // 1024**2} MB of JSON in it")
                     return
-                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), streams.decoded(data)
+                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), json_stream.decoded(data)
     except _BAD_ZIP as error:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
 
@@ -135,7 +135,7 @@ def _read_text(file: File, text: str) -> Iterator[Found | Problem]:
     elif linked and not _is_json(file, start, text):
         yield from _links(file, "list of links", _links_of_lines(text))
     elif start == "[" and not _GALLERY_LINE.match(text):
-        for index, item in streams.elements(text):
+        for index, item in json_stream.elements(text):
             yield from _document(file, index, item)
     elif start in ("{", "[") or file.path.suffix.lower() in _LINES:
         yield from _json_lines(file, text)
@@ -147,7 +147,7 @@ def _is_json(file: File, start: str, text: str) -> bool:
     """Whether a text is JSON with records, which may break off; chats and Markdown begin with brackets too."""
     if start not in ("{", "[") and file.path.suffix.lower() not in _LINES:
         return False
-    items = streams.elements(text) if start == "[" and not _GALLERY_LINE.match(text) else streams.lines(text)
+    items = json_stream.elements(text) if start == "[" and not _GALLERY_LINE.match(text) else json_stream.lines(text)
     return bool(_RECORDS.match(text)) or any(isinstance(item, dict | list) for _, item in items)
 
 
@@ -181,14 +181,16 @@ def _link(link: str) -> Json | ValueError:
 
 def _json_lines(file: File, text: str) -> Iterator[Found | Problem]:
     try:  # one document written over several lines is a JSON file, not JSON Lines
-        yield from _document(file, 0, streams.whole(text), alone=True)
+        yield from _document(file, 0, json_stream.whole(text), alone=True)
         return
     except ValueError as error:
         broken = f"the JSON breaks off, nothing of it can be read: {error}"
-    if file.path.suffix.lower() not in _LINES and not any(isinstance(it, dict | list) for _, it in streams.lines(text)):
+    if file.path.suffix.lower() not in _LINES and not any(
+        isinstance(it, dict | list) for _, it in json_stream.lines(text)
+    ):
         yield file.problem(None, broken)  # one document that is broken, and no lines at all
         return
-    for index, item in streams.lines(text):
+    for index, item in json_stream.lines(text):
         yield from _document(file, index, item)
 
 
@@ -228,7 +230,7 @@ def _read_study(folder: Path) -> Iterator[Found | Problem]:
             try:
                 if (folder / name).is_symlink():
                     raise ValueError(_LINKED)
-                loaded = streams.whole(streams.decoded((folder / name).read_bytes()))
+                loaded = json_stream.whole(json_stream.decoded((folder / name).read_bytes()))
                 if not isinstance(loaded, dict):
                     raise ValueError("is no JSON object of texts by id")
                 texts[kind] = loaded
@@ -269,7 +271,7 @@ def _saved_page(file: File, text: str) -> Iterator[Found | Problem]:
         end = text.find("</script>", start.end()) if start else -1
         if start and end >= 0:
             try:
-                data: Any = streams.whole(text[start.end() : end].strip())
+                data: Any = json_stream.whole(text[start.end() : end].strip())
                 found = data.get("ItemModule", {}) if name == "SIGI_STATE" else _detail(data)
                 items.update({str(key): item for key, item in found.items() if isinstance(item, dict)})
             except (ValueError, AttributeError) as error:

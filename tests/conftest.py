@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from scraper import connect
-from tests.scraper.faulty import Faulty
+from scraper import safe_http
+from tests.scraper.faulty_server import Faulty
 
 for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")]:
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # the user's own settings are none of the tests'
@@ -62,7 +62,7 @@ def serving() -> Iterator[Faulty]:
 def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
     """The faulty server, trusted, with nothing asked yet."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
-    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
     serving.asked.clear()
     serving.dialled.clear()
     serving.most_at_once = serving.edges = 0

@@ -6,10 +6,10 @@ import av
 import numpy as np
 from PIL import Image
 
-from ingest.catalog import Catalog, Segment, Text
-from retrieval.encoder import Encoder
-from retrieval.fields import document
-from retrieval.generation import Manifest, build
+from ingest.catalog.store import Catalog, Segment, Text
+from retrieval.embedding.encoder import Encoder
+from retrieval.index.documents import document
+from retrieval.index.generation import Manifest, build
 from scraper.records import Comment, Video
 
 BREAD, HOSTILE, PHOTOS, FALCON, LOST, NAUGHTY, KETTLE = (f"7100000000000000{n}" for n in range(1, 8))

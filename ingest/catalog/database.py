@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ingest.schema import NewerFormat, migrate
+from ingest.catalog.migrations import NewerFormat, migrate
 
 FILE_NAME = "catalog.sqlite"
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; each lasts milliseconds

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.database import BUSY_TIMEOUT_S, CatalogError, Database
+from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database
 
 
 class NoSuchVideo(Exception):

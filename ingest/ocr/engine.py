@@ -8,9 +8,9 @@ from typing import get_args
 
 from PIL import Image
 
-from ingest import tesseract
 from ingest.media import open_image
-from ingest.reading import Engine, OcrError, Reading, ReadingError, Word, weight
+from ingest.ocr import tesseract
+from ingest.ocr.result import Engine, OcrError, Reading, ReadingError, Word, weight
 
 __all__ = [
     "ENGINE",
@@ -43,9 +43,9 @@ def check(languages: str, engine: Engine = ENGINE) -> str:
         raise OcrError(f"there is no OCR engine {engine!r}; there are {', '.join(get_args(Engine))}")
     versions = [tesseract.check(languages)] if engine != "rapidocr" else []
     if engine != "tesseract":
-        from ingest import rapid
+        from ingest.ocr import rapidocr
 
-        versions.append(rapid.check())
+        versions.append(rapidocr.check())
     return ", ".join(versions)
 
 
@@ -64,7 +64,7 @@ def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE) -> R
     first = tesseract.read(image, languages) if engine != "rapidocr" else None
     if first and (engine == "tesseract" or (first.confidence or 0.0) >= SURE):
         return first
-    from ingest import rapid
+    from ingest.ocr import rapidocr
 
-    second = rapid.read(image)
+    second = rapidocr.read(image)
     return second if first is None else max(second, first, key=lambda reading: weight(reading.words))

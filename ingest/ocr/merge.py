@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz
 
-from ingest.catalog import Segment
-from ingest.reading import letters
+from ingest.catalog.store import Segment
+from ingest.ocr.result import letters
 
 SAME = 80.0  # of 100, rapidfuzz's ratio: two readings of one line differ by a letter or two
 SURE = 0.8  # confidence of a line that is seen on one frame only; textures read as letters rarely last

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ingest.reading import OcrError, Reading, ReadingError, Word
+from ingest.ocr.result import OcrError, Reading, ReadingError, Word
 
 HINT = '`pip install "tiktok-retrieval[rapidocr]"` brings it'
 MODELS = {

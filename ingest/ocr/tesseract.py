@@ -15,7 +15,7 @@ import pytesseract
 import regex
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
-from ingest.reading import Box, OcrError, Reading, ReadingError, Word, letters, weight
+from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word, letters, weight
 
 AUTO = "auto"  # as languages: every installed pack, one script after the other
 MIN_SIDE, MAX_SIDE = 1280, 2560  # px of the longer side; letters under about 20 px are misread, above 100 px are slow

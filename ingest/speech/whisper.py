@@ -1,6 +1,6 @@
 """16 kHz audio -> what is said in it, with times: speech is found first, then heard by Whisper through transformers.
 
-Whisper hears windows that are cut in pauses (`ingest.speech`). Those of similar length go through it together, from
+Whisper hears windows that are cut in pauses (`ingest.speech.vad`). Those of similar length go through it together, from
 whichever audio they are, so that none waits for a longer one; memory stays that of a batch.
 """
 
@@ -15,11 +15,11 @@ from typing import Any, Generic, TypeVar
 import torch
 import transformers
 
-from ingest.catalog import Segment, Text
-from ingest.cpu import Device, has_bf16, obey_thread_limit, usable
+from ingest.catalog.store import Segment, Text
 from ingest.media import SAMPLE_RATE
-from ingest.speech import MAX_PAUSE_S, WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
-from ingest.weights import WeightsError, resolve
+from ingest.models.device import Device, has_bf16, obey_thread_limit, usable
+from ingest.models.weights import WeightsError, resolve
+from ingest.speech.vad import MAX_PAUSE_S, WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
 
 ENGINE = "whisper"
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # fetch nothing, run no model's code

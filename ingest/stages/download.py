@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ingest.catalog import CAPTIONS, CatalogError, Entry, Segment, Text
-from ingest.files import Place, missing
-from ingest.merging import merge
-from ingest.outcomes import DISK, StageRun
+from ingest.catalog.merge import merge
+from ingest.catalog.store import CAPTIONS, CatalogError, Entry, Segment, Text
 from ingest.settings import Settings
-from scraper import afresh, captions, readers
+from ingest.stages.media_files import Place, missing
+from ingest.stages.stage_run import DISK, StageRun
+from scraper import captions, readers, refresh
 from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
 from scraper.records import Caption, Video
 
@@ -162,13 +162,13 @@ class _Worker:
         video = entry.video
         try:
             with self._pages:
-                page = afresh.page(video.id, video.creator_username, cancelled=self._stopped)
+                page = refresh.page(video.id, video.creator_username, cancelled=self._stopped)
             record = Video.model_validate(readers.yt_dlp(page.info))
-        except afresh.AfreshError as error:
+        except refresh.AfreshError as error:
             fetched.page = error
             return entry, {}
         except (ValueError, TypeError):
-            fetched.page = afresh.AfreshError("page", "what it tells has an unknown form")
+            fetched.page = refresh.AfreshError("page", "what it tells has an unknown form")
             return entry, {}
         fetched.page, fetched.record = "asked", record
         links = [*record.video_sources, *record.cover_sources, *record.slide_sources]

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.catalog import Catalog, Entry, Media, MediaKind, Outcome
-from ingest.downloads import TRANSLATED, transcript
-from ingest.files import Place
+from ingest.catalog.store import Catalog, Entry, Media, MediaKind, Outcome
+from ingest.stages.download import TRANSLATED, transcript
+from ingest.stages.media_files import Place
 from scraper.captions import CaptionError
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import Found, Problem, read

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from ingest import ocr
-from ingest.catalog import Segment, Text
-from ingest.files import FRAME, Place, check_there
-from ingest.outcomes import StageRun
+from ingest.catalog.store import Segment, Text
+from ingest.ocr import engine as ocr
 from ingest.settings import Settings
-from ingest.workers import each
+from ingest.stages.media_files import FRAME, Place, check_there
+from ingest.stages.stage_run import StageRun
+from ingest.stages.workers import each
 
 PICTURES = ("cover", "slide")
 DECODE_LIMIT_S = 120.0  # for the frames of one video; three minutes of it take 5 s
@@ -109,9 +109,9 @@ def _read(job: _Job, settings: Settings) -> _Read:
     # A Tesseract a core beats its threads several times over. Only here: in a process that also computes with torch,
     # a limit below torch's own number of threads makes it leave out work without a word, and Whisper writes nonsense.
     os.environ["OMP_THREAD_LIMIT"] = "1"
-    from ingest.frames import Frame, frames
     from ingest.media import MediaError, NoStream, poster
-    from ingest.onscreen import Line, join
+    from ingest.ocr.frames import Frame, frames
+    from ingest.ocr.merge import Line, join
 
     errors: list[str] = []
     confidences: list[float] = []

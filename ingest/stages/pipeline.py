@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
 
-from ingest import hearing, pictures
-from ingest.catalog import Catalog, Stage
-from ingest.cpu import DeviceError
-from ingest.downloads import download
-from ingest.outcomes import StageReport, StageRun
-from ingest.reading import OcrError
+from ingest.catalog.store import Catalog, Stage
+from ingest.models.device import DeviceError
+from ingest.models.weights import WeightsError
+from ingest.ocr.result import OcrError
 from ingest.settings import Settings
-from ingest.weights import WeightsError
-from ingest.workers import cores
+from ingest.stages import ocr, transcribe
+from ingest.stages.download import download
+from ingest.stages.stage_run import StageReport, StageRun
+from ingest.stages.workers import cores
 
 
 class StageError(Exception):
@@ -43,7 +43,7 @@ def run_stage(
     Raises:
         StageError: another run is at this stage, or what the stage needs (Tesseract, weights) is not there.
     """
-    recipes = {"ocr": pictures.recipes, "transcribe": hearing.recipes}.get(stage, lambda _: ())(settings)
+    recipes = {"ocr": ocr.recipes, "transcribe": transcribe.recipes}.get(stage, lambda _: ())(settings)
     report = report or StageReport(stage)
     with _only_run(catalog, stage), StageRun(catalog, report, progress, recipes) as run:
         _work(run, settings, processes or cores(), batch)
@@ -55,9 +55,9 @@ def _work(run: StageRun, settings: Settings, processes: int, batch: int | None) 
         if run.stage == "download":
             download(run, settings)
         elif run.stage == "ocr":
-            pictures.read_pictures(run, settings, processes)
+            ocr.read_pictures(run, settings, processes)
         else:
-            hearing.hear(run, settings, processes, batch)
+            transcribe.hear(run, settings, processes, batch)
     except (OcrError, WeightsError, DeviceError) as error:
         raise StageError(str(error)) from error
     except sqlite3.OperationalError as error:

@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from ingest.catalog import GIVEN, HAND, TEXT_OF_STAGE, Catalog, Entry, Media, Stage, Text
-from ingest.files import FRAME, GONE, missing
-from ingest.ledger import MAX_ERROR_CHARS
-from ingest.workers import WorkerError
+from ingest.catalog.ledger import MAX_ERROR_CHARS
+from ingest.catalog.store import GIVEN, HAND, TEXT_OF_STAGE, Catalog, Entry, Media, Stage, Text
+from ingest.stages.media_files import FRAME, GONE, missing
+from ingest.stages.workers import WorkerError
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what no other item would escape
 LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar

@@ -10,11 +10,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.catalog import Text
-from ingest.files import check_there
-from ingest.outcomes import StageRun
+from ingest.catalog.store import Text
 from ingest.settings import Settings
-from ingest.workers import each
+from ingest.stages.media_files import check_there
+from ingest.stages.stage_run import StageRun
+from ingest.stages.workers import each
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -
     if first is None:
         return
     from ingest.media import SAMPLE_RATE
-    from ingest.transcribe import BATCH, TooSlow, Transcriber
+    from ingest.speech.whisper import BATCH, TooSlow, Transcriber
 
     for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a run that was killed: this one holds the lock
         shutil.rmtree(leftover, ignore_errors=True)

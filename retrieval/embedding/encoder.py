@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.cpu import has_bf16, obey_thread_limit
-from ingest.weights import WeightsError, resolve
-from retrieval.models import full_name, offered
+from ingest.models.device import has_bf16, obey_thread_limit
+from ingest.models.weights import WeightsError, resolve
+from retrieval.embedding.registry import full_name, offered
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ class Encoder:
     """A sentence-transformers model by name or folder, its weights checked by sha256.
 
     `prompts` is what stands before each question ("query") and passage ("document"): the model's own configuration's,
-    or, where that has none, what the model is known to want (retrieval/models.py).
+    or, where that has none, what the model is known to want (retrieval/embedding/registry.py).
 
     Raises:
         ingest.weights.WeightsError: the weights cannot be had or are not what they should be.

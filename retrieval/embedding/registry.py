@@ -25,7 +25,7 @@ class Offered:
     languages: str
     licence: str
     prompts: Mapping[str, str] = field(default_factory=dict)  # those that the model's own configuration does not hold
-    carried: bool = False  # packages on PyPI carry it (ingest/pins.py), so no model hub is needed
+    carried: bool = False  # packages on PyPI carry it (ingest/models/pins.py), so no model hub is needed
     note: str = ""
 
     @property

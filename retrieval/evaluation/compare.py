@@ -16,15 +16,15 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
-from ingest.catalog import Catalog
-from ingest.weights import resolve
-from retrieval.comparison import About, Card, Comparison, compared, from_trial, known_places
+from ingest.catalog.store import Catalog
+from ingest.models.weights import resolve
+from retrieval.embedding.registry import KEYWORDS_ALONE, full_name
 from retrieval.errors import EvaluationError
-from retrieval.fields import Document, document
-from retrieval.generation import CACHE_FILE
-from retrieval.models import KEYWORDS_ALONE, full_name
-from retrieval.queries import Query, check_targets
-from retrieval.trial import Job, Trial, run_trial
+from retrieval.evaluation.queries import Query, check_targets
+from retrieval.evaluation.results import About, Card, Comparison, compared, from_trial, known_places
+from retrieval.evaluation.trial import Job, Trial, run_trial
+from retrieval.index.documents import Document, document
+from retrieval.index.generation import CACHE_FILE
 
 RUNS = "runs"  # the folder of the TREC files in the output folder
 CARD_CHARS = 300

@@ -1,8 +1,9 @@
 """Known questions with their right videos -> measures of one generation, per lane and per question.
 
 Every video that meets a question's own conditions is ranked for it, as on the page; a target that does not meet them
-has the place after the last. Questions come from retrieval/queries.py; a BEIR folder brings its own corpus, indexed
-aside by the same code. Several models: retrieval/compare.py.
+has the place after the last. Questions come from retrieval/evaluation/queries.py; a BEIR folder brings its own corpus,
+indexed
+aside by the same code. Several models: retrieval/evaluation/compare.py.
 """
 
 import tempfile
@@ -11,13 +12,13 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from retrieval.encoder import Encoder
-from retrieval.fusion import LANES, Lane
-from retrieval.generation import CACHE_FILE, build, open_current
-from retrieval.measures import measured, placed
-from retrieval.queries import Query, check_targets, read_beir, read_queries
-from retrieval.reranker import Reranker
-from retrieval.search import Searcher
+from retrieval.embedding.encoder import Encoder
+from retrieval.evaluation.measures import measured, placed
+from retrieval.evaluation.queries import Query, check_targets, read_beir, read_queries
+from retrieval.index.generation import CACHE_FILE, build, open_current
+from retrieval.search.fusion import LANES, Lane
+from retrieval.search.reranker import Reranker
+from retrieval.search.searcher import Searcher
 
 MAIN_LANE: Lane = "hybrid"
 

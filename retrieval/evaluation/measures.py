@@ -8,7 +8,7 @@ import numpy as np
 from ir_measures import RR, R, Success, nDCG
 from numpy.typing import NDArray
 
-from retrieval.queries import Query
+from retrieval.evaluation.queries import Query
 
 MEASURES = (RR, Success @ 1, Success @ 5, Success @ 10, nDCG @ 10, R @ 100)
 NAMES = tuple(str(measure) for measure in MEASURES)

@@ -17,7 +17,7 @@ import ir_measures
 from pydantic import AfterValidator, BaseModel, Field
 
 from retrieval.errors import EvaluationError
-from retrieval.fields import Document, plain_document
+from retrieval.index.documents import Document, plain_document
 from scraper.records import MAX_MADE_TEXT_CHARS, Text, clean_text
 
 Property = str | bool | int | float

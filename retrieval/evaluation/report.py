@@ -11,11 +11,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from retrieval.comparison import SIGNIFICANT, TESTED, Comparison, Contender, Pair
-from retrieval.measures import CONFIDENCE, MEAN_RANK, RESAMPLES
-from retrieval.trial import Costs
+from retrieval.evaluation.measures import CONFIDENCE, MEAN_RANK, RESAMPLES
+from retrieval.evaluation.results import SIGNIFICANT, TESTED, Comparison, Contender, Pair
+from retrieval.evaluation.trial import Costs
 
-ASSETS = Path(__file__).resolve().parent / "assets"
+ASSETS = Path(__file__).resolve().parent
 MAIN = "RR"
 SHOWN = ("RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "R@100", MEAN_RANK)
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import BaseModel
 
+from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
-from retrieval.fusion import LANES
-from retrieval.measures import DEEPEST, MEAN_RANK, Placed, Values, holm, interval, measured, paired_p
-from retrieval.models import offered
-from retrieval.queries import Property, Query
-from retrieval.trial import ALONE, LANE, WITHOUT, Costs, Trial
+from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, Placed, Values, holm, interval, measured, paired_p
+from retrieval.evaluation.queries import Property, Query
+from retrieval.evaluation.trial import ALONE, LANE, WITHOUT, Costs, Trial
+from retrieval.search.fusion import LANES
 
 TESTED = ("RR", "Success@1")  # measures that every pair is tested on, each a family of its own for Holm
 SIGNIFICANT = 0.05

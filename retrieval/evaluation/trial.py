@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
-from retrieval.dense import files_of
-from retrieval.encoder import Encoder, NoEncoder, VectorCache, Vectors
-from retrieval.fields import FIELDS, TEXT_FIELDS, Document
-from retrieval.fusion import LANES, Lane
-from retrieval.generation import build, open_current
-from retrieval.measures import Placed, placed
-from retrieval.models import KEYWORDS_ALONE
-from retrieval.queries import Query
-from retrieval.search import Searcher
+from retrieval.embedding.encoder import Encoder, NoEncoder, VectorCache, Vectors
+from retrieval.embedding.registry import KEYWORDS_ALONE
+from retrieval.evaluation.measures import Placed, placed
+from retrieval.evaluation.queries import Query
+from retrieval.index.dense import files_of
+from retrieval.index.documents import FIELDS, TEXT_FIELDS, Document
+from retrieval.index.generation import build, open_current
+from retrieval.search.fusion import LANES, Lane
+from retrieval.search.searcher import Searcher
 
 SAMPLE_TEXTS, SAMPLE_RUNS = 256, 16  # timed when vectors come from the cache: seconds even for a large model
 TIMED_QUERIES = 200  # enough for a median and a 95th percentile

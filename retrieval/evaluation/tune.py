@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from retrieval.conditions import passing
-from retrieval.encoder import Vectors
+from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
-from retrieval.fusion import PARTS, FusionWeights
-from retrieval.measures import interval, paired_p
-from retrieval.queries import Query, check_targets
-from retrieval.question import parse
-from retrieval.search import Searcher
+from retrieval.evaluation.measures import interval, paired_p
+from retrieval.evaluation.queries import Query, check_targets
+from retrieval.search.filters import passing
+from retrieval.search.fusion import PARTS, FusionWeights
+from retrieval.search.query import parse
+from retrieval.search.searcher import Searcher
 
 FOLDS = 5
 REPEATS = 4

@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.encoder import Vectors
+from retrieval.embedding.encoder import Vectors
 
 HUB_SHARE = 0.5  # of the hubness that is taken off a cosine; chosen in docs/search-quality.md
 HUB_NEIGHBOURS = 10

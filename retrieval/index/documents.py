@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.catalog import Entry, Segment
-from retrieval.facts import UNKNOWN, Facts, facts_of
+from ingest.catalog.store import Entry, Segment
+from retrieval.index.metadata import UNKNOWN, Facts, facts_of
 
 OVERVIEW = "overview"
 # The overview joins the others in this order. An encoder reads its beginning only (all-MiniLM-L6-v2: 256 tokens),

@@ -22,14 +22,14 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from retrieval.dense import DenseIndex, hubness
-from retrieval.encoder import Encoder, VectorCache
+from retrieval.embedding.encoder import Encoder, VectorCache
 from retrieval.errors import GenerationError
-from retrieval.facts import FactTable, save
-from retrieval.fields import FIELDS, OVERVIEW, TEXT_FIELDS, Document, Mark, Passage
-from retrieval.fusion import FusionWeights
-from retrieval.lexical import TERMS, KeywordIndex
-from retrieval.wording import Wording
+from retrieval.index.bm25f import TERMS, KeywordIndex
+from retrieval.index.dense import DenseIndex, hubness
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document, Mark, Passage
+from retrieval.index.metadata import FactTable, save
+from retrieval.index.phrases import Wording
+from retrieval.search.fusion import FusionWeights
 
 FORMAT = 2  # raised when a file of a generation changes its meaning; older ones are then refused and rebuilt
 CURRENT = "CURRENT"

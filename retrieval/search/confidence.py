@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from retrieval.fields import OVERVIEW
-from retrieval.fusion import Lane, Scores
-from retrieval.lexical import ANALYSERS, terms
+from retrieval.index.bm25f import ANALYSERS, terms
+from retrieval.index.documents import OVERVIEW
+from retrieval.search.fusion import Lane, Scores
 
 if TYPE_CHECKING:
-    from retrieval.generation import Generation
-    from retrieval.search import Ranking
+    from retrieval.index.generation import Generation
+    from retrieval.search.searcher import Ranking
 
 JUDGED = 10  # an answer is as sure as the surest of its first hits
 RAREST = 3  # words of a question that name the thing; a fourth is often one of many ways to say it
@@ -71,7 +71,7 @@ class Calibration(BaseModel):
 @lru_cache(maxsize=1)
 def calibration() -> Calibration:
     """The one that ships."""
-    return Calibration.model_validate_json((files("retrieval") / "assets" / ASSET).read_text(encoding="utf-8"))
+    return Calibration.model_validate_json((files("retrieval.search") / ASSET).read_text(encoding="utf-8"))
 
 
 def judge(

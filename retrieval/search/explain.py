@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.fields import Mark, Passage
-from retrieval.lexical import grams, plain, tokens, words
+from retrieval.index.bm25f import grams, plain, tokens, words
+from retrieval.index.documents import Mark, Passage
 
 SPAN_CHARS = 120  # the longest stretch that is pointed at: about two lines of text
 MIN_GRAM_SHARE = 0.6  # a word matches though its stem does not, if this share of its 4-grams does: a misspelling

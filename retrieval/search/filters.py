@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrieval.facts import Mask
-from retrieval.generation import Generation
-from retrieval.question import Condition
-from retrieval.spelling import Speller
+from retrieval.index.generation import Generation
+from retrieval.index.metadata import Mask
+from retrieval.search.query import Condition
+from retrieval.search.spelling import Speller
 
 
 def passing(generation: Generation, speller: Speller, conditions: Sequence[Condition]) -> tuple[Mask, list[str]]:

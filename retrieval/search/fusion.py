@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from retrieval.fields import FIELDS, OVERVIEW, TEXT_FIELDS
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
 
 Method = Literal["zscore", "dbsf", "rrf"]
 Lane = Literal["hybrid", "dense", "keyword"]

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.cpu import obey_thread_limit
-from ingest.weights import WeightsError, resolve
-from retrieval.fields import OVERVIEW
+from ingest.models.device import obey_thread_limit
+from ingest.models.weights import WeightsError, resolve
+from retrieval.index.documents import OVERVIEW
 
 if TYPE_CHECKING:
-    from retrieval.generation import Generation
-    from retrieval.search import Ranking
+    from retrieval.index.generation import Generation
+    from retrieval.search.searcher import Ranking
 
 RESCORED = 50  # videos
 PASSAGES = 3  # of each: its overview's beginning, and those nearest to the question

@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from retrieval.conditions import passing
-from retrieval.confidence import JUDGED, judge
-from retrieval.encoder import Encoder, NoEncoder, Vectors
+from retrieval.embedding.encoder import Encoder, NoEncoder, Vectors
 from retrieval.errors import GenerationError
-from retrieval.explain import best_passage, best_span, moment, shared_words, telling
-from retrieval.fields import FIELDS, TEXT_FIELDS, Passage
-from retrieval.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
-from retrieval.generation import Generation, current_name, open_current, open_named
-from retrieval.lexical import plain, terms
-from retrieval.question import Condition, Question, parse
-from retrieval.reranker import Reranker, Rescored, rescore
-from retrieval.spelling import Correction, Speller
+from retrieval.index.bm25f import plain, terms
+from retrieval.index.documents import FIELDS, TEXT_FIELDS, Passage
+from retrieval.index.generation import Generation, current_name, open_current, open_named
+from retrieval.search.confidence import JUDGED, judge
+from retrieval.search.explain import best_passage, best_span, moment, shared_words, telling
+from retrieval.search.filters import passing
+from retrieval.search.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
+from retrieval.search.query import Condition, Question, parse
+from retrieval.search.reranker import Reranker, Rescored, rescore
+from retrieval.search.spelling import Correction, Speller
 from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a remembered video is told in a few sentences; the rest would only slow the keyword lane

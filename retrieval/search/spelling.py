@@ -11,8 +11,8 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from retrieval.lexical import plain, tokens, words
-from retrieval.wording import Wording
+from retrieval.index.bm25f import plain, tokens, words
+from retrieval.index.phrases import Wording
 
 MIN_LETTERS = 4  # shorter words have a neighbour for everything
 MIN_PART = 3  # letters of each half of a word that is split

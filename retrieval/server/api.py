@@ -24,17 +24,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match
 
-from ingest.catalog import Catalog, CatalogError
-from ingest.judgements import Judgement, NoSuchVideo
-from ingest.weights import WeightsError
-from retrieval.access import Access, Guard
+from ingest.catalog.judgements import Judgement, NoSuchVideo
+from ingest.catalog.store import Catalog, CatalogError
+from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
-from retrieval.fields import FIELDS
-from retrieval.fusion import Lane, Method
-from retrieval.metrics import CONTENT_TYPE, Measured, Metrics
-from retrieval.question import filters
-from retrieval.search import MAX_QUERY_CHARS
-from retrieval.service import (
+from retrieval.index.documents import FIELDS
+from retrieval.search.fusion import Lane, Method
+from retrieval.search.query import filters
+from retrieval.search.searcher import MAX_QUERY_CHARS
+from retrieval.server.auth import Access, Guard
+from retrieval.server.concurrency import RETRY_S, Busy, Queue
+from retrieval.server.metrics import CONTENT_TYPE, Measured, Metrics
+from retrieval.server.service import (
     FoundHit,
     GenerationSummary,
     SearchAnswer,
@@ -44,7 +45,6 @@ from retrieval.service import (
     UnknownVideo,
     VideoDetail,
 )
-from retrieval.waiting import RETRY_S, Busy, Queue
 from scraper.records import clean_text
 
 log = logging.getLogger(__name__)
@@ -260,7 +260,7 @@ def _add_routes(app: FastAPI, service: Service, queue: Queue, metrics: Metrics) 
             for code in codes
         }
 
-    example = json.loads((files("retrieval") / "assets" / "answer_example.json").read_text(encoding="utf-8"))
+    example = json.loads((files("retrieval.server") / "answer_example.json").read_text(encoding="utf-8"))
     answered: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": example}}}}
 
     @app.get("/api/search", summary="Ask for a video", responses={**answered, **problems(422, 503)})

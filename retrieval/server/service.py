@@ -17,14 +17,14 @@ from pathlib import Path
 from pydantic import BaseModel, Field
 from tinytag import TinyTag
 
-from ingest.catalog import Catalog, Entry, Media, MediaKind, Segment, Stage, State, TextKind
-from ingest.judgements import Judgement, Judgements
-from ingest.weights import WeightsError
+from ingest.catalog.judgements import Judgement, Judgements
+from ingest.catalog.store import Catalog, Entry, Media, MediaKind, Segment, Stage, State, TextKind
+from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
-from retrieval.fusion import Lane, Method
-from retrieval.generation import build_running, current_name, generation_names, read_manifest
-from retrieval.question import Condition
-from retrieval.search import Answer, Hit, Searcher
+from retrieval.index.generation import build_running, current_name, generation_names, read_manifest
+from retrieval.search.fusion import Lane, Method
+from retrieval.search.query import Condition
+from retrieval.search.searcher import Answer, Hit, Searcher
 from scraper.records import Video
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from tests.conftest import REPOSITORY
 from tests.tiny_corpus import make_data, make_index
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, make_data, make_index

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page, expect
 
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from tests.e2e.conftest import EXAMPLES, Serve
 from tests.tiny_corpus import (
     BREAD,

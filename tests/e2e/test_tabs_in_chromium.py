@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ingest.catalog import Catalog
+from ingest.catalog.store import Catalog
 from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, HOSTILE, LOST
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Catalog, Text
+from ingest.catalog.store import Catalog, Text
 from scraper.records import Video
-from tests.ingest import making
+from tests.ingest import media_samples
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMMANDS = ["import", "download", "ocr", "transcribe", "run", "status", "retry"]
@@ -23,8 +23,8 @@ def ingest(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     with Catalog(tmp_path / "data", create=True) as catalog:
-        making.add(catalog, "10001", cover=making.cover(tmp_path / "cover.png", "Hello there"))
-        making.add(catalog, "10002", cover=b"no picture")
+        media_samples.add(catalog, "10001", cover=media_samples.cover(tmp_path / "cover.png", "Hello there"))
+        media_samples.add(catalog, "10002", cover=b"no picture")
         catalog.put_video(Video(id="10003"))
         catalog.fail("10003", "transcribe", "the file breaks off", Text(None, "whisper"))
     return tmp_path / "data"
@@ -125,7 +125,7 @@ def test_a_batch_is_imported_once(tmp_path: Path) -> None:
 
 
 def test_a_real_page_goes_all_the_way_to_texts(shared_data: Path, tmp_path: Path) -> None:
-    whisper = making.tiny_whisper(tmp_path / "whisper")
+    whisper = media_samples.tiny_whisper(tmp_path / "whisper")
     data = tmp_path / "data"
     assert ingest("import", shared_data / "one_video" / "page.html", "--data", data).returncode == 0
     done = ingest("run", "--data", data, "--whisper", whisper, "--quiet")

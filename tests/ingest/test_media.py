@@ -10,12 +10,12 @@ from PIL import Image
 
 from ingest import media
 from ingest.media import MediaError, NoStream, audio, open_image, poster, save_audio
-from tests.ingest import making
+from tests.ingest import media_samples
 
 
 @pytest.mark.parametrize("cut", [0.02, 0.3, 0.6, 0.9])
 def test_a_file_cut_anywhere_is_an_error_and_not_a_shorter_text(tmp_path: Path, cut: float) -> None:
-    whole = making.video(tmp_path / "whole.mp4", making.voice(10), 10).read_bytes()
+    whole = media_samples.video(tmp_path / "whole.mp4", media_samples.voice(10), 10).read_bytes()
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole[: int(len(whole) * cut)])
     with pytest.raises(MediaError) as raised:
@@ -33,7 +33,7 @@ def test_a_real_video_cut_off_is_an_error(shared_data: Path, tmp_path: Path) -> 
 
 
 def test_zeros_in_the_middle_of_a_file_are_an_error(tmp_path: Path) -> None:
-    path = making.video(tmp_path / "video.mp4", making.voice(10), 10)
+    path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(10), 10)
     content = bytearray(path.read_bytes())
     third = len(content) // 3
     content[third : 2 * third] = bytes(third)
@@ -43,7 +43,7 @@ def test_zeros_in_the_middle_of_a_file_are_an_error(tmp_path: Path) -> None:
 
 
 def test_audio_is_mono_at_16_khz_and_as_long_as_the_video(tmp_path: Path) -> None:
-    samples = audio(making.video(tmp_path / "video.mp4", making.voice(3), 3))
+    samples = audio(media_samples.video(tmp_path / "video.mp4", media_samples.voice(3), 3))
     assert samples.dtype == np.float32
     assert samples.ndim == 1
     assert len(samples) / media.SAMPLE_RATE == pytest.approx(3, abs=0.1)
@@ -55,7 +55,7 @@ def test_audio_is_mono_at_16_khz_and_as_long_as_the_video(tmp_path: Path) -> Non
 def test_audio_that_starts_late_or_pauses_lies_on_the_timeline_of_the_video(
     tmp_path: Path, suffix: str, from_s: int
 ) -> None:
-    path = making.video(tmp_path / f"video.{suffix}", making.voice(4), 7, late={from_s: 3})
+    path = media_samples.video(tmp_path / f"video.{suffix}", media_samples.voice(4), 7, late={from_s: 3})
     samples = audio(path)
     heard_s = np.flatnonzero(np.abs(samples) > 0.05) / media.SAMPLE_RATE
     assert not np.any((heard_s > from_s + 0.1) & (heard_s < from_s + 2.9))
@@ -65,7 +65,7 @@ def test_audio_that_starts_late_or_pauses_lies_on_the_timeline_of_the_video(
 
 
 def test_an_absurd_time_stamp_adds_no_silence(tmp_path: Path) -> None:
-    samples = audio(making.video(tmp_path / "video.mkv", making.voice(4), 4, late={2: 5_000_000}))
+    samples = audio(media_samples.video(tmp_path / "video.mkv", media_samples.voice(4), 4, late={2: 5_000_000}))
     assert len(samples) / media.SAMPLE_RATE == pytest.approx(4, abs=0.1)
 
 
@@ -73,7 +73,7 @@ def test_audio_that_runs_ahead_of_its_clock_is_held_back(tmp_path: Path) -> None
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
         for number in range(100):  # of 0.1 s, each said to come 0.095 s after the one before
-            frame = av.AudioFrame.from_ndarray(making.voice(0.1)[None], "flt", "mono")
+            frame = av.AudioFrame.from_ndarray(media_samples.voice(0.1)[None], "flt", "mono")
             frame.sample_rate, frame.pts = media.SAMPLE_RATE, 1_520 * number
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -81,7 +81,7 @@ def test_audio_that_runs_ahead_of_its_clock_is_held_back(tmp_path: Path) -> None
 
 
 def test_zeros_in_a_file_that_pauses_are_still_an_error(tmp_path: Path) -> None:
-    path = making.video(tmp_path / "video.mp4", making.voice(10), 13, late={2: 3})
+    path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(10), 13, late={2: 3})
     content = bytearray(path.read_bytes())
     third = len(content) // 3
     content[third : 2 * third] = bytes(third)
@@ -92,7 +92,7 @@ def test_zeros_in_a_file_that_pauses_are_still_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", [slice(None), slice(5_000, 5_001)], ids=["everywhere", "in one sample"])
 def test_float_samples_far_out_of_range_come_back_into_it(tmp_path: Path, broken: slice) -> None:
-    samples = making.voice(2)
+    samples = media_samples.voice(2)
     samples[broken] = 1e5 * (samples[broken] + 0.1)
     with av.open(str(tmp_path / "loud.wav"), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
@@ -111,7 +111,9 @@ def test_audio_on_disk_is_the_same_as_in_memory(tmp_path: Path, monkeypatch: pyt
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
         for start in range(0, 32_000, 1_000):
-            frame = av.AudioFrame.from_ndarray(making.voice(2, level)[None, start : start + 1_000], "flt", "mono")
+            frame = av.AudioFrame.from_ndarray(
+                media_samples.voice(2, level)[None, start : start + 1_000], "flt", "mono"
+            )
             frame.sample_rate, frame.pts = media.SAMPLE_RATE, start + (40_000 if start >= 16_000 else 0)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -121,7 +123,7 @@ def test_audio_on_disk_is_the_same_as_in_memory(tmp_path: Path, monkeypatch: pyt
 
 def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None:
     with pytest.raises(NoStream):
-        audio(making.video(tmp_path / "mute.mp4", None))
+        audio(media_samples.video(tmp_path / "mute.mp4", None))
 
 
 def test_every_container_of_the_shared_clips_is_read(shared_data: Path) -> None:
@@ -130,7 +132,7 @@ def test_every_container_of_the_shared_clips_is_read(shared_data: Path) -> None:
 
 
 def test_a_playlist_that_points_elsewhere_is_not_followed(tmp_path: Path) -> None:
-    making.video(tmp_path / "inner.mp4", making.voice(2))
+    media_samples.video(tmp_path / "inner.mp4", media_samples.voice(2))
     playlist = tmp_path / "video.mp4"
     playlist.write_text("#EXTM3U\n#EXTINF:2,\ninner.mp4\n#EXT-X-ENDLIST\n")
     with pytest.raises(MediaError):
@@ -138,7 +140,7 @@ def test_a_playlist_that_points_elsewhere_is_not_followed(tmp_path: Path) -> Non
 
 
 def test_longer_than_the_bound_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = making.video(tmp_path / "video.mp4", making.voice(3), 3)
+    path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(3), 3)
     monkeypatch.setattr(media, "MAX_AUDIO_S", 2.0)
     with pytest.raises(MediaError, match="longer than"):
         audio(path)
@@ -147,7 +149,7 @@ def test_longer_than_the_bound_is_an_error(tmp_path: Path, monkeypatch: pytest.M
 def test_the_poster_is_the_first_frame_that_is_not_blank(tmp_path: Path) -> None:
     black = Image.new("RGB", (160, 288))
     striped = Image.fromarray(np.repeat(np.arange(288, dtype=np.uint8)[:, None, None] % 32 * 8, 160, 1).repeat(3, 2))
-    path = making.video(tmp_path / "video.mp4", None, 4, [black, black, striped, striped])
+    path = media_samples.video(tmp_path / "video.mp4", None, 4, [black, black, striped, striped])
     assert np.asarray(poster(path)).std() > 20
     assert poster(path).size == (160, 288)
 
@@ -155,7 +157,7 @@ def test_the_poster_is_the_first_frame_that_is_not_blank(tmp_path: Path) -> None
 def test_a_poster_needs_no_sound_first_packet_and_no_clock_from_zero(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (288, 160, 3), np.uint8)
     black, busy = Image.new("RGB", (160, 288)), Image.fromarray(noise)
-    source = making.video(tmp_path / "video.mp4", None, 4, [black, black, busy, busy])
+    source = media_samples.video(tmp_path / "video.mp4", None, 4, [black, black, busy, busy])
     for name, late_s, damaged in (("late.mkv", 100, False), ("damaged.mkv", 0, True)):
         with av.open(str(source)) as read, av.open(str(tmp_path / name), "w") as write:
             stream = write.add_stream_from_template(read.streams.video[0])
@@ -172,7 +174,7 @@ def test_a_poster_needs_no_sound_first_packet_and_no_clock_from_zero(tmp_path: P
 
 def test_an_all_black_video_still_has_a_poster(tmp_path: Path) -> None:
     black = Image.new("RGB", (160, 288))
-    assert poster(making.video(tmp_path / "video.mp4", None, 2, [black])).size == (160, 288)
+    assert poster(media_samples.video(tmp_path / "video.mp4", None, 2, [black])).size == (160, 288)
 
 
 def test_exif_rotation_is_applied(tmp_path: Path) -> None:
@@ -213,7 +215,7 @@ def test_black_text_on_transparency_stays_on_white(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif"])
 def test_a_truncated_image_is_an_error(tmp_path: Path, suffix: str) -> None:
-    path = making.cover(tmp_path / f"cover.{suffix}", "hello")
+    path = media_samples.cover(tmp_path / f"cover.{suffix}", "hello")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(MediaError):
         open_image(path)

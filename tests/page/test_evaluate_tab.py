@@ -9,11 +9,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from page.evaluating import COMPARE, MEASURE, PLACE, _steps, evaluation_html, judgements_html, report_html
+from page.evaluate_tab import COMPARE, MEASURE, PLACE, _steps, evaluation_html, judgements_html, report_html
 from page.jobs import Job, JobError, Jobs
 from page.reports import REPORT, kept, routes
-from retrieval.encoder import Encoder
-from retrieval.service import Service
+from retrieval.embedding.encoder import Encoder
+from retrieval.server.service import Service
 from tests.tiny_corpus import BREAD, HOSTILE, make_data, make_index
 
 WAIT_S = 120.0

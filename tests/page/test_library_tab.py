@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.browsing import Shelves
-from ingest.catalog import Catalog
+from ingest.catalog.browse import Shelves
+from ingest.catalog.store import Catalog
 from page.jobs import JobError, Jobs
-from page.library import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
-from retrieval.encoder import Encoder
-from retrieval.service import Service
+from page.library_tab import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
+from retrieval.embedding.encoder import Encoder
+from retrieval.server.service import Service
 from scraper.records import Video
 from tests.tiny_corpus import BREAD, FALCON, HOSTILE, KETTLE, LOST, make_data, make_index
 

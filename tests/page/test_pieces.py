@@ -11,14 +11,14 @@ import typer
 from typer.testing import CliRunner
 
 import app
-from ingest.catalog import Segment
+from ingest.catalog.store import Segment
 from page import cards, html
-from page.details import details
 from page.routes import answer_html, view_html
-from retrieval.fields import FIELDS
-from retrieval.question import Condition
-from retrieval.search import Reason
-from retrieval.service import FoundHit, SearchAnswer, Service, TextDetail, VideoDetail, VideoSummary
+from page.video_view import details
+from retrieval.index.documents import FIELDS
+from retrieval.search.query import Condition
+from retrieval.search.searcher import Reason
+from retrieval.server.service import FoundHit, SearchAnswer, Service, TextDetail, VideoDetail, VideoSummary
 from scraper.records import Comment, Video
 from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Entry, Segment, Text
-from retrieval.encoder import Encoder
-from retrieval.fields import Document, document
-from retrieval.generation import build, open_current
-from retrieval.search import Searcher
+from ingest.catalog.store import Entry, Segment, Text
+from retrieval.embedding.encoder import Encoder
+from retrieval.index.documents import Document, document
+from retrieval.index.generation import build, open_current
+from retrieval.search.searcher import Searcher
 from scraper.records import Comment, Video
 
 

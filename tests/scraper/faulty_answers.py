@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from scraper.sniff import MediaKind
 
 if TYPE_CHECKING:
-    from tests.scraper.faulty import Faulty
+    from tests.scraper.faulty_server import Faulty
 
 DRIP_S = 0.05
 BACK_S = 30.0  # after which a server that hangs gives up: long after any test

@@ -18,9 +18,9 @@ from typing import Any, Self
 import pytest
 import trustme
 
-from scraper import connect, download
+from scraper import download, safe_http
 from scraper.download import MediaKind, Rules
-from tests.scraper.faults import ANSWERS, BACK_S, FAULTS, GOOD, Asked, Talk, bomb, picture, video
+from tests.scraper.faulty_answers import ANSWERS, BACK_S, FAULTS, GOOD, Asked, Talk, bomb, picture, video
 
 __all__ = ["FAULTS", "Faulty", "quick"]
 
@@ -29,11 +29,11 @@ QUICK_BYTES, QUICK_S = 1 << 20, 6.0  # bounds of a file under `quick`; wide enou
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the bounds of the downloader small enough for a test to reach them."""
-    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
-    monkeypatch.setattr(connect, "RETRY_AFTER_MAX_S", 1)
-    monkeypatch.setattr(connect, "CONNECT_S", 0.5)
-    monkeypatch.setattr(connect, "READ_S", 1.5)
-    monkeypatch.setattr(connect, "RESOLVE_S", 1.0)
+    monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(safe_http, "RETRY_AFTER_MAX_S", 1)
+    monkeypatch.setattr(safe_http, "CONNECT_S", 0.5)
+    monkeypatch.setattr(safe_http, "READ_S", 1.5)
+    monkeypatch.setattr(safe_http, "RESOLVE_S", 1.0)
     for kind in download.MAX_BYTES:
         monkeypatch.setitem(download.MAX_BYTES, kind, QUICK_BYTES)
         monkeypatch.setitem(download.DEADLINE_S, kind, QUICK_S)
@@ -123,7 +123,7 @@ class Faulty:
         """Make up an internet: names with their addresses; each public one is this server, at the usual ports."""
         usual = {443: self._ports["https"], 80: self._ports["http"]}
 
-        def lookup(host: str, port: int) -> list[connect.Address]:
+        def lookup(host: str, port: int) -> list[safe_http.Address]:
             if host not in names:
                 raise socket.gaierror(socket.EAI_NONAME, "no such name")
             return [(socket.AF_INET, (address, port)) for address in names[host]()]
@@ -132,8 +132,8 @@ class Faulty:
             self.dialled.append(address[0])
             connecting.connect(("127.0.0.1", usual[address[1]]))
 
-        monkeypatch.setattr(connect, "lookup", lookup)
-        monkeypatch.setattr(connect, "dial", dial)
+        monkeypatch.setattr(safe_http, "lookup", lookup)
+        monkeypatch.setattr(safe_http, "dial", dial)
 
     def _edge(self) -> ssl.SSLContext:
         with self._lock:

@@ -14,8 +14,8 @@ import pytest
 
 from scraper import download, failures
 from scraper.download import FAILURES, DownloadError, Fetcher, Link, Rules, sweep
-from tests.scraper.faults import GOOD, RECOVERING, picture, video
-from tests.scraper.faulty import FAULTS, QUICK_S, Faulty, quick
+from tests.scraper.faulty_answers import GOOD, RECOVERING, picture, video
+from tests.scraper.faulty_server import FAULTS, QUICK_S, Faulty, quick
 
 
 def get(server: Faulty, target: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:

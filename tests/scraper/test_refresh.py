@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from scraper import afresh
-from scraper.afresh import AfreshError, Page, page
+from scraper import refresh
 from scraper.download import FAILURES, DownloadError
-from tests.scraper.faults import Talk
-from tests.scraper.faulty import Faulty
+from scraper.refresh import AfreshError, Page, page
+from tests.scraper.faulty_answers import Talk
+from tests.scraper.faulty_server import Faulty
 
 pytest.importorskip("yt_dlp", reason="yt-dlp is not installed: pip install tiktok-retrieval[afresh]")
 
@@ -221,14 +221,14 @@ def test_no_way_to_the_site_is_told_as_such(proxy: Proxy) -> None:
 def test_an_endless_page_ends_at_the_bound_of_memory(
     proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(afresh, "MEMORY_BYTES", 600 << 20)
-    monkeypatch.setattr(afresh, "LIMIT_S", 20.0)
+    monkeypatch.setattr(refresh, "MEMORY_BYTES", 600 << 20)
+    monkeypatch.setattr(refresh, "LIMIT_S", 20.0)
     site.answers[PATH] = lambda t: t.head(Content_Type="text/html").pour(b"<p>more</p>" * 9999)
     assert word() in ("page", "deadline")
 
 
 def test_a_page_that_tells_too_much_is_cut(proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(afresh, "OUTPUT_BYTES", 100_000)
+    monkeypatch.setattr(refresh, "OUTPUT_BYTES", 100_000)
     site.answers[PATH] = lambda t: serve(t, html(0, ITEM | {"desc": "x" * 1_000_000}))
     assert word() in ("large", "page")
 
@@ -238,7 +238,7 @@ def hanging(site: Faulty) -> None:
 
 
 def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(afresh, "LIMIT_S", 2.0)
+    monkeypatch.setattr(refresh, "LIMIT_S", 2.0)
     hanging(site)
     before = time.monotonic()
     assert word() == "deadline"
@@ -274,7 +274,7 @@ def test_nothing_is_left_behind_and_no_configuration_is_read(
 
 
 def test_without_yt_dlp_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert afresh.available()
+    assert refresh.available()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert not afresh.available()
+    assert not refresh.available()
     assert "pip install" in FAILURES[word()]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from scraper import connect, download
-from scraper.connect import Watch, may_be_asked
+from scraper import download, safe_http
 from scraper.download import DownloadError, Fetcher, Rules
-from tests.scraper.faults import picture
-from tests.scraper.faulty import Faulty
+from scraper.safe_http import Watch, may_be_asked
+from tests.scraper.faulty_answers import picture
+from tests.scraper.faulty_server import Faulty
 
 PUBLIC, OTHER, OWN = "93.184.216.34", "93.184.216.35", "10.0.0.1"
 COVER = "https://v16.tiktokcdn.com/cover"
@@ -121,14 +121,14 @@ def test_the_next_address_is_tried_where_one_does_not_answer(
     server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [OTHER, PUBLIC]})
-    reached = connect.dial
+    reached = safe_http.dial
 
     def dial(connecting: socket.socket, address: tuple[Any, ...]) -> None:
         if address[0] == OTHER:
             raise ConnectionRefusedError
         reached(connecting, address)
 
-    monkeypatch.setattr(connect, "dial", dial)
+    monkeypatch.setattr(safe_http, "dial", dial)
     assert Fetcher().fetch([COVER], tmp_path / "cover", "cover").path.is_file()
     assert server.dialled == [PUBLIC]
 
@@ -140,16 +140,16 @@ def test_a_retry_asks_another_edge_server(server: Faulty, tmp_path: Path, monkey
 
 
 def slow_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lookup(host: str, port: int) -> list[connect.Address]:
+    def lookup(host: str, port: int) -> list[safe_http.Address]:
         time.sleep(20)
         return []
 
-    monkeypatch.setattr(connect, "lookup", lookup)
+    monkeypatch.setattr(safe_http, "lookup", lookup)
 
 
 def test_a_name_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_names(monkeypatch)
-    monkeypatch.setattr(connect, "RESOLVE_S", 0.3)
+    monkeypatch.setattr(safe_http, "RESOLVE_S", 0.3)
     before = time.monotonic()
     assert word(tmp_path) == "dns"
     assert time.monotonic() - before < 1.5
@@ -191,8 +191,8 @@ LOCAL = Rules(hosts=("127.0.0.1",), local=True)
 def test_a_connection_that_does_not_come_about_is_given_up(
     deaf: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "CONNECT_S", 0.2)
-    monkeypatch.setattr(connect, "BACKOFF_S", 0.01)
+    monkeypatch.setattr(safe_http, "CONNECT_S", 0.2)
+    monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
     assert word(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "timeout"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scraper.sniff import HEAD_BYTES, IMAGES, VIDEOS, is_whole, sniff
-from tests.scraper.faults import JSON, SRT, VTT, picture, video
+from tests.scraper.faulty_answers import JSON, SRT, VTT, picture, video
 
 ALIASES = {".jpeg": ".jpg", ".heif": ".heic", ".mpo": ".jpg", ".apng": ".png"}
 FOLDERS = ("tiktok/coverphotos", "hostile/pillow", "hostile/mp4parse", "ocr", "one_video")

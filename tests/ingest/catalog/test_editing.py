@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.__main__ import app
-from ingest.catalog import HAND, Catalog, Segment, Text
-from ingest.editing import EditError, from_lines, to_lines
+from ingest.catalog.editing import EditError, from_lines, to_lines
+from ingest.catalog.store import HAND, Catalog, Segment, Text
 from scraper.records import Video
 
 ID = "7000000000000000001"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import MAX_RECORDS, Catalog, CatalogError, Segment, Text
-from ingest.schema import MIGRATIONS
+from ingest.catalog.migrations import MIGRATIONS
+from ingest.catalog.store import MAX_RECORDS, Catalog, CatalogError, Segment, Text
 from scraper.records import Comment, Video
 
 ID = "7000000000000000001"
@@ -273,7 +273,7 @@ def test_failures_are_counted_and_retried_by_stage_id_and_error(catalog: Catalog
 FILL = """
 import sys
 from pathlib import Path
-from ingest.catalog import Catalog
+from ingest.catalog.store import Catalog
 from scraper.records import Video
 with Catalog(Path(sys.argv[1])) as own:
     for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100):

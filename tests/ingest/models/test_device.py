@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from ingest.cpu import has_bf16
+from ingest.models.device import has_bf16
 
 PRODUCT = """
 import torch
-from ingest.cpu import obey_thread_limit
+from ingest.models.device import obey_thread_limit
 obey_thread_limit()
 torch.manual_seed(1)
 states, weight = torch.randn(8, 64, 384).to(torch.bfloat16), torch.randn(1536, 384).to(torch.bfloat16)

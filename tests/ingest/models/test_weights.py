@@ -28,10 +28,10 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save
 
-from ingest import ct2, weights
-from ingest.weights import Pin, WeightsError, Wheel, resolve
+from ingest.models import convert_ctranslate2, weights
+from ingest.models.weights import Pin, WeightsError, Wheel, resolve
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 NOBODY = "http://127.0.0.1:9"  # the discard port: refused at once
 WEIGHTS = save({"x": np.arange(6, dtype=np.float32)}, metadata={"format": "pt"})
 OTHER_WEIGHTS = save({"x": np.arange(7, dtype=np.float32)}, metadata={"format": "pt"})
@@ -53,7 +53,7 @@ def model_folder(folder: Path, content: bytes = WEIGHTS) -> Path:
 RESOLVE = """
 import json, os, sys
 from pathlib import Path
-from ingest import weights
+from ingest.models import weights
 job = json.loads(sys.argv[1])
 for pin in job["pins"]:
     weights.PINS += (weights.Pin(**{**pin, "wheels": tuple(weights.Wheel(**wheel) for wheel in pin["wheels"])}),)
@@ -478,7 +478,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 def whisper_tensors() -> Arrays:
     """A Whisper of one layer and one head by transformers' names, in values that float16 holds exactly."""
     random = np.random.default_rng(0)
-    width, mel_bins, vocabulary = ct2.HEAD_SIZE, 80, 51864
+    width, mel_bins, vocabulary = convert_ctranslate2.HEAD_SIZE, 80, 51864
     shapes: dict[str, tuple[int, ...]] = {
         "model.encoder.conv1.weight": (width, mel_bins, 3),
         "model.encoder.conv1.bias": (width,),
@@ -512,7 +512,9 @@ def ct2_variables(tensors: Arrays) -> Arrays:
     variables: Arrays = {"encoder/num_heads": np.array(1, np.int16), "decoder/pre_norm": np.array(1, np.int8)}
 
     def put(name: str, *parts: str) -> None:
-        zeros = np.zeros(ct2.HEAD_SIZE, np.float32)  # keys have no bias in Whisper, and one of zeros here
+        zeros = np.zeros(
+            convert_ctranslate2.HEAD_SIZE, np.float32
+        )  # keys have no bias in Whisper, and one of zeros here
         for kind in ("weight", "bias"):
             stacked = np.concatenate([tensors.get(f"{part}.{kind}", zeros) for part in parts])
             variables[f"{name}/{kind}"] = stacked.astype(np.float16)
@@ -544,7 +546,7 @@ def ct2_variables(tensors: Arrays) -> Arrays:
 
 
 def model_bin(variables: Arrays, version: int = 6, specification: str = "WhisperSpec") -> bytes:
-    codes = {np.dtype(kind): code for code, kind in ct2.DTYPES.items()}
+    codes = {np.dtype(kind): code for code, kind in convert_ctranslate2.DTYPES.items()}
 
     def string(text: str) -> bytes:
         return struct.pack("<H", len(text) + 1) + text.encode() + b"\0"
@@ -595,7 +597,7 @@ def test_a_ctranslate2_whisper_becomes_the_same_model_for_transformers(tmp_path:
     from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
     tensors = whisper_tensors()
-    ct2.convert(put_ct2(tmp_path / "ct2", model_bin(ct2_variables(tensors))), tmp_path / "hf")
+    convert_ctranslate2.convert(put_ct2(tmp_path / "ct2", model_bin(ct2_variables(tensors))), tmp_path / "hf")
     whisper: Any = WhisperForConditionalGeneration
     model, report = whisper.from_pretrained(tmp_path / "hf", local_files_only=True, output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"]
@@ -636,11 +638,11 @@ def test_a_model_bin_cut_anywhere_is_refused(tmp_path: Path) -> None:
     whole = model_bin(small)
     file = tmp_path / "model.bin"
     file.write_bytes(whole)
-    assert ct2.read(file).keys() == small.keys()
+    assert convert_ctranslate2.read(file).keys() == small.keys()
     for length in range(len(whole)):
         file.write_bytes(whole[:length])
-        with pytest.raises(ct2.CT2Error, match="in the middle of a value"):
-            ct2.read(file)
+        with pytest.raises(convert_ctranslate2.CT2Error, match="in the middle of a value"):
+            convert_ctranslate2.read(file)
 
 
 def broken_headers() -> Iterator[Any]:
@@ -659,14 +661,14 @@ def broken_headers() -> Iterator[Any]:
 @pytest.mark.parametrize(("content", "reason"), broken_headers())
 def test_a_model_bin_that_is_not_what_it_says_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "model.bin").write_bytes(content)
-    with pytest.raises(ct2.CT2Error, match=reason):
-        ct2.read(tmp_path / "model.bin")
+    with pytest.raises(convert_ctranslate2.CT2Error, match=reason):
+        convert_ctranslate2.read(tmp_path / "model.bin")
 
 
 def test_a_model_that_cannot_be_converted_exactly_is_refused(tmp_path: Path) -> None:
     variables = ct2_variables(whisper_tensors())
     keys = variables["encoder/layer_0/self_attention/linear_0/bias"].copy()
-    keys[ct2.HEAD_SIZE] = 1
+    keys[convert_ctranslate2.HEAD_SIZE] = 1
     missing = {name: array for name, array in variables.items() if name != "decoder/layer_norm/gamma"}
     cases: dict[str, Arrays] = {
         "quantised": variables | {"encoder/layer_0/ffn/linear_0/weight": np.ones((256, 64), np.int8)},
@@ -675,8 +677,8 @@ def test_a_model_that_cannot_be_converted_exactly_is_refused(tmp_path: Path) -> 
         "has not: decoder/projection/weight": variables | {"decoder/projection/weight": np.ones((2, 2), np.float16)},
     }
     for i, (reason, changed) in enumerate(cases.items()):
-        with pytest.raises(ct2.CT2Error, match=reason):
-            ct2.convert(put_ct2(tmp_path / str(i), model_bin(changed)), tmp_path / "hf")
+        with pytest.raises(convert_ctranslate2.CT2Error, match=reason):
+            convert_ctranslate2.convert(put_ct2(tmp_path / str(i), model_bin(changed)), tmp_path / "hf")
     assert not (tmp_path / "hf").exists()
 
 

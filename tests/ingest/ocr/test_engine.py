@@ -13,11 +13,11 @@ import pytesseract
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from ingest import tesseract
 from ingest.media import MediaError
-from ingest.ocr import IMAGE_LIMIT_S, OcrError, Reading, ReadingError, Word, check, read_cover, read_image
-from ingest.workers import WorkerError, each
-from tests.ingest import making
+from ingest.ocr import tesseract
+from ingest.ocr.engine import IMAGE_LIMIT_S, OcrError, Reading, ReadingError, Word, check, read_cover, read_image
+from ingest.stages.workers import WorkerError, each
+from tests.ingest import media_samples
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def likeness(reading: Reading, text: str) -> float:
 
 
 def test_white_captions_on_a_picture_are_read_line_by_line(tmp_path: Path) -> None:
-    reading = read_cover(making.cover(tmp_path / "cover.png", "How to bake\nsourdough"), "eng")
+    reading = read_cover(media_samples.cover(tmp_path / "cover.png", "How to bake\nsourdough"), "eng")
     assert reading.text.splitlines() == ["How to bake", "sourdough"]
     assert reading.confidence is not None
     assert 0.7 <= reading.confidence <= 1
@@ -143,7 +143,7 @@ def test_words_come_with_their_place_on_the_picture_as_it_was() -> None:
 
 
 def test_a_picture_without_words_is_empty_and_not_unreadable(tmp_path: Path) -> None:
-    reading = read_cover(making.cover(tmp_path / "cover.png", ""), "eng")
+    reading = read_cover(media_samples.cover(tmp_path / "cover.png", ""), "eng")
     assert (reading.text, reading.confidence, reading.lines) == ("", None, [])
 
 
@@ -188,7 +188,7 @@ def test_a_lone_letter_is_taken_for_a_corner_of_something() -> None:
 
 
 def test_a_single_pixel_is_empty(tmp_path: Path) -> None:
-    assert read_cover(making.cover(tmp_path / "dot.png", "", (1, 1)), "eng").text == ""
+    assert read_cover(media_samples.cover(tmp_path / "dot.png", "", (1, 1)), "eng").text == ""
 
 
 @pytest.mark.parametrize("size", [(4000, 1), (1, 4000)])
@@ -223,14 +223,14 @@ def test_a_decompression_bomb_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_picture_cut_short_is_an_error(tmp_path: Path) -> None:
-    whole = making.cover(tmp_path / "cover.png", "How to bake").read_bytes()
+    whole = media_samples.cover(tmp_path / "cover.png", "How to bake").read_bytes()
     (tmp_path / "cover.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MediaError):
         read_cover(tmp_path / "cover.png", "eng")
 
 
 def test_a_format_that_is_not_on_the_list_is_an_error(tmp_path: Path) -> None:
-    making.cover(tmp_path / "cover.png", "How to bake")
+    media_samples.cover(tmp_path / "cover.png", "How to bake")
     Image.open(tmp_path / "cover.png").save(tmp_path / "cover.eps")
     (tmp_path / "cover.eps").rename(tmp_path / "cover.jpg")  # Ghostscript would run what is in it
     with pytest.raises(MediaError):

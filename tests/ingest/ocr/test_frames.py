@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest.frames import MAX_FRAMES, Frame, fingerprint, frames
 from ingest.media import MediaError, NoStream
-from tests.ingest import making
+from ingest.ocr.frames import MAX_FRAMES, Frame, fingerprint, frames
+from tests.ingest import media_samples
 
 WORDS = [
     "the first words",
@@ -36,27 +36,27 @@ def captioned(text: str) -> Image.Image:
 
 
 def test_a_still_video_is_one_frame_for_its_whole_length(tmp_path: Path) -> None:
-    [frame] = frames(making.video(tmp_path / "v.mp4", None, 6, [ground()]))
+    [frame] = frames(media_samples.video(tmp_path / "v.mp4", None, 6, [ground()]))
     assert frame.start_s == 0 and frame.end_s >= 4.9
     assert frame.image.size == (216, 384)
 
 
 def test_a_caption_that_changes_on_the_same_ground_is_another_frame(tmp_path: Path) -> None:
     lines = [captioned("POV: my cat"), captioned("POV: my dog"), captioned("wait for it")]
-    found = frames(making.video(tmp_path / "v.mp4", None, 12, lines))
+    found = frames(media_samples.video(tmp_path / "v.mp4", None, 12, lines))
     assert [(round(frame.start_s), round(frame.end_s)) for frame in found] == [(0, 3), (4, 7), (8, 11)]
 
 
 def test_blank_frames_are_left_out(tmp_path: Path) -> None:
     black = Image.new("RGB", (216, 384))
-    [frame] = frames(making.video(tmp_path / "v.mp4", None, 6, [black, captioned("after black"), black]))
+    [frame] = frames(media_samples.video(tmp_path / "v.mp4", None, 6, [black, captioned("after black"), black]))
     assert 2 <= frame.start_s <= frame.end_s < 4
-    assert frames(making.video(tmp_path / "b.mp4", None, 2, [black])) == []
+    assert frames(media_samples.video(tmp_path / "b.mp4", None, 2, [black])) == []
 
 
 def test_a_restless_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
     shades = [captioned(WORDS[n % 7]) for n in range(30)]
-    found = frames(making.video(tmp_path / "v.mp4", None, 30, shades))
+    found = frames(media_samples.video(tmp_path / "v.mp4", None, 30, shades))
     starts = [frame.start_s for frame in found]
     assert len(found) == MAX_FRAMES
     assert starts[0] == 0 and starts[-1] >= 28
@@ -70,8 +70,8 @@ def test_a_restless_video_fills_no_memory(tmp_path: Path, monkeypatch: pytest.Mo
         held.append(sum(isinstance(one, Frame) for one in gc.get_objects()))
         return fingerprint(image)
 
-    monkeypatch.setattr("ingest.frames.fingerprint", counted)
-    found = frames(making.video(tmp_path / "v.mp4", None, 60, [captioned(WORDS[n % 7]) for n in range(60)]), 3)
+    monkeypatch.setattr("ingest.ocr.frames.fingerprint", counted)
+    found = frames(media_samples.video(tmp_path / "v.mp4", None, 60, [captioned(WORDS[n % 7]) for n in range(60)]), 3)
     assert len(held) == 60 and max(held) <= 7
     assert [round(frame.start_s / 10) for frame in found] == [0, 3, 6]
 
@@ -79,7 +79,7 @@ def test_a_restless_video_fills_no_memory(tmp_path: Path, monkeypatch: pytest.Mo
 def test_times_count_from_the_start_of_the_video_whatever_its_clock_says(tmp_path: Path) -> None:
     import av
 
-    source = making.video(tmp_path / "v.mp4", None, 4, [captioned("one"), captioned("two and more")])
+    source = media_samples.video(tmp_path / "v.mp4", None, 4, [captioned("one"), captioned("two and more")])
     with av.open(str(source)) as read, av.open(str(tmp_path / "late.mkv"), "w") as write:
         stream = write.add_stream_from_template(read.streams.video[0])
         for packet in read.demux(read.streams.video[0]):
@@ -92,7 +92,7 @@ def test_times_count_from_the_start_of_the_video_whatever_its_clock_says(tmp_pat
 
 
 def test_a_video_that_breaks_off_gives_what_can_be_read(tmp_path: Path) -> None:
-    whole = making.video(tmp_path / "v.mp4", None, 14, [captioned(word) for word in WORDS])
+    whole = media_samples.video(tmp_path / "v.mp4", None, 14, [captioned(word) for word in WORDS])
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     assert 1 <= len(frames(broken)) < len(frames(whole))

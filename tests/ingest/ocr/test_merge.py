@@ -1,5 +1,5 @@
-from ingest.catalog import Segment
-from ingest.onscreen import join
+from ingest.catalog.store import Segment
+from ingest.ocr.merge import join
 
 
 def test_a_line_that_repeats_across_frames_is_kept_once_with_its_seconds() -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest import rapid
-from ingest.ocr import Engine, OcrError, ReadingError, check, read_image
-from ingest.rapid import MODELS
+from ingest.ocr import rapidocr
+from ingest.ocr.engine import Engine, OcrError, ReadingError, check, read_image
+from ingest.ocr.rapidocr import MODELS
 
 ENGINES: tuple[Engine, ...] = ("rapidocr", "auto")
 installed = pytest.mark.skipif(
@@ -44,7 +44,7 @@ def card(text: str) -> Image.Image:
 
 
 def test_a_missing_extra_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rapid, "find_spec", lambda name: None)
+    monkeypatch.setattr(rapidocr, "find_spec", lambda name: None)
     for engine in ENGINES:
         with pytest.raises(OcrError, match=r"pip install .tiktok-retrieval\[rapidocr\]"):
             check("eng", engine)
@@ -62,20 +62,20 @@ def test_the_version_names_both_engines() -> None:
 def test_models_that_a_version_does_not_bring_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "Rec", "PP-OCRv99_rec.onnx")
     with pytest.raises(OcrError, match="PP-OCRv99_rec"):
-        rapid.check()
+        rapidocr.check()
 
 
 @installed
 def test_turned_and_outlined_letters_are_read() -> None:
-    reading = rapid.read(sticker("NINE BRAINS", 12))
+    reading = rapidocr.read(sticker("NINE BRAINS", 12))
     assert SequenceMatcher(None, reading.text, "NINE BRAINS").ratio() > 0.9
     assert reading.engine == "rapidocr"
-    assert (reading.confidence or 0) >= rapid.MIN_CONFIDENCE
+    assert (reading.confidence or 0) >= rapidocr.MIN_CONFIDENCE
 
 
 @installed
 def test_lines_stay_lines_and_words_have_their_place() -> None:
-    reading = rapid.read(card("apples are sweet\nbread is warm"))
+    reading = rapidocr.read(card("apples are sweet\nbread is warm"))
     assert reading.text.splitlines() == ["apples are sweet", "bread is warm"]
     assert [word.text for word in reading.words] == reading.text.split()
     top, bottom = reading.words[0].box, reading.words[-1].box
@@ -85,21 +85,21 @@ def test_lines_stay_lines_and_words_have_their_place() -> None:
 
 @installed
 def test_places_are_those_of_the_picture_as_it_was_also_in_large_ones() -> None:
-    small, large = (rapid.read(sticker("GARDEN", 0, size)).words[0].box for size in ((405, 720), (2430, 4320)))
+    small, large = (rapidocr.read(sticker("GARDEN", 0, size)).words[0].box for size in ((405, 720), (2430, 4320)))
     assert max(abs(side / 6 - other) for side, other in zip(large, small, strict=True)) <= 8
 
 
 @installed
 @pytest.mark.parametrize("picture", [Image.new("RGB", (405, 720), "#335577"), Image.new("RGB", (1, 1)), card("")])
 def test_a_picture_without_words_is_empty(picture: Image.Image) -> None:
-    reading = rapid.read(picture)
+    reading = rapidocr.read(picture)
     assert (reading.text, reading.confidence, reading.lines) == ("", None, [])
 
 
 @installed
 def test_noise_gives_next_to_nothing() -> None:
     noise = np.random.default_rng(3).integers(0, 256, (720, 405, 3), dtype=np.uint8)
-    assert len(rapid.read(Image.fromarray(noise)).text) <= 8
+    assert len(rapidocr.read(Image.fromarray(noise)).text) <= 8
 
 
 @pytest.fixture
@@ -113,23 +113,23 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    rapid._engine.cache_clear()
+    rapidocr._engine.cache_clear()
     yield attempts
-    rapid._engine.cache_clear()
+    rapidocr._engine.cache_clear()
 
 
 @installed
 def test_models_come_from_the_disk_and_nothing_is_asked_of_the_network(no_network: list[Any]) -> None:
-    assert rapid.read(card("apples are sweet")).text == "apples are sweet"
+    assert rapidocr.read(card("apples are sweet")).text == "apples are sweet"
     assert no_network == []
 
 
 @installed
 def test_what_breaks_inside_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rapid._engine(), "text_rec", None, raising=False)
-    monkeypatch.setattr(rapid._engine(), "_load_rec_model", lambda: None)
+    monkeypatch.setattr(rapidocr._engine(), "text_rec", None, raising=False)
+    monkeypatch.setattr(rapidocr._engine(), "_load_rec_model", lambda: None)
     with pytest.raises(ReadingError, match="RapidOCR broke down over it"):
-        rapid.read(card("apples are sweet"))
+        rapidocr.read(card("apples are sweet"))
 
 
 @installed

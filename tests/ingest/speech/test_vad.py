@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ingest.media import SAMPLE_RATE, audio
-from ingest.speech import (
+from ingest.speech.vad import (
     EDGE_S,
     LONGEST_S,
     MAX_PAUSE_S,
@@ -23,7 +23,7 @@ from ingest.speech import (
     snap,
     windows,
 )
-from tests.ingest import making
+from tests.ingest import media_samples
 
 
 def span(start_s: float, end_s: float) -> Span:
@@ -70,19 +70,19 @@ def test_no_audio_has_no_speech() -> None:
 
 @pytest.mark.parametrize("level", [0.9, 0.01])
 def test_speech_is_found_where_it_is_loud_or_faint(level: float) -> None:
-    [found] = find_speech(np.concatenate([silent(20), making.speech(3, level), silent(20)]))
+    [found] = find_speech(np.concatenate([silent(20), media_samples.speech(3, level), silent(20)]))
     assert found.start / SAMPLE_RATE == pytest.approx(20, abs=0.3)
     assert found.end / SAMPLE_RATE == pytest.approx(23, abs=0.3)
 
 
 def test_speech_without_end_is_cut() -> None:
-    found = find_speech(making.speech(70))
+    found = find_speech(media_samples.speech(70))
     assert len(found) >= 3
     assert max(one.length_s for one in found) <= LONGEST_S
 
 
 def test_a_mapped_file_gives_what_memory_gives(tmp_path: Path) -> None:
-    samples = np.concatenate([silent(3), making.speech(20), silent(3)])
+    samples = np.concatenate([silent(3), media_samples.speech(20), silent(3)])
     samples.tofile(tmp_path / "samples")
     assert find_speech(np.memmap(tmp_path / "samples", np.float32, "r")) == find_speech(samples)
 

@@ -9,25 +9,26 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ingest import transcribe, weights
-from ingest.catalog import Segment, Text
-from ingest.cpu import DeviceError
+from ingest.catalog.store import Segment, Text
 from ingest.media import SAMPLE_RATE, audio
-from ingest.speech import Span, windows
-from ingest.transcribe import TooSlow, Transcriber, is_loop
-from tests.ingest import making
+from ingest.models import weights
+from ingest.models.device import DeviceError
+from ingest.speech import whisper
+from ingest.speech.vad import Span, windows
+from ingest.speech.whisper import TooSlow, Transcriber, is_loop
+from tests.ingest import media_samples
 
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
 @pytest.fixture
 def tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transcriber]:
-    monkeypatch.setattr(transcribe, "MAX_TOKENS", 40)
-    monkeypatch.setattr(transcribe, "LOOP", re.compile("(?!)"))  # random weights may write a loop
-    monkeypatch.setattr(transcribe, "MAX_COMPRESSION", 99.0)
+    monkeypatch.setattr(whisper, "MAX_TOKENS", 40)
+    monkeypatch.setattr(whisper, "LOOP", re.compile("(?!)"))  # random weights may write a loop
+    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 99.0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so small a model only loses time on handing work around
-    yield Transcriber(str(making.tiny_whisper(tmp_path_factory.mktemp("whisper"))))
+    yield Transcriber(str(media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper"))))
     torch.set_num_threads(threads)
 
 
@@ -65,7 +66,7 @@ def edits(expected: list[str], heard: list[str]) -> int:
 
 
 def test_silence_gives_the_empty_text_and_speech_a_text(tiny: Transcriber) -> None:
-    silent, nothing, spoken = heard(tiny, noise(5, 0), noise(0, 0), making.speech(3))
+    silent, nothing, spoken = heard(tiny, noise(5, 0), noise(0, 0), media_samples.speech(3))
     assert silent.text == nothing.text == ""
     assert silent.confidence is None
     assert spoken.text
@@ -75,12 +76,12 @@ def test_silence_gives_the_empty_text_and_speech_a_text(tiny: Transcriber) -> No
 
 
 def test_a_batch_gives_what_one_by_one_gives(tiny: Transcriber) -> None:
-    clips = [(n, making.speech(seconds, pitch_hz=100 + 30 * n)) for n, seconds in enumerate((3, 65, 8, 31))]
+    clips = [(n, media_samples.speech(seconds, pitch_hz=100 + 30 * n)) for n, seconds in enumerate((3, 65, 8, 31))]
     assert dict(tiny.run(clips, batch=1)) == dict(tiny.run(clips, batch=3))
 
 
 def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcriber) -> None:
-    [made] = heard(tiny, making.speech(75))
+    [made] = heard(tiny, media_samples.speech(75))
     times = [time for segment in made.segments for time in (segment.start_s, segment.end_s)]
     assert times == sorted(times)
     assert 60 < times[-1] <= 75
@@ -88,7 +89,7 @@ def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcri
 
 
 def test_a_model_that_is_no_whisper_is_refused_with_its_folder(tmp_path: Path) -> None:
-    folder = making.tiny_whisper(tmp_path / "whisper")
+    folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(weights.WeightsError, match="no Whisper"):
         Transcriber(str(folder))
@@ -98,7 +99,7 @@ def test_a_model_that_brings_code_is_refused_and_its_code_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("builtins.input", lambda _: "y")  # transformers asks, unless it is told
-    folder = making.tiny_whisper(tmp_path / "whisper")
+    folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}')
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(weights.WeightsError, match="no Whisper"):
@@ -122,54 +123,54 @@ def test_a_model_that_brings_code_is_refused_and_its_code_not_run(
 def test_tokens_become_segments_inside_the_window(
     tiny: Transcriber, written: tuple[float | str, ...], segments: list[tuple[float, float]]
 ) -> None:
-    tokens = [0 if isinstance(item, str) else tiny._first_time + round(item / transcribe.TICK_S) for item in written]
+    tokens = [0 if isinstance(item, str) else tiny._first_time + round(item / whisper.TICK_S) for item in written]
     assert [piece[2:] for piece in tiny._split(tokens, 10.0)] == [pytest.approx(segment) for segment in segments]
 
 
 def test_each_segment_says_how_sure_it_is(tiny: Transcriber) -> None:
-    [made] = heard(tiny, making.speech(3))
+    [made] = heard(tiny, media_samples.speech(3))
     assert made.segments
     for segment in made.segments:
         assert segment.avg_logprob is not None
-        assert transcribe.MIN_LOGPROB <= segment.avg_logprob <= 0
+        assert whisper.MIN_LOGPROB <= segment.avg_logprob <= 0
         assert segment.no_speech is not None
         assert 0 <= segment.no_speech <= 1
 
 
 def test_segments_that_are_guesses_are_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcribe, "MIN_LOGPROB", 0.0)
-    assert [made.text for made in heard(tiny, making.speech(3))] == [""]
+    monkeypatch.setattr(whisper, "MIN_LOGPROB", 0.0)
+    assert [made.text for made in heard(tiny, media_samples.speech(3))] == [""]
 
 
 def test_a_window_that_whisper_calls_silent_is_dropped_where_it_is_unsure(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transcribe, "MIN_LOGPROB", -0.001)
-    monkeypatch.setattr(transcribe, "NO_SPEECH", -1.0)
-    assert [made.text for made in heard(tiny, making.speech(3))] == [""]
+    monkeypatch.setattr(whisper, "MIN_LOGPROB", -0.001)
+    monkeypatch.setattr(whisper, "NO_SPEECH", -1.0)
+    assert [made.text for made in heard(tiny, media_samples.speech(3))] == [""]
 
 
 def test_loops_are_heard_again_a_few_times_and_then_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcribe, "MAX_COMPRESSION", 0.0)
-    assert [made.text for made in heard(tiny, making.speech(40))] == [""]
+    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 0.0)
+    assert [made.text for made in heard(tiny, media_samples.speech(40))] == [""]
 
 
 def test_a_segment_follows_itself_only_so_often(tiny: Transcriber) -> None:
-    audio = transcribe._Audio("loop", np.zeros(0, np.float32))
+    audio = whisper._Audio("loop", np.zeros(0, np.float32))
     audio.heard = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
     assert tiny._text(audio).text == "la la la da la"
 
 
 def test_what_is_said_again_after_a_pause_is_no_loop(tiny: Transcriber) -> None:
-    audio = transcribe._Audio("chorus", np.zeros(0, np.float32))
+    audio = whisper._Audio("chorus", np.zeros(0, np.float32))
     audio.heard = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
     assert tiny._text(audio).text == "la la la la la la"
 
 
 def test_a_language_that_is_not_allowed_is_not_heard(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = str(making.tiny_whisper(tmp_path_factory.mktemp("whisper")))
+    folder = str(media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper")))
     for code in ("en", "de"):
-        [made] = heard(Transcriber(folder, languages=f" {code.upper()}"), making.speech(3))
+        [made] = heard(Transcriber(folder, languages=f" {code.upper()}"), media_samples.speech(3))
         assert made.text
         assert made.language == code
     with pytest.raises(weights.WeightsError, match="does not know the language tlh"):
@@ -179,8 +180,8 @@ def test_a_language_that_is_not_allowed_is_not_heard(tmp_path_factory: pytest.Te
 def test_an_audio_that_takes_too_long_is_given_up_and_the_others_are_not(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clips = [("long", making.speech(120)), ("short", making.speech(3))]
-    monkeypatch.setattr(transcribe, "UNHEARD_S", 99.0)
+    clips = [("long", media_samples.speech(120)), ("short", media_samples.speech(3))]
+    monkeypatch.setattr(whisper, "UNHEARD_S", 99.0)
     made = dict(tiny.run(clips, batch=1, limit_s=1e-9))
     assert set(made) == {"long", "short"}
     assert isinstance(made["long"], TooSlow)
@@ -188,10 +189,10 @@ def test_an_audio_that_takes_too_long_is_given_up_and_the_others_are_not(
 
 
 def test_a_longer_audio_has_longer_time(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transcribe, "LONG_S", 0.01)
-    [(_, made)] = tiny.run([("long", making.speech(60))], batch=1, limit_s=0.5)  # of 0.01 s: an hour in all
+    monkeypatch.setattr(whisper, "LONG_S", 0.01)
+    [(_, made)] = tiny.run([("long", media_samples.speech(60))], batch=1, limit_s=0.5)  # of 0.01 s: an hour in all
     assert isinstance(made, Text)
-    [(_, made)] = tiny.run([("long", making.speech(60))], batch=1, limit_s=1e-9)
+    [(_, made)] = tiny.run([("long", media_samples.speech(60))], batch=1, limit_s=1e-9)
     assert isinstance(made, TooSlow)
 
 
@@ -202,17 +203,17 @@ def test_a_device_that_is_not_there_is_told() -> None:
 
 
 def test_samples_may_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None:
-    samples = making.speech(40)
+    samples = media_samples.speech(40)
     samples.tofile(tmp_path / "samples")
     assert heard(tiny, np.memmap(tmp_path / "samples", np.float32, "r")) == heard(tiny, samples)
 
 
 def test_the_encoder_gives_what_its_own_forward_gives(tiny: Transcriber) -> None:
-    samples = making.speech(29)
+    samples = media_samples.speech(29)
     window = windows([Span(0, len(samples))], len(samples))[0]
     features = tiny._processor.feature_extractor([samples], sampling_rate=SAMPLE_RATE, return_tensors="pt")
     with torch.inference_mode():
-        ours = tiny._encode([transcribe._Job(transcribe._Audio("", samples), window)])
+        ours = tiny._encode([whisper._Job(whisper._Audio("", samples), window)])
         theirs = tiny._model.get_encoder()(features.input_features.to(tiny._model.dtype)).last_hidden_state
     torch.testing.assert_close(ours, theirs)
 
@@ -243,7 +244,7 @@ def test_silent_and_near_silent_clips_have_no_text(shared_data: Path, real: Tran
 def test_babble_and_laughter_do_not_loop(shared_data: Path, real: Transcriber) -> None:
     """Sounds that pass for speech: Whisper may make something of them, but not the same over and over."""
     laughs = [audio(shared_data / "speech" / "whisper_timestamped" / f"laugh{n}.mp3") for n in (1, 2)]
-    for text in heard(real, making.speech(30), np.concatenate([laughs[0]] * 6), *laughs):
+    for text in heard(real, media_samples.speech(30), np.concatenate([laughs[0]] * 6), *laughs):
         said = words(text.text or "")
         assert not is_loop(text.text or "")
         assert len(said) < 120

@@ -12,24 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from ingest import downloads
-from ingest.catalog import CAPTIONS, Catalog, Segment
-from ingest.imports import import_source
-from ingest.outcomes import StageReport
-from ingest.pipeline import run_stage
+from ingest.catalog.store import CAPTIONS, Catalog, Segment
 from ingest.settings import Settings
-from scraper import afresh
+from ingest.stages import download
+from ingest.stages.importer import import_source
+from ingest.stages.pipeline import run_stage
+from ingest.stages.stage_run import StageReport
+from scraper import refresh
 from scraper.download import DEADLINE_S, FAILURES, HOSTS, MAX_BYTES, PER_HOST
 from scraper.failures import DEAD
 from scraper.records import Caption, Video
-from tests.ingest import making
-from tests.scraper.faults import Talk, picture, video
-from tests.scraper.faulty import FAULTS, Faulty, quick
-from tests.scraper.test_afresh import ID, ITEM, PATH, Proxy, html, proxy, site
+from tests.ingest import media_samples
+from tests.scraper.faulty_answers import Talk, picture, video
+from tests.scraper.faulty_server import FAULTS, Faulty, quick
+from tests.scraper.test_refresh import ID, ITEM, PATH, Proxy, html, proxy, site
 
 __all__ = ["proxy", "site"]  # fixtures
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 PAGE = REPOSITORY / "docs" / "download.md"
 HERE = Settings(download_hosts="localhost, 169.254.169.254 nobody.invalid", download_local=True)
 VTT = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.500\ngood morning\n\n00:00:04.000 --> 00:00:05.000\nand good night\n"
@@ -78,14 +78,14 @@ def test_every_fault_is_one_failed_line_leaves_no_file_and_stands_in_the_documen
     new = re.sub(r"(?s)(<!-- failures -->\n).*(<!-- /failures -->)", lambda m: f"{m[1]}{table}{m[2]}", page)
     if os.environ.get("UPDATE_DOCS"):
         PAGE.write_text(new, encoding="utf-8")
-    assert page == new, "the table is not today's: UPDATE_DOCS=1 python -m pytest tests/ingest/test_downloads.py"
+    assert page == new, "the table is not today's: UPDATE_DOCS=1 python -m pytest tests/ingest/stages/test_download.py"
 
 
 def test_the_document_gives_the_bounds_and_hosts_that_hold() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert f"| bytes | {MAX_BYTES['cover'] >> 20} MB | {MAX_BYTES['video'] >> 20} MB |" in page
     assert f"| seconds in all | {DEADLINE_S['cover']:.0f} | {DEADLINE_S['video']:.0f} |" in page
-    assert f"At most {PER_HOST} files at a time come from one host, and {downloads.PAGES} pages" in page
+    assert f"At most {PER_HOST} files at a time come from one host, and {download.PAGES} pages" in page
     assert all(host in page for host in HOSTS)
 
 
@@ -253,7 +253,7 @@ def test_no_more_than_a_few_tracks_are_tried(catalog: Catalog, server: Faulty) -
     server.answers["/404"] = lambda t: t.whole(b"", "404 Not Found")
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
     run_stage(catalog, "download", HERE)
-    assert server.counts["/404"] == downloads.MAX_TRACKS
+    assert server.counts["/404"] == download.MAX_TRACKS
 
 
 def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: Faulty) -> None:
@@ -326,7 +326,7 @@ def test_a_killed_download_leaves_no_half_file_and_the_next_one_finishes(
     assert _download(catalog, server).wait(300) == 0
     assert catalog.due("download") == [] and len(catalog.failures()) == 0
     assert media(catalog) == sorted(f"{str(n)[-2:]}/{n}/cover.jpg" for n in range(7_000_000, 7_000_000 + count))
-    assert len(server.asked) <= count + kills * 2 * downloads.FETCHES, "what was finished is not fetched again"
+    assert len(server.asked) <= count + kills * 2 * download.FETCHES, "what was finished is not fetched again"
     assert catalog._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
@@ -342,7 +342,7 @@ def slow(talk: Talk) -> None:
 def test_without_yt_dlp_dead_links_are_told_with_what_to_install(
     catalog: Catalog, server: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(afresh, "available", lambda: False)
+    monkeypatch.setattr(refresh, "available", lambda: False)
     catalog.put_video(Video(id="70001", permalink="https://www.tiktok.com/@a/video/70001"))
     catalog.put_video(
         Video(id="70002", permalink="https://www.tiktok.com/@a/video/70002", cover_sources=[server.https("/expired")])
@@ -451,5 +451,5 @@ def test_a_folder_that_is_in_the_way_costs_only_its_video(catalog: Catalog, serv
 
 
 def test_a_local_file_needs_no_link(catalog: Catalog, tmp_path: Path) -> None:
-    making.add(catalog, "70001", cover=making.cover(tmp_path / "c.png", "hello"))
+    media_samples.add(catalog, "70001", cover=media_samples.cover(tmp_path / "c.png", "hello"))
     assert run_stage(catalog, "download", HERE) == StageReport("download")

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.catalog import CAPTIONS, Catalog, Segment, Text
-from ingest.imports import import_source
+from ingest.catalog.store import CAPTIONS, Catalog, Segment, Text
 from ingest.media import audio, open_image, poster
+from ingest.stages.importer import import_source
 from scraper.download import sweep
-from tests.ingest import making
+from tests.ingest import media_samples
 from tests.scraper.test_sources import console_record, write
 
 ONE, TWO = "7000000000000000001", "7000000000000000002"
@@ -155,8 +155,8 @@ def test_a_record_met_in_several_sources_keeps_the_newest_of_each_field(study: P
 KILLED = """
 import os, sys
 from pathlib import Path
-from ingest.catalog import Catalog
-from ingest.imports import import_source
+from ingest.catalog.store import Catalog
+from ingest.stages.importer import import_source
 Path.replace = lambda *_: os._exit(9)
 with Catalog(Path(sys.argv[1]), create=True) as catalog:
     import_source(catalog, Path(sys.argv[2]))
@@ -193,7 +193,7 @@ def test_a_file_that_is_no_medium_is_refused_and_told(tmp_path: Path) -> None:
     named = {"cover_file": "x.html", "slide_files": ["x.svg", "y.jpg"], "video_file": "x.json"}
     for name in ("x.html", "x.svg", "x.json"):
         write(tmp_path / name, "<html><script>alert(1)</script>")
-    making.cover(tmp_path / "y.jpg", "hello")
+    media_samples.cover(tmp_path / "y.jpg", "hello")
     with Catalog(tmp_path / "data", create=True) as catalog:
         report = import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE} | named))
         assert (report.new, report.media, names(catalog)) == (1, 1, ["slide_02.jpg"])
@@ -206,7 +206,7 @@ def test_a_file_that_is_no_medium_is_refused_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["bmp", "tiff", "jp2", "ppm"])
 def test_a_picture_that_only_its_name_tells_is_taken_where_it_can_be_read(tmp_path: Path, suffix: str) -> None:
-    making.cover(tmp_path / f"x.{suffix}", "hello")
+    media_samples.cover(tmp_path / f"x.{suffix}", "hello")
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE, "cover_file": f"x.{suffix}"}))
         assert names(catalog) == [f"cover.{suffix}"]
@@ -217,7 +217,7 @@ def test_a_picture_that_only_its_name_tells_is_taken_where_it_can_be_read(tmp_pa
 def test_a_video_that_only_its_name_tells_is_taken_where_it_can_be_read(
     tmp_path: Path, suffix: str, read: Callable[[Path], object]
 ) -> None:
-    making.video(tmp_path / f"x.{suffix}", making.voice(1), 1)
+    media_samples.video(tmp_path / f"x.{suffix}", media_samples.voice(1), 1)
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE, "video_file": f"x.{suffix}"}))
         assert names(catalog) == [f"video.{suffix}"]

@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from ingest.catalog import Catalog
+from ingest.catalog.store import Catalog
 from ingest.media import SAMPLE_RATE, audio
-from tests.ingest import making
+from tests.ingest import media_samples
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SHORT_S = 600
 TIMES = 18  # so often the short one follows itself: three hours
 SPOKEN_S = (20.0, 140.0, 260.0, 380.0, 500.0)  # where somebody speaks in the short one, between tones and silence
@@ -41,7 +41,7 @@ def ten_minutes(folder: Path) -> Path:
         tone = (time_s > start_s - 18) & (time_s < start_s - 8)
         samples[tone] = 0.1 * np.sin(2 * np.pi * 440 * time_s[tone])
         samples[round(start_s * SAMPLE_RATE) :][: len(spoken)] = spoken
-    return making.video(folder / "short.mkv", samples, SHORT_S)
+    return media_samples.video(folder / "short.mkv", samples, SHORT_S)
 
 
 def repeated(source: Path, target: Path, times: int) -> Path:
@@ -70,7 +70,7 @@ def test_three_hours_take_no_more_memory_than_ten_minutes_and_keep_their_times(t
     for name, path in videos.items():
         data = tmp_path / name
         with Catalog(data, create=True) as catalog:
-            making.add(catalog, "10001", video=path)
+            media_samples.add(catalog, "10001", video=path)
         command = [sys.executable, "-c", MEASURED, "transcribe", "--data", str(data), "--quiet"]
         command += ["--whisper", "openai/whisper-tiny.en", "--processes", "1"]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=1800, check=True)

@@ -18,31 +18,31 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from ingest.catalog import HAND, Catalog, Stage, Text
-from ingest.outcomes import StageReport
-from ingest.pipeline import StageError, run_stage
+from ingest.catalog.store import HAND, Catalog, Stage, Text
 from ingest.settings import Settings
-from ingest.workers import WorkerError, each
+from ingest.stages.pipeline import StageError, run_stage
+from ingest.stages.stage_run import StageReport
+from ingest.stages.workers import WorkerError, each
 from scraper.records import Video
-from tests.ingest import making
+from tests.ingest import media_samples
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 SOON = "https://v.example/a.mp4"  # a link that is never asked in these tests
 
 
 @pytest.fixture(scope="session")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.tiny_whisper(tmp_path_factory.mktemp("whisper"))
+    return media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper"))
 
 
 @pytest.fixture(scope="session")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.video(tmp_path_factory.mktemp("media") / "spoken.mp4", making.speech(3), 3)
+    return media_samples.video(tmp_path_factory.mktemp("media") / "spoken.mp4", media_samples.speech(3), 3)
 
 
 @pytest.fixture(scope="session")
 def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.cover(tmp_path_factory.mktemp("media") / "cover.png", "Good morning")
+    return media_samples.cover(tmp_path_factory.mktemp("media") / "cover.png", "Good morning")
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_files_that_disappeared_are_fetched_again(catalog: Catalog, web: Web, pi
 
 
 def test_files_that_disappeared_without_a_link_are_told(catalog: Catalog, picture: Path, spoken: Path) -> None:
-    making.add(catalog, "10001", video=spoken, slides=(picture, picture.read_bytes() + b" "))
+    media_samples.add(catalog, "10001", video=spoken, slides=(picture, picture.read_bytes() + b" "))
     for name in ("slide_1.png", "video_0.mp4"):
         (catalog.media_folder("10001") / name).unlink()
     assert run(catalog, "ocr").failed == 1
@@ -152,7 +152,7 @@ def test_files_that_disappeared_without_a_link_are_told(catalog: Catalog, pictur
 
 
 def test_covers_are_read_with_their_provenance(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", cover=picture)
+    media_samples.add(catalog, "10001", cover=picture)
     assert run(catalog, "ocr") == StageReport("ocr", done=1)
     entry = catalog.get("10001")
     assert entry
@@ -163,8 +163,8 @@ def test_covers_are_read_with_their_provenance(catalog: Catalog, picture: Path) 
 
 
 def test_a_corrupt_cover_is_null_and_failed_and_the_rest_goes_on(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", cover=b"\x89PNG\r\n\x1a\n nothing behind it")
-    making.add(catalog, "10002", cover=picture)
+    media_samples.add(catalog, "10001", cover=b"\x89PNG\r\n\x1a\n nothing behind it")
+    media_samples.add(catalog, "10002", cover=picture)
     report = run(catalog, "ocr")
     assert (report.done, report.failed) == (1, 1)
     assert text(catalog, "10001", "ocr") is None
@@ -173,14 +173,14 @@ def test_a_corrupt_cover_is_null_and_failed_and_the_rest_goes_on(catalog: Catalo
 
 
 def test_all_slides_of_a_photo_post_are_read_and_equal_ones_once(catalog: Catalog, tmp_path: Path) -> None:
-    slides = tuple(making.cover(tmp_path / f"{word}.png", word) for word in ("First", "Second"))
-    making.add(catalog, "10001", cover=slides[0], slides=slides)
+    slides = tuple(media_samples.cover(tmp_path / f"{word}.png", word) for word in ("First", "Second"))
+    media_samples.add(catalog, "10001", cover=slides[0], slides=slides)
     run(catalog, "ocr")
     assert text(catalog, "10001", "ocr") == "First\nSecond"
 
 
 def test_one_broken_slide_fails_the_post_but_keeps_what_was_read(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", slides=(picture, b"broken"))
+    media_samples.add(catalog, "10001", slides=(picture, b"broken"))
     assert run(catalog, "ocr").failed == 1
     assert text(catalog, "10001", "ocr") == "Good morning"
     assert catalog.error("10001", "ocr").startswith("slide 2: ")
@@ -190,9 +190,11 @@ def test_a_post_of_many_slides_has_time_for_each(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disturb_tesseract(tmp_path / "bin", monkeypatch, "sleep 0.5")
-    monkeypatch.setattr("ingest.ocr.IMAGE_LIMIT_S", 8.0)
+    monkeypatch.setattr("ingest.ocr.engine.IMAGE_LIMIT_S", 8.0)
     words = ["One", "Two", "Three", "Four", "Five", "Six"]  # read up to three times: 9 s of sleep alone
-    making.add(catalog, "10001", slides=tuple(making.cover(tmp_path / f"{word}.png", word) for word in words))
+    media_samples.add(
+        catalog, "10001", slides=tuple(media_samples.cover(tmp_path / f"{word}.png", word) for word in words)
+    )
     assert run(catalog, "ocr").done == 1
     assert text(catalog, "10001", "ocr") == "\n".join(words)
 
@@ -201,8 +203,10 @@ def test_tesseract_breaking_down_costs_only_its_slide(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disturb_tesseract(tmp_path / "bin", monkeypatch, f"mkdir {tmp_path / 'once'} && exit 3")
-    making.add(
-        catalog, "10001", slides=tuple(making.cover(tmp_path / f"{word}.png", word) for word in ("First", "Second"))
+    media_samples.add(
+        catalog,
+        "10001",
+        slides=tuple(media_samples.cover(tmp_path / f"{word}.png", word) for word in ("First", "Second")),
     )
     assert run(catalog, "ocr").failed == 1
     assert text(catalog, "10001", "ocr") == "Second"
@@ -214,14 +218,14 @@ def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
 ) -> None:
     reading, go = tmp_path / "reading", tmp_path / "go"
     disturb_tesseract(tmp_path / "bin", monkeypatch, f"touch {reading}; while [ ! -e {go} ]; do sleep 0.1; done")
-    making.add(catalog, "10001", cover=making.cover(tmp_path / "old.png", "Old"))
-    new = making.cover(tmp_path / "new.png", "New")
+    media_samples.add(catalog, "10001", cover=media_samples.cover(tmp_path / "old.png", "Old"))
+    new = media_samples.cover(tmp_path / "new.png", "New")
 
     def replace() -> None:
         while not reading.exists():
             time.sleep(0.05)
         with Catalog(catalog.data) as other:
-            making.add(other, "10001", cover=new)
+            media_samples.add(other, "10001", cover=new)
         go.touch()
 
     threading.Thread(target=replace, daemon=True).start()
@@ -231,7 +235,7 @@ def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
 
 
 def test_a_frame_leaves_the_cover_alone_that_is_just_being_fetched(catalog: Catalog, spoken: Path) -> None:
-    making.add(catalog, "10001", video=spoken)
+    media_samples.add(catalog, "10001", video=spoken)
     cover = catalog.media_folder("10001") / "cover.jpg"
     cover.write_bytes(b"fetched, not yet entered")
     assert run(catalog, "ocr").done == 1
@@ -242,7 +246,7 @@ def test_a_frame_that_was_taken_before_counts_only_where_the_video_is_lost(
     catalog: Catalog, spoken: Path, picture: Path
 ) -> None:
     for video_id in ("10001", "10002"):
-        making.add(catalog, video_id, video=spoken)
+        media_samples.add(catalog, video_id, video=spoken)
         frame = catalog.media_folder(video_id) / "cover.jpg"  # where earlier versions kept it
         frame.write_bytes(picture.read_bytes())
         catalog.put_media(video_id, "cover", frame, "frame")
@@ -255,8 +259,8 @@ def test_a_frame_that_was_taken_before_counts_only_where_the_video_is_lost(
 def test_a_video_without_a_cover_gives_a_frame_of_itself(catalog: Catalog, tmp_path: Path) -> None:
     from PIL import Image
 
-    frame = Image.open(making.cover(tmp_path / "frame.png", "From the video", (540, 960)))
-    making.add(catalog, "10001", video=making.video(tmp_path / "v.mp4", None, 2, [frame]))
+    frame = Image.open(media_samples.cover(tmp_path / "frame.png", "From the video", (540, 960)))
+    media_samples.add(catalog, "10001", video=media_samples.video(tmp_path / "v.mp4", None, 2, [frame]))
     run(catalog, "ocr")
     assert text(catalog, "10001", "ocr") == "From the video"
     entry = catalog.get("10001")
@@ -283,7 +287,7 @@ def test_a_failed_download_fails_the_texts_and_says_why(catalog: Catalog) -> Non
 
 
 def test_what_failed_is_not_tried_again_before_it_is_asked_for(catalog: Catalog) -> None:
-    making.add(catalog, "10001", video=b"no video")
+    media_samples.add(catalog, "10001", video=b"no video")
     assert run(catalog, "ocr").failed == 1
     assert run(catalog, "ocr") == StageReport("ocr")
     catalog.retry("ocr")
@@ -291,7 +295,7 @@ def test_what_failed_is_not_tried_again_before_it_is_asked_for(catalog: Catalog)
 
 
 def test_a_setting_that_cannot_be_used_costs_no_text(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", cover=picture)
+    media_samples.add(catalog, "10001", cover=picture)
     run(catalog, "ocr")
     with pytest.raises(StageError, match="tesseract-ocr-xxx"):
         run_stage(catalog, "ocr", Settings(ocr_languages="xxx"))
@@ -301,8 +305,8 @@ def test_a_setting_that_cannot_be_used_costs_no_text(catalog: Catalog, picture: 
 def test_a_changed_setting_makes_anew_what_it_concerns_and_says_how_many(
     catalog: Catalog, picture: Path, spoken: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    making.add(catalog, "10001", cover=picture)
-    making.add(catalog, "10002", cover=picture, video=spoken)
+    media_samples.add(catalog, "10001", cover=picture)
+    media_samples.add(catalog, "10002", cover=picture, video=spoken)
     assert run(catalog, "ocr").done == 2
     fewer = Settings(frames=3)
     assert run_stage(catalog, "ocr", fewer, progress=True) == StageReport("ocr", done=1)
@@ -316,7 +320,7 @@ def test_a_text_written_by_hand_while_it_is_read_stays(
     reading, go = tmp_path / "reading", tmp_path / "go"
     wait = f"touch {reading}; while [ ! -e {go} ]; do sleep 0.1; done; exit 3"
     disturb_tesseract(tmp_path / "bin", monkeypatch, wait)
-    making.add(catalog, "10001", cover=picture)
+    media_samples.add(catalog, "10001", cover=picture)
 
     def write() -> None:
         while not reading.exists():
@@ -334,9 +338,9 @@ def test_a_text_written_by_hand_while_it_is_read_stays(
 def test_where_no_terminal_shows_a_bar_lines_tell_how_fast_and_how_long(
     catalog: Catalog, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ingest.outcomes.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("ingest.stages.stage_run.LINE_EVERY_S", 0.0)
     for video_id in ("10001", "10002"):
-        making.add(catalog, video_id, cover=picture)
+        media_samples.add(catalog, video_id, cover=picture)
     run_stage(catalog, "ocr", Settings(), progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"ocr: 1 done, of 2 due; [0-9.]+ a minute, [0-9:]+ left", lines[0])
@@ -344,7 +348,7 @@ def test_where_no_terminal_shows_a_bar_lines_tell_how_fast_and_how_long(
 
 
 def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", cover=picture)
+    media_samples.add(catalog, "10001", cover=picture)
     with pytest.raises(StageError, match="tesseract-ocr-xxx"):
         run_stage(catalog, "ocr", Settings(ocr_languages="xxx"))
     assert catalog.due("ocr") == ["10001"]
@@ -356,13 +360,13 @@ def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Cata
 def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
     catalog: Catalog, tmp_path: Path, whisper: Path, spoken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.transcribe.MAX_COMPRESSION", 99.0)  # random weights may well write a loop
-    silent = making.video(tmp_path / "silent.mp4", np.zeros(48_000, np.float32), 3)
-    mute = making.video(tmp_path / "mute.mp4", None)
-    making.add(catalog, "10001", video=spoken)
-    making.add(catalog, "10002", video=silent)
-    making.add(catalog, "10003", video=mute)
-    making.add(catalog, "10004", video=spoken.read_bytes()[: spoken.stat().st_size * 2 // 3])
+    monkeypatch.setattr("ingest.speech.whisper.MAX_COMPRESSION", 99.0)  # random weights may well write a loop
+    silent = media_samples.video(tmp_path / "silent.mp4", np.zeros(48_000, np.float32), 3)
+    mute = media_samples.video(tmp_path / "mute.mp4", None)
+    media_samples.add(catalog, "10001", video=spoken)
+    media_samples.add(catalog, "10002", video=silent)
+    media_samples.add(catalog, "10003", video=mute)
+    media_samples.add(catalog, "10004", video=spoken.read_bytes()[: spoken.stat().st_size * 2 // 3])
     report = run(catalog, "transcribe", whisper)
     assert report == StageReport("transcribe", done=2, failed=1, absent=1)
     assert text(catalog, "10001", "transcribe")
@@ -381,30 +385,30 @@ def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
 def test_a_video_that_is_replaced_by_one_without_sound_keeps_no_transcript(
     catalog: Catalog, whisper: Path, tmp_path: Path, spoken: Path
 ) -> None:
-    making.add(catalog, "10001", video=spoken)
+    media_samples.add(catalog, "10001", video=spoken)
     assert run(catalog, "transcribe", whisper).done == 1
-    making.add(catalog, "10001", video=making.video(tmp_path / "mute.mp4", None))
+    media_samples.add(catalog, "10001", video=media_samples.video(tmp_path / "mute.mp4", None))
     assert run(catalog, "transcribe", whisper).absent == 1
     entry = catalog.get("10001")
     assert entry and entry.texts == {}
 
 
 def test_photo_posts_have_no_transcript(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", slides=(picture,))
+    media_samples.add(catalog, "10001", slides=(picture,))
     catalog.put_video(Video(id="10001", captions=[{"url": "https://elsewhere.example/c"}], scraped_at=1))  # type: ignore[list-item]
     run(catalog, "download")
     assert run(catalog, "transcribe").absent == 1
 
 
 def test_weights_that_cannot_be_had_stop_the_stage_and_fail_nothing(catalog: Catalog, spoken: Path) -> None:
-    making.add(catalog, "10001", video=spoken)
+    media_samples.add(catalog, "10001", video=spoken)
     with pytest.raises(StageError):
         run(catalog, "transcribe", catalog.data / "no-such-folder")
     assert catalog.due("transcribe") == ["10001"]
 
 
 def test_nothing_to_transcribe_needs_no_weights(catalog: Catalog, picture: Path) -> None:
-    making.add(catalog, "10001", cover=picture)
+    media_samples.add(catalog, "10001", cover=picture)
     assert run(catalog, "transcribe", "no-such-model") == StageReport("transcribe")
 
 
@@ -417,10 +421,10 @@ def test_a_second_run_of_a_stage_says_so(catalog: Catalog) -> None:
 
 
 def test_a_full_disk_stops_the_stage_and_the_next_run_finishes(catalog: Catalog, tmp_path: Path) -> None:
-    long = making.cover(
+    long = media_samples.cover(
         tmp_path / "long.png", "\n".join(f"words number {n} stand on one cover" for n in range(16)), (1080, 1920)
     )
-    ids = [making.add(catalog, str(number), cover=long) for number in range(10_001, 10_016)]
+    ids = [media_samples.add(catalog, str(number), cover=long) for number in range(10_001, 10_016)]
     pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
     catalog._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to say that the disk is full
     with pytest.raises(StageError, match="full"):
@@ -452,7 +456,7 @@ def test_a_worker_that_crashes_or_hangs_costs_only_its_item() -> None:
 
 def corpus(data: Path, picture: Path, spoken: Path, count: int) -> list[str]:
     with Catalog(data, create=True) as catalog:
-        return [making.add(catalog, str(20_000 + n), cover=picture, video=spoken) for n in range(count)]
+        return [media_samples.add(catalog, str(20_000 + n), cover=picture, video=spoken) for n in range(count)]
 
 
 def start(data: Path, whisper: Path) -> subprocess.Popen[bytes]:
@@ -540,9 +544,9 @@ def test_no_hostile_file_crashes_or_hangs_a_stage(shared_data: Path, catalog: Ca
     images = [path for path in sorted((shared_data / "hostile" / "pillow").rglob("*")) if path.is_file()]
     clips = sorted((shared_data / "hostile" / "mp4parse").iterdir())
     for number, path in enumerate(images):
-        making.add(catalog, str(30_000 + number), cover=path)
+        media_samples.add(catalog, str(30_000 + number), cover=path)
     for number, path in enumerate(clips):
-        making.add(catalog, str(40_000 + number), video=path)
+        media_samples.add(catalog, str(40_000 + number), video=path)
     read = run(catalog, "ocr")
     assert read.done + read.failed + read.absent == len(images) + len(clips)
     assert read.done > 300

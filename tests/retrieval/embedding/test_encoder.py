@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.weights import WeightsError, resolve
-from retrieval.encoder import MIN_BF16_COSINE, Encoder, VectorCache
+from ingest.models.weights import WeightsError, resolve
+from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder, VectorCache
 
 
 def test_vectors_are_unit_and_of_the_models_dimension(encoder: Encoder) -> None:

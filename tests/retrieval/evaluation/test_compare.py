@@ -13,17 +13,17 @@ import pytest
 from playwright.sync_api import Browser
 
 from benchmarks.ranx_check import differences
-from ingest.weights import WeightsError
-from retrieval.compare import RUNS, Corpus, compare
-from retrieval.comparison import Card, Comparison
-from retrieval.encoder import Encoder
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError
-from retrieval.evaluate import evaluate
-from retrieval.fields import Document
-from retrieval.generation import CACHE_FILE
-from retrieval.queries import Query
-from retrieval.report import html, markdown, write_report
-from retrieval.search import Searcher
+from retrieval.evaluation.compare import RUNS, Corpus, compare
+from retrieval.evaluation.evaluate import evaluate
+from retrieval.evaluation.queries import Query
+from retrieval.evaluation.report import html, markdown, write_report
+from retrieval.evaluation.results import Card, Comparison
+from retrieval.index.documents import Document
+from retrieval.index.generation import CACHE_FILE
+from retrieval.search.searcher import Searcher
 from tests.conftest import REPOSITORY
 from tests.tiny_corpus import BREAD, make_data
 

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError
-from retrieval.evaluate import evaluate, evaluate_beir, read_beir, read_queries
-from retrieval.queries import Query
-from retrieval.search import Searcher
+from retrieval.evaluation.evaluate import evaluate, evaluate_beir, read_beir, read_queries
+from retrieval.evaluation.queries import Query
+from retrieval.search.searcher import Searcher
 from tests.scraper.test_sources import write
 
 QUERIES = [

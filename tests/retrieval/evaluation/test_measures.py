@@ -5,8 +5,8 @@ import pytest
 from ranx import Qrels, Run, evaluate
 
 from benchmarks.ranx_check import SAME
-from retrieval.measures import MEAN_RANK, NAMES, holm, interval, measured, paired_p, placed
-from retrieval.queries import Query
+from retrieval.evaluation.measures import MEAN_RANK, NAMES, holm, interval, measured, paired_p, placed
+from retrieval.evaluation.queries import Query
 
 
 def test_all_measures_equal_those_of_ranx_on_graded_questions() -> None:

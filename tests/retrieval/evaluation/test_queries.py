@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.errors import EvaluationError
-from retrieval.queries import Query, check_targets, read_beir, read_queries
+from retrieval.evaluation.queries import Query, check_targets, read_beir, read_queries
 from tests.scraper.test_sources import write
 
 TREC = """<top>

@@ -9,14 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from retrieval.__main__ import app
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError, GenerationError
-from retrieval.fields import plain_document
-from retrieval.fusion import PARTS, FusionWeights
-from retrieval.generation import TUNED, build, current_name, generation_names, open_current, reweight, rollback
-from retrieval.queries import Query
-from retrieval.search import Searcher
-from retrieval.tune import FEWEST, Sample, _groups, tune
+from retrieval.evaluation.queries import Query
+from retrieval.evaluation.tune import FEWEST, Sample, _groups, tune
+from retrieval.index.documents import plain_document
+from retrieval.index.generation import TUNED, build, current_name, generation_names, open_current, reweight, rollback
+from retrieval.search.fusion import PARTS, FusionWeights
+from retrieval.search.searcher import Searcher
 
 TODAY = FusionWeights()
 # names that no dictionary has, for the keyword lane, and topics, for the encoder

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.dense import HUB_NEIGHBOURS, HUB_SHARE, DenseIndex, hubness
+from retrieval.index.dense import HUB_NEIGHBOURS, HUB_SHARE, DenseIndex, hubness
 
 
 def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:

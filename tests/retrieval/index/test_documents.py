@@ -1,8 +1,8 @@
 import itertools
 from dataclasses import replace
 
-from ingest.catalog import Segment, Text
-from retrieval.fields import OVERVIEW, WINDOW_CHARS, _windows, document, plain_document
+from ingest.catalog.store import Segment, Text
+from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, _windows, document, plain_document
 from tests.retrieval.conftest import entry
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-import retrieval.generation
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError
-from retrieval.fields import Document, Passage
-from retrieval.generation import (
+from retrieval.index import generation
+from retrieval.index.documents import Document, Passage
+from retrieval.index.generation import (
     FORMAT,
     Generation,
     build,
@@ -102,9 +102,9 @@ def test_a_folder_that_vanishes_while_it_is_opened_is_a_clear_error(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "generations" / build(documents[:1], tmp_path, encoder).name
-    verified = retrieval.generation._verified_manifest(folder)
+    verified = generation._verified_manifest(folder)
     shutil.rmtree(folder)
-    monkeypatch.setattr(retrieval.generation, "_verified_manifest", lambda _: verified)
+    monkeypatch.setattr(generation, "_verified_manifest", lambda _: verified)
     with pytest.raises(GenerationError, match="cannot be loaded"):
         Generation(folder)
 
@@ -130,7 +130,7 @@ def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answe
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = build(documents[:3], tmp_path, encoder).name
-    real_sync, survived = retrieval.generation._sync, 0
+    real_sync, survived = generation._sync, 0
     for last in range(1, 100):
         calls = 0
 
@@ -141,7 +141,7 @@ def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answe
                 raise Killed
             real_sync(path)
 
-        monkeypatch.setattr(retrieval.generation, "_sync", sync)
+        monkeypatch.setattr(generation, "_sync", sync)
         try:
             new = build(documents, tmp_path, encoder).name
             break

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Catalog
-from ingest.imports import import_source
-from retrieval.encoder import Encoder
-from retrieval.generation import current_name, open_current
-from retrieval.search import Searcher
+from ingest.catalog.store import Catalog
+from ingest.stages.importer import import_source
+from retrieval.embedding.encoder import Encoder
+from retrieval.index.generation import current_name, open_current
+from retrieval.search.searcher import Searcher
 
 KILLS = 10
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.wording import Wording
+from retrieval.index.phrases import Wording
 
 FIELDS = ("description", "comments")
 TEXTS: list[dict[str, list[str]]] = [

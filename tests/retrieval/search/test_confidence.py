@@ -2,10 +2,10 @@
 
 import pytest
 
-from retrieval.confidence import MODELS, calibration, judge, signals
-from retrieval.fields import FIELDS
-from retrieval.fusion import LANES, Lane
-from retrieval.search import Searcher
+from retrieval.index.documents import FIELDS
+from retrieval.search.confidence import MODELS, calibration, judge, signals
+from retrieval.search.fusion import LANES, Lane
+from retrieval.search.searcher import Searcher
 
 THERE = "cat pushes the porcelain teapot off the shelf"
 NOWHERE = "mutations of kinase receptors inhibit apoptosis in murine lymphocytes"

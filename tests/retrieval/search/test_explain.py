@@ -1,5 +1,5 @@
-from retrieval.explain import SPAN_CHARS, best_passage, best_span, moment, shared_words, telling
-from retrieval.fields import Mark, Passage
+from retrieval.index.documents import Mark, Passage
+from retrieval.search.explain import SPAN_CHARS, best_passage, best_span, moment, shared_words, telling
 
 IDFS = {"teapot": 5.0, "shelf": 4.0, "fall": 3.0}
 

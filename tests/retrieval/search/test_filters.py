@@ -2,8 +2,8 @@
 
 import pytest
 
-from retrieval.question import filters
-from retrieval.search import Answer, Searcher
+from retrieval.search.query import filters
+from retrieval.search.searcher import Answer, Searcher
 
 
 def ids(answer: Answer) -> list[str]:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from retrieval.fields import FIELDS, OVERVIEW, TEXT_FIELDS
-from retrieval.fusion import Method, fuse_dense, fuse_keyword, parse_weights, rank_positions
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
+from retrieval.search.fusion import Method, fuse_dense, fuse_keyword, parse_weights, rank_positions
 
 VIDEOS = 50
 RANDOM = np.random.default_rng(7)

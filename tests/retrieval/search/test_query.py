@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.fields import TEXT_FIELDS
-from retrieval.question import FIELD_WORDS, filters, first_day, parse
+from retrieval.index.documents import TEXT_FIELDS
+from retrieval.search.query import FIELD_WORDS, filters, first_day, parse
 
 
 def told(typed: str) -> list[str]:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from ingest.weights import WeightsError
-from retrieval import reranker as module
+from ingest.models.weights import WeightsError
 from retrieval.__main__ import app
-from retrieval.evaluate import Query, evaluate
-from retrieval.fusion import LANES, METHODS, Lane, Method
-from retrieval.reranker import Reranker
-from retrieval.search import Searcher
+from retrieval.evaluation.evaluate import Query, evaluate
+from retrieval.search import reranker as module
+from retrieval.search.fusion import LANES, METHODS, Lane, Method
+from retrieval.search.reranker import Reranker
+from retrieval.search.searcher import Searcher
 
 QUESTION = "cat pushes the teapot off the shelf"
 WORDS = (

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.encoder import Encoder
+from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError
-from retrieval.fields import Document
-from retrieval.fusion import LANES, METHODS, Lane, Method
-from retrieval.generation import build
-from retrieval.search import Searcher
+from retrieval.index.documents import Document
+from retrieval.index.generation import build
+from retrieval.search.fusion import LANES, METHODS, Lane, Method
+from retrieval.search.searcher import Searcher
 
 QUESTIONS = ("cat pushes teapot off a shelf", "foxglov", "LEFT!!", "how do tides work", "寿司", "zzzzqq", "🍣", "a")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from retrieval.spelling import Correction, Speller
-from retrieval.wording import Wording
+from retrieval.index.phrases import Wording
+from retrieval.search.spelling import Correction, Speller
 
 TEXTS = [
     "he pushed the porcelain teapot off the shelf",

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ingest.catalog import Catalog
-from retrieval.api import create_app
-from retrieval.encoder import Encoder
-from retrieval.generation import CURRENT
-from retrieval.service import SearchAnswer
+from ingest.catalog.store import Catalog
+from retrieval.embedding.encoder import Encoder
+from retrieval.index.generation import CURRENT
+from retrieval.server.api import create_app
+from retrieval.server.service import SearchAnswer
 from scraper.records import Video
 from tests.tiny_corpus import (
     BREAD,

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import app
-from ingest.catalog import Catalog
-from ingest.weights import WeightsError
-from retrieval import service
-from retrieval.access import Access
-from retrieval.api import create_app
-from retrieval.encoder import Encoder
-from retrieval.queries import read_queries
-from retrieval.waiting import Queue
-from tests.retrieval.test_api import problem
+from ingest.catalog.store import Catalog
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import Encoder
+from retrieval.evaluation.queries import read_queries
+from retrieval.server import service
+from retrieval.server.api import create_app
+from retrieval.server.auth import Access
+from retrieval.server.concurrency import Queue
+from tests.retrieval.server.test_api import problem
 from tests.tiny_corpus import BREAD, FALCON, KETTLE, LOST, PHOTOS, make_data, make_index
 
 
@@ -146,7 +146,7 @@ def test_without_its_encoder_words_still_answer_and_that_is_said(
         raise WeightsError(f"no weights of {name}")
 
     with monkeypatch.context() as gone:
-        gone.setattr("retrieval.encoder.resolve", missing)
+        gone.setattr("retrieval.embedding.encoder.resolve", missing)
         client = TestClient(create_app(*folders))
         answer = client.get("/api/search?q=loaf hollow drum").json()
         assert answer["hits"][0]["id"] == BREAD and answer["lane"] == "keyword"
