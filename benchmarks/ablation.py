@@ -27,7 +27,8 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.measures import measured, placed
 from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.index import dense
-from retrieval.index.generation import CACHE_FILE, build, open_current
+from retrieval.index.builder import build
+from retrieval.index.generation import CACHE_FILE, open_current
 from retrieval.search.fusion import PARTS
 from retrieval.search.searcher import Searcher
 

@@ -28,11 +28,13 @@ from ingest.catalog.store import Catalog
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder, Vectors
 from retrieval.evaluation.queries import Query, read_beir, read_queries
+from retrieval.index.builder import build
 from retrieval.index.documents import Document, document
-from retrieval.index.generation import build, open_current
+from retrieval.index.generation import open_current
+from retrieval.search.answer import Ranking
 from retrieval.search.confidence import ASSET, JUDGED, MODELS, Calibration, Model, holdings, signals
 from retrieval.search.fusion import LANES, Lane
-from retrieval.search.searcher import Ranking, Searcher
+from retrieval.search.searcher import Searcher
 
 _settings = Settings()
 REPOSITORY = Path(__file__).parent.parent

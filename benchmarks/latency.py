@@ -20,7 +20,7 @@ import typer
 
 from ingest.settings import Settings
 from retrieval.evaluation.evaluate import read_queries
-from retrieval.index.bm25f import terms, words
+from retrieval.index.analysis import terms, words
 from retrieval.index.documents import OVERVIEW
 from retrieval.search.searcher import Searcher
 

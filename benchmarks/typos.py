@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ingest.settings import Settings
 from retrieval.evaluation.queries import Query, read_beir, read_queries
-from retrieval.index.bm25f import plain, terms
+from retrieval.index.analysis import plain, terms
 from retrieval.search.query import parse
 from retrieval.search.searcher import Searcher
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any, get_args
 import typer
 from pydantic import ValidationError
 
-from ingest.catalog.store import STAGES, Catalog, CatalogError, Stage, TextKind
+from ingest.catalog.entries import TextKind
+from ingest.catalog.store import STAGES, Catalog, CatalogError, Stage
 from ingest.settings import Settings
 
 app = typer.Typer(

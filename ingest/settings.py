@@ -6,7 +6,9 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from ingest.ocr.result import Engine
+Engine = Literal["tesseract", "rapidocr", "auto"]
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 class Settings(BaseSettings):

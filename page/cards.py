@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from page.html import FIELD_NAMES, carousel, clock, count, link, marked, notice, text
 
 if TYPE_CHECKING:
-    from retrieval.search.searcher import Reason
-    from retrieval.server.service import FoundHit, SearchAnswer, VideoSummary
+    from retrieval.search.answer import Reason
+    from retrieval.server.schemas import FoundHit, SearchAnswer, VideoSummary
 
 LANE_NAMES = {"dense": "meaning", "keyword": "words"}
 LESS = '<button type="button" data-set="{query}">{label}</button>'  # a click changes these settings and asks again

@@ -8,8 +8,8 @@ from gradio.context import Context
 
 from ingest.catalog.browse import Reason, Shelves
 from ingest.catalog.database import FILE_NAME
-from ingest.catalog.ledger import STAGES
-from ingest.catalog.store import CatalogError, Entry
+from ingest.catalog.entries import STAGES, Entry
+from ingest.catalog.store import CatalogError
 from page.html import FIELD_NAMES, FIRST_STEPS, link, notice, text
 from page.job_panel import Panel
 from page.jobs import JobError, Jobs, Step, typed_path

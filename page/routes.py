@@ -11,13 +11,14 @@ from ingest.models.weights import WeightsError
 from page.cards import results
 from page.html import FIRST_STEPS, notice
 from page.video_view import details
-from retrieval.errors import RetrievalError
+from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
 from retrieval.search.fusion import Lane
 from retrieval.search.query import filters
-from retrieval.server.api import Problem, parse_weights
+from retrieval.server.api import parse_weights
 from retrieval.server.concurrency import Busy, Queue
-from retrieval.server.service import Service, UnknownGeneration, UnknownVideo
+from retrieval.server.problems import Problem
+from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
 PAGE_HITS = 10

@@ -7,8 +7,8 @@ from page.cards import cover, facts, the_one, who
 from page.html import carousel, clock, count, link, text
 
 if TYPE_CHECKING:
-    from ingest.catalog.store import Segment
-    from retrieval.server.service import FoundHit, VideoDetail, VideoSummary
+    from ingest.catalog.entries import Segment
+    from retrieval.server.schemas import FoundHit, VideoDetail, VideoSummary
 
 MAX_COMMENTS = 200
 

@@ -11,3 +11,11 @@ class GenerationError(RetrievalError):
 
 class EvaluationError(RetrievalError):
     """Questions cannot be evaluated."""
+
+
+class UnknownVideo(Exception):
+    """No video has this id."""
+
+
+class UnknownGeneration(Exception):
+    """No finished generation has this name."""

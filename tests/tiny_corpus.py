@@ -6,10 +6,12 @@ import av
 import numpy as np
 from PIL import Image
 
-from ingest.catalog.store import Catalog, Segment, Text
+from ingest.catalog.entries import Segment, Text
+from ingest.catalog.store import Catalog
 from retrieval.embedding.encoder import Encoder
+from retrieval.index.builder import build
 from retrieval.index.documents import document
-from retrieval.index.generation import Manifest, build
+from retrieval.index.generation import Manifest
 from scraper.records import Comment, Video
 
 BREAD, HOSTILE, PHOTOS, FALCON, LOST, NAUGHTY, KETTLE = (f"7100000000000000{n}" for n in range(1, 8))

@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-from ingest.catalog.ledger import STAGES, Stage
-from ingest.catalog.store import Catalog, Entry
+from ingest.catalog.entries import STAGES, Entry, Stage
+from ingest.catalog.store import Catalog
 
 EXAMPLES = 3  # of one reason: enough to look one up
 MAX_REASONS = 12  # a stage; beyond that it is no longer read

@@ -2,7 +2,7 @@
 
 import re
 
-from ingest.catalog.store import HAND, Segment, Text, TextKind
+from ingest.catalog.entries import HAND, Segment, Text, TextKind
 from scraper.records import MAX_MADE_TEXT_CHARS, clean_text
 
 _TIMED = re.compile(r"\[(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?) - (?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)\]\s*(.*)")

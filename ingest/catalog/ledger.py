@@ -10,14 +10,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ingest.catalog.database import Database
+from ingest.catalog.entries import STAGES, FileKind, Stage, State
 
 MAX_ERROR_CHARS = 500  # an error in the ledger is a sentence, not a traceback
-
-Stage = Literal["download", "ocr", "transcribe"]
-State = Literal["due", "done", "failed", "absent"]
-FileKind = Literal["cover", "video", "slide", "caption", "page"]  # page: the video's own page, asked for fresh links
-
-STAGES: tuple[Stage, ...] = ("download", "ocr", "transcribe")
 
 
 class Ledger(Database):

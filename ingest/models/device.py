@@ -3,7 +3,7 @@
 import os
 from typing import Literal
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
+from ingest.settings import Device
 
 
 class DeviceError(Exception):

@@ -10,7 +10,8 @@ from PIL import Image
 
 from ingest.media import open_image
 from ingest.ocr import tesseract
-from ingest.ocr.result import Engine, OcrError, Reading, ReadingError, Word, weight
+from ingest.ocr.result import OcrError, Reading, ReadingError, Word, weight
+from ingest.settings import Engine
 
 __all__ = [
     "ENGINE",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz
 
-from ingest.catalog.store import Segment
+from ingest.catalog.entries import Segment
 from ingest.ocr.result import letters
 
 SAME = 80.0  # of 100, rapidfuzz's ratio: two readings of one line differ by a letter or two

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+
+from ingest.settings import Engine
 
 WIDE_FROM = "\u2e80"  # from here on lie Chinese, Japanese and Korean; one such character says as much as ...
 WIDE_LETTERS = 2  # ... so many letters
 MIN_LINE = 2  # letters or digits; a lone one is a corner of something
 
-Engine = Literal["tesseract", "rapidocr", "auto"]
 Line = tuple[str, float]  # what it says, and the engine's confidence, 0 to 1
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright picture
 

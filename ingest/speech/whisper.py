@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 import torch
 import transformers
 
-from ingest.catalog.store import Segment, Text
+from ingest.catalog.entries import Segment, Text
 from ingest.media import SAMPLE_RATE
-from ingest.models.device import Device, has_bf16, obey_thread_limit, usable
+from ingest.models.device import has_bf16, obey_thread_limit, usable
 from ingest.models.weights import WeightsError, resolve
+from ingest.settings import Device
 from ingest.speech.vad import MAX_PAUSE_S, WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
 
 ENGINE = "whisper"

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ingest.catalog.entries import Entry, Text
 from ingest.catalog.merge import merge
-from ingest.catalog.store import CAPTIONS, CatalogError, Entry, Segment, Text
+from ingest.catalog.store import CatalogError
 from ingest.settings import Settings
+from ingest.speech.captions import TRANSLATED, transcript
 from ingest.stages.media_files import Place, missing
 from ingest.stages.stage_run import DISK, StageRun
 from scraper import captions, readers, refresh
@@ -23,7 +25,6 @@ from scraper.records import Caption, Video
 FETCHES = 16  # videos at once: enough to hide the waiting; a host is asked for a few files at a time (see Fetcher)
 PAGES = 2  # pages asked for fresh links at once: each is a process, and the site turns eager visitors away
 MAX_TRACKS = 3  # caption tracks tried for a video
-TRANSLATED = "MT"  # the site's word for captions that a machine translated: not what is said
 
 
 def rules(settings: Settings) -> Rules:
@@ -226,17 +227,3 @@ def _tracks(tracks: list[Caption], *, translated: bool) -> list[tuple[int, Capti
     alone = len({track.language for _, track in numbered}) == 1
     rest = [pair for pair in numbered if pair not in known] if translated else unknown if alone and not known else []
     return (known + rest)[:MAX_TRACKS]
-
-
-def transcript(path: Path, language: str, source: str) -> Text:
-    """A caption file as a transcript that says where it comes from.
-
-    Raises:
-        scraper.captions.CaptionError: nothing in it can be read.
-    """
-    cues = captions.parse(path.read_bytes())
-    if not cues:
-        raise captions.CaptionError("the captions hold no words")
-    segments = [Segment(cue.start_s, cue.end_s, cue.text) for cue in cues]
-    said = " ".join(segment.text for segment in segments)
-    return Text(said, CAPTIONS, path.suffix.lstrip("."), source, language, segments=segments)

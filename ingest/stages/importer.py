@@ -6,8 +6,9 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.catalog.store import Catalog, Entry, Media, MediaKind, Outcome
-from ingest.stages.download import TRANSLATED, transcript
+from ingest.catalog.entries import Entry, Media, MediaKind, Outcome
+from ingest.catalog.store import Catalog
+from ingest.speech.captions import TRANSLATED, transcript
 from ingest.stages.media_files import Place
 from scraper.captions import CaptionError
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from ingest.catalog.store import Entry, MediaKind
+from ingest.catalog.entries import Entry, MediaKind
 
 FRAME = "frame"  # the source of a cover that was taken from the video
 GONE = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ingest.catalog.store import Segment, Text
+from ingest.catalog.entries import Segment, Text
 from ingest.ocr import engine as ocr
 from ingest.settings import Settings
 from ingest.stages.media_files import FRAME, Place, check_there

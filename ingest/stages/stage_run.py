@@ -9,8 +9,9 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+from ingest.catalog.entries import GIVEN, HAND, TEXT_OF_STAGE, Entry, Media, Text
 from ingest.catalog.ledger import MAX_ERROR_CHARS
-from ingest.catalog.store import GIVEN, HAND, TEXT_OF_STAGE, Catalog, Entry, Media, Stage, Text
+from ingest.catalog.store import Catalog, Stage
 from ingest.stages.media_files import FRAME, GONE, missing
 from ingest.stages.workers import WorkerError
 

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.catalog.store import Text
+from ingest.catalog.entries import Text
 from ingest.settings import Settings
 from ingest.stages.media_files import check_there
 from ingest.stages.stage_run import StageRun

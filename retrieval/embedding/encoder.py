@@ -6,9 +6,8 @@ has shown on probe texts that its vectors stay within cosine 0.999 of fp32.
 
 import hashlib
 import os
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.models.device import has_bf16, obey_thread_limit
 from ingest.models.weights import WeightsError, resolve
-from retrieval.embedding.registry import full_name, offered
+from retrieval.embedding.registry import KEYWORDS_ALONE, full_name, offered
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 Vectors = NDArray[np.float32]
 
 BATCH = 64
-SAVE_EVERY = 1024  # texts between two saves to the cache: a killed build loses at most these
 MIN_BF16_COSINE = 0.999
 _PROBES = (
     "cat falls off the shelf",
@@ -141,63 +139,6 @@ def _settings_sha256(folder: Path) -> list[str]:
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
 
 
-class VectorCache:
-    """Vectors by (encoder, text) in one SQLite file: a rebuild encodes only what changed."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        with closing(self._open()) as db:
-            db.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (encoder TEXT NOT NULL, text_sha256 BLOB NOT NULL,"
-                " vector BLOB NOT NULL, PRIMARY KEY (encoder, text_sha256)) STRICT, WITHOUT ROWID"
-            )
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, timeout=60.0)
-        db.execute("PRAGMA journal_mode = WAL")
-        return db
-
-    def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: bool = False) -> tuple[Vectors, int]:
-        """Unit vectors of passages, shape (len(texts), dimension), and how many had to be encoded.
-
-        New vectors are saved as they come, so an interrupted build goes on where it was.
-        """
-        from tqdm import tqdm
-
-        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
-        wanted = dict(zip(keys, texts, strict=True))
-        known: dict[bytes, bytes] = {}
-        with closing(self._open()) as db:
-            ordered = list(wanted)
-            for start in range(0, len(ordered), 500):
-                chunk = ordered[start : start + 500]
-                marks = ",".join("?" * len(chunk))
-                known.update(
-                    db.execute(
-                        f"SELECT text_sha256, vector FROM vectors WHERE encoder = ? AND text_sha256 IN ({marks})",  # noqa: S608
-                        [encoder.key, *chunk],
-                    ).fetchall()
-                )
-            # by length, so that a batch is padded little
-            missing = sorted((key for key in ordered if key not in known), key=lambda key: len(wanted[key]))
-            with tqdm(total=len(missing), desc="encode", unit=" texts", disable=not (progress and missing)) as bar:
-                for start in range(0, len(missing), SAVE_EVERY):
-                    chunk = missing[start : start + SAVE_EVERY]
-                    vectors = encoder.passages([wanted[key] for key in chunk])
-                    rows = [(key, vector.tobytes()) for key, vector in zip(chunk, vectors, strict=True)]
-                    with db:
-                        db.executemany(
-                            "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", ((encoder.key, *row) for row in rows)
-                        )
-                    known.update(rows)
-                    bar.update(len(chunk))
-        if not keys:
-            return np.zeros((0, encoder.dimension), np.float32), 0
-        stacked = np.frombuffer(b"".join(known[key] for key in keys), np.float32)
-        return stacked.reshape(len(keys), encoder.dimension), len(missing)
-
-
 class NoEncoder(Encoder):
     """Stands in a searcher for an encoder that cannot be had now: words can be searched for without."""
 
@@ -209,3 +150,15 @@ class NoEncoder(Encoder):
 
     def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
         raise WeightsError(self.why)
+
+
+class _WordsAlone(NoEncoder):
+    """Stands where an encoder must: for the keyword lane, which asks none. Its vectors say nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(KEYWORDS_ALONE, KEYWORDS_ALONE, "")
+        self.sha256, self.precision = "", "none"
+        self.dimension, self.prompts = 1, {"query": "", "document": ""}
+
+    def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
+        return np.ones((len(texts), 1), np.float32)

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.measures import measured, placed
 from retrieval.evaluation.queries import Query, check_targets, read_beir, read_queries
-from retrieval.index.generation import CACHE_FILE, build, open_current
+from retrieval.index.builder import build
+from retrieval.index.generation import CACHE_FILE, open_current
 from retrieval.search.fusion import LANES, Lane
 from retrieval.search.reranker import Reranker
 from retrieval.search.searcher import Searcher

@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
-from retrieval.embedding.encoder import Encoder, NoEncoder, VectorCache, Vectors
+from retrieval.embedding.encoder import Encoder, _WordsAlone
 from retrieval.embedding.registry import KEYWORDS_ALONE
+from retrieval.embedding.vector_cache import VectorCache
 from retrieval.evaluation.measures import Placed, placed
 from retrieval.evaluation.queries import Query
+from retrieval.index.builder import build
 from retrieval.index.dense import files_of
 from retrieval.index.documents import FIELDS, TEXT_FIELDS, Document
-from retrieval.index.generation import build, open_current
+from retrieval.index.generation import open_current
 from retrieval.search.fusion import LANES, Lane
 from retrieval.search.searcher import Searcher
 
@@ -88,18 +90,6 @@ class Trial:
     @property
     def main(self) -> list[Placed]:
         return self.outcomes[f"{LANE}{self.lane}"]
-
-
-class _WordsAlone(NoEncoder):
-    """Stands where an encoder must: for the keyword lane, which asks none. Its vectors say nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(KEYWORDS_ALONE, KEYWORDS_ALONE, "")
-        self.sha256, self.precision = "", "none"
-        self.dimension, self.prompts = 1, {"query": "", "document": ""}
-
-    def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
-        return np.ones((len(texts), 1), np.float32)
 
 
 def run_trial(job: Job) -> Trial:

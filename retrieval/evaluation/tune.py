@@ -18,8 +18,9 @@ from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.measures import interval, paired_p
 from retrieval.evaluation.queries import Query, check_targets
+from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import passing
-from retrieval.search.fusion import PARTS, FusionWeights
+from retrieval.search.fusion import PARTS
 from retrieval.search.query import parse
 from retrieval.search.searcher import Searcher
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ingest.catalog.store import Entry, Segment
+from ingest.catalog.entries import Entry, Segment
 from retrieval.index.metadata import UNKNOWN, Facts, facts_of
 
 OVERVIEW = "overview"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
-from ingest.catalog.store import Entry
-from retrieval.index.bm25f import plain, terms
+from ingest.catalog.entries import Entry
+from retrieval.index.analysis import plain, terms
 
 FILE = "facts.json"
 MAX_NEAR = 3

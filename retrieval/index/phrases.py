@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.bm25f import plain, terms, tokens
+from retrieval.index.analysis import plain, terms, tokens
 
 BREAK = -1  # stands between two texts: no phrase reaches across
 _ARRAYS = ("row", "places", "indptr", "starts", "videos_of")

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from retrieval.index.bm25f import ANALYSERS, terms
+from retrieval.index.analysis import ANALYSERS, terms
 from retrieval.index.documents import OVERVIEW
 from retrieval.search.fusion import Lane, Scores
 
 if TYPE_CHECKING:
     from retrieval.index.generation import Generation
-    from retrieval.search.searcher import Ranking
+    from retrieval.search.answer import Ranking
 
 JUDGED = 10  # an answer is as sure as the surest of its first hits
 RAREST = 3  # words of a question that name the thing; a fourth is often one of many ways to say it

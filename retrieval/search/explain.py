@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.index.bm25f import grams, plain, tokens, words
+from retrieval.index.analysis import grams, plain, tokens, words
 from retrieval.index.documents import Mark, Passage
 
 SPAN_CHARS = 120  # the longest stretch that is pointed at: about two lines of text
@@ -103,3 +103,6 @@ def moment(passage: Passage, found: Sequence[Word]) -> Mark | None:
 
     best = max(range(len(passage.marks)), key=held, default=None)
     return None if best is None else passage.marks[best]
+
+
+MAX_EXPLAINED = 300  # passages of a field that are looked through for the reason; a scrape has 20 comments

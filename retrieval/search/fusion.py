@@ -9,9 +9,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
-from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
+from retrieval.index.documents import FIELDS, TEXT_FIELDS
 
 Method = Literal["zscore", "dbsf", "rrf"]
 Lane = Literal["hybrid", "dense", "keyword"]
@@ -25,23 +24,6 @@ MAX_WEIGHT = 5.0  # of a field on top of its own weight; beyond it nothing else 
 EQUAL = 1e-9  # scores that differ by less than this share of themselves are the same
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 DBSF_SIGMAS = 3.0  # Mazzeschi 2023: mean plus and minus three standard deviations become 1 and 0
-
-
-class FusionWeights(BaseModel):
-    """How much each part counts: the lanes' parts against each other, and each field within its lane.
-
-    In the dense lane the overview carries nearly all: single fields hold a little, which names the passage and the
-    second that match, and more of it neither helped nor hurt on the questions tried (docs/search-quality.md).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dense_lane: float = 1.5
-    words: float = 0.45
-    grams: float = 0.45
-    pairs: float = 0.1
-    dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.01)
-    keyword: dict[str, float] = dict.fromkeys(TEXT_FIELDS, 1.0)
 
 
 def parse_weights(assignments: Iterable[str]) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Literal
 import regex
 from pydantic import BaseModel, ConfigDict
 
-from retrieval.index.bm25f import plain, terms
+from retrieval.index.analysis import plain, terms
 
 Kind = Literal["phrase", "creator", "tag", "lang", "before", "after", "has"]
 

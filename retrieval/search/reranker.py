@@ -5,7 +5,7 @@ its best one. What that adds is never negative, so the videos it has read stay b
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from ingest.models.device import obey_thread_limit
 from ingest.models.weights import WeightsError, resolve
 from retrieval.index.documents import OVERVIEW
+from retrieval.search.answer import Rescored
 
 if TYPE_CHECKING:
     from retrieval.index.generation import Generation
-    from retrieval.search.searcher import Ranking
+    from retrieval.search.answer import Ranking
 
 RESCORED = 50  # videos
 PASSAGES = 3  # of each: its overview's beginning, and those nearest to the question
@@ -27,15 +28,6 @@ PASSAGE_CHARS = 500  # about 125 tokens; the time grows with it, and what is sai
 # weights could be had
 WEIGHT = 2.0
 BATCH = 32
-
-
-@dataclass(frozen=True)
-class Rescored:
-    """What a video's best passage, the `row` of a `field`, adds to its score."""
-
-    field: str
-    row: int
-    contribution: float
 
 
 class Reranker:

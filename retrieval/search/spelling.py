@@ -11,7 +11,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from retrieval.index.bm25f import plain, tokens, words
+from retrieval.index.analysis import plain, tokens, words
 from retrieval.index.phrases import Wording
 
 MIN_LETTERS = 4  # shorter words have a neighbour for everything

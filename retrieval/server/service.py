@@ -14,18 +14,29 @@ from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel, Field
 from tinytag import TinyTag
 
+from ingest.catalog.entries import Entry, Media
 from ingest.catalog.judgements import Judgement, Judgements
-from ingest.catalog.store import Catalog, Entry, Media, MediaKind, Segment, Stage, State, TextKind
+from ingest.catalog.store import Catalog
 from ingest.models.weights import WeightsError
-from retrieval.errors import RetrievalError
+from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import build_running, current_name, generation_names, read_manifest
+from retrieval.search.answer import Hit
 from retrieval.search.fusion import Lane, Method
 from retrieval.search.query import Condition
-from retrieval.search.searcher import Answer, Hit, Searcher
-from scraper.records import Video
+from retrieval.search.searcher import Searcher
+from retrieval.server.media import MEDIA_TYPES
+from retrieval.server.schemas import (
+    FoundHit,
+    GenerationSummary,
+    MediaDetail,
+    SearchAnswer,
+    Suggestion,
+    TextDetail,
+    VideoDetail,
+    VideoSummary,
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,96 +45,6 @@ TRY_AGAIN_S = 60.0  # weights may be on their way; a try can take seconds
 MAX_DURATION_S = 86_400.0  # a header that claims more is broken
 MAX_OTHERS = 2  # generations that are not current and held open; each holds its vectors in memory
 _ID = re.compile(r"[0-9]{5,25}")
-_IMAGES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-    ".avif": "image/avif",
-}
-_VIDEOS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime"}
-# what a browser may be handed, by what it is kept as: never a page or a drawing with a script in it
-MEDIA_TYPES: dict[MediaKind, dict[str, str]] = {"cover": _IMAGES, "slide": _IMAGES, "video": _VIDEOS}
-
-
-class VideoSummary(BaseModel):
-    """What a result shows of a video. The `*_url` are paths on this server, null where the file is not kept."""
-
-    permalink: str
-    creator: str
-    nickname: str
-    description: str
-    posted: str | None = Field(description="ISO date, null where it cannot be told")
-    likes: int | None
-    comment_count: int | None
-    music: str
-    hashtags: list[str]
-    has_video: bool
-    duration_s: float | None = Field(description="seconds; null where there is no file, or it does not say")
-    video_url: str | None
-    cover_url: str | None
-    slide_urls: list[str] = Field(description="the pictures of a photo post")
-
-
-class FoundHit(Hit):
-    """A hit with its video; null where the catalogue no longer has it."""
-
-    video: VideoSummary | None
-
-
-class SearchAnswer(Answer):
-    """A searcher's answer with the videos of its hits."""
-
-    hits: list[FoundHit]  # type: ignore[assignment]  # nobody puts a plain Hit into an answer
-
-
-class TextDetail(BaseModel):
-    """A text made from media and where it comes from; null: the media could not be read, empty: nothing there."""
-
-    text: str | None
-    engine: str
-    version: str
-    model: str
-    language: str
-    confidence: float | None
-    segments: Sequence[Segment]
-
-
-class MediaDetail(BaseModel):
-    """A file kept of a video; `url` null where it is missing or of a type that is not handed out."""
-
-    kind: MediaKind
-    position: int
-    url: str | None
-    bytes: int
-    sha256: str
-
-
-class VideoDetail(BaseModel):
-    """All that the catalogue knows of a video."""
-
-    record: Video
-    texts: dict[TextKind, TextDetail]
-    states: dict[Stage, State]
-    media: list[MediaDetail]
-
-
-class GenerationSummary(BaseModel):
-    """A finished generation that can be asked; `current` is the one that answers where none is named."""
-
-    name: str
-    built: datetime
-    encoder: str
-    videos: int
-    current: bool
-
-
-class Suggestion(BaseModel):
-    """What may be meant by a question that is still being typed; `query` is the question with it."""
-
-    query: str
-    videos: int = Field(description="how many videos have it")
 
 
 @lru_cache(10_000)
@@ -137,14 +58,6 @@ def _duration_s(path: Path, sha256: str) -> float | None:
     except Exception:  # whatever a hostile header brings out: it is shown without its length
         return None
     return seconds if seconds and 0 < seconds < MAX_DURATION_S else None
-
-
-class UnknownVideo(Exception):
-    """No video has this id."""
-
-
-class UnknownGeneration(Exception):
-    """No finished generation has this name."""
 
 
 class Service:

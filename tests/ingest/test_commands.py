@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog.store import Catalog, Text
+from ingest.catalog.entries import Text
+from ingest.catalog.store import Catalog
 from scraper.records import Video
 from tests.ingest import media_samples
 

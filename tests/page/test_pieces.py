@@ -11,14 +11,15 @@ import typer
 from typer.testing import CliRunner
 
 import app
-from ingest.catalog.store import Segment
+from ingest.catalog.entries import Segment
 from page import cards, html
 from page.routes import answer_html, view_html
 from page.video_view import details
 from retrieval.index.documents import FIELDS
+from retrieval.search.answer import Reason
 from retrieval.search.query import Condition
-from retrieval.search.searcher import Reason
-from retrieval.server.service import FoundHit, SearchAnswer, Service, TextDetail, VideoDetail, VideoSummary
+from retrieval.server.schemas import FoundHit, SearchAnswer, TextDetail, VideoDetail, VideoSummary
+from retrieval.server.service import Service
 from scraper.records import Comment, Video
 from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS
 

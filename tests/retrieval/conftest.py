@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog.store import Entry, Segment, Text
+from ingest.catalog.entries import Entry, Segment, Text
 from retrieval.embedding.encoder import Encoder
+from retrieval.index.builder import build
 from retrieval.index.documents import Document, document
-from retrieval.index.generation import build, open_current
+from retrieval.index.generation import open_current
 from retrieval.search.searcher import Searcher
 from scraper.records import Comment, Video
 

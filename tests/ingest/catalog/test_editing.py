@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from ingest.__main__ import app
 from ingest.catalog.editing import EditError, from_lines, to_lines
-from ingest.catalog.store import HAND, Catalog, Segment, Text
+from ingest.catalog.entries import HAND, Segment, Text
+from ingest.catalog.store import Catalog
 from scraper.records import Video
 
 ID = "7000000000000000001"

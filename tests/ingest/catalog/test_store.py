@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ingest.catalog.entries import Segment, Text
 from ingest.catalog.migrations import MIGRATIONS
-from ingest.catalog.store import MAX_RECORDS, Catalog, CatalogError, Segment, Text
+from ingest.catalog.store import MAX_RECORDS, Catalog, CatalogError
 from scraper.records import Comment, Video
 
 ID = "7000000000000000001"

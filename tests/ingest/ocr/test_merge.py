@@ -1,4 +1,4 @@
-from ingest.catalog.store import Segment
+from ingest.catalog.entries import Segment
 from ingest.ocr.merge import join
 
 

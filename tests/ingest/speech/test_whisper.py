@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ingest.catalog.store import Segment, Text
+from ingest.catalog.entries import Segment, Text
 from ingest.media import SAMPLE_RATE, audio
 from ingest.models import weights
 from ingest.models.device import DeviceError

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog.store import CAPTIONS, Catalog, Segment
+from ingest.catalog.entries import CAPTIONS, Segment
+from ingest.catalog.store import Catalog
 from ingest.settings import Settings
 from ingest.stages import download
 from ingest.stages.importer import import_source

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.catalog.store import CAPTIONS, Catalog, Segment, Text
+from ingest.catalog.entries import CAPTIONS, Segment, Text
+from ingest.catalog.store import Catalog
 from ingest.media import audio, open_image, poster
 from ingest.stages.importer import import_source
 from scraper.download import sweep

@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from ingest.catalog.store import HAND, Catalog, Stage, Text
+from ingest.catalog.entries import HAND, Text
+from ingest.catalog.store import Catalog, Stage
 from ingest.settings import Settings
 from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport

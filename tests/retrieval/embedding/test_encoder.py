@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from ingest.models.weights import WeightsError, resolve
-from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder, VectorCache
+from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder
+from retrieval.embedding.vector_cache import VectorCache
 
 
 def test_vectors_are_unit_and_of_the_models_dimension(encoder: Encoder) -> None:

@@ -13,9 +13,10 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError, GenerationError
 from retrieval.evaluation.queries import Query
 from retrieval.evaluation.tune import FEWEST, Sample, _groups, tune
+from retrieval.index.builder import TUNED, build, reweight, rollback
 from retrieval.index.documents import plain_document
-from retrieval.index.generation import TUNED, build, current_name, generation_names, open_current, reweight, rollback
-from retrieval.search.fusion import PARTS, FusionWeights
+from retrieval.index.generation import FusionWeights, current_name, generation_names, open_current
+from retrieval.search.fusion import PARTS
 from retrieval.search.searcher import Searcher
 
 TODAY = FusionWeights()

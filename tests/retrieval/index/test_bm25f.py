@@ -4,7 +4,8 @@ import bm25s
 import numpy as np
 import pytest
 
-from retrieval.index.bm25f import K1, B, KeywordIndex, grams, pairs, terms, tokens, words
+from retrieval.index.analysis import grams, pairs, terms, tokens, words
+from retrieval.index.bm25f import K1, B, KeywordIndex
 from retrieval.index.documents import TEXT_FIELDS, Document
 
 EQUAL = np.ones(len(TEXT_FIELDS))

@@ -1,7 +1,7 @@
 import itertools
 from dataclasses import replace
 
-from ingest.catalog.store import Segment, Text
+from ingest.catalog.entries import Segment, Text
 from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, _windows, document, plain_document
 from tests.retrieval.conftest import entry
 

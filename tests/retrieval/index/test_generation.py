@@ -9,18 +9,9 @@ from filelock import FileLock
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError
 from retrieval.index import generation
+from retrieval.index.builder import build, prune, rollback
 from retrieval.index.documents import Document, Passage
-from retrieval.index.generation import (
-    FORMAT,
-    Generation,
-    build,
-    current_name,
-    generation_names,
-    open_current,
-    prune,
-    read_manifest,
-    rollback,
-)
+from retrieval.index.generation import FORMAT, Generation, current_name, generation_names, open_current, read_manifest
 
 
 def test_a_rebuild_with_nothing_changed_encodes_nothing(

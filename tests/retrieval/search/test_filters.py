@@ -2,8 +2,9 @@
 
 import pytest
 
+from retrieval.search.answer import Answer
 from retrieval.search.query import filters
-from retrieval.search.searcher import Answer, Searcher
+from retrieval.search.searcher import Searcher
 
 
 def ids(answer: Answer) -> list[str]:

@@ -5,8 +5,8 @@ import pytest
 
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError
+from retrieval.index.builder import build
 from retrieval.index.documents import Document
-from retrieval.index.generation import build
 from retrieval.search.fusion import LANES, METHODS, Lane, Method
 from retrieval.search.searcher import Searcher
 

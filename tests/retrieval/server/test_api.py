@@ -13,7 +13,7 @@ from ingest.catalog.store import Catalog
 from retrieval.embedding.encoder import Encoder
 from retrieval.index.generation import CURRENT
 from retrieval.server.api import create_app
-from retrieval.server.service import SearchAnswer
+from retrieval.server.schemas import SearchAnswer
 from scraper.records import Video
 from tests.tiny_corpus import (
     BREAD,

@@ -1,0 +1,70 @@
+"""Texts and an encoder -> vectors that are kept on disk, so that a text is encoded once."""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.embedding.encoder import Encoder, Vectors
+
+SAVE_EVERY = 1024  # texts between two saves to the cache: a killed build loses at most these
+
+
+class VectorCache:
+    """Vectors by (encoder, text) in one SQLite file: a rebuild encodes only what changed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        with closing(self._open()) as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (encoder TEXT NOT NULL, text_sha256 BLOB NOT NULL,"
+                " vector BLOB NOT NULL, PRIMARY KEY (encoder, text_sha256)) STRICT, WITHOUT ROWID"
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, timeout=60.0)
+        db.execute("PRAGMA journal_mode = WAL")
+        return db
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: bool = False) -> tuple[Vectors, int]:
+        """Unit vectors of passages, shape (len(texts), dimension), and how many had to be encoded.
+
+        New vectors are saved as they come, so an interrupted build goes on where it was.
+        """
+        from tqdm import tqdm
+
+        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+        wanted = dict(zip(keys, texts, strict=True))
+        known: dict[bytes, bytes] = {}
+        with closing(self._open()) as db:
+            ordered = list(wanted)
+            for start in range(0, len(ordered), 500):
+                chunk = ordered[start : start + 500]
+                marks = ",".join("?" * len(chunk))
+                known.update(
+                    db.execute(
+                        f"SELECT text_sha256, vector FROM vectors WHERE encoder = ? AND text_sha256 IN ({marks})",  # noqa: S608
+                        [encoder.key, *chunk],
+                    ).fetchall()
+                )
+            # by length, so that a batch is padded little
+            missing = sorted((key for key in ordered if key not in known), key=lambda key: len(wanted[key]))
+            with tqdm(total=len(missing), desc="encode", unit=" texts", disable=not (progress and missing)) as bar:
+                for start in range(0, len(missing), SAVE_EVERY):
+                    chunk = missing[start : start + SAVE_EVERY]
+                    vectors = encoder.passages([wanted[key] for key in chunk])
+                    rows = [(key, vector.tobytes()) for key, vector in zip(chunk, vectors, strict=True)]
+                    with db:
+                        db.executemany(
+                            "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", ((encoder.key, *row) for row in rows)
+                        )
+                    known.update(rows)
+                    bar.update(len(chunk))
+        if not keys:
+            return np.zeros((0, encoder.dimension), np.float32), 0
+        stacked = np.frombuffer(b"".join(known[key] for key in keys), np.float32)
+        return stacked.reshape(len(keys), encoder.dimension), len(missing)

@@ -1,0 +1,285 @@
+"""Documents -> a generation: built in a temporary folder, verified, and switched to by one atomic rename.
+
+The order of writes, and why a crash between any two is harmless, is in docs/generations.md.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.vector_cache import VectorCache
+from retrieval.errors import GenerationError
+from retrieval.index.analysis import TERMS
+from retrieval.index.bm25f import KeywordIndex
+from retrieval.index.dense import DenseIndex, hubness
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document
+from retrieval.index.generation import (
+    _BUILDING,
+    CACHE_FILE,
+    CURRENT,
+    FORMAT,
+    MANIFEST,
+    FusionWeights,
+    Generation,
+    Manifest,
+    _generations_folder,
+    _sha256,
+    _verified_manifest,
+    current_name,
+    generation_names,
+)
+from retrieval.index.metadata import save
+from retrieval.index.phrases import Wording
+
+TUNED = "weights.json"  # the fusion weights that were tuned, by encoder
+
+
+def build(
+    documents: Sequence[Document],
+    indexes: Path,
+    encoder: Encoder,
+    *,
+    cache: Path | None = None,
+    progress: bool = False,
+) -> Manifest:
+    """Build a generation of `documents`, verify it by reading it back, and make it the current one.
+
+    It has the weights that were tuned for its encoder in `indexes` (see `reweight`), else the default ones.
+
+    Args:
+        cache: the vector cache's file; by default the one in `indexes`.
+
+    Raises:
+        GenerationError: there is nothing to index, or another build is at work in `indexes`.
+    """
+    documents = sorted((doc for doc in documents if doc.passages), key=lambda doc: doc.id)
+    if not documents:
+        raise GenerationError("there is nothing to index: no video has any text")
+    indexes.mkdir(parents=True, exist_ok=True)
+    with _only_builder(indexes):
+        for leftover in _generations_folder(indexes).glob(f"{_BUILDING}*"):
+            shutil.rmtree(leftover)
+        now, name = _new_name()
+        folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
+        folder.mkdir(parents=True)
+        passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
+        _write_passages(documents, folder)
+        for analyser in TERMS:
+            KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS).save(folder)
+        Wording.build(map(_whole_texts, documents), TEXT_FIELDS).save(folder)
+        save([doc.facts for doc in documents], folder)
+        (folder / "videos.json").write_text(json.dumps([doc.id for doc in documents]), encoding="utf-8")
+        manifest = Manifest(
+            format=FORMAT,
+            name=name,
+            created=now.isoformat(timespec="seconds"),
+            encoder=encoder.name,
+            encoder_sha256=encoder.sha256,
+            encoder_key=encoder.key,
+            dimension=encoder.dimension,
+            precision=encoder.precision,
+            videos=len(documents),
+            passages=passages,
+            encoded=encoded,
+            corpus_sha256=_corpus_sha256(documents),
+            weights=_tuned_weights(indexes, encoder.name) or FusionWeights(),
+            files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
+        )
+        _finish(folder, manifest)
+        _publish(indexes, name)
+    return manifest
+
+
+def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
+    """Publish the current generation anew with other weights, and keep them for later builds with its encoder."""
+    with _only_builder(indexes):
+        current = _generations_folder(indexes) / current_name(indexes)
+        old = _verified_manifest(current)
+        now, name = _new_name()
+        folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
+        folder.mkdir()
+        for file in old.files:
+            shutil.copy2(current / file, folder / file)
+        changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}
+        manifest = old.model_copy(update=changed)
+        _finish(folder, manifest)
+        aside = indexes / f"{TUNED}.new"
+        tuned = _all_tuned(indexes) | {old.encoder: weights.model_dump()}
+        aside.write_text(json.dumps(tuned, indent=1), encoding="utf-8")
+        _sync(aside)
+        aside.replace(indexes / TUNED)
+        _publish(indexes, name)
+    return manifest
+
+
+def rollback(indexes: Path, to: str | None = None) -> str:
+    """Make an earlier generation current (the newest one before it, or `to`), after verifying it; returns its name."""
+    with _only_builder(indexes):
+        names = generation_names(indexes)
+        if to is None:
+            try:
+                earlier = [name for name in names if name < current_name(indexes)]
+            except GenerationError:
+                earlier = names  # CURRENT is broken: the newest one is the way back
+            if not earlier:
+                raise GenerationError(f"no generation in {indexes} is older than the current one")
+            to = earlier[-1]
+        elif to not in names:
+            raise GenerationError(f"no generation {to!r} in {indexes}; there are: {', '.join(names) or 'none'}")
+        Generation(_generations_folder(indexes) / to).close()
+        _publish(indexes, to)
+    return to
+
+
+def prune(indexes: Path, keep: int = 2) -> list[str]:
+    """Delete all but the newest `keep` generations and the current one; returns the names of those deleted."""
+    with _only_builder(indexes):
+        current = current_name(indexes)
+        doomed = [name for name in generation_names(indexes)[: -keep or None] if name != current]
+        for name in doomed:
+            # first out of sight, then away: a crash in between leaves no half generation with a whole one's name
+            aside = _generations_folder(indexes) / f"{_BUILDING}{name}"
+            (_generations_folder(indexes) / name).rename(aside)
+            shutil.rmtree(aside)
+    return doomed
+
+
+@contextlib.contextmanager
+def _only_builder(indexes: Path) -> Iterator[None]:
+    """One process at a time changes `indexes`; the lock goes with its process, however that ends."""
+    if not indexes.is_dir():
+        raise GenerationError(f"no generation in {indexes}: make one with `python -m retrieval build`")
+    try:
+        with FileLock(indexes / ".build.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise GenerationError(f"another build is at work in {indexes}: wait for it") from error
+
+
+def _new_name() -> tuple[datetime, str]:
+    now = datetime.now(UTC)
+    # to the microsecond: names order generations by age
+    return now, f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
+
+
+def _finish(folder: Path, manifest: Manifest) -> None:
+    """Complete a generation's folder: synced to disk, read back and checked before anybody can see it, then named."""
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    for path in folder.iterdir():
+        _sync(path)
+    _sync(folder)
+    Generation(folder).close()
+    folder.rename(folder.with_name(manifest.name))
+    _sync(folder.parent)
+
+
+def _tuned_weights(indexes: Path, encoder: str) -> FusionWeights | None:
+    """The weights that were tuned for an encoder, if they were.
+
+    Raises:
+        GenerationError: the file that holds them is broken.
+    """
+    tuned = _all_tuned(indexes)
+    try:
+        return FusionWeights.model_validate(tuned[encoder]) if encoder in tuned else None
+    except ValueError as error:
+        raise _broken_weights(indexes, error) from error
+
+
+def _all_tuned(indexes: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((indexes / TUNED).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError) as error:
+        raise _broken_weights(indexes, error) from error
+
+
+def _broken_weights(indexes: Path, error: Exception) -> GenerationError:
+    return GenerationError(f"{indexes / TUNED} cannot be read ({error}): delete it, or tune anew")
+
+
+def _publish(indexes: Path, name: str) -> None:
+    aside = indexes / f"{CURRENT}.new"
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(indexes / CURRENT)
+    _sync(indexes)
+
+
+def _write_dense(
+    documents: Sequence[Document], folder: Path, encoder: Encoder, cache: Path, progress: bool
+) -> tuple[dict[str, int], int]:
+    texts: list[str] = []
+    spans: dict[str, slice] = {}
+    for field in FIELDS:
+        start = len(texts)
+        texts += [passage.text for doc in documents for passage in doc.passages.get(field, [])]
+        spans[field] = slice(start, len(texts))
+    vectors, encoded = VectorCache(cache).encode(encoder, texts, progress=progress)
+    starts = {
+        field: np.cumsum([0, *(len(doc.passages.get(field, [])) for doc in documents)], dtype=np.int64)
+        for field in FIELDS
+    }
+    nearness = hubness(vectors[spans[OVERVIEW]], starts[OVERVIEW], vectors[spans["transcript"]], starts["transcript"])
+    for field, span in spans.items():
+        shift = nearness if field == OVERVIEW else None
+        DenseIndex.build(vectors[span], starts[field], shift).save(folder, field)
+    return {field: span.stop - span.start for field, span in spans.items()}, encoded
+
+
+def _write_passages(documents: Sequence[Document], folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "passages.sqlite", isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = OFF")  # written once, in a folder that nobody sees before it is whole
+        db.execute(
+            "CREATE TABLE passages (field INTEGER, row INTEGER, text TEXT NOT NULL, marks TEXT NOT NULL,"
+            " PRIMARY KEY (field, row)) WITHOUT ROWID"
+        )
+        db.execute("BEGIN")
+        for number, field in enumerate(FIELDS):
+            flat = (passage for doc in documents for passage in doc.passages.get(field, []))
+            db.executemany(
+                "INSERT INTO passages VALUES (?, ?, ?, ?)",
+                (
+                    (number, row, passage.text, json.dumps([[m.at, m.start_s, m.end_s] for m in passage.marks]))
+                    for row, passage in enumerate(flat)
+                ),
+            )
+        db.execute("COMMIT")
+
+
+def _whole_texts(doc: Document) -> dict[str, list[str]]:
+    """The texts that a phrase may stand in: a transcript as a whole, each comment by itself."""
+    comments = [passage.text for passage in doc.passages.get("comments", [])]
+    return {field: [text] for field, text in doc.texts.items()} | {"comments": comments}
+
+
+def _corpus_sha256(documents: Sequence[Document]) -> str:
+    digest = hashlib.sha256()
+    for doc in documents:
+        digest.update(json.dumps([doc.id, doc.texts, asdict(doc.facts)], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
