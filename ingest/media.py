@@ -18,6 +18,8 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, ImageStat, UnidentifiedImageError
 
+from scraper.errors import UserError
+
 SAMPLE_RATE = 16_000  # Hz, what Whisper hears
 MAX_AUDIO_S = 6 * 3_600.0  # the site takes uploads of an hour, live streams last longer; beyond, a file is endless
 BLOCK = 60 * SAMPLE_RATE  # samples that are worked on at once where all of them would not fit into memory
@@ -39,7 +41,7 @@ _TOO_LARGE = f"the picture is larger than {MAX_PIXELS // 1_000_000} megapixels"
 IMAGE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF", "JPEG2000", "PPM")
 
 
-class MediaError(Exception):
+class MediaError(UserError):
     """A media file cannot be read; the message is one sentence for the ledger."""
 
 

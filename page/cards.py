@@ -178,7 +178,7 @@ def results(
         by_meaning = LESS.format(query="lane=hybrid", label="By meaning too") if answer.lane == "keyword" else ""
         return notes + notice("Nothing matches", none, more=by_meaning + (filters if answer.conditions else ""))
     took = answer.timings_ms.get("total", 0.0)
-    which = f" {', '.join(condition.told() for condition in answer.conditions)}" if answer.conditions else ""
+    which = f" {', '.join(condition.describe() for condition in answer.conditions)}" if answer.conditions else ""
     videos = f"{answer.total:,} video{'s' * (answer.total != 1)}{which}"
     shown = offset + len(hits)
     line = f"The {'best' if answer.text else 'newest'} {shown} of {videos}, in {took:.0f} ms"

@@ -4,7 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ingest.catalog.browse import Shelves
+from ingest.catalog.browse import CatalogBrowser
 from ingest.catalog.store import CatalogError
 from page.html import clock, notice, text
 from page.jobs import Job, Jobs, Progress
@@ -70,7 +70,7 @@ class Panel:
         if not job.running or job.progress or job.steps[job.step].arguments[:2] != ("ingest", "run"):
             return job.progress
         try:
-            with Shelves(self.jobs.data) as shelves:
+            with CatalogBrowser(self.jobs.data) as shelves:
                 due = shelves.due_counts()
         except CatalogError:
             return None

@@ -20,6 +20,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
+from scraper.errors import UserError
+
 log = logging.getLogger(__name__)
 
 State = Literal["running", "finished", "failed", "stopped"]
@@ -31,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent  # where the packages lie, install
 _BAR = re.compile(r"(?P<what>.*?):\s+\d+%\|.*\|\s*(?P<done>\d+)/(?P<total>\d+) \[(?P<times>[^]]*)\]")
 
 
-class JobError(Exception):
+class JobError(UserError):
     """A job cannot be started; the message says why and what to do."""
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context
 
-from ingest.catalog.browse import Reason, Shelves
+from ingest.catalog.browse import CatalogBrowser, Reason
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
 from ingest.catalog.store import CatalogError
@@ -132,7 +132,7 @@ def _steps(jobs: Jobs, name: str, typed: str, unread: bool) -> Sequence[Step]:
 def figures_html(service: "Service") -> str:
     """Counts, languages, ledger, failures and generations as HTML."""
     try:
-        with Shelves(service.data) as shelves:
+        with CatalogBrowser(service.data) as shelves:
             coverage, languages = shelves.coverage(), shelves.languages()
             stages, reasons = shelves.stage_counts(), shelves.reasons()
     except CatalogError as error:
@@ -206,7 +206,7 @@ def generations_html(service: "Service") -> str:
 def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
     """One page of the videos whose id, creator or description hold `words`, and how many there are in all."""
     try:
-        with Shelves(service.data) as shelves:
+        with CatalogBrowser(service.data) as shelves:
             entries, total = shelves.page(words, offset, PAGE_VIDEOS)
     except CatalogError:
         return "", 0

@@ -15,9 +15,9 @@ from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
 from retrieval.search.fusion import Lane
 from retrieval.search.query import filters
-from retrieval.server.api import parse_weights
-from retrieval.server.concurrency import Busy, Queue
+from retrieval.server.concurrency import Overloaded, Queue
 from retrieval.server.problems import Problem
+from retrieval.server.routes import parse_weights
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def routes(service: Service, queue: Queue) -> APIRouter:
             return await queue.run(
                 lambda: answer_html(service, q, lane=lane, w=w, filtered=filtered, generation=generation, offset=offset)
             )
-        except Busy as busy:
+        except Overloaded as busy:
             return notice("Much is being asked just now", str(busy), "problem")
 
     @router.get("/page/videos/{video_id}")

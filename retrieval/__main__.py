@@ -206,7 +206,7 @@ def compare(
     """
     with _plain_errors():
         if offers:
-            print(json.dumps([model.told() for model in OFFERED]) if as_json else table())
+            print(json.dumps([model.describe() for model in OFFERED]) if as_json else table())
             return
         if queries is None or not models:
             _fail("give --models MODEL... and --queries FILE; `python -m retrieval compare --list` shows the models")

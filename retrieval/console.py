@@ -17,7 +17,7 @@ def _print_answer(answer: "Answer", data: Path) -> None:
     for note in answer.notes:
         print(_line(note, 0, 300))
     if answer.conditions:
-        told = ", ".join(condition.told() for condition in answer.conditions)
+        told = ", ".join(condition.describe() for condition in answer.conditions)
         print(_line(f"{answer.total} videos {told}", 0, 300))
     if answer.hits and not answer.good:
         print(f"no good match (confidence {answer.confidence:.2f}), the nearest are")

@@ -1,7 +1,9 @@
 """What can go wrong in this room, apart from the modules so that naming an error loads no library."""
 
+from scraper.errors import UserError
 
-class RetrievalError(Exception):
+
+class RetrievalError(UserError):
     """The message says what is wrong and what to do next."""
 
 
@@ -13,9 +15,9 @@ class EvaluationError(RetrievalError):
     """Questions cannot be evaluated."""
 
 
-class UnknownVideo(Exception):
+class UnknownVideo(UserError):
     """No video has this id."""
 
 
-class UnknownGeneration(Exception):
+class UnknownGeneration(UserError):
     """No finished generation has this name."""

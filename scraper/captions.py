@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scraper.errors import UserError
 from scraper.records import clean_text
 
 MAX_BYTES = 5 * 1024**2  # an hour of speech has some 100 KB
@@ -27,7 +28,7 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<[0-9:.]{5,15}>|\{\\[^{}]{0,100}\}"
 _SPACE = re.compile(r"\s+")
 
 
-class CaptionError(Exception):
+class CaptionError(UserError):
     """Nothing can be read from a caption file; the message says why."""
 
 

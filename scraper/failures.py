@@ -3,6 +3,8 @@
 The ledger counts equal ones, and shows them: no link, no host and no number of a case may be in there.
 """
 
+from scraper.errors import UserError
+
 FAILURES: dict[str, str] = {
     # told by the link alone, without asking
     "nolink": "the record has no link to it",
@@ -55,7 +57,7 @@ DEAD = frozenset(
 )
 
 
-class DownloadError(Exception):
+class DownloadError(UserError):
     """A file could not be had; `word` and `sentence` say why, the same for every such case."""
 
     def __init__(self, word: str) -> None:

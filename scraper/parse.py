@@ -1,4 +1,4 @@
-"""One parsed element -> Found, a record with what came with it, or Problem, which says why there is none."""
+"""One parsed element -> ParsedRecord, a record with what came with it, or Problem, which says why there is none."""
 
 import re
 from dataclasses import asdict, dataclass, field
@@ -22,7 +22,7 @@ _BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, OverflowError
 
 
 @dataclass(frozen=True)
-class Found:
+class ParsedRecord:
     """A record with the texts that came with it (None: unreadable there), its local files (kind, position, path) and
     its local captions (language, path)."""
 
@@ -65,7 +65,7 @@ class File:
 
 def take(
     file: File, index: int | None, item: object, *, kind: Kind | None = None, where: str = "", alone: bool = False
-) -> Found | Problem:
+) -> ParsedRecord | Problem:
     """One parsed element as a record, whichever form it has; `alone`, it may have files beside it."""
     try:
         if isinstance(item, Exception):
@@ -76,15 +76,15 @@ def take(
             raise ValueError(f"a record is a JSON object, this is {type(item).__name__}")
         match kind or readers.kind_of(item):
             case "console":
-                return Found(Video.model_validate(readers.console(item)))
+                return ParsedRecord(Video.model_validate(readers.console(item)))
             case "yt-dlp":
                 video = Video.model_validate(readers.yt_dlp(item))
-                return Found(video, {}, *(file.folder.of_info(file.path.name) if alone else ()))
+                return ParsedRecord(video, {}, *(file.folder.of_info(file.path.name) if alone else ()))
             case "gallery-dl":
                 video = Video.model_validate(readers.gallery_dl(item, file.path.stat().st_mtime))
-                return Found(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
+                return ParsedRecord(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
             case "site":
-                return Found(Video.model_validate(readers.site(item, file.path.stat().st_mtime)))
+                return ParsedRecord(Video.model_validate(readers.site(item, file.path.stat().st_mtime)))
             case "own":
                 return _own(file.path.parent, item)
     except ValidationError as error:
@@ -95,7 +95,7 @@ def take(
         return file.problem(index, f"{where}{error}")
 
 
-def _own(folder: Path, item: Json) -> Found:
+def _own(folder: Path, item: Json) -> ParsedRecord:
     """A line in the project's own form: the fields of Video, texts as `cover_text` and `transcript`, local files
     as `cover_file`, `video_file` and `slide_files`, relative to the file that names them."""
     texts: dict[TextKind, str | None] = {}
@@ -111,7 +111,7 @@ def _own(folder: Path, item: Json) -> Found:
     )
     for media, key in keys:
         files += [(media, n, _inside(folder, name)) for n, name in enumerate(readers.links_in(item.get(key)))]
-    return Found(Video.model_validate({"source": "json lines", **item}), texts, files)
+    return ParsedRecord(Video.model_validate({"source": "json lines", **item}), texts, files)
 
 
 def _inside(folder: Path, name: str) -> Path:

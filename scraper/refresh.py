@@ -74,7 +74,7 @@ _REASONS = [  # of what yt-dlp says in an error; the first that fits
 ]
 
 
-class AfreshError(DownloadError):
+class RefreshError(DownloadError):
     """A page could not be had; where the word is `page`, yt-dlp's own words follow the sentence."""
 
     def __init__(self, word: str, detail: str = "") -> None:
@@ -128,12 +128,12 @@ def page(video_id: str, username: str, *, cancelled: threading.Event | None = No
     """What a video's page tells today. `username` may be empty, setting `cancelled` ends it.
 
     Raises:
-        AfreshError: the page could not be had, and why.
+        RefreshError: the page could not be had, and why.
     """
     if not ID.fullmatch(video_id):
-        raise AfreshError("malformed")
+        raise RefreshError("malformed")
     if not available():
-        raise AfreshError("noytdlp")
+        raise RefreshError("noytdlp")
     handle = username if HANDLE.fullmatch(username) else "_"  # the site looks at the id only
     with (
         tempfile.TemporaryDirectory(prefix="afresh-") as folder,
@@ -148,9 +148,9 @@ def page(video_id: str, username: str, *, cancelled: threading.Event | None = No
         try:
             info = json.loads(told.read(OUTPUT_BYTES))
         except (ValueError, RecursionError) as error:
-            raise AfreshError("page", "what it tells cannot be read") from error
+            raise RefreshError("page", "what it tells cannot be read") from error
     if not isinstance(info, dict) or str(info.get("id")) != video_id:
-        raise AfreshError("page", "it tells of another video")
+        raise RefreshError("page", "it tells of another video")
     return Page(info)
 
 
@@ -176,11 +176,11 @@ def _run(link: str, folder: str, told: IO[bytes], errors: IO[bytes], cancelled: 
         try:
             while process.poll() is None:
                 if cancelled and cancelled.is_set():
-                    raise AfreshError("stopped")
+                    raise RefreshError("stopped")
                 if time.monotonic() > until:
-                    raise AfreshError("deadline")
+                    raise RefreshError("deadline")
                 if max(os.fstat(told.fileno()).st_size, os.fstat(errors.fileno()).st_size) >= OUTPUT_BYTES:
-                    raise AfreshError("large")
+                    raise RefreshError("large")
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(WATCH_EVERY_S)
         finally:
@@ -198,16 +198,16 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         process.kill()
 
 
-def _reason(said: str) -> AfreshError:
+def _reason(said: str) -> RefreshError:
     """What yt-dlp's last error line means."""
     lines = [line.removeprefix("ERROR:").strip() for line in said.splitlines() if line.startswith("ERROR:")]
     told = lines[-1] if lines else next((line for line in reversed(said.splitlines()) if line.strip()), "")
     for pattern, word in _REASONS:
         if re.search(pattern, told):
-            return AfreshError(word)
+            return RefreshError(word)
     told = re.sub(r"https?://\S+|\[[^\]]*\]|\(caused by.*|; please report.*", "", told, flags=re.DOTALL)
     told = re.sub(r"\S*[0-9]{5,}\S*", "", told)
-    return AfreshError("page", " ".join(told.split())[:DETAIL_CHARS] or "it said nothing")
+    return RefreshError("page", " ".join(told.split())[:DETAIL_CHARS] or "it said nothing")
 
 
 def _is_meant(cookie: "Morsel[str]", parts: Any) -> bool:

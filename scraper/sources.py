@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from scraper import json_stream, links, readers
-from scraper.parse import File, Found, Problem, TextKind, made_text, take
+from scraper.errors import UserError
+from scraper.parse import File, ParsedRecord, Problem, TextKind, made_text, take
 from scraper.readers import Json
 from scraper.records import clean_text
 from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
-__all__ = ["Found", "Problem", "SourceError", "check", "read"]
+__all__ = ["ParsedRecord", "Problem", "SourceError", "check", "read"]
 
 MAX_UNPACKED_BYTES = 200 * 1024**2  # of the JSON in a zip: an export of 100,000 links has some 12 MB
 _LINES = (".jsonl", ".ndjson")
@@ -32,7 +33,7 @@ _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECAS
 _LINKED = "is a link, which is not followed: put what it leads to in its place"
 
 
-class SourceError(Exception):
+class SourceError(UserError):
     """Nothing can be read from a source; the message says what was looked for."""
 
 
@@ -54,14 +55,14 @@ def check(source: Path) -> None:
         raise SourceError(f"{source} is not there")
 
 
-def read(source: Path) -> Iterator[Found | Problem]:
+def read(source: Path) -> Iterator[ParsedRecord | Problem]:
     """All records of a file or folder, in order; gallery-dl's, of which a post has several files, joined at the end.
 
     Raises:
         SourceError: see `check`.
     """
     check(source)
-    posts: dict[str, Found] = {}
+    posts: dict[str, ParsedRecord] = {}
     for found in _read(source):
         if isinstance(found, Problem) or found.video.source != "gallery-dl":
             yield found
@@ -76,7 +77,7 @@ def read(source: Path) -> Iterator[Found | Problem]:
         yield replace(post, captions=sorted(post.captions, key=lambda caption: caption[0] in translated))
 
 
-def _read(source: Path) -> Iterator[Found | Problem]:
+def _read(source: Path) -> Iterator[ParsedRecord | Problem]:
     if source.is_file():
         yield from _read_file(source, Folder(source.parent))
     elif (source / "info").is_dir():
@@ -87,7 +88,7 @@ def _read(source: Path) -> Iterator[Found | Problem]:
             yield from [Problem(str(path), None, _LINKED)] if path.is_symlink() else _read_file(path, folder)
 
 
-def _read_file(path: Path, folder: Folder) -> Iterator[Found | Problem]:
+def _read_file(path: Path, folder: Folder) -> Iterator[ParsedRecord | Problem]:
     file = File(path, folder, str(path))
     try:
         with path.open("rb") as opened:
@@ -99,7 +100,7 @@ def _read_file(path: Path, folder: Folder) -> Iterator[Found | Problem]:
     yield from _read_zip(file) if packed else _read_text(file, text)
 
 
-def _read_zip(file: File) -> Iterator[Found | Problem]:
+def _read_zip(file: File) -> Iterator[ParsedRecord | Problem]:
     for name, content in _unpacked(file.path):
         if isinstance(content, ValueError):
             yield file.problem(None, content)
@@ -127,7 +128,7 @@ def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
 
 
-def _read_text(file: File, text: str) -> Iterator[Found | Problem]:
+def _read_text(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
     start = text.lstrip()[:1]
     linked = links.LINK.search(text)
     if start == "<" and (_PAGE.search(text) or not linked):
@@ -159,7 +160,9 @@ def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
                 yield index, "", [link]
 
 
-def _links(file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]) -> Iterator[Found | Problem]:
+def _links(
+    file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]
+) -> Iterator[ParsedRecord | Problem]:
     """A record for each video among `entries` (index, where, alternative links), or the reason why there is none."""
     seen: set[str] = set()
     for index, where, alternatives in entries:
@@ -179,7 +182,7 @@ def _link(link: str) -> Json | ValueError:
         return error
 
 
-def _json_lines(file: File, text: str) -> Iterator[Found | Problem]:
+def _json_lines(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
     try:  # one document written over several lines is a JSON file, not JSON Lines
         yield from _document(file, 0, json_stream.whole(text), alone=True)
         return
@@ -194,7 +197,7 @@ def _json_lines(file: File, text: str) -> Iterator[Found | Problem]:
         yield from _document(file, index, item)
 
 
-def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[Found | Problem]:
+def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[ParsedRecord | Problem]:
     """One parsed document: a record, or one that holds many. `alone`: no other is in the file."""
     if isinstance(item, dict) and item.get("_type") in readers.PLAYLISTS:
         for number, entry in enumerate(_entries(item)):
@@ -221,7 +224,7 @@ def _entries(playlist: Json) -> Iterator[object]:
             yield ValueError("a playlist without its videos: import their own .info.json, or what `yt-dlp -J` prints")
 
 
-def _read_study(folder: Path) -> Iterator[Found | Problem]:
+def _read_study(folder: Path) -> Iterator[ParsedRecord | Problem]:
     """Records in `info/*.json`; texts and media by id beside it. Texts there enter as imported."""
     texts: dict[TextKind, dict[str, object]] = {}
     named: tuple[tuple[TextKind, str], ...] = (("cover", "ocr.json"), ("transcript", "speech_to_text.json"))
@@ -255,7 +258,7 @@ def _read_study(folder: Path) -> Iterator[Found | Problem]:
                         own[kind] = made_text(by_id[video_id])
                     except ValueError as error:
                         yield Problem(str(folder), None, f"the {kind} text of {video_id} {error}")
-            yield Found(found.video, own, of_study(folder, video_id))
+            yield ParsedRecord(found.video, own, of_study(folder, video_id))
 
 
 def _batches(folder: Path) -> list[Path]:
@@ -263,7 +266,7 @@ def _batches(folder: Path) -> list[Path]:
     return sorted((folder / "info").glob("*.json"), key=lambda p: [int(x) for x in re.findall(r"\d+", p.stem)])
 
 
-def _saved_page(file: File, text: str) -> Iterator[Found | Problem]:
+def _saved_page(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
     """The videos in the data that a page of the site carries in itself (SIGI_STATE, or the rehydration data)."""
     items: dict[str, Json] = {}
     for name in ("SIGI_STATE", "__UNIVERSAL_DATA_FOR_REHYDRATION__"):

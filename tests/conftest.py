@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from scraper import safe_http
-from tests.scraper.faulty_server import Faulty
+from tests.scraper.faulty_server import FaultyServer
 
 for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")]:
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # the user's own settings are none of the tests'
@@ -53,13 +53,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def serving() -> Iterator[Faulty]:
-    with Faulty() as faulty:
+def serving() -> Iterator[FaultyServer]:
+    with FaultyServer() as faulty:
         yield faulty
 
 
 @pytest.fixture
-def server(serving: Faulty, monkeypatch: pytest.MonkeyPatch) -> Faulty:
+def server(serving: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> FaultyServer:
     """The faulty server, trusted, with nothing asked yet."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
     monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)

@@ -23,7 +23,7 @@ class Reason:
     examples: list[tuple[str, str]] = field(default_factory=list)
 
 
-class Shelves(Catalog):
+class CatalogBrowser(Catalog):
     """The catalogue, for reading; open one per thread, close it (or use `with`)."""
 
     def page(self, words: str = "", offset: int = 0, limit: int = 25) -> tuple[list[Entry], int]:

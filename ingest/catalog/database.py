@@ -8,12 +8,13 @@ from types import TracebackType
 from typing import Self
 
 from ingest.catalog.migrations import NewerFormat, migrate
+from scraper.errors import UserError
 
 FILE_NAME = "catalog.sqlite"
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; each lasts milliseconds
 
 
-class CatalogError(Exception):
+class CatalogError(UserError):
     """The catalogue cannot be used; the message says what to do."""
 
 

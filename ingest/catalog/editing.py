@@ -3,12 +3,13 @@
 import re
 
 from ingest.catalog.entries import HAND, Segment, Text, TextKind
+from scraper.errors import UserError
 from scraper.records import MAX_MADE_TEXT_CHARS, clean_text
 
 _TIMED = re.compile(r"\[(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?) - (?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?)\]\s*(.*)")
 
 
-class EditError(Exception):
+class EditError(UserError):
     """A line cannot be understood; the message says which and why."""
 
 

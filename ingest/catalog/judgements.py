@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database
+from scraper.errors import UserError
 
 
-class NoSuchVideo(Exception):
+class NoSuchVideo(UserError):
     """A judgement is about a video that the catalogue does not have."""
 
 

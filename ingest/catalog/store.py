@@ -5,7 +5,6 @@ stage whether it is due, done, failed (with the error and the number of tries) o
 Every change of one item is one transaction, so a killed process loses at most the item it was at.
 """
 
-import hashlib
 import json
 import sqlite3
 import time
@@ -35,6 +34,7 @@ from ingest.catalog.entries import (
 from ingest.catalog.ledger import Ledger
 from ingest.catalog.merge import merge
 from ingest.catalog.migrations import digest
+from scraper.files import sha256
 from scraper.records import Caption, Comment, Video
 
 __all__ = ["STAGES", "Catalog", "CatalogError", "Entry", "Media", "Segment", "Stage", "State", "Text"]
@@ -226,8 +226,7 @@ class Catalog(Ledger):
         Returns whether the file is new or its content changed. Texts that were imported stay.
         """
         relative = path.resolve().relative_to(self.data.resolve()).as_posix()
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = sha256(path)
         key = (video_id, kind, position)
         with self.transaction():
             old = self._db.execute(

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scraper.errors import UserError
+
 FORMAT_VERSION = 6  # the one both known carriers have; the layout changed between earlier ones
 SPECIFICATION = "WhisperSpec"
 MAX_BYTES = 4 << 30  # whisper-large in float16 is 3.1 GB
@@ -34,7 +36,7 @@ MAX_INITIAL_TIMESTAMP_INDEX = 50  # speech starts within the first second of a w
 Array = npt.NDArray[Any]
 
 
-class CT2Error(Exception):
+class CT2Error(UserError):
     """The file is not a CTranslate2 Whisper model that can be converted exactly."""
 
 

@@ -4,9 +4,10 @@ import os
 from typing import Literal
 
 from ingest.settings import Device
+from scraper.errors import UserError
 
 
-class DeviceError(Exception):
+class DeviceError(UserError):
     """A device is not there; the message says which are."""
 
 

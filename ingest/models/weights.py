@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from ingest.models.pins import PINS, Pin, Wheel
+from scraper.errors import UserError
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
@@ -43,7 +44,7 @@ Source = Literal["folder", "hub", "package"]
 __all__ = ["PINS", "Pin", "Weights", "WeightsError", "Wheel", "known", "resolve"]
 
 
-class WeightsError(Exception):
+class WeightsError(UserError):
     """No weights, or not the right ones. The message says what was tried and what to do next."""
 
 

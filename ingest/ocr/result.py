@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ingest.settings import Engine
+from scraper.errors import UserError
 
 WIDE_FROM = "\u2e80"  # from here on lie Chinese, Japanese and Korean; one such character says as much as ...
 WIDE_LETTERS = 2  # ... so many letters
@@ -13,11 +14,11 @@ Line = tuple[str, float]  # what it says, and the engine's confidence, 0 to 1
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright picture
 
 
-class OcrError(Exception):
+class OcrError(UserError):
     """An engine cannot be used at all; the message says what to install."""
 
 
-class ReadingError(Exception):
+class ReadingError(UserError):
     """An engine did not get through one image; one sentence for the ledger."""
 
 

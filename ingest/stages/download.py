@@ -16,7 +16,7 @@ from ingest.catalog.merge import merge
 from ingest.catalog.store import CatalogError
 from ingest.settings import Settings
 from ingest.speech.captions import TRANSLATED, transcript
-from ingest.stages.media_files import Place, missing
+from ingest.stages.media_files import MediaKey, missing
 from ingest.stages.stage_run import DISK, StageRun
 from scraper import captions, readers, refresh
 from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
@@ -37,8 +37,8 @@ def rules(settings: Settings) -> Rules:
 class _Fetched:
     """What one video's download came to."""
 
-    came: dict[Place, Path] = field(default_factory=dict)
-    failed: dict[Place, DownloadError] = field(default_factory=dict)
+    came: dict[MediaKey, Path] = field(default_factory=dict)
+    failed: dict[MediaKey, DownloadError] = field(default_factory=dict)
     page: DownloadError | Literal["asked", "not asked"] = "not asked"
     record: Video | None = None  # what the page told
     transcript: Text | None = None
@@ -92,7 +92,7 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
     with catalog.transaction():
         if fetched.record and run.is_current(video_id):
             catalog.put_video(fetched.record)
-            run.begin_anew(video_id)
+            run.rebaseline(video_id)
         if fetched.transcript:
             catalog.put_text(video_id, "transcript", fetched.transcript)
         for place in fetched.came:
@@ -139,13 +139,13 @@ class _Worker:
                         self._try(fetched, place, links, folder, headers)
                 self._captions(fetched, entry, folder, headers)
                 if _is_mute(fetched, entry):
-                    fetched.failed.setdefault(Place("video", 0), DownloadError("nolink"))
+                    fetched.failed.setdefault(MediaKey("video", 0), DownloadError("nolink"))
         return fetched
 
     def _try(
         self,
         fetched: _Fetched,
-        place: Place,
+        place: MediaKey,
         links: list[str],
         folder: Path,
         headers: Mapping[str, Mapping[str, str]],
@@ -165,11 +165,11 @@ class _Worker:
             with self._pages:
                 page = refresh.page(video.id, video.creator_username, cancelled=self._stopped)
             record = Video.model_validate(readers.yt_dlp(page.info))
-        except refresh.AfreshError as error:
+        except refresh.RefreshError as error:
             fetched.page = error
             return entry, {}
         except (ValueError, TypeError):
-            fetched.page = refresh.AfreshError("page", "what it tells has an unknown form")
+            fetched.page = refresh.RefreshError("page", "what it tells has an unknown form")
             return entry, {}
         fetched.page, fetched.record = "asked", record
         links = [*record.video_sources, *record.cover_sources, *record.slide_sources]
@@ -183,7 +183,7 @@ class _Worker:
         if _has_transcript(fetched, entry):
             return
         for position, track in _tracks(entry.video.captions, translated=not _has_video(fetched, entry)):
-            place = Place("caption", position)
+            place = MediaKey("caption", position)
             self._try(fetched, place, [track.url], folder, headers)
             if path := fetched.came.get(place):
                 try:
@@ -207,7 +207,7 @@ def _is_mute(fetched: _Fetched, entry: Entry) -> bool:
 
 
 def _has_video(fetched: _Fetched, entry: Entry) -> bool:
-    return entry.file("video") is not None or Place("video", 0) in fetched.came
+    return entry.file("video") is not None or MediaKey("video", 0) in fetched.came
 
 
 def _has_transcript(fetched: _Fetched, entry: Entry) -> bool:

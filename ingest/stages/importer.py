@@ -9,10 +9,10 @@ from pathlib import Path
 from ingest.catalog.entries import Entry, Media, MediaKind, Outcome
 from ingest.catalog.store import Catalog
 from ingest.speech.captions import TRANSLATED, transcript
-from ingest.stages.media_files import Place
+from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
-from scraper.sources import Found, Problem, read
+from scraper.sources import ParsedRecord, Problem, read
 
 BATCH = 200  # records a transaction: a killed import loses at most these, and the next one takes them again
 # Of a file on its way into the data folder: `scraper.download.sweep` removes what a killed import left as it does its
@@ -48,7 +48,7 @@ def import_source(catalog: Catalog, source: Path, *, progress: bool = False) -> 
     from tqdm import tqdm
 
     report = ImportReport()
-    batch: list[Found] = []
+    batch: list[ParsedRecord] = []
     for found in tqdm(read(source), desc=f"import {source}", unit=" records", disable=not progress):
         if isinstance(found, Problem):
             report.problems.append(found)
@@ -61,8 +61,8 @@ def import_source(catalog: Catalog, source: Path, *, progress: bool = False) -> 
     return report
 
 
-def _take(catalog: Catalog, batch: list[Found], report: ImportReport) -> None:
-    stored: list[Found] = []
+def _take(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport) -> None:
+    stored: list[ParsedRecord] = []
     with catalog.transaction():
         for found in batch:
             video_id = found.video.id
@@ -81,11 +81,11 @@ def _take(catalog: Catalog, batch: list[Found], report: ImportReport) -> None:
         entry = catalog.get(found.video.id) if found.files or found.captions else None
         if entry:
             for kind, position, path in found.files:
-                _take_file(catalog, entry, Place(kind, position), path, report)
+                _take_file(catalog, entry, MediaKey(kind, position), path, report)
             _take_captions(catalog, entry, found, report)
 
 
-def _take_captions(catalog: Catalog, entry: Entry, found: Found, report: ImportReport) -> None:
+def _take_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: ImportReport) -> None:
     """Take over caption files beside a record; one in the language spoken is the transcript where there is none."""
     spoken, known = _spoken(found), entry.texts.get("transcript")
     wanted = known is None or known.text is None
@@ -98,14 +98,14 @@ def _take_captions(catalog: Catalog, entry: Entry, found: Found, report: ImportR
         except OSError as error:
             report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
             continue
-        _take_file(catalog, entry, Place("caption", position), path, report)
+        _take_file(catalog, entry, MediaKey("caption", position), path, report)
         if wanted and language in spoken:
             catalog.put_text(entry.video.id, "transcript", read)
             report.texts += 1
             wanted = False
 
 
-def _spoken(found: Found) -> set[str]:
+def _spoken(found: ParsedRecord) -> set[str]:
     """The languages of caption files that are no translations, as far as can be told: of several files nothing says
     which one is, unless the record does."""
     languages = {language for language, _ in found.captions}
@@ -115,7 +115,7 @@ def _spoken(found: Found) -> set[str]:
     return languages & known
 
 
-def _take_file(catalog: Catalog, entry: Entry, place: Place, path: Path, report: ImportReport) -> None:
+def _take_file(catalog: Catalog, entry: Entry, place: MediaKey, path: Path, report: ImportReport) -> None:
     """Take over a file, unless its content is what the catalogue has."""
     video_id = entry.video.id
     known = next((media for media in entry.media if (media.kind, media.position) == place), None)
@@ -138,7 +138,7 @@ def _same_content(media: Media | None, path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == media.sha256
 
 
-def _take_over(folder: Path, place: Place, path: Path) -> Path:
+def _take_over(folder: Path, place: MediaKey, path: Path) -> Path:
     """Link a file into the folder of its video, or copy it where the file system cannot link; atomic either way."""
     suffix = _suffix(path, place.kind)
     target, aside = folder / f"{place.stem}{suffix}", folder / f".{place.stem}.{ASIDE}"

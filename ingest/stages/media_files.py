@@ -12,7 +12,7 @@ GONE = (
 )
 
 
-class Place(NamedTuple):
+class MediaKey(NamedTuple):
     """Which of a video's files."""
 
     kind: MediaKind
@@ -27,17 +27,17 @@ class Place(NamedTuple):
         return f"{self.kind}_{self.position + 1:02d}" if self.kind in ("slide", "caption") else self.kind
 
 
-def missing(entry: Entry) -> dict[Place, list[str]]:
+def missing(entry: Entry) -> dict[MediaKey, list[str]]:
     """The links of the pictures and the video that are not on the disk.
 
     A frame that was taken from the video only stood in for the cover.
     """
     have = {(media.kind, media.position) for media in entry.media if media.source != FRAME and media.path.is_file()}
     video = entry.video
-    wanted: dict[Place, list[str]] = {
-        Place("cover", 0): video.cover_sources,
-        Place("video", 0): video.video_sources,
-        **{Place("slide", number): [link] for number, link in enumerate(video.slide_sources)},
+    wanted: dict[MediaKey, list[str]] = {
+        MediaKey("cover", 0): video.cover_sources,
+        MediaKey("video", 0): video.video_sources,
+        **{MediaKey("slide", number): [link] for number, link in enumerate(video.slide_sources)},
     }
     return {place: links for place, links in wanted.items() if links and place not in have}
 

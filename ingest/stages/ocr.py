@@ -11,7 +11,7 @@ from PIL import Image
 from ingest.catalog.entries import Segment, Text
 from ingest.ocr import engine as ocr
 from ingest.settings import Settings
-from ingest.stages.media_files import FRAME, Place, check_there
+from ingest.stages.media_files import FRAME, MediaKey, check_there
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
 
@@ -66,11 +66,11 @@ def read_pictures(run: StageRun, settings: Settings, processes: int) -> None:
             moving = [video] if video and (settings.frames or not still) else []
             if not (still or moving):
                 run.no_media(video_id, entry, engine)
-            elif not run.comes_again(entry, still + moving):
+            elif not run.needs_redownload(entry, still + moving):
                 # a photo post's cover is one of its slides: equal files are read once
                 once = {media.sha256: media for media in reversed(still)}
                 labelled = tuple(
-                    (Place(media.kind, media.position).label, media.path) for media in reversed(once.values())
+                    (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
                 )
                 yield video_id, _Job(labelled, moving[0].path if moving else None, frame_of(video_id))
 

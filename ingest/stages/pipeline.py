@@ -19,9 +19,10 @@ from ingest.stages import ocr, transcribe
 from ingest.stages.download import download
 from ingest.stages.stage_run import StageReport, StageRun
 from ingest.stages.workers import cores
+from scraper.errors import UserError
 
 
-class StageError(Exception):
+class StageError(UserError):
     """A stage cannot go on at all; the message says what to do. What is finished stays."""
 
 
@@ -57,7 +58,7 @@ def _work(run: StageRun, settings: Settings, processes: int, batch: int | None) 
         elif run.stage == "ocr":
             ocr.read_pictures(run, settings, processes)
         else:
-            transcribe.hear(run, settings, processes, batch)
+            transcribe.transcribe_due(run, settings, processes, batch)
     except (OcrError, WeightsError, DeviceError) as error:
         raise StageError(str(error)) from error
     except sqlite3.OperationalError as error:

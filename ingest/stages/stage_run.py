@@ -106,7 +106,7 @@ class StageRun:
         else:  # what a hostile file brings out in a library: its own item's failure, and named as it is
             self.fail(video_id, f"{type(error).__name__}: {error}", engine)
 
-    def comes_again(self, entry: Entry, needed: list[Media]) -> bool:
+    def needs_redownload(self, entry: Entry, needed: list[Media]) -> bool:
         """Whether the download has to bring some of `needed` again, which are gone from the disk but have links."""
         lost = {(media.kind, media.position) for media in needed if not media.path.is_file()}
         comes = entry.states.get("download") != "failed" and any(place in lost for place in missing(entry))
@@ -160,7 +160,7 @@ class StageRun:
         entry = self.catalog.get(video_id)
         return entry is not None and self._files(entry) == self._read[video_id]
 
-    def begin_anew(self, video_id: str) -> None:
+    def rebaseline(self, video_id: str) -> None:
         """Take what an item is made from as it is now: this run has changed it itself."""
         if entry := self.catalog.get(video_id):
             self._read[video_id] = self._files(entry)

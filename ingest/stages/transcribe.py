@@ -31,7 +31,7 @@ def recipes(settings: Settings) -> tuple[str]:
     return (f"{settings.whisper} languages={settings.speech_languages or 'all'} rules={RULES}",)
 
 
-def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
+def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
     """Transcribe every video that is due.
 
     Raises:
@@ -45,7 +45,7 @@ def hear(run: StageRun, settings: Settings, processes: int, batch: int | None) -
             video = entry.file("video")
             if not video:
                 run.no_media(video_id, entry, unreadable)
-            elif not run.comes_again(entry, [video]):
+            elif not run.needs_redownload(entry, [video]):
                 yield video_id, video.path
 
     wanted = files()

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from scraper.errors import UserError
+
 IN_FLIGHT = 2  # items a process: one at work and one at hand; more would only hold memory
 TASKS_A_PROCESS = 500  # then it is replaced, so that what C libraries leak stays small
 
@@ -17,7 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class WorkerError(Exception):
+class WorkerError(UserError):
     """The worker process of an item crashed, was killed, or ran out of time; one sentence for the ledger."""
 
 

@@ -32,7 +32,7 @@ class Offered:
     def alias(self) -> str:
         return self.name.rpartition("/")[2]
 
-    def told(self) -> dict[str, object]:
+    def describe(self) -> dict[str, object]:
         """All that is known of it, for JSON."""
         return asdict(self)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from retrieval.embedding.encoder import Encoder
-from retrieval.evaluation.measures import measured, placed
+from retrieval.evaluation.measures import measured, rank_outcome
 from retrieval.evaluation.queries import Query, check_targets, read_beir, read_queries
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
@@ -62,7 +62,9 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: bool = F
     for lane in LANES:
         asked = tqdm(queries, desc=lane, unit=" queries", disable=not progress)
         outcomes[lane] = [
-            placed(query, [ids[video] for video in searcher.order(query.text, lane=lane, vector=vector)[0]], len(ids))
+            rank_outcome(
+                query, [ids[video] for video in searcher.order(query.text, lane=lane, vector=vector)[0]], len(ids)
+            )
             for query, vector in zip(asked, vectors, strict=True)
         ]
     lanes: dict[str, dict[str, float]] = {

@@ -24,7 +24,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Placed:
+class QueryOutcome:
     """How a question fared: the ids from the first place as far as any measure looks, and its best right video's place.
 
     Where all right videos are left out (a question's own conditions can), it is the place after the whole corpus.
@@ -36,16 +36,16 @@ class Placed:
     target: str
 
 
-def placed(query: Query, ranking: Sequence[str], videos: int) -> Placed:
+def rank_outcome(query: Query, ranking: Sequence[str], videos: int) -> QueryOutcome:
     """A question's outcome from the ids that it ranks, best first, of a corpus of so many `videos`."""
     place, target = next(
         ((place, video) for place, video in enumerate(ranking, start=1) if video in query.relevant),
         (videos + 1, next(iter(query.relevant))),
     )
-    return Placed(query, list(ranking[: max(DEEPEST, place)]), place, target)
+    return QueryOutcome(query, list(ranking[: max(DEEPEST, place)]), place, target)
 
 
-def measured(outcomes: Sequence[Placed]) -> dict[str, Values]:
+def measured(outcomes: Sequence[QueryOutcome]) -> dict[str, Values]:
     """Per measure the value of each question, in the order given; MEAN_RANK holds the places.
 
     ir-measures is given places, not scores: it then breaks ties exactly as a user sees them.

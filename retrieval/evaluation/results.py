@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, Placed, Values, holm, interval, measured, paired_p
+from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, QueryOutcome, Values, holm, interval, measured, paired_p
 from retrieval.evaluation.queries import Property, Query
 from retrieval.evaluation.trial import ALONE, LANE, WITHOUT, Costs, Trial
 from retrieval.search.fusion import LANES
@@ -132,7 +132,7 @@ class Row:
     label: str
     values: dict[str, dict[str, Values]]
     main: str
-    places: list[Placed]
+    places: list[QueryOutcome]
     trial: Trial | None = None
     tops: list[list[str]] = field(default_factory=list)
 
@@ -152,7 +152,7 @@ def known_places(baseline: str, queries: Sequence[Query]) -> Row:
             )
         target = next(iter(query.relevant))
         others = [f"{target}-{number}" for number in range(1, max(place, DEEPEST))]  # any ids that are not the target
-        places.append(Placed(query, [*others[: place - 1], target, *others[place - 1 :]], place, target))
+        places.append(QueryOutcome(query, [*others[: place - 1], target, *others[place - 1 :]], place, target))
     return Row(baseline, {"": measured(places)}, "", places)
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, computed_field
 from retrieval.embedding.encoder import Encoder, _WordsAlone
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.embedding.vector_cache import VectorCache
-from retrieval.evaluation.measures import Placed, placed
+from retrieval.evaluation.measures import QueryOutcome, rank_outcome
 from retrieval.evaluation.queries import Query
 from retrieval.index.builder import build
 from retrieval.index.dense import files_of
@@ -83,12 +83,12 @@ class Trial:
     precision: str
     prompts: dict[str, str]
     lane: Lane
-    outcomes: dict[str, list[Placed]]
+    outcomes: dict[str, list[QueryOutcome]]
     tops: list[list[tuple[str, float]]]
     costs: Costs
 
     @property
-    def main(self) -> list[Placed]:
+    def main(self) -> list[QueryOutcome]:
         return self.outcomes[f"{LANE}{self.lane}"]
 
 
@@ -142,14 +142,14 @@ def run_trial(job: Job) -> Trial:
 
 def _ask(
     searcher: Searcher, job: Job, main: Lane
-) -> tuple[dict[str, list[Placed]], list[list[tuple[str, float]]], list[float]]:
+) -> tuple[dict[str, list[QueryOutcome]], list[list[tuple[str, float]]], list[float]]:
     """All rankings of all questions; the best of the main one, written as a run file too, and its milliseconds."""
     from tqdm import tqdm
 
     ids = searcher.generation.ids
     lanes: tuple[Lane, ...] = LANES if main == "hybrid" else (main,)
     fields = (FIELDS if main == "hybrid" else TEXT_FIELDS) if job.fields else ()
-    outcomes: dict[str, list[Placed]] = {}
+    outcomes: dict[str, list[QueryOutcome]] = {}
     tops: list[list[tuple[str, float]]] = []
     times: list[float] = []
     for query in job.queries[:3]:
@@ -161,7 +161,7 @@ def _ask(
             if len(times) < TIMED_QUERIES:
                 times.append((time.perf_counter() - clock) * 1000)
             named = [ids[video] for video in order]
-            outcomes.setdefault(f"{LANE}{main}", []).append(placed(query, named, len(ids)))
+            outcomes.setdefault(f"{LANE}{main}", []).append(rank_outcome(query, named, len(ids)))
             tops.append([(ids[video], float(score)) for video, score in zip(order[:TOP], scores, strict=False)])
             for place, (video, score) in enumerate(
                 zip(named[:RUN_DEPTH], _falling(scores[:RUN_DEPTH]), strict=True), start=1
@@ -171,12 +171,16 @@ def _ask(
             for lane in lanes:
                 if lane != main:
                     order, _ = searcher.order(query.text, lane=lane, vector=vector)
-                    outcomes.setdefault(f"{LANE}{lane}", []).append(placed(query, [ids[v] for v in order], len(ids)))
+                    outcomes.setdefault(f"{LANE}{lane}", []).append(
+                        rank_outcome(query, [ids[v] for v in order], len(ids))
+                    )
             for field in fields:
                 for how, rest, own in ((ALONE, 0.0, 1.0), (WITHOUT, 1.0, 0.0)):
                     weights = dict.fromkeys(FIELDS, rest) | {field: own}
                     order, _ = searcher.order(query.text, lane=main, weights=weights, vector=vector)
-                    outcomes.setdefault(f"{how}{field}", []).append(placed(query, [ids[v] for v in order], len(ids)))
+                    outcomes.setdefault(f"{how}{field}", []).append(
+                        rank_outcome(query, [ids[v] for v in order], len(ids))
+                    )
     return outcomes, tops, times
 
 

@@ -6,7 +6,6 @@ The order of writes, and why a crash between any two is harmless, is in docs/gen
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import sqlite3
@@ -28,7 +27,7 @@ from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.dense import DenseIndex, hubness
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document
 from retrieval.index.generation import (
-    _BUILDING,
+    BUILDING,
     CACHE_FILE,
     CURRENT,
     FORMAT,
@@ -36,14 +35,14 @@ from retrieval.index.generation import (
     FusionWeights,
     Generation,
     Manifest,
-    _generations_folder,
-    _sha256,
-    _verified_manifest,
     current_name,
     generation_names,
+    generations_folder,
+    verified_manifest,
 )
 from retrieval.index.metadata import save
-from retrieval.index.phrases import Wording
+from retrieval.index.phrases import PhraseIndex
+from scraper import files
 
 TUNED = "weights.json"  # the fusion weights that were tuned, by encoder
 
@@ -71,17 +70,19 @@ def build(
         raise GenerationError("there is nothing to index: no video has any text")
     indexes.mkdir(parents=True, exist_ok=True)
     with _only_builder(indexes):
-        for leftover in _generations_folder(indexes).glob(f"{_BUILDING}*"):
+        for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
             shutil.rmtree(leftover)
+        for target in (indexes / CURRENT, indexes / TUNED):
+            files.remove_leftovers(target)
         now, name = _new_name()
-        folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
+        folder = generations_folder(indexes) / f"{BUILDING}{name}"
         folder.mkdir(parents=True)
         passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
         _write_passages(documents, folder)
         for analyser in TERMS:
             KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS).save(folder)
-        Wording.build(map(_whole_texts, documents), TEXT_FIELDS).save(folder)
-        save([doc.facts for doc in documents], folder)
+        PhraseIndex.build(map(_whole_texts, documents), TEXT_FIELDS).save(folder)
+        save([doc.metadata for doc in documents], folder)
         (folder / "videos.json").write_text(json.dumps([doc.id for doc in documents]), encoding="utf-8")
         manifest = Manifest(
             format=FORMAT,
@@ -97,7 +98,7 @@ def build(
             encoded=encoded,
             corpus_sha256=_corpus_sha256(documents),
             weights=_tuned_weights(indexes, encoder.name) or FusionWeights(),
-            files={path.name: _sha256(path) for path in sorted(folder.iterdir())},
+            files={path.name: files.sha256(path) for path in sorted(folder.iterdir())},
         )
         _finish(folder, manifest)
         _publish(indexes, name)
@@ -107,21 +108,19 @@ def build(
 def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
     """Publish the current generation anew with other weights, and keep them for later builds with its encoder."""
     with _only_builder(indexes):
-        current = _generations_folder(indexes) / current_name(indexes)
-        old = _verified_manifest(current)
+        current = generations_folder(indexes) / current_name(indexes)
+        old = verified_manifest(current)
         now, name = _new_name()
-        folder = _generations_folder(indexes) / f"{_BUILDING}{name}"
+        folder = generations_folder(indexes) / f"{BUILDING}{name}"
         folder.mkdir()
         for file in old.files:
             shutil.copy2(current / file, folder / file)
         changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}
         manifest = old.model_copy(update=changed)
         _finish(folder, manifest)
-        aside = indexes / f"{TUNED}.new"
         tuned = _all_tuned(indexes) | {old.encoder: weights.model_dump()}
-        aside.write_text(json.dumps(tuned, indent=1), encoding="utf-8")
-        _sync(aside)
-        aside.replace(indexes / TUNED)
+        with files.replace_atomically(indexes / TUNED) as part:
+            part.write_text(json.dumps(tuned, indent=1), encoding="utf-8")
         _publish(indexes, name)
     return manifest
 
@@ -140,7 +139,7 @@ def rollback(indexes: Path, to: str | None = None) -> str:
             to = earlier[-1]
         elif to not in names:
             raise GenerationError(f"no generation {to!r} in {indexes}; there are: {', '.join(names) or 'none'}")
-        Generation(_generations_folder(indexes) / to).close()
+        Generation(generations_folder(indexes) / to).close()
         _publish(indexes, to)
     return to
 
@@ -152,8 +151,8 @@ def prune(indexes: Path, keep: int = 2) -> list[str]:
         doomed = [name for name in generation_names(indexes)[: -keep or None] if name != current]
         for name in doomed:
             # first out of sight, then away: a crash in between leaves no half generation with a whole one's name
-            aside = _generations_folder(indexes) / f"{_BUILDING}{name}"
-            (_generations_folder(indexes) / name).rename(aside)
+            aside = generations_folder(indexes) / f"{BUILDING}{name}"
+            (generations_folder(indexes) / name).rename(aside)
             shutil.rmtree(aside)
     return doomed
 
@@ -180,11 +179,11 @@ def _finish(folder: Path, manifest: Manifest) -> None:
     """Complete a generation's folder: synced to disk, read back and checked before anybody can see it, then named."""
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     for path in folder.iterdir():
-        _sync(path)
-    _sync(folder)
+        files.fsync(path)
+    files.fsync(folder)
     Generation(folder).close()
     folder.rename(folder.with_name(manifest.name))
-    _sync(folder.parent)
+    files.fsync(folder.parent)
 
 
 def _tuned_weights(indexes: Path, encoder: str) -> FusionWeights | None:
@@ -214,13 +213,8 @@ def _broken_weights(indexes: Path, error: Exception) -> GenerationError:
 
 
 def _publish(indexes: Path, name: str) -> None:
-    aside = indexes / f"{CURRENT}.new"
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(name + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(indexes / CURRENT)
-    _sync(indexes)
+    with files.replace_atomically(indexes / CURRENT) as part:
+        part.write_text(name + "\n", encoding="utf-8")
 
 
 def _write_dense(
@@ -273,13 +267,5 @@ def _whole_texts(doc: Document) -> dict[str, list[str]]:
 def _corpus_sha256(documents: Sequence[Document]) -> str:
     digest = hashlib.sha256()
     for doc in documents:
-        digest.update(json.dumps([doc.id, doc.texts, asdict(doc.facts)], sort_keys=True).encode())
+        digest.update(json.dumps([doc.id, doc.texts, asdict(doc.metadata)], sort_keys=True).encode())
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

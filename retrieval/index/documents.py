@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.catalog.entries import Entry, Segment
-from retrieval.index.metadata import UNKNOWN, Facts, facts_of
+from retrieval.index.metadata import UNKNOWN, VideoMetadata, metadata_of
 
 OVERVIEW = "overview"
 # The overview joins the others in this order. An encoder reads its beginning only (all-MiniLM-L6-v2: 256 tokens),
@@ -50,7 +50,7 @@ class Document:
     id: str
     texts: dict[str, str]
     passages: dict[str, list[Passage]]
-    facts: Facts = UNKNOWN
+    metadata: VideoMetadata = UNKNOWN
 
 
 def document(entry: Entry) -> Document:
@@ -70,7 +70,7 @@ def document(entry: Entry) -> Document:
         [comment.text for comment in video.comments],
         timed,
     )
-    return replace(made, facts=facts_of(entry))
+    return replace(made, metadata=metadata_of(entry))
 
 
 def plain_document(document_id: str, title: str, text: str) -> Document:

@@ -3,7 +3,6 @@
 The order of writes, and why a crash between any two is harmless, is told in docs/generations.md.
 """
 
-import hashlib
 import json
 import sqlite3
 import threading
@@ -16,14 +15,15 @@ from retrieval.index.analysis import TERMS
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.dense import DenseIndex
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Mark, Passage
-from retrieval.index.metadata import FactTable
-from retrieval.index.phrases import Wording
+from retrieval.index.metadata import MetadataIndex
+from retrieval.index.phrases import PhraseIndex
+from scraper.files import sha256
 
 FORMAT = 2  # raised when a file of a generation changes its meaning; older ones are then refused and rebuilt
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
-_BUILDING = ".building-"
+BUILDING = ".building-"
 _REBUILD = "run `python -m retrieval build`, or `rollback` to an earlier generation"
 
 
@@ -74,13 +74,13 @@ class Generation:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = _verified_manifest(folder)
+        self.manifest = verified_manifest(folder)
         try:
             self.ids: list[str] = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
             self.dense = {field: DenseIndex.load(folder, field) for field in FIELDS}
             self.keyword = {name: KeywordIndex.load(folder, name) for name in TERMS}
-            self.wording = Wording.load(folder)
-            self.facts = FactTable.load(folder)
+            self.phrases = PhraseIndex.load(folder)
+            self.metadata = MetadataIndex.load(folder)
             uri = (folder / "passages.sqlite").resolve().as_uri()
             self._passages = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
             self._passages.execute("SELECT text, marks FROM passages LIMIT 1").fetchone()
@@ -112,7 +112,7 @@ def open_current(indexes: Path) -> Generation:
     Raises:
         GenerationError: there is none, or it is refused.
     """
-    return Generation(_generations_folder(indexes) / current_name(indexes))
+    return Generation(generations_folder(indexes) / current_name(indexes))
 
 
 def open_named(indexes: Path, name: str) -> Generation:
@@ -123,7 +123,7 @@ def open_named(indexes: Path, name: str) -> Generation:
     """
     if name not in generation_names(indexes):
         raise GenerationError(f"no generation {name[:80]!r} in {indexes}")
-    return Generation(_generations_folder(indexes) / name)
+    return Generation(generations_folder(indexes) / name)
 
 
 def current_name(indexes: Path) -> str:
@@ -141,7 +141,7 @@ def current_name(indexes: Path) -> str:
 
 def generation_names(indexes: Path) -> list[str]:
     """All finished generations, oldest first."""
-    folder = _generations_folder(indexes)
+    folder = generations_folder(indexes)
     if not folder.is_dir():
         return []
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
@@ -149,15 +149,15 @@ def generation_names(indexes: Path) -> list[str]:
 
 def build_running(indexes: Path) -> bool:
     """Whether a generation is being built aside (or a build was killed, and none has cleared that away)."""
-    return any(_generations_folder(indexes).glob(f"{_BUILDING}*"))
+    return any(generations_folder(indexes).glob(f"{BUILDING}*"))
 
 
 def read_manifest(indexes: Path, name: str) -> Manifest:
     """The manifest of a generation, its files not checked."""
-    return _read_manifest(_generations_folder(indexes) / name)
+    return _read_manifest(generations_folder(indexes) / name)
 
 
-def _generations_folder(indexes: Path) -> Path:
+def generations_folder(indexes: Path) -> Path:
     return indexes / "generations"
 
 
@@ -171,17 +171,12 @@ def _read_manifest(folder: Path) -> Manifest:
         raise GenerationError(f"{folder} has no readable manifest ({error}): {_REBUILD}") from error
 
 
-def _verified_manifest(folder: Path) -> Manifest:
+def verified_manifest(folder: Path) -> Manifest:
     manifest = _read_manifest(folder)
     for name, wanted in manifest.files.items():
         path = folder / name
-        if not path.is_file() or _sha256(path) != wanted:
+        if not path.is_file() or sha256(path) != wanted:
             raise GenerationError(
                 f"{path} {'differs from its manifest' if path.is_file() else 'is missing'}: {_REBUILD}"
             )
     return manifest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Facts:
+class VideoMetadata:
     """`posted` is an ISO date, `language` the code of the transcript's language; empty where not known."""
 
     username: str = ""
@@ -29,13 +29,13 @@ class Facts:
     posted: str = ""
 
 
-UNKNOWN = Facts()
+UNKNOWN = VideoMetadata()
 
 
-def facts_of(entry: Entry) -> Facts:
+def metadata_of(entry: Entry) -> VideoMetadata:
     """The facts of the catalogue's entry of a video."""
     video, transcript = entry.video, entry.texts.get("transcript")
-    return Facts(
+    return VideoMetadata(
         video.creator_username,
         video.creator_nickname,
         tuple(video.hashtags),
@@ -54,10 +54,10 @@ def language_key(code: str) -> str:
     return code.replace("_", "-").partition("-")[0].casefold().strip()
 
 
-class FactTable:
+class MetadataIndex:
     """The facts of all videos of a generation, in its order; masks have shape (videos,)."""
 
-    def __init__(self, facts: Sequence[Facts]) -> None:
+    def __init__(self, facts: Sequence[VideoMetadata]) -> None:
         self._videos = len(facts)
         self.posted: NDArray[np.datetime64] = np.array([f.posted or "NaT" for f in facts], dtype="datetime64[D]")
         self.dated: Mask = ~np.isnat(self.posted)
@@ -76,9 +76,9 @@ class FactTable:
                 self._languages.setdefault(language_key(known.language), []).append(number)
 
     @classmethod
-    def load(cls, folder: Path) -> "FactTable":
+    def load(cls, folder: Path) -> "MetadataIndex":
         rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return cls([Facts(**{**row, "hashtags": tuple(row["hashtags"])}) for row in rows])
+        return cls([VideoMetadata(**{**row, "hashtags": tuple(row["hashtags"])}) for row in rows])
 
     def by_creator(self, name: str) -> Mask:
         """Videos whose creator's username or nickname is `name`, whatever its case, accents and signs."""
@@ -146,6 +146,6 @@ class FactTable:
         return mask
 
 
-def save(facts: Sequence[Facts], folder: Path) -> None:
-    """Write the file that `FactTable.load` reads."""
+def save(facts: Sequence[VideoMetadata], folder: Path) -> None:
+    """Write the file that `MetadataIndex.load` reads."""
     (folder / FILE).write_text(json.dumps([asdict(known) for known in facts]), encoding="utf-8")

@@ -18,7 +18,7 @@ BREAK = -1  # stands between two texts: no phrase reaches across
 _ARRAYS = ("row", "places", "indptr", "starts", "videos_of")
 
 
-class Wording:
+class PhraseIndex:
     """The words of all texts. Arrays: `row` is the word (its number in `vocabulary`) at every place, BREAK between two
     texts; word w stands at places[indptr[w]] to places[indptr[w + 1]], in ascending order; the texts of video v's field
     f (of F) begin at starts[v * F + f]; `videos_of` counts the videos that hold each word.
@@ -35,7 +35,7 @@ class Wording:
         self.videos = (len(self._starts) - 1) // len(self._fields)
 
     @classmethod
-    def build(cls, documents: Iterable[Mapping[str, Sequence[str]]], fields: Sequence[str]) -> "Wording":
+    def build(cls, documents: Iterable[Mapping[str, Sequence[str]]], fields: Sequence[str]) -> "PhraseIndex":
         """From each document's texts by field; no phrase reaches from one text into the next."""
         vocabulary: dict[str, int] = {}
         shown: dict[str, str] = {}
@@ -82,7 +82,7 @@ class Wording:
             np.save(folder / f"wording.{name}.npy", array)
 
     @classmethod
-    def load(cls, folder: Path) -> "Wording":
+    def load(cls, folder: Path) -> "PhraseIndex":
         told = json.loads((folder / "wording.json").read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"wording.{name}.npy", mmap_mode="r") for name in _ARRAYS}
         return cls(told["words"], told["shown"], told["fields"], arrays)
@@ -103,7 +103,7 @@ class Wording:
         begun.sort(key=lambda number: (-int(self.videos_of[number]), self._words[number]))
         return [(self.shown(self._words[number]), int(self.videos_of[number])) for number in begun[:limit]]
 
-    def holding(self, phrase: Sequence[str], field: str = "") -> NDArray[np.bool_]:
+    def videos_with_phrase(self, phrase: Sequence[str], field: str = "") -> NDArray[np.bool_]:
         """Which videos hold these words in this order, one after the other, in `field` or in any: shape (videos,)."""
         found = np.zeros(self.videos, dtype=bool)
         numbers = [self.vocabulary.get(word) for word in phrase]

@@ -8,7 +8,6 @@ serves the answer and each of its hits.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from retrieval.index.analysis import ANALYSERS, terms
 from retrieval.index.documents import OVERVIEW
+from retrieval.index.generation import Generation
+from retrieval.search.answer import Ranking
 from retrieval.search.fusion import Lane, Scores
-
-if TYPE_CHECKING:
-    from retrieval.index.generation import Generation
-    from retrieval.search.answer import Ranking
 
 JUDGED = 10  # an answer is as sure as the surest of its first hits
 RAREST = 3  # words of a question that name the thing; a fourth is often one of many ways to say it

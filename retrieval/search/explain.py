@@ -8,7 +8,7 @@ from retrieval.index.documents import Mark, Passage
 
 SPAN_CHARS = 120  # the longest stretch that is pointed at: about two lines of text
 MIN_GRAM_SHARE = 0.6  # a word matches though its stem does not, if this share of its 4-grams does: a misspelling
-MIN_TELLING = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
+MIN_IDF_SHARE = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Word:
     idf: float
 
 
-def telling(idfs: Mapping[str, float]) -> dict[str, float]:
+def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
     """The terms of a question that say something about a video which holds them."""
-    least = MIN_TELLING * max(idfs.values(), default=0.0)
+    least = MIN_IDF_SHARE * max(idfs.values(), default=0.0)
     return {term: idf for term, idf in idfs.items() if idf >= least}
 
 

@@ -12,7 +12,7 @@ from retrieval.search.spelling import Speller
 
 def passing(generation: Generation, speller: Speller, conditions: Sequence[Condition]) -> tuple[Mask, list[str]]:
     """The videos that meet every condition, shape (videos,), and what the user should know about it."""
-    facts = generation.facts
+    metadata = generation.metadata
     mask = np.ones(len(generation.ids), dtype=bool)
     notes: list[str] = []
     alone_possible = True
@@ -20,36 +20,36 @@ def passing(generation: Generation, speller: Speller, conditions: Sequence[Condi
         held = _meeting(generation, condition)
         if not held.any():
             alone_possible = False
-            notes.append(f"There is no video {condition.told()}.{_advice(generation, speller, condition)}")
+            notes.append(f"There is no video {condition.describe()}.{_advice(generation, speller, condition)}")
         mask &= held
     if any(condition.kind in ("before", "after") for condition in conditions):
-        notes += _left_out(int((~facts.dated).sum()), "whose date is not known")
+        notes += _left_out(int((~metadata.dated).sum()), "whose date is not known")
     if any(condition.kind == "lang" for condition in conditions):
-        notes += _left_out(int((~facts.has_language).sum()), "of which no language is known")
+        notes += _left_out(int((~metadata.has_language).sum()), "of which no language is known")
     if alone_possible and len(conditions) > 1 and not mask.any():
-        told = ", ".join(condition.told() for condition in conditions)
+        told = ", ".join(condition.describe() for condition in conditions)
         notes.append(f"Each of these fits some video, but none fits all of them: {told}.")
     return mask, notes
 
 
 def _meeting(generation: Generation, condition: Condition) -> Mask:
-    facts = generation.facts
+    metadata = generation.metadata
     known = np.ones(len(generation.ids), dtype=bool)
     match condition.kind:
         case "phrase":
-            held = generation.wording.holding(condition.words, condition.field)
+            held = generation.phrases.videos_with_phrase(condition.words, condition.field)
             if condition.field == "creator":
-                held |= facts.by_part_of_name(condition.value)
+                held |= metadata.by_part_of_name(condition.value)
         case "creator":
-            held = facts.by_creator(condition.value)
+            held = metadata.by_creator(condition.value)
         case "tag":
-            held = facts.with_tag(condition.value)
+            held = metadata.with_tag(condition.value)
         case "lang":
-            held, known = facts.in_language(condition.value), facts.has_language
+            held, known = metadata.in_language(condition.value), metadata.has_language
         case "before":
-            held, known = facts.posted_before(condition.value), facts.dated
+            held, known = metadata.posted_before(condition.value), metadata.dated
         case "after":
-            held, known = facts.posted_from(condition.value), facts.dated
+            held, known = metadata.posted_from(condition.value), metadata.dated
         case "has":
             held = generation.dense[condition.value].present
     return known & ~held if condition.exclude else held
@@ -61,17 +61,17 @@ def _advice(generation: Generation, speller: Speller, condition: Condition) -> s
         return ""
     match condition.kind:
         case "creator":
-            near = [f"@{name}" for name in generation.facts.near_creators(condition.value)]
+            near = [f"@{name}" for name in generation.metadata.near_creators(condition.value)]
             return f" {_perhaps(near)}Without the @ the name is searched for as a word."
         case "tag":
-            near = [f"#{tag}" for tag in generation.facts.near_tags(condition.value)]
+            near = [f"#{tag}" for tag in generation.metadata.near_tags(condition.value)]
             return f" {_perhaps(near)}Without the # it is searched for as a word."
         case "lang":
-            languages = generation.facts.languages()
+            languages = generation.metadata.languages()
             return f" The languages here are {', '.join(languages)}." if languages else " No language is known here."
         case "phrase":
-            unknown = {word: speller.nearest(word) for word in condition.words if not generation.wording.count(word)}
-            near = [generation.wording.shown(word) for word in unknown.values() if word]
+            unknown = {word: speller.nearest(word) for word in condition.words if not generation.phrases.count(word)}
+            near = [generation.phrases.shown(word) for word in unknown.values() if word]
             return f" {_perhaps(near)}".rstrip()
         case _:
             return ""

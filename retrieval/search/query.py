@@ -86,7 +86,7 @@ class Condition(BaseModel):
         """The words of a phrase, as they are compared."""
         return tuple(terms(self.value, plain)) if self.kind == "phrase" else ()
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """What a video is that meets it: "by @maria", "without #cats"."""
         match self.kind:
             case "creator":

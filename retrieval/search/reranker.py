@@ -7,7 +7,6 @@ its best one. What that adds is never negative, so the videos it has read stay b
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +14,8 @@ from numpy.typing import NDArray
 from ingest.models.device import obey_thread_limit
 from ingest.models.weights import WeightsError, resolve
 from retrieval.index.documents import OVERVIEW
-from retrieval.search.answer import Rescored
-
-if TYPE_CHECKING:
-    from retrieval.index.generation import Generation
-    from retrieval.search.answer import Ranking
+from retrieval.index.generation import Generation
+from retrieval.search.answer import Ranking, Rescored
 
 RESCORED = 50  # videos
 PASSAGES = 3  # of each: its overview's beginning, and those nearest to the question

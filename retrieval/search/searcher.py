@@ -16,7 +16,7 @@ from retrieval.index.documents import FIELDS, TEXT_FIELDS, Passage
 from retrieval.index.generation import Generation, current_name, open_current, open_named
 from retrieval.search.answer import Answer, Hit, Ranking, Reason
 from retrieval.search.confidence import JUDGED, judge
-from retrieval.search.explain import MAX_EXPLAINED, best_passage, best_span, moment, shared_words, telling
+from retrieval.search.explain import MAX_EXPLAINED, best_passage, best_span, informative_terms, moment, shared_words
 from retrieval.search.filters import passing
 from retrieval.search.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
 from retrieval.search.query import Condition, Question, parse
@@ -47,7 +47,7 @@ class Searcher:
         self.generation = generation
         self.encoder = encoder
         self.reranker = reranker
-        self.speller = Speller(generation.wording)
+        self.speller = Speller(generation.phrases)
 
     @classmethod
     def open(cls, indexes: Path, reranker: Reranker | None = None) -> "Searcher":
@@ -151,7 +151,7 @@ class Searcher:
                 parts[name] = normal.sum(axis=0)
                 keyword += getattr(own, name) * normal
         known = {name: idf for name, (_, idf) in found.items()}
-        idfs = {name: telling(idf) for name, idf in known.items()}
+        idfs = {name: informative_terms(idf) for name, idf in known.items()}
         scores = dense.sum(axis=0) + keyword.sum(axis=0)
         lap("fuse")
         phrases = [condition.words for condition in question.phrases]
@@ -176,7 +176,7 @@ class Searcher:
         question = parse(_typed(query))
         mask, _ = passing(self.generation, self.speller, question.conditions)
         if not question.text:
-            newest = self.generation.facts.newest_first()
+            newest = self.generation.metadata.newest_first()
             newest = newest[mask[newest]]
             return newest, np.zeros(len(newest))
         ranking = self.rank(query, lane=lane, weights=weights, vector=vector, among=mask)
@@ -231,7 +231,7 @@ class Searcher:
             timings["judge"] = (time.perf_counter() - clock) * 1000
         elif question.conditions and mask.any():
             surest, good = 1.0, True  # nothing to be unsure of: the conditions are met
-            order = self.generation.facts.newest_first()
+            order = self.generation.metadata.newest_first()
             best = order[mask[order]][places]
             hits = [
                 Hit(id=self.generation.ids[video], rank=offset + n + 1, score=0.0, explanation=[])

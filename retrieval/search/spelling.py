@@ -12,7 +12,7 @@ from string import ascii_lowercase
 import numpy as np
 
 from retrieval.index.analysis import plain, tokens, words
-from retrieval.index.phrases import Wording
+from retrieval.index.phrases import PhraseIndex
 
 MIN_LETTERS = 4  # shorter words have a neighbour for everything
 MIN_PART = 3  # letters of each half of a word that is split
@@ -38,13 +38,13 @@ class _Word:
 class Speller:
     """Corrects questions by the words of one generation."""
 
-    def __init__(self, wording: Wording) -> None:
-        self._wording = wording
-        self._stems = {stem for word in wording.vocabulary for stem in words(word)}
+    def __init__(self, phrases: PhraseIndex) -> None:
+        self._phrases = phrases
+        self._stems = {stem for word in phrases.vocabulary for stem in words(word)}
 
     def knows(self, word: str) -> bool:
         """Whether any text holds the word, in this form or another."""
-        return word in self._wording.vocabulary or any(stem in self._stems for stem in words(word))
+        return word in self._phrases.vocabulary or any(stem in self._stems for stem in words(word))
 
     def correct(self, text: str, literal: Collection[str] = ()) -> tuple[str, list[Correction]]:
         """The text with its unknown words corrected, and what was corrected; words in `literal` stay."""
@@ -52,7 +52,7 @@ class Speller:
             _Word(token.terms[0] if len(token.terms) == 1 else "", token.start, token.end)
             for token in tokens(text, plain)
         ]
-        known = [word.term for word in read if word.term in self._wording.vocabulary]
+        known = [word.term for word in read if word.term in self._phrases.vocabulary]
         corrections: list[Correction] = []
         pieces, at = [], 0
         for number, word in enumerate(read):
@@ -64,10 +64,10 @@ class Speller:
             following = read[number + 1] if number + 1 < len(read) else None
             if not used and following and following.term not in literal:
                 joined = word.term + following.term
-                if following.term and text[word.end : following.start].isspace() and self._wording.count(joined):
+                if following.term and text[word.end : following.start].isspace() and self._phrases.count(joined):
                     used, end = joined, following.end
             if used:
-                shown = self._wording.shown(used)
+                shown = self._phrases.shown(used)
                 corrections.append(Correction(text[word.start : end], shown))
                 pieces += [text[at : word.start], shown]
                 at = end
@@ -78,20 +78,20 @@ class Speller:
 
         Likeliest is one that stands in a video with the rarest of the question's `others`; of equals the most frequent.
         """
-        candidates = [near for near in set(_neighbours(word)) if near in self._wording.vocabulary]
+        candidates = [near for near in set(_neighbours(word)) if near in self._phrases.vocabulary]
         if not candidates:
             return ""
         if len(candidates) > 1 and others:
-            weight = np.zeros(self._wording.videos)
+            weight = np.zeros(self._phrases.videos)
             for other in set(others):
-                held = self._wording.holding([other])
-                weight[held] += np.log(1 + self._wording.videos / held.sum())
-            together = {near: float(weight[self._wording.holding([near])].max()) for near in candidates}
+                held = self._phrases.videos_with_phrase([other])
+                weight[held] += np.log(1 + self._phrases.videos / held.sum())
+            together = {near: float(weight[self._phrases.videos_with_phrase([near])].max()) for near in candidates}
         else:
             together = dict.fromkeys(candidates, 0.0)
 
         def likelihood(near: str) -> tuple[float, str]:
-            return COMPANY * together[near] + float(np.log(self._wording.count(near))), near
+            return COMPANY * together[near] + float(np.log(self._phrases.count(near))), near
 
         return max(candidates, key=likelihood)
 
@@ -102,7 +102,7 @@ class Speller:
         """Two words that were written as one, if they stand together in some text."""
         for cut in range(MIN_PART, len(word) - MIN_PART + 1):
             parts = [word[:cut], word[cut:]]
-            if all(self._wording.count(part) for part in parts) and self._wording.holding(parts).any():
+            if all(self._phrases.count(part) for part in parts) and self._phrases.videos_with_phrase(parts).any():
                 return parts
         return []
 

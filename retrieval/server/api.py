@@ -15,7 +15,6 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
-from retrieval.index.documents import FIELDS
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
 from retrieval.server.metrics import Measured, Metrics
@@ -24,30 +23,6 @@ from retrieval.server.routes import _add_routes
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
-
-MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
-
-
-def parse_weights(text: str) -> dict[str, float]:
-    """`transcript:2,comments:0` as field -> weight.
-
-    Raises:
-        Problem: 422, a field is not known, or a weight is no number from 0 to MAX_WEIGHT.
-    """
-    weights: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        field, _, value = (piece.strip() for piece in part.partition(":"))
-        if field not in FIELDS:
-            raise Problem(422, f"w: {field[:40]!r} is no field; the fields are {', '.join(FIELDS)}")
-        try:
-            weights[field] = float(value)
-        except ValueError:
-            weights[field] = -1.0
-        if not 0 <= weights[field] <= MAX_WEIGHT:
-            raise Problem(422, f"w: {field} needs a weight from 0 to {MAX_WEIGHT:g}, as in `{field}:2`")
-    if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
-        raise Problem(422, "w: every field is switched off; leave one above 0")
-    return weights
 
 
 def create_app(

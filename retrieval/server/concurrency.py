@@ -8,20 +8,22 @@ import anyio
 from anyio import to_thread
 from anyio.lowlevel import RunVar
 
-AT_ONCE = os.cpu_count() or 1  # a search computes all the time: more would only make each slower
+from scraper.errors import UserError
+
+MAX_CONCURRENT = os.cpu_count() or 1  # a search computes all the time: more would only make each slower
 MAX_WAITING = 256  # at 25 ms a search on two cores these wait about three seconds
 RETRY_S = 2
 T = TypeVar("T")
 
 
-class Busy(Exception):
+class Overloaded(UserError):
     """More searches wait than can be answered in good time."""
 
 
 class Queue:
     """Runs functions in threads of their own number, apart from those that hand out media."""
 
-    def __init__(self, at_once: int = AT_ONCE, waiting: int = MAX_WAITING) -> None:
+    def __init__(self, at_once: int = MAX_CONCURRENT, waiting: int = MAX_WAITING) -> None:
         self._at_once, self._waiting = at_once, waiting
         self._limiter = RunVar[anyio.CapacityLimiter](f"searches of {id(self)}")  # each event loop has its own
 
@@ -34,10 +36,10 @@ class Queue:
         """What `work` gives, once its turn has come.
 
         Raises:
-            Busy: the queue is full.
+            Overloaded: the queue is full.
         """
         if self.waiting >= self._waiting:
-            raise Busy("too many searches at once; ask again in a moment")
+            raise Overloaded("too many searches at once; ask again in a moment")
         return await to_thread.run_sync(work, limiter=self._of_loop())
 
     def _of_loop(self) -> anyio.CapacityLimiter:

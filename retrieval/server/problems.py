@@ -12,7 +12,7 @@ from ingest.catalog.judgements import NoSuchVideo
 from ingest.catalog.store import CatalogError
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
-from retrieval.server.concurrency import RETRY_S, Busy
+from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.schemas import ProblemDetails
 
 
@@ -56,8 +56,8 @@ def _add_handlers(app: FastAPI) -> None:
     def unready(_: Request, error: Exception) -> JSONResponse:
         return answer(503, str(error))
 
-    @app.exception_handler(Busy)
-    def busy(_: Request, error: Busy) -> JSONResponse:
+    @app.exception_handler(Overloaded)
+    def busy(_: Request, error: Overloaded) -> JSONResponse:
         return answer(503, str(error), {"Retry-After": str(RETRY_S)})
 
     @app.exception_handler(Exception)

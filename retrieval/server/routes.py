@@ -1,6 +1,7 @@
 """The endpoints of the API."""
 
 import json
+import logging
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Annotated, Any, Literal
@@ -19,7 +20,6 @@ from retrieval.index.documents import FIELDS
 from retrieval.search.fusion import Lane, Method
 from retrieval.search.query import filters
 from retrieval.search.searcher import MAX_QUERY_CHARS
-from retrieval.server.api import MAX_WEIGHT, log, parse_weights
 from retrieval.server.concurrency import Queue
 from retrieval.server.media import MEDIA_HEADERS, readable_ranges
 from retrieval.server.metrics import CONTENT_TYPE, Metrics
@@ -42,7 +42,34 @@ MAX_PAGE = 100  # hits an answer; who wants more asks again with an offset
 
 MAX_OFFSET = 1_000_000
 
+log = logging.getLogger(__name__)
+
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+
+
+MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """`transcript:2,comments:0` as field -> weight.
+
+    Raises:
+        Problem: 422, a field is not known, or a weight is no number from 0 to MAX_WEIGHT.
+    """
+    weights: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        field, _, value = (piece.strip() for piece in part.partition(":"))
+        if field not in FIELDS:
+            raise Problem(422, f"w: {field[:40]!r} is no field; the fields are {', '.join(FIELDS)}")
+        try:
+            weights[field] = float(value)
+        except ValueError:
+            weights[field] = -1.0
+        if not 0 <= weights[field] <= MAX_WEIGHT:
+            raise Problem(422, f"w: {field} needs a weight from 0 to {MAX_WEIGHT:g}, as in `{field}:2`")
+    if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
+        raise Problem(422, "w: every field is switched off; leave one above 0")
+    return weights
 
 
 def _filter(description: str) -> Any:

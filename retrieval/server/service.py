@@ -227,11 +227,11 @@ class Service:
             return []
         match sign:
             case "@":
-                found = generation.facts.creators_from(start, k)
+                found = generation.metadata.creators_from(start, k)
             case "#":
-                found = generation.facts.tags_from(start, k)
+                found = generation.metadata.tags_from(start, k)
             case _:
-                found = generation.wording.words_from(start, k)
+                found = generation.phrases.words_from(start, k)
         return [Suggestion(query=f"{before}{space}{sign}{word}", videos=videos) for word, videos in found]
 
     def judge(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog.browse import Shelves
+from ingest.catalog.browse import CatalogBrowser
 from ingest.catalog.store import Catalog
 from page.jobs import JobError, Jobs
 from page.library_tab import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
@@ -60,7 +60,7 @@ def test_failures_of_one_reason_are_one_line_with_examples(service: Service) -> 
 
 
 def test_videos_come_newest_first_in_pages(made: Path) -> None:
-    with Shelves(made) as shelves:
+    with CatalogBrowser(made) as shelves:
         first, total = shelves.page(limit=3)
         rest, _ = shelves.page(offset=3, limit=10)
         assert total == 7

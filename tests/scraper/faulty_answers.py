@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from scraper.sniff import MediaKind
 
 if TYPE_CHECKING:
-    from tests.scraper.faulty_server import Faulty
+    from tests.scraper.faulty_server import FaultyServer
 
 DRIP_S = 0.05
 BACK_S = 30.0  # after which a server that hangs gives up: long after any test
@@ -66,7 +66,7 @@ class Asked(NamedTuple):
 class Talk:
     """One connection, as an answer sees it; what it does can be chained."""
 
-    def __init__(self, server: "Faulty", connected: socket.socket, asked: Asked) -> None:
+    def __init__(self, server: "FaultyServer", connected: socket.socket, asked: Asked) -> None:
         self.server, self.connected, self.asked = server, connected, asked
 
     def send(self, data: bytes) -> Self:

@@ -1,7 +1,7 @@
 """A web server on loopback that behaves and misbehaves, over http and https, with an authority of its own.
 
 The path of a link names the fault (see faults.py); `FAULTS` says the word that a cover asked for there comes to, under
-`Faulty.rules`, and `quick` makes the bounds small enough for a test to wait for.
+`FaultyServer.rules`, and `quick` makes the bounds small enough for a test to wait for.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from scraper import download, safe_http
 from scraper.download import MediaKind, Rules
 from tests.scraper.faulty_answers import ANSWERS, BACK_S, FAULTS, GOOD, Asked, Talk, bomb, picture, video
 
-__all__ = ["FAULTS", "Faulty", "quick"]
+__all__ = ["FAULTS", "FaultyServer", "quick"]
 
 QUICK_BYTES, QUICK_S = 1 << 20, 6.0  # bounds of a file under `quick`; wide enough for a machine at work on other things
 
@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(download.DEADLINE_S, kind, QUICK_S)
 
 
-class Faulty:
+class FaultyServer:
     """The server; use as a context manager. Answers may be added to `answers` by tests."""
 
     def __init__(self) -> None:

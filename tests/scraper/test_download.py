@@ -15,14 +15,14 @@ import pytest
 from scraper import download, failures
 from scraper.download import FAILURES, DownloadError, Fetcher, Link, Rules, sweep
 from tests.scraper.faulty_answers import GOOD, RECOVERING, picture, video
-from tests.scraper.faulty_server import FAULTS, QUICK_S, Faulty, quick
+from tests.scraper.faulty_server import FAULTS, QUICK_S, FaultyServer, quick
 
 
-def get(server: Faulty, target: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:
+def get(server: FaultyServer, target: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:
     return Fetcher(server.rules).fetch([server.https(path) for path in paths], target, kind).path
 
 
-def word(server: Faulty, folder: Path, *links: str | Link, rules: Rules | None = None) -> str:
+def word(server: FaultyServer, folder: Path, *links: str | Link, rules: Rules | None = None) -> str:
     """Why links failed."""
     with pytest.raises(DownloadError) as raised:
         Fetcher(rules or server.rules).fetch(links, folder / "cover", "cover")
@@ -36,7 +36,7 @@ KINDS = [(kind, path) for kind, paths in GOOD.items() for path in paths]
 
 @pytest.mark.parametrize(("kind", "path"), KINDS, ids=[path for _, path in KINDS])
 def test_a_file_arrives_whole_under_the_suffix_of_what_it_is(
-    server: Faulty, tmp_path: Path, kind: download.MediaKind, path: str
+    server: FaultyServer, tmp_path: Path, kind: download.MediaKind, path: str
 ) -> None:
     fetched = Fetcher(server.rules).fetch([server.https(path)], tmp_path / kind, kind)
     usual = {"cover": ".jpg", "slide": ".webp", "video": ".mp4", "caption": ".vtt"}[kind]
@@ -50,33 +50,33 @@ def test_a_file_arrives_whole_under_the_suffix_of_what_it_is(
 
 
 @pytest.mark.parametrize("path", RECOVERING)
-def test_passing_trouble_is_waited_out(server: Faulty, tmp_path: Path, path: str) -> None:
+def test_passing_trouble_is_waited_out(server: FaultyServer, tmp_path: Path, path: str) -> None:
     before = time.monotonic()
     assert get(server, tmp_path / "cover", path).read_bytes() == picture()
     assert server.counts[path] > 1
     assert (time.monotonic() - before >= 1) is (path == "/busy-for-a-second")
 
 
-def test_another_edge_server_may_have_the_right_certificate(server: Faulty, tmp_path: Path) -> None:
+def test_another_edge_server_may_have_the_right_certificate(server: FaultyServer, tmp_path: Path) -> None:
     assert get(server, tmp_path / "cover", "/edge").read_bytes() == picture()
     assert server.edges == 2
 
 
-def test_the_next_link_is_tried_and_the_first_reason_is_told(server: Faulty, tmp_path: Path) -> None:
+def test_the_next_link_is_tried_and_the_first_reason_is_told(server: FaultyServer, tmp_path: Path) -> None:
     links = [server.https("/403"), server.https("/cover")]
     assert Fetcher(server.rules).fetch(links, tmp_path / "cover", "cover").link == links[1]
     assert word(server, tmp_path, links[0], "blob:x") == "forbidden"
     assert word(server, tmp_path) == "nolink"
 
 
-def test_an_older_file_with_another_suffix_goes(server: Faulty, tmp_path: Path) -> None:
+def test_an_older_file_with_another_suffix_goes(server: FaultyServer, tmp_path: Path) -> None:
     for name in ("cover.jpg", "cover_02.jpg", "covers.jpg"):
         (tmp_path / name).write_bytes(b"older")
     get(server, tmp_path / "cover", "/cover.webp")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cover.webp", "cover_02.jpg", "covers.jpg"]
 
 
-def test_a_link_that_has_not_expired_is_asked(server: Faulty, tmp_path: Path) -> None:
+def test_a_link_that_has_not_expired_is_asked(server: FaultyServer, tmp_path: Path) -> None:
     later = int(time.time()) + 3600
     assert get(server, tmp_path / "cover", f"/cover?x-expires={later}").is_file()
     assert get(server, tmp_path / "cover", f"/{'a' * 32}/{later:08x}/cover").is_file()
@@ -84,7 +84,7 @@ def test_a_link_that_has_not_expired_is_asked(server: Faulty, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("length", [b"\xb2", b"9" * 5000])
-def test_a_length_that_is_none_does_not_matter(server: Faulty, tmp_path: Path, length: bytes) -> None:
+def test_a_length_that_is_none_does_not_matter(server: FaultyServer, tmp_path: Path, length: bytes) -> None:
     server.answers["/odd"] = lambda t: t.send(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n" + picture())
     assert get(server, tmp_path / "cover", "/odd").read_bytes() == picture()
 
@@ -96,7 +96,7 @@ Outcome = tuple[DownloadError | None, float, list[Path]]  # why, after how many 
 
 
 @pytest.fixture(scope="module")
-def outcomes(serving: Faulty, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+def outcomes(serving: FaultyServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """What every fault came to; several at once, for most of them only wait."""
 
     def outcome(path: str) -> Outcome:
@@ -135,13 +135,13 @@ def test_every_failure_has_a_sentence_with_nothing_of_a_case_in_it() -> None:
         assert not re.search(r"[0-9{}%]|://", sentence)
 
 
-def test_an_expired_link_is_dead_and_a_busy_server_is_not(server: Faulty) -> None:
+def test_an_expired_link_is_dead_and_a_busy_server_is_not(server: FaultyServer) -> None:
     assert DownloadError("expired").dead
     assert not DownloadError("busy").dead
 
 
 @pytest.mark.parametrize("path", [path for path, expected in FAULTS.items() if expected in ("deadline", "timeout")])
-def test_the_end_of_a_run_waits_for_no_server(server: Faulty, tmp_path: Path, path: str) -> None:
+def test_the_end_of_a_run_waits_for_no_server(server: FaultyServer, tmp_path: Path, path: str) -> None:
     stopped = threading.Event()
     threading.Timer(0.3, stopped.set).start()
     before = time.monotonic()
@@ -152,7 +152,7 @@ def test_the_end_of_a_run_waits_for_no_server(server: Faulty, tmp_path: Path, pa
 
 
 def test_waiting_between_tries_ends_at_the_deadline(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
     server.answers["/later"] = lambda t: t.whole(b"", "503 Busy", Retry_After="20")
@@ -161,7 +161,7 @@ def test_waiting_between_tries_ends_at_the_deadline(
     assert time.monotonic() - before < 2
 
 
-def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: Faulty, tmp_path: Path) -> None:
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "cover.jpg").write_bytes(b"older")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -196,7 +196,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: Faulty, tmp_path
         "93.184.216.34",
     ],
 )
-def test_hosts_that_are_not_on_the_list_are_not_asked(server: Faulty, tmp_path: Path, host: str) -> None:
+def test_hosts_that_are_not_on_the_list_are_not_asked(server: FaultyServer, tmp_path: Path, host: str) -> None:
     assert word(server, tmp_path, f"https://{host}/cover", rules=Rules()) == "host"
 
 
@@ -204,19 +204,19 @@ def test_hosts_that_are_not_on_the_list_are_not_asked(server: Faulty, tmp_path: 
     "link",
     ["https:\\\\evil.example\\@www.tiktok.com", "https://evil.example\t.tiktok.com/", "https:///cover", "https://"],
 )
-def test_links_that_can_be_read_in_two_ways_are_malformed(server: Faulty, tmp_path: Path, link: str) -> None:
+def test_links_that_can_be_read_in_two_ways_are_malformed(server: FaultyServer, tmp_path: Path, link: str) -> None:
     assert word(server, tmp_path, link, rules=Rules()) == "malformed"
 
 
 def test_names_below_an_allowed_one_are_asked_however_they_are_written(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: ["93.184.216.34"]})
     for link in ("https://v16.tiktokcdn.com/cover", "HTTPS://V16.TikTokCDN.com/cover", "https://v16.tiktokcdn.com/ü"):
         assert Fetcher().fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
 
 
-def test_the_list_can_be_widened_and_plain_http_allowed(server: Faulty, tmp_path: Path) -> None:
+def test_the_list_can_be_widened_and_plain_http_allowed(server: FaultyServer, tmp_path: Path) -> None:
     assert word(server, tmp_path, server.http("/cover")) == "scheme"
     wide = Rules(hosts=("*",), http=True, local=True)
     for link in (server.http("/cover"), server.https("/to-http"), server.https("/to-elsewhere")):
@@ -224,7 +224,7 @@ def test_the_list_can_be_widened_and_plain_http_allowed(server: Faulty, tmp_path
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_the_own_network_is_not_asked(server: Faulty, tmp_path: Path, host: str) -> None:
+def test_the_own_network_is_not_asked(server: FaultyServer, tmp_path: Path, host: str) -> None:
     rules = Rules(hosts=("*",))
     assert word(server, tmp_path, f"https://{host}:{server.port}/cover", rules=rules) == "address"
     assert server.asked == []
@@ -233,7 +233,7 @@ def test_the_own_network_is_not_asked(server: Faulty, tmp_path: Path, host: str)
 # -- what is sent --------------------------------------------------------------------------------------------------
 
 
-def test_headers_of_the_link_are_sent_but_none_that_change_the_request(server: Faulty, tmp_path: Path) -> None:
+def test_headers_of_the_link_are_sent_but_none_that_change_the_request(server: FaultyServer, tmp_path: Path) -> None:
     sent = {"Referer": "https://www.tiktok.com/@a/video/1", "Cookie": "a=b", "user-agent": "yt-dlp"}
     changing = {"Host": "evil.example", "Range": "bytes=0-1", "Accept-Encoding": "br", "Content-Length": "5"}
     link = Link(server.https("/cover"), sent | changing)
@@ -247,7 +247,7 @@ def test_headers_of_the_link_are_sent_but_none_that_change_the_request(server: F
     assert "content-length" not in headers
 
 
-def test_cookies_stay_with_their_host_and_none_are_kept(server: Faulty, tmp_path: Path) -> None:
+def test_cookies_stay_with_their_host_and_none_are_kept(server: FaultyServer, tmp_path: Path) -> None:
     other = server.https("/cover").replace("localhost", "127.0.0.1")
     server.answers["/away"] = lambda t: t.head("302 Found", Location=other, Set_Cookie="c=d", Content_Length=0)
     server.answers["/here"] = lambda t: t.head("302 Found", Location="/cover", Set_Cookie="c=d", Content_Length=0)
@@ -259,19 +259,19 @@ def test_cookies_stay_with_their_host_and_none_are_kept(server: Faulty, tmp_path
     assert sent == ["secret=1", None, "secret=1", "secret=1", None, None]
 
 
-def test_cookies_do_not_go_from_https_to_http(server: Faulty, tmp_path: Path) -> None:
+def test_cookies_do_not_go_from_https_to_http(server: FaultyServer, tmp_path: Path) -> None:
     rules = Rules(hosts=("localhost",), http=True, local=True)
     Fetcher(rules).fetch([Link(server.https("/to-http"), {"Cookie": "secret=1"})], tmp_path / "cover", "cover")
     assert [asked.headers.get("cookie") for asked in server.asked] == ["secret=1", None]
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "\u4e2d"])
-def test_a_header_that_is_none_is_malformed(server: Faulty, tmp_path: Path, value: str) -> None:
+def test_a_header_that_is_none_is_malformed(server: FaultyServer, tmp_path: Path, value: str) -> None:
     assert word(server, tmp_path, Link(server.https("/cover"), {"Referer": value})) == "malformed"
 
 
 def test_passwords_in_netrc_and_links_are_sent_to_nobody(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "netrc").write_text("machine localhost login me password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
@@ -283,7 +283,7 @@ def test_passwords_in_netrc_and_links_are_sent_to_nobody(
 
 
 def test_a_proxy_of_the_users_is_asked_and_watched(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         said: list[bytes] = []
@@ -305,7 +305,7 @@ def test_a_proxy_of_the_users_is_asked_and_watched(
 
 
 def test_a_host_is_asked_for_a_few_files_at_once_and_waiting_for_a_place_is_not_the_files_time(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answers["/slow"] = lambda t: t.wait(0.4).whole(picture())
     monkeypatch.setitem(download.DEADLINE_S, "cover", 1.5)
@@ -317,7 +317,7 @@ def test_a_host_is_asked_for_a_few_files_at_once_and_waiting_for_a_place_is_not_
     assert server.most_at_once == download.PER_HOST
 
 
-def test_waiting_for_a_place_ends_with_the_run(server: Faulty, tmp_path: Path) -> None:
+def test_waiting_for_a_place_ends_with_the_run(server: FaultyServer, tmp_path: Path) -> None:
     stopped = threading.Event()
     fetcher = Fetcher(server.rules, stopped)
     threading.Timer(0.3, stopped.set).start()
@@ -336,7 +336,7 @@ def test_waiting_for_a_place_ends_with_the_run(server: Faulty, tmp_path: Path) -
 # -- where it is written -------------------------------------------------------------------------------------------
 
 
-def test_a_symbolic_link_at_the_target_is_replaced_and_not_followed(server: Faulty, tmp_path: Path) -> None:
+def test_a_symbolic_link_at_the_target_is_replaced_and_not_followed(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "cover.jpg").symlink_to(tmp_path / "precious")
     path = get(server, tmp_path / "cover", "/cover")
@@ -345,7 +345,7 @@ def test_a_symbolic_link_at_the_target_is_replaced_and_not_followed(server: Faul
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_folder_that_is_or_lies_behind_a_symbolic_link_is_refused(server: Faulty, tmp_path: Path) -> None:
+def test_a_folder_that_is_or_lies_behind_a_symbolic_link_is_refused(server: FaultyServer, tmp_path: Path) -> None:
     outside, root = tmp_path / "outside", tmp_path / "data"
     (outside / "1").mkdir(parents=True)
     (root / "media" / "1").mkdir(parents=True)
@@ -410,7 +410,7 @@ PIECES += [
 
 
 def test_no_file_lies_outside_the_folder_after_a_thousand_fuzzed_links_and_targets(
-    server: Faulty, tmp_path: Path
+    server: FaultyServer, tmp_path: Path
 ) -> None:
     rolled = random.Random(3)
     folder = tmp_path / "media" / "12345"
@@ -434,7 +434,7 @@ def test_no_file_lies_outside_the_folder_after_a_thousand_fuzzed_links_and_targe
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+\.jpg", path.name) for path in folder.iterdir())
 
 
-def test_a_video_that_is_cut_inside_is_not_kept(server: Faulty, tmp_path: Path) -> None:
+def test_a_video_that_is_cut_inside_is_not_kept(server: FaultyServer, tmp_path: Path) -> None:
     server.answers["/cut-video"] = lambda t: t.head().send(video()[:-500])
     with pytest.raises(DownloadError, match="broken"):
         get(server, tmp_path / "video", "/cut-video", kind="video")
@@ -443,7 +443,7 @@ def test_a_video_that_is_cut_inside_is_not_kept(server: Faulty, tmp_path: Path) 
 
 
 def test_the_files_can_be_read_by_others_and_were_synced_with_their_folder(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []
     real = os.fsync

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scraper.sources import Found, Problem, read
+from scraper.sources import ParsedRecord, Problem, read
 from tests.scraper.test_sources import console_record, found, problems, write
 
 
@@ -23,7 +23,7 @@ def gallery_item(video_id: str, number: int = 0, **changes: object) -> dict[str,
     return item | {"author": {"uniqueId": "baker"}, "type": "image", "num": number} | changes
 
 
-def ids(results: list[Found]) -> list[str]:
+def ids(results: list[ParsedRecord]) -> list[str]:
     return [result.video.id for result in results]
 
 
@@ -48,7 +48,7 @@ def test_a_playlist_of_yt_dlp_gives_its_videos_and_says_which_it_could_not(tmp_p
     inner = {"_type": "playlist", "entries": [flat, yt_dlp_info("70003", extractor_key="Youtube")]}
     entries = [yt_dlp_info("70001"), None, inner, "text", {"_type": "playlist", "entries": None}]
     results = list(read(write(tmp_path / "x.json", {"_type": "playlist", "id": "baker", "entries": entries})))
-    assert ids([r for r in results if isinstance(r, Found)]) == ["70001", "70002"]
+    assert ids([r for r in results if isinstance(r, ParsedRecord)]) == ["70001", "70002"]
     told = [r.reason for r in results if isinstance(r, Problem)]
     assert len(told) == 4 and "entry 1: yt-dlp could not read" in told[0] and "Youtube" in told[1]
     assert "str" in told[2] and "without its videos" in told[3]
@@ -120,7 +120,7 @@ def test_the_messages_of_gallery_dl_give_one_record_a_post(tmp_path: Path, as_li
     ]
     text = "\n".join(json.dumps(message) for message in messages) if as_lines else json.dumps(messages)
     results = list(read(write(tmp_path / "out", text)))
-    assert ids([r for r in results if isinstance(r, Found)]) == ["70001", "70002"]
+    assert ids([r for r in results if isinstance(r, ParsedRecord)]) == ["70001", "70002"]
     told = [(r.index, r.reason) for r in results if isinstance(r, Problem)]
     assert [index for index, _ in told] == [4, 5, 6, 7, 8]
     assert "HttpError: 404" in told[0][1] and "picture" in told[1][1] and "another" in told[2][1]
@@ -238,7 +238,7 @@ def test_a_text_of_links_gives_each_video_once_and_a_problem_for_each_other_line
         "看https://www.tiktok.com/@c/photo/70004。",
     ]
     results = list(read(write(tmp_path / "links.md", "\r\n".join(lines))))
-    assert ids([r for r in results if isinstance(r, Found)]) == ["70001", "70002", "70003", "70004"]
+    assert ids([r for r in results if isinstance(r, ParsedRecord)]) == ["70001", "70002", "70003", "70004"]
     assert [(r.index, r.reason[:7]) for r in results if isinstance(r, Problem)] == [(4, "no link"), (6, "a short")]
 
 
@@ -299,7 +299,7 @@ def test_records_and_pages_that_are_broken_are_not_taken_for_texts_with_links(
 ) -> None:
     results = list(read(write(tmp_path / "x", text)))
     assert isinstance(results[0], Problem) and why in results[0].reason
-    assert not any(isinstance(result, Found) and result.video.source == "list of links" for result in results)
+    assert not any(isinstance(result, ParsedRecord) and result.video.source == "list of links" for result in results)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])

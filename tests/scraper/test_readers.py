@@ -8,7 +8,7 @@ import pytest
 
 from scraper import readers
 from scraper.records import MAX_COMMENTS, MAX_LINKS, Video
-from scraper.sources import Found, Problem, read
+from scraper.sources import ParsedRecord, Problem, read
 from tests.scraper.test_sources import console_record, write
 
 ID = "7000000000000000001"
@@ -275,7 +275,7 @@ def test_what_yt_dlp_itself_writes_is_read(tmp_path: Path) -> None:
         raw |= {"extractor": reader.IE_NAME, "extractor_key": reader.ie_key(), "webpage_url": address}
         written = ydl.sanitize_info(ydl.process_ie_result(raw, download=False), True)
     [found] = read(write(tmp_path / "any name", json.dumps(written)))
-    assert isinstance(found, Found)
+    assert isinstance(found, ParsedRecord)
     taken, same = found.video, video(readers.site(site_item(), None))
     for name in ("id", "permalink", "creator_username", "creator_nickname", "posted", "likes", "plays", "shares"):
         assert getattr(taken, name) == getattr(same, name), name
@@ -337,7 +337,9 @@ GOOD: dict[str, Any] = {
 @pytest.mark.parametrize("name", GOOD)
 def test_any_value_of_the_wrong_kind_gives_a_record_or_a_reason(name: str, tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(b"x")
-    [good] = [result for result in read(write(tmp_path / "good.json", [GOOD[name]])) if isinstance(result, Found)]
+    [good] = [
+        result for result in read(write(tmp_path / "good.json", [GOOD[name]])) if isinstance(result, ParsedRecord)
+    ]
     assert good.video.id == ID
     changed = [_replaced(GOOD[name], way, wrong) for way in _ways(GOOD[name]) for wrong in WRONG]
     results = list(read(write(tmp_path / "hostile.json", changed)))
@@ -347,7 +349,7 @@ def test_any_value_of_the_wrong_kind_gives_a_record_or_a_reason(name: str, tmp_p
         else:
             result.video.model_dump_json()
     told = {result.index for result in results if isinstance(result, Problem)}
-    taken = sum(isinstance(result, Found) for result in results)
+    taken = sum(isinstance(result, ParsedRecord) for result in results)
     joined = good.video.source == "gallery-dl"  # all that is of one post becomes one record
     assert taken == 1 if joined else len(told) + taken >= len(changed)
     assert told  # at least the id cannot be anything

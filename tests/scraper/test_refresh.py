@@ -13,9 +13,9 @@ import pytest
 
 from scraper import refresh
 from scraper.download import FAILURES, DownloadError
-from scraper.refresh import AfreshError, Page, page
+from scraper.refresh import Page, RefreshError, page
 from tests.scraper.faulty_answers import Talk
-from tests.scraper.faulty_server import Faulty
+from tests.scraper.faulty_server import FaultyServer
 
 pytest.importorskip("yt_dlp", reason="yt-dlp is not installed: pip install tiktok-retrieval[afresh]")
 
@@ -55,8 +55,8 @@ def serve(talk: Talk, body: bytes, status: str = "200 OK", **headers: object) ->
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[Faulty]:
-    with Faulty() as faulty:
+def site() -> Iterator[FaultyServer]:
+    with FaultyServer() as faulty:
         yield faulty
 
 
@@ -98,7 +98,7 @@ def _pass_on(here: socket.socket, there: socket.socket) -> None:
 
 
 @pytest.fixture
-def proxy(site: Faulty, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+def proxy(site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     made = Proxy(site.port)
     monkeypatch.setenv("https_proxy", made.link)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(site.authority))
@@ -128,7 +128,7 @@ def test_a_page_gives_fresh_links_captions_and_counts(proxy: Proxy) -> None:
     assert set(proxy.asked) == {"www.tiktok.com:443"}  # nothing but the page is asked for
 
 
-def test_the_page_is_asked_by_its_id_whoever_is_said_to_have_made_it(proxy: Proxy, site: Faulty) -> None:
+def test_the_page_is_asked_by_its_id_whoever_is_said_to_have_made_it(proxy: Proxy, site: FaultyServer) -> None:
     site.answers[f"/@_/video/{ID}"] = site.answers[PATH]
     for username in ("../../evil", "\u0430da"):
         assert page(ID, username).info["id"] == ID
@@ -137,12 +137,14 @@ def test_the_page_is_asked_by_its_id_whoever_is_said_to_have_made_it(proxy: Prox
 
 @pytest.mark.parametrize("video_id", ["", "1234", "--exec=x", "1" * 26, "12345\n", "\u0661\u0662\u0663\u0664\u0665"])
 def test_an_id_that_is_none_is_not_asked_for(proxy: Proxy, video_id: str) -> None:
-    with pytest.raises(AfreshError, match="malformed"):
+    with pytest.raises(RefreshError, match="malformed"):
         page(video_id, "ada")
     assert proxy.asked == []
 
 
-def test_headers_and_cookies_of_the_page_go_with_its_links_to_their_own_hosts_only(proxy: Proxy, site: Faulty) -> None:
+def test_headers_and_cookies_of_the_page_go_with_its_links_to_their_own_hosts_only(
+    proxy: Proxy, site: FaultyServer
+) -> None:
     cookie = "tt_chain_token=a/b==; Domain=.tiktok.com; Path=/; Secure"
     site.answers[PATH] = lambda t: serve(t, html(), Set_Cookie=cookie)
     asked = page(ID, "ada.l_1")
@@ -188,21 +190,26 @@ def test_cookies_are_held_to_their_paths_and_odd_ones_are_left_out() -> None:
         (b"", "page"),
     ],
 )
-def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: Faulty, body: bytes, expected: str) -> None:
+def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: FaultyServer, body: bytes, expected: str) -> None:
     site.answers[PATH] = lambda t: serve(t, body)
     assert word() == expected
 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [("404 Not Found", "removed"), ("403 Forbidden", "blocked"), ("429 Too Many", "busy"), ("503 Busy", "server")],
+    [
+        ("404 Not ParsedRecord", "removed"),
+        ("403 Forbidden", "blocked"),
+        ("429 Too Many", "busy"),
+        ("503 Busy", "server"),
+    ],
 )
-def test_an_answer_that_is_no_page_says_why(proxy: Proxy, site: Faulty, status: str, expected: str) -> None:
+def test_an_answer_that_is_no_page_says_why(proxy: Proxy, site: FaultyServer, status: str, expected: str) -> None:
     site.answers[PATH] = lambda t: serve(t, b"no", status)
     assert word() == expected
 
 
-def test_a_login_wall_is_told_as_such(proxy: Proxy, site: Faulty) -> None:
+def test_a_login_wall_is_told_as_such(proxy: Proxy, site: FaultyServer) -> None:
     site.answers[PATH] = lambda t: t.moved("/login")
     site.answers["/login"] = lambda t: serve(t, b"log in")
     assert word() == "login"
@@ -219,7 +226,7 @@ def test_no_way_to_the_site_is_told_as_such(proxy: Proxy) -> None:
 
 
 def test_an_endless_page_ends_at_the_bound_of_memory(
-    proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch
+    proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "MEMORY_BYTES", 600 << 20)
     monkeypatch.setattr(refresh, "LIMIT_S", 20.0)
@@ -227,17 +234,17 @@ def test_an_endless_page_ends_at_the_bound_of_memory(
     assert word() in ("page", "deadline")
 
 
-def test_a_page_that_tells_too_much_is_cut(proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_tells_too_much_is_cut(proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "OUTPUT_BYTES", 100_000)
     site.answers[PATH] = lambda t: serve(t, html(0, ITEM | {"desc": "x" * 1_000_000}))
     assert word() in ("large", "page")
 
 
-def hanging(site: Faulty) -> None:
+def hanging(site: FaultyServer) -> None:
     site.answers[PATH] = lambda t: t.hang()
 
 
-def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "LIMIT_S", 2.0)
     hanging(site)
     before = time.monotonic()
@@ -245,7 +252,7 @@ def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: Faulty, monkeypatch: 
     assert time.monotonic() - before < 6
 
 
-def test_a_page_that_hangs_does_not_hold_up_the_end_of_a_run(proxy: Proxy, site: Faulty) -> None:
+def test_a_page_that_hangs_does_not_hold_up_the_end_of_a_run(proxy: Proxy, site: FaultyServer) -> None:
     hanging(site)
     stopped = threading.Event()
     threading.Timer(1.0, stopped.set).start()

@@ -13,7 +13,7 @@ from scraper import download, safe_http
 from scraper.download import DownloadError, Fetcher, Rules
 from scraper.safe_http import Watch, may_be_asked
 from tests.scraper.faulty_answers import picture
-from tests.scraper.faulty_server import Faulty
+from tests.scraper.faulty_server import FaultyServer
 
 PUBLIC, OTHER, OWN = "93.184.216.34", "93.184.216.35", "10.0.0.1"
 COVER = "https://v16.tiktokcdn.com/cover"
@@ -75,7 +75,7 @@ def test_link_local_addresses_are_not_asked_even_where_the_own_network_is(addres
 
 
 def test_the_address_that_was_checked_is_the_one_connected_to(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([[PUBLIC], [OWN], [OWN]])  # as a name server answers that wants to lead into the own network
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: next(answers)})
@@ -88,7 +88,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(
 
 @pytest.mark.parametrize("answer", [[OWN], [PUBLIC, OWN], ["127.0.0.1"], ["169.254.169.254"], ["0.0.0.0"]])
 def test_one_address_in_the_own_network_among_several_is_enough_to_refuse(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[str]
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[str]
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: answer})
     assert word(tmp_path) == "address"
@@ -108,7 +108,7 @@ def test_one_address_in_the_own_network_among_several_is_enough_to_refuse(
     ],
 )
 def test_every_redirect_is_held_to_the_rules_of_links(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, expected: str
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, expected: str
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [PUBLIC], "inside.tiktok.com": lambda: ["127.0.0.1"]})
     server.answers["/away"] = lambda t: t.moved(location)
@@ -118,7 +118,7 @@ def test_every_redirect_is_held_to_the_rules_of_links(
 
 
 def test_the_next_address_is_tried_where_one_does_not_answer(
-    server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [OTHER, PUBLIC]})
     reached = safe_http.dial
@@ -133,7 +133,9 @@ def test_the_next_address_is_tried_where_one_does_not_answer(
     assert server.dialled == [PUBLIC]
 
 
-def test_a_retry_asks_another_edge_server(server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retry_asks_another_edge_server(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [PUBLIC, OTHER]})
     assert Fetcher().fetch(["https://v16.tiktokcdn.com/reset-at-first"], tmp_path / "cover", "cover").path.is_file()
     assert server.dialled == [PUBLIC, OTHER]
@@ -210,7 +212,7 @@ def test_connecting_ends_at_the_deadline_and_with_the_run(
     assert time.monotonic() - before < 3
 
 
-def test_a_watch_leaves_no_thread_and_no_socket_behind(server: Faulty, tmp_path: Path) -> None:
+def test_a_watch_leaves_no_thread_and_no_socket_behind(server: FaultyServer, tmp_path: Path) -> None:
     fetcher = Fetcher(server.rules)
     fetcher.fetch([server.https("/cover")], tmp_path / "cover", "cover")
     handles = Path("/proc/self/fd")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scraper.sources import Found, Problem, SourceError, check, read
+from scraper.sources import ParsedRecord, Problem, SourceError, check, read
 
 
 def console_record(video_id: str = "7000000000000000001", **changes: object) -> dict[str, Any]:
@@ -38,10 +38,10 @@ def console_record(video_id: str = "7000000000000000001", **changes: object) -> 
     return record | changes
 
 
-def found(source: Path) -> list[Found]:
+def found(source: Path) -> list[ParsedRecord]:
     results = list(read(source))
-    assert all(isinstance(result, Found) for result in results), results
-    return [result for result in results if isinstance(result, Found)]
+    assert all(isinstance(result, ParsedRecord) for result in results), results
+    return [result for result in results if isinstance(result, ParsedRecord)]
 
 
 def problems(source: Path) -> list[Problem]:
@@ -82,7 +82,10 @@ def test_a_bad_record_costs_only_itself_and_says_where_and_why(tmp_path: Path) -
         tmp_path / "b.json", [console_record("7000000000000000001"), *bad, console_record("7000000000000000002")]
     )
     results = list(read(path))
-    assert [r.video.id for r in results if isinstance(r, Found)] == ["7000000000000000001", "7000000000000000002"]
+    assert [r.video.id for r in results if isinstance(r, ParsedRecord)] == [
+        "7000000000000000001",
+        "7000000000000000002",
+    ]
     told = [r for r in results if isinstance(r, Problem)]
     assert [problem.index for problem in told] == [1, 2, 3, 4, 5]
     assert all(problem.file == str(path) and problem.reason for problem in told)
@@ -93,7 +96,7 @@ def test_what_stands_before_the_break_of_a_truncated_batch_is_kept(tmp_path: Pat
     whole = json.dumps([console_record("7000000000000000001"), console_record("7000000000000000002")])
     path = write(tmp_path / "b.json", whole[:-200])
     results = list(read(path))
-    assert [r.video.id for r in results if isinstance(r, Found)] == ["7000000000000000001"]
+    assert [r.video.id for r in results if isinstance(r, ParsedRecord)] == ["7000000000000000001"]
     [problem] = [r for r in results if isinstance(r, Problem)]
     assert problem.index == 1 and "breaks off" in problem.reason
 
@@ -115,7 +118,7 @@ def test_json_lines_bring_texts_and_files_from_their_own_folder_only(tmp_path: P
     lines = [good, good | {"cover_file": "../secret.jpg"}, good | {"cover_file": "link.jpg"}, good | {"cover_text": 3}]
     path = write(tmp_path / "lines" / "a.jsonl", "\n".join(json.dumps(line) for line in lines) + "\n{broken\n")
     results = list(read(path))
-    [only] = [r for r in results if isinstance(r, Found)]
+    [only] = [r for r in results if isinstance(r, ParsedRecord)]
     assert only.texts == {"cover": "", "transcript": None}
     assert only.files == [("cover", 0, tmp_path / "lines" / "media" / "c.jpg")]
     assert [r.index for r in results if isinstance(r, Problem)] == [1, 2, 3, 4]
@@ -130,7 +133,7 @@ def test_the_study_layout_brings_texts_and_media_by_id(tmp_path: Path) -> None:
     for name in ("coverphotos/" + one + ".jpg", "videos/" + one + ".mp4", f"slides/{two}_1.jpg", f"slides/{two}_2.png"):
         write(tmp_path / name, "x")
     results = list(read(tmp_path))
-    taken = [r for r in results if isinstance(r, Found)]
+    taken = [r for r in results if isinstance(r, ParsedRecord)]
     assert [r.video.id for r in taken] == [one, two, three]
     assert [r.texts for r in taken] == [{"cover": "SALE", "transcript": ""}, {"cover": None}, {}]
     assert [(kind, n, path.name) for kind, n, path in taken[0].files] == [
@@ -181,8 +184,8 @@ def test_a_folder_with_nothing_to_read_says_what_was_looked_for(tmp_path: Path) 
 
 def test_the_real_study_has_3100_records_and_no_problem(shared_data: Path) -> None:
     results = list(read(shared_data / "tiktok"))
-    assert len(results) == 3100 and all(isinstance(result, Found) for result in results)
-    videos = [result.video for result in results if isinstance(result, Found)]
+    assert len(results) == 3100 and all(isinstance(result, ParsedRecord) for result in results)
+    videos = [result.video for result in results if isinstance(result, ParsedRecord)]
     assert all(video.posted and video.likes is not None for video in videos)
     assert sum(link.startswith("blob:") for video in videos for link in video.video_sources) == 21
 
@@ -199,19 +202,19 @@ def test_batches_written_one_behind_the_other_are_all_read(tmp_path: Path) -> No
 
 def test_what_stands_behind_a_batch_is_not_passed_over_in_silence(tmp_path: Path) -> None:
     path = write(tmp_path / "b.json", json.dumps([console_record()]) + "\n{more}")
-    assert [type(result) for result in read(path)] == [Found, Problem]
+    assert [type(result) for result in read(path)] == [ParsedRecord, Problem]
 
 
 def test_a_first_line_that_is_broken_costs_no_other_line(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", "oops\n" + json.dumps({"id": "70000"}))
-    assert [type(result) for result in read(path)] == [Problem, Found]
+    assert [type(result) for result in read(path)] == [Problem, ParsedRecord]
 
 
 def test_hostile_values_cost_only_their_record(tmp_path: Path) -> None:
     huge = json.dumps(console_record() | {"like-count": 7}).replace('"like-count": 7', '"like-count": ' + "9" * 5000)
     lines = [huge, json.dumps({"id": "70001", "video_file": "a" * 5000}), '{"id": "70002"}']
     results = list(read(write(tmp_path / "a.jsonl", "\n".join(lines))))
-    assert [type(result) for result in results] == [Found, Problem, Found]
+    assert [type(result) for result in results] == [ParsedRecord, Problem, ParsedRecord]
 
 
 UNKNOWN_FORMS: list[dict[str, Any]] = [
@@ -250,14 +253,14 @@ def test_a_value_that_nests_as_deeply_as_json_allows_costs_only_its_record(tmp_p
     deep = ["[" * depth + "]" * depth for depth in range(400, 1000, 10)]
     records = [json.dumps(console_record(permalink="DEEP")).replace('"DEEP"', value) for value in deep]
     results = list(read(write(tmp_path / "b.jsonl", "\n".join([*records, '{"id": "70001"}']))))
-    assert len(results) == len(records) + 1 and isinstance(results[-1], Found)
+    assert len(results) == len(records) + 1 and isinstance(results[-1], ParsedRecord)
 
 
 def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -> None:
     batches = sorted((shared_data / "tiktok" / "info").glob("*.json"))
     results = [result for batch in batches for result in read(batch)]
     assert (len(batches), len(results)) == (7, 3100)
-    assert all(isinstance(result, Found) and result.video.creator_nickname for result in results)
+    assert all(isinstance(result, ParsedRecord) and result.video.creator_nickname for result in results)
 
 
 def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> None:
@@ -273,7 +276,7 @@ def test_a_link_in_a_folder_is_told_and_not_followed(tmp_path: Path) -> None:
     write(tmp_path / "folder" / "b.json", [console_record("7000000000000000002")])
     (tmp_path / "folder" / "a.json").symlink_to("../private/my.json")
     linked, own = read(tmp_path / "folder")
-    assert isinstance(own, Found) and own.video.id == "7000000000000000002"
+    assert isinstance(own, ParsedRecord) and own.video.id == "7000000000000000002"
     assert isinstance(linked, Problem) and linked.file.endswith("a.json") and "link" in linked.reason
 
 
@@ -288,7 +291,7 @@ def test_no_part_of_a_study_may_be_a_link(tmp_path: Path) -> None:
         (study / name).symlink_to("../private/texts.json")
     (study / "coverphotos").symlink_to("../private")
     results = list(read(study))
-    assert [(r.video.id, r.texts, r.files) for r in results if isinstance(r, Found)] == [("70001", {}, [])]
+    assert [(r.video.id, r.texts, r.files) for r in results if isinstance(r, ParsedRecord)] == [("70001", {}, [])]
     told = [Path(r.file).name for r in results if isinstance(r, Problem) and "link" in r.reason]
     assert sorted(told) == ["batch_1.json", "coverphotos", "ocr.json", "speech_to_text.json"]
     write(tmp_path / "other" / "x.json", [console_record("70001")])

@@ -25,7 +25,7 @@ from scraper.failures import DEAD
 from scraper.records import Caption, Video
 from tests.ingest import media_samples
 from tests.scraper.faulty_answers import Talk, picture, video
-from tests.scraper.faulty_server import FAULTS, Faulty, quick
+from tests.scraper.faulty_server import FAULTS, FaultyServer, quick
 from tests.scraper.test_refresh import ID, ITEM, PATH, Proxy, html, proxy, site
 
 __all__ = ["proxy", "site"]  # fixtures
@@ -54,7 +54,7 @@ def media(catalog: Catalog) -> list[str]:
 
 
 def test_every_fault_is_one_failed_line_leaves_no_file_and_stands_in_the_documents_table(
-    catalog: Catalog, server: Faulty, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
     asked = [path for path in FAULTS if path != "/ftp"]  # no record keeps such a link
@@ -90,7 +90,9 @@ def test_the_document_gives_the_bounds_and_hosts_that_hold() -> None:
     assert all(host in page for host in HOSTS)
 
 
-def test_what_fails_costs_no_other_file_and_is_fetched_alone_the_next_time(catalog: Catalog, server: Faulty) -> None:
+def test_what_fails_costs_no_other_file_and_is_fetched_alone_the_next_time(
+    catalog: Catalog, server: FaultyServer
+) -> None:
     links = {"cover_sources": [server.https("/cover")], "video_sources": [server.https("/fails-twice")]}
     server.answers["/fails-twice"] = lambda t: t.whole(b"", "403 No") if t.asked.number < 3 else t.whole(video())
     catalog.put_video(Video.model_validate({"id": "70001", **links}))
@@ -105,7 +107,7 @@ def test_what_fails_costs_no_other_file_and_is_fetched_alone_the_next_time(catal
     assert media(catalog) == ["01/70001/cover.jpg", "01/70001/video.mp4"]
 
 
-def test_several_links_of_a_file_are_tried_in_order(catalog: Catalog, server: Faulty) -> None:
+def test_several_links_of_a_file_are_tried_in_order(catalog: Catalog, server: FaultyServer) -> None:
     links = [server.https(path) for path in ("/403", "/expired", "/cover.webp", "/cover")]
     catalog.put_video(Video(id="70001", cover_sources=links))
     assert run_stage(catalog, "download", HERE).done == 1
@@ -113,7 +115,7 @@ def test_several_links_of_a_file_are_tried_in_order(catalog: Catalog, server: Fa
     assert server.counts["/cover"] == 0
 
 
-def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, server: Faulty) -> None:
+def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, server: FaultyServer) -> None:
     catalog.put_video(Video(id="70001", cover_sources=[server.https("/cover")]))
     catalog.put_video(Video(id="70002", cover_sources=[server.http("/cover")]))
     run_stage(catalog, "download", Settings(download_local=True))
@@ -128,7 +130,7 @@ def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, serve
 
 
 def test_fuzzed_ids_and_links_put_no_file_outside_the_media_folder(
-    catalog: Catalog, server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import json
 
@@ -188,7 +190,9 @@ def captioned(*tracks: tuple[str, str], **record: object) -> Video:
 
 
 @pytest.mark.parametrize("path", ["/caption.vtt", "/caption.srt", "/caption.json"])
-def test_captions_are_the_transcript_with_times_and_provenance(catalog: Catalog, server: Faulty, path: str) -> None:
+def test_captions_are_the_transcript_with_times_and_provenance(
+    catalog: Catalog, server: FaultyServer, path: str
+) -> None:
     server.answers["/caption.vtt"] = lambda t: t.whole(VTT)
     catalog.put_video(captioned((server.https(path), "ASR")))
     assert run_stage(catalog, "download", HERE).done == 1
@@ -204,7 +208,7 @@ def test_captions_are_the_transcript_with_times_and_provenance(catalog: Catalog,
     assert [media.kind for media in entry.media] == ["caption"]
 
 
-def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalog, server: Faulty) -> None:
+def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalog, server: FaultyServer) -> None:
     server.answers["/caption.txt"] = lambda t: t.whole(b"WEBVTT\n\nno cue in here\n")
     tracks = [(server.https("/404"), "ASR"), (server.https("/caption.txt"), "creator")]
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
@@ -217,7 +221,7 @@ def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalo
 
 
 def test_translated_captions_stand_in_only_where_there_is_nothing_to_listen_to(
-    catalog: Catalog, server: Faulty
+    catalog: Catalog, server: FaultyServer
 ) -> None:
     tracks = [(server.https("/caption"), "MT")]
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
@@ -228,7 +232,9 @@ def test_translated_captions_stand_in_only_where_there_is_nothing_to_listen_to(
     assert without and without.texts["transcript"].model == "MT"
 
 
-def test_captions_of_several_languages_that_nobody_tells_apart_are_left_alone(catalog: Catalog, server: Faulty) -> None:
+def test_captions_of_several_languages_that_nobody_tells_apart_are_left_alone(
+    catalog: Catalog, server: FaultyServer
+) -> None:
     both = [Caption(url=server.https("/caption"), language=language) for language in ("deu-DE", "eng-US")]
     catalog.put_video(Video(id="70001", captions=both, video_sources=[server.https("/video")]))
     run_stage(catalog, "download", HERE)
@@ -237,7 +243,9 @@ def test_captions_of_several_languages_that_nobody_tells_apart_are_left_alone(ca
     assert server.counts["/caption"] == 0
 
 
-def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(catalog: Catalog, server: Faulty) -> None:
+def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(
+    catalog: Catalog, server: FaultyServer
+) -> None:
     server.answers["/later"] = lambda t: t.whole(b"", "503 Busy") if t.asked.number < 6 else t.whole(VTT)
     catalog.put_video(captioned((server.https("/later"), "ASR"), cover_sources=[server.https("/cover")]))
     assert run_stage(catalog, "download", HERE).failed == 1
@@ -249,15 +257,15 @@ def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(cata
     assert entry and entry.texts["transcript"].text == "good morning and good night"
 
 
-def test_no_more_than_a_few_tracks_are_tried(catalog: Catalog, server: Faulty) -> None:
+def test_no_more_than_a_few_tracks_are_tried(catalog: Catalog, server: FaultyServer) -> None:
     tracks = [(server.https(f"/404?{number}"), "ASR") for number in range(9)]
-    server.answers["/404"] = lambda t: t.whole(b"", "404 Not Found")
+    server.answers["/404"] = lambda t: t.whole(b"", "404 Not ParsedRecord")
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
     run_stage(catalog, "download", HERE)
     assert server.counts["/404"] == download.MAX_TRACKS
 
 
-def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: Faulty) -> None:
+def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: FaultyServer) -> None:
     catalog.put_video(captioned((server.https("/caption"), "ASR")))
     catalog.import_text("70001", "transcript", "known from elsewhere")
     run_stage(catalog, "download", HERE)
@@ -269,9 +277,9 @@ def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: 
 # -- many, and disturbed ------------------------------------------------------------------------------------------
 
 
-def many(catalog: Catalog, server: Faulty, count: int, broken: float = 0.0) -> int:
+def many(catalog: Catalog, server: FaultyServer, count: int, broken: float = 0.0) -> int:
     """Fill the catalogue with `count` videos with a cover each; every link is another one. Returns how many are bad."""
-    server.answers["/absent"] = lambda t: t.whole(b"", "404 Not Found")
+    server.answers["/absent"] = lambda t: t.whole(b"", "404 Not ParsedRecord")
     bad = 0
     with catalog.transaction():
         for number in range(count):
@@ -283,7 +291,7 @@ def many(catalog: Catalog, server: Faulty, count: int, broken: float = 0.0) -> i
 
 
 @pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=pytest.mark.heavy)])
-def test_of_many_records_each_is_done_or_failed(catalog: Catalog, server: Faulty, count: int) -> None:
+def test_of_many_records_each_is_done_or_failed(catalog: Catalog, server: FaultyServer, count: int) -> None:
     bad = many(catalog, server, count, broken=0.05)
     assert bad == count // 20
     assert run_stage(catalog, "download", HERE) == StageReport("download", done=count - bad, failed=bad)
@@ -296,7 +304,7 @@ def test_of_many_records_each_is_done_or_failed(catalog: Catalog, server: Faulty
     assert len(server.asked) == bad, "what came is not asked for again"
 
 
-def _download(catalog: Catalog, server: Faulty) -> subprocess.Popen[bytes]:
+def _download(catalog: Catalog, server: FaultyServer) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ingest", "download", "--data", str(catalog.data), "--host", "localhost"]
     environment = os.environ | {"REQUESTS_CA_BUNDLE": str(server.authority)}
     return subprocess.Popen(
@@ -306,7 +314,7 @@ def _download(catalog: Catalog, server: Faulty) -> subprocess.Popen[bytes]:
 
 @pytest.mark.parametrize(("count", "kills"), [(150, 2), pytest.param(1000, 10, marks=pytest.mark.heavy)])
 def test_a_killed_download_leaves_no_half_file_and_the_next_one_finishes(
-    catalog: Catalog, server: Faulty, count: int, kills: int
+    catalog: Catalog, server: FaultyServer, count: int, kills: int
 ) -> None:
     many(catalog, server, count)
     server.answers["/cover"] = lambda t: slow(t)
@@ -341,7 +349,7 @@ def slow(talk: Talk) -> None:
 
 
 def test_without_yt_dlp_dead_links_are_told_with_what_to_install(
-    catalog: Catalog, server: Faulty, monkeypatch: pytest.MonkeyPatch
+    catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "available", lambda: False)
     catalog.put_video(Video(id="70001", permalink="https://www.tiktok.com/@a/video/70001"))
@@ -359,7 +367,7 @@ TRACKS = [{"LanguageCodeName": "eng-US", "Url": "https://v16.tiktok.com/vtt", "F
 
 
 @pytest.fixture
-def stand_in(proxy: Proxy, site: Faulty) -> Faulty:
+def stand_in(proxy: Proxy, site: FaultyServer) -> FaultyServer:
     """The site with one video whose files can be had."""
     item = ITEM | {"video": ITEM["video"] | AT_HOME | {"subtitleInfos": TRACKS}}  # type: ignore[operator]
     site.answers[PATH] = lambda t: t.whole(html(0, item))
@@ -368,7 +376,9 @@ def stand_in(proxy: Proxy, site: Faulty) -> Faulty:
     return site
 
 
-def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(catalog: Catalog, stand_in: Faulty) -> None:
+def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(
+    catalog: Catalog, stand_in: FaultyServer
+) -> None:
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}", source="list of links"))
     assert run_stage(catalog, "download", Settings()).done == 1
     entry = catalog.get(ID)
@@ -385,7 +395,7 @@ def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(catalog:
     ]
 
 
-def test_dead_links_are_fetched_afresh_and_what_the_record_knew_stays(catalog: Catalog, stand_in: Faulty) -> None:
+def test_dead_links_are_fetched_afresh_and_what_the_record_knew_stays(catalog: Catalog, stand_in: FaultyServer) -> None:
     old = {
         "id": ID,
         "permalink": f"https://www.tiktok.com{PATH}",
@@ -403,7 +413,7 @@ def test_dead_links_are_fetched_afresh_and_what_the_record_knew_stays(catalog: C
     assert stand_in.counts["/old"] == 0
 
 
-def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stand_in: Faulty) -> None:
+def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stand_in: FaultyServer) -> None:
     stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(10231, {}))
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ada", video_sources=["blob:x"]))
@@ -412,7 +422,7 @@ def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stan
     assert "; page: removed: the post is not available any more" in catalog.error(ID, "download")
 
 
-def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in: Faulty) -> None:
+def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ann", description="known", scraped_at=1e9))
     assert run_stage(catalog, "download", Settings()).done == 1
@@ -421,7 +431,7 @@ def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in:
     assert (entry.video.creator_nickname, entry.video.source) == ("Ada", "yt-dlp")
 
 
-def test_a_page_that_tells_no_video_is_a_failure_that_says_so(catalog: Catalog, stand_in: Faulty) -> None:
+def test_a_page_that_tells_no_video_is_a_failure_that_says_so(catalog: Catalog, stand_in: FaultyServer) -> None:
     item = {name: value for name, value in ITEM.items() if name != "video"}
     stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}"))
@@ -429,7 +439,7 @@ def test_a_page_that_tells_no_video_is_a_failure_that_says_so(catalog: Catalog, 
     assert catalog.error(ID, "download") == "video: nolink: the record has no link to it"
 
 
-def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, server: Faulty) -> None:
+def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, server: FaultyServer) -> None:
     def answer(talk: Talk) -> None:
         with Catalog(catalog.data) as other:  # an import in another process
             other.put_video(Video(id="70001", video_sources=[server.https("/video")], scraped_at=2e9))
@@ -442,7 +452,7 @@ def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, s
     assert media(catalog) == ["01/70001/cover.jpg", "01/70001/video.mp4"]
 
 
-def test_a_folder_that_is_in_the_way_costs_only_its_video(catalog: Catalog, server: Faulty) -> None:
+def test_a_folder_that_is_in_the_way_costs_only_its_video(catalog: Catalog, server: FaultyServer) -> None:
     for number in (70001, 70002):
         catalog.put_video(Video(id=str(number), cover_sources=[server.https("/cover")]))
     (catalog.data / "media" / "01").mkdir(parents=True)

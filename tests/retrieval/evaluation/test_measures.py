@@ -5,7 +5,7 @@ import pytest
 from ranx import Qrels, Run, evaluate
 
 from benchmarks.ranx_check import SAME
-from retrieval.evaluation.measures import MEAN_RANK, NAMES, holm, interval, measured, paired_p, placed
+from retrieval.evaluation.measures import MEAN_RANK, NAMES, holm, interval, measured, paired_p, rank_outcome
 from retrieval.evaluation.queries import Query
 
 
@@ -17,7 +17,9 @@ def test_all_measures_equal_those_of_ranx_on_graded_questions() -> None:
         relevant = random.choice(300, random.integers(1, 5), replace=False)
         queries.append(Query(f"q{number}", "x", {ids[row]: int(random.integers(1, 4)) for row in relevant}))
         rankings.append([ids[row] for row in random.permutation(300)])
-    values = measured([placed(query, ranking, len(ranking)) for query, ranking in zip(queries, rankings, strict=True)])
+    values = measured(
+        [rank_outcome(query, ranking, len(ranking)) for query, ranking in zip(queries, rankings, strict=True)]
+    )
     qrels = Qrels({query.id: query.relevant for query in queries})
     run = Run(
         {
@@ -32,9 +34,9 @@ def test_all_measures_equal_those_of_ranx_on_graded_questions() -> None:
 
 
 def test_a_right_video_that_a_ranking_leaves_out_scores_nothing() -> None:
-    left_out = placed(Query("q", "x", {"9": 1}), ["1", "2"], 2)
+    left_out = rank_outcome(Query("q", "x", {"9": 1}), ["1", "2"], 2)
     assert (left_out.place, left_out.target) == (3, "9")
-    values = measured([left_out, placed(Query("r", "x", {"2": 1}), ["1", "2"], 2)])
+    values = measured([left_out, rank_outcome(Query("r", "x", {"2": 1}), ["1", "2"], 2)])
     assert values["RR"].tolist() == [0.0, 0.5] and values[MEAN_RANK].tolist() == [3.0, 2.0]
 
 

@@ -12,6 +12,7 @@ from retrieval.index import generation
 from retrieval.index.builder import build, prune, rollback
 from retrieval.index.documents import Document, Passage
 from retrieval.index.generation import FORMAT, Generation, current_name, generation_names, open_current, read_manifest
+from scraper import files
 
 
 def test_a_rebuild_with_nothing_changed_encodes_nothing(
@@ -93,9 +94,9 @@ def test_a_folder_that_vanishes_while_it_is_opened_is_a_clear_error(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "generations" / build(documents[:1], tmp_path, encoder).name
-    verified = generation._verified_manifest(folder)
+    verified = generation.verified_manifest(folder)
     shutil.rmtree(folder)
-    monkeypatch.setattr(generation, "_verified_manifest", lambda _: verified)
+    monkeypatch.setattr(generation, "verified_manifest", lambda _: verified)
     with pytest.raises(GenerationError, match="cannot be loaded"):
         Generation(folder)
 
@@ -121,7 +122,7 @@ def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answe
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = build(documents[:3], tmp_path, encoder).name
-    real_sync, survived = generation._sync, 0
+    real_sync, survived = files.fsync, 0
     for last in range(1, 100):
         calls = 0
 
@@ -132,7 +133,7 @@ def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answe
                 raise Killed
             real_sync(path)
 
-        monkeypatch.setattr(generation, "_sync", sync)
+        monkeypatch.setattr(files, "fsync", sync)
         try:
             new = build(documents, tmp_path, encoder).name
             break

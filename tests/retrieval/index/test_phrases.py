@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.index.phrases import Wording
+from retrieval.index.phrases import PhraseIndex
 
 FIELDS = ("description", "comments")
 TEXTS: list[dict[str, list[str]]] = [
@@ -14,12 +14,12 @@ TEXTS: list[dict[str, list[str]]] = [
 
 
 @pytest.fixture(scope="module", params=["built", "loaded"])
-def wording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Wording:
-    made = Wording.build(TEXTS, FIELDS)
+def phrases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PhraseIndex:
+    made = PhraseIndex.build(TEXTS, FIELDS)
     if request.param == "loaded":
-        folder = tmp_path_factory.mktemp("wording")
+        folder = tmp_path_factory.mktemp("phrases")
         made.save(folder)
-        return Wording.load(folder)
+        return PhraseIndex.load(folder)
     return made
 
 
@@ -42,16 +42,16 @@ def wording(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     ],
 )
 def test_a_phrase_is_found_where_its_words_follow_each_other(
-    wording: Wording, phrase: str, field: str, videos: list[int]
+    phrases: PhraseIndex, phrase: str, field: str, videos: list[int]
 ) -> None:
     words = phrase.replace("è", "e").split()
-    assert wording.holding(words, field).nonzero()[0].tolist() == videos
+    assert phrases.videos_with_phrase(words, field).nonzero()[0].tolist() == videos
 
 
-def test_words_are_counted_by_video_and_shown_as_they_are_written(wording: Wording) -> None:
-    assert [wording.count(word) for word in ("the", "teapot", "brulee", "unheard")] == [3, 3, 1, 0]
-    assert [wording.shown(word) for word in ("brulee", "teapot")] == ["brûlée", "teapot"]
+def test_words_are_counted_by_video_and_shown_as_they_are_written(phrases: PhraseIndex) -> None:
+    assert [phrases.count(word) for word in ("the", "teapot", "brulee", "unheard")] == [3, 3, 1, 0]
+    assert [phrases.shown(word) for word in ("brulee", "teapot")] == ["brûlée", "teapot"]
 
 
 def test_a_corpus_without_words_holds_nothing() -> None:
-    assert not Wording.build([{}, {"comments": ["🍣"]}], FIELDS).holding(["x"]).any()
+    assert not PhraseIndex.build([{}, {"comments": ["🍣"]}], FIELDS).videos_with_phrase(["x"]).any()

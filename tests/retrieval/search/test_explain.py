@@ -1,12 +1,12 @@
 from retrieval.index.documents import Mark, Passage
-from retrieval.search.explain import SPAN_CHARS, best_passage, best_span, moment, shared_words, telling
+from retrieval.search.explain import SPAN_CHARS, best_passage, best_span, informative_terms, moment, shared_words
 
 IDFS = {"teapot": 5.0, "shelf": 4.0, "fall": 3.0}
 
 
 def test_words_that_say_little_are_not_pointed_at() -> None:
-    assert telling({"the": 0.3, "teapot": 5.0, "shelf": 2.1}) == {"teapot": 5.0, "shelf": 2.1}
-    assert telling({}) == {}
+    assert informative_terms({"the": 0.3, "teapot": 5.0, "shelf": 2.1}) == {"teapot": 5.0, "shelf": 2.1}
+    assert informative_terms({}) == {}
 
 
 def test_the_span_is_the_shortest_stretch_with_most_of_the_question() -> None:

@@ -68,7 +68,7 @@ def test_conditions_alone_give_the_newest_first_without_a_score(searcher: Search
 
 def test_filters_alone_are_enough(searcher: Searcher) -> None:
     answer = searcher.search("", filters=filters(creator="@bread.bench"))
-    assert ids(answer) == ["70002"] and answer.conditions[0].told() == "by @bread.bench"
+    assert ids(answer) == ["70002"] and answer.conditions[0].describe() == "by @bread.bench"
 
 
 @pytest.mark.parametrize("lane", ["hybrid", "dense", "keyword"])

@@ -10,7 +10,7 @@ from retrieval.search.query import FIELD_WORDS, filters, first_day, parse
 
 
 def told(typed: str) -> list[str]:
-    return [condition.told() for condition in parse(typed).conditions]
+    return [condition.describe() for condition in parse(typed).conditions]
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,12 @@ def test_every_field_can_be_asked_by_its_own_name() -> None:
 def test_the_shared_naughty_strings_are_understood_somehow(shared_data: Path) -> None:
     for typed in json.loads((shared_data / "hostile" / "blns" / "blns.json").read_text(encoding="utf-8")):
         for condition in parse(typed).conditions:
-            assert condition.told()
+            assert condition.describe()
 
 
 def test_filters_are_the_same_conditions() -> None:
     made = filters(creator=" @maria ", tag="#cats dogs", lang="en", after="2022", before="2022-03-15")
-    assert [condition.told() for condition in made] == [
+    assert [condition.describe() for condition in made] == [
         *("by @maria", "with #cats", "with #dogs", "in the language en"),
         *("posted on 2022-01-01 or later", "posted before 2022-03-15"),
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retrieval.index.phrases import Wording
+from retrieval.index.phrases import PhraseIndex
 from retrieval.search.spelling import Correction, Speller
 
 TEXTS = [
@@ -19,7 +19,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def speller() -> Speller:
-    return Speller(Wording.build([{"transcript": [text]} for text in TEXTS], ["transcript"]))
+    return Speller(PhraseIndex.build([{"transcript": [text]} for text in TEXTS], ["transcript"]))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,46 @@
+"""Files that a crash cannot leave half-written: checksums, flushing to disk, atomic replacement."""
+
+import contextlib
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Flush a file, or the entries of a folder, to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def replace_atomically(target: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `target`; what is written there becomes `target` when the block ends.
+
+    A reader sees the old content or the new one, also after a crash. If the block raises, `target` stays as it was and
+    the temporary file is removed. A killed process may leave one: see `remove_leftovers`.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield part
+        fsync(part)
+        part.replace(target)
+        fsync(target.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Remove temporary files that killed processes left beside `target`. No other process may be writing it."""
+    for part in target.parent.glob(f".{target.name}.*.part"):
+        part.unlink(missing_ok=True)
