@@ -10,9 +10,9 @@ from importlib.resources import files
 
 EXCERPT_CHARS = 200  # about three lines of a card: enough to recognise a moment
 FIRST_STEPS = (
-    "Scrape what you remember seeing (docs/scraping.md), give the path of the file or folder in the tab Library and"
-    " press “All three”. Or, in a terminal: `python -m ingest import SOURCE`, `python -m ingest run`,"
-    " `python -m retrieval build`."
+    "Scrape what you remember seeing (docs/how-to/collect-in-the-browser.md), give the path of the file or folder in"
+    " the tab Library and press “All three”. Or, in a terminal: `python -m ingest import SOURCE`,"
+    " `python -m ingest run`, `python -m retrieval build`."
 )
 FIELD_NAMES = {
     "description": "Description",

@@ -202,7 +202,7 @@ def compare(
     """Compare embedding models on questions with known answers; the current generation is not touched.
 
     Each is measured in a process of its own. Vectors are kept in the cache of --indexes: a second run, or the promotion
-    of the winner, encodes nothing anew. See docs/comparison.md.
+    of the winner, encodes nothing anew. See docs/how-to/compare-models.md.
     """
     with _plain_errors():
         if offers:

@@ -1,10 +1,10 @@
-"""scraper.js -> docs/bookmarklet.html, a page with the script as a link that runs where it is clicked, to bookmark."""
+"""Write docs/how-to/bookmarklet.html: a page that holds scraper.js as a link to bookmark."""
 
 from pathlib import Path
 from urllib.parse import quote
 
 SCRIPT = Path(__file__).with_name("scraper.js")
-PAGE = Path(__file__).parent.parent / "docs" / "bookmarklet.html"
+PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "bookmarklet.html"
 MAX_LINK_CHARS = 65_536  # Firefox keeps no longer bookmark; other browsers are more patient
 _SAFE = "~()*!.'/:;,?=&+$@[]{}|^ "  # spaces too: nothing of this ends the attribute or means something in a link
 _FRAME = """<!doctype html>
@@ -19,7 +19,7 @@ _FRAME = """<!doctype html>
 <p>Drag this into the bookmarks bar: <a class="drag" href="{link}">Scrape TikToks</a></p>
 <p>Then open a video with its comments beside it on the site, click the bookmark, and press Start in the panel that
 appears. Where nothing appears, the site's or the browser's policy forbids it: paste the script into the console, as
-<a href="scraping.md">the guide</a> shows.</p>
+<a href="collect-in-the-browser.md">the guide</a> shows.</p>
 </html>
 """
 

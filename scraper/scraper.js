@@ -10,7 +10,7 @@
  *   save_batch()                                                       // the file now, without waiting for the end
  *   clear_batch()                                                      // forget the kept batch, begin anew
  *
- * The options and the way on from the file are in docs/scraping.md. A run that a reload or a stop has cut short goes on
+ * The options and the way on from the file are in docs/how-to/collect-in-the-browser.md. A run that a reload or a stop has cut short goes on
  * where it was when scrape_tiktoks is called again. All that the page says is treated as hostile text: it is only ever
  * read and written as text. Nothing is sent anywhere; the only requests made are for videos' own pages on this site.
  */

@@ -12,7 +12,7 @@ import ingest.__main__
 import retrieval.__main__
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 PROGRAMS = {
     "python -m ingest": ingest.__main__.app,
     "python -m retrieval": retrieval.__main__.app,

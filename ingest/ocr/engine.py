@@ -1,6 +1,6 @@
 """A picture -> the text written on it, through Tesseract, RapidOCR, or RapidOCR where Tesseract is unsure.
 
-How well each reads, and how fast, is measured by `benchmarks/ocr.py`; docs/ocr.md has the figures.
+How well each reads, and how fast, is measured by `benchmarks/ocr.py`; docs/explanation/ocr.md has the figures.
 """
 
 from pathlib import Path

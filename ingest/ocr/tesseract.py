@@ -1,7 +1,7 @@
 """A picture -> its words through Tesseract, which looks at it in several ways; the sure words are merged by place.
 
 Captions stand in white letters over a busy picture, on coloured cards, or printed on a page, and no single way to look
-at a picture finds them all. What was tried, and how much each step brings, stands in docs/ocr.md.
+at a picture finds them all. What was tried, and how much each step brings, stands in docs/explanation/ocr.md.
 """
 
 import subprocess

@@ -1,6 +1,6 @@
 """Documents -> a generation: built in a temporary folder, verified, and switched to by one atomic rename.
 
-The order of writes, and why a crash between any two is harmless, is in docs/generations.md.
+The order of writes, and why a crash between any two is harmless, is in docs/explanation/generations.md.
 """
 
 import contextlib

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
 
-HUB_SHARE = 0.5  # of the hubness that is taken off a cosine; chosen in docs/search-quality.md
+HUB_SHARE = 0.5  # of the hubness that is taken off a cosine; chosen in docs/explanation/scoring.md
 HUB_NEIGHBOURS = 10
 HUB_SAMPLE = 20_000  # passages that stand for all: keeps a build of 50,000 videos within a minute
 _HUB_BLOCK = 256  # videos compared at once

@@ -1,6 +1,6 @@
 """Generations: everything a search needs in one folder, built aside, verified, switched to by one atomic rename.
 
-The order of writes, and why a crash between any two is harmless, is told in docs/generations.md.
+The order of writes, and why a crash between any two is harmless, is told in docs/explanation/generations.md.
 """
 
 import json
@@ -31,7 +31,7 @@ class FusionWeights(BaseModel):
     """How much each part counts: the lanes' parts against each other, and each field within its lane.
 
     In the dense lane the overview carries nearly all: single fields hold a little, which names the passage and the
-    second that match, and more of it neither helped nor hurt on the questions tried (docs/search-quality.md).
+    second that match, and more of it neither helped nor hurt on the questions tried (docs/explanation/scoring.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

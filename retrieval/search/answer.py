@@ -28,7 +28,7 @@ class Reason(BaseModel):
 
 class Hit(BaseModel):
     """A video with its score and the reasons, strongest first, whose contributions add up to it. `confidence`, 0 to 1,
-    is the chance that it is what was meant; `good`: that reaches the cut-off (docs/confidence.md)."""
+    is the chance that it is what was meant; `good`: that reaches the cut-off (docs/explanation/confidence.md)."""
 
     id: str
     rank: int

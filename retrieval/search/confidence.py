@@ -1,8 +1,8 @@
 """A ranking -> how sure it is: for each hit the chance that it is what was meant, and the cut-off.
 
 A logistic regression over a few signals of a hit; the coefficients lie in assets/confidence.json, which
-benchmarks/confidence.py learns and measures (docs/confidence.md). Every signal is the hit's own, so that one formula
-serves the answer and each of its hits.
+benchmarks/confidence.py learns and measures (docs/explanation/confidence.md). Every signal is the hit's own, so that
+one formula serves the answer and each of its hits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ RAREST = 3  # words of a question that name the thing; a fourth is often one of 
 ASSET = "confidence.json"
 # What each model looks at. "other" is for an encoder that the coefficients were not learned with, whose cosines lie
 # elsewhere: there only how far a cosine stands out among all videos' counts. The place by keywords alone is left out:
-# it says of a paraphrase, which shares few words with its video, that it is wrong (docs/confidence.md).
+# it says of a paraphrase, which shares few words with its video, that it is wrong (docs/explanation/confidence.md).
 MODELS: dict[str, tuple[str, ...]] = {
     "hybrid": ("cosine", "grams", "rarest"),
     "dense": ("cosine", "grams", "rarest"),

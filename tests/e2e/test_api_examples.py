@@ -1,4 +1,4 @@
-"""The examples in docs/api.md, run as they stand against a real server."""
+"""The examples in docs/reference/api.md, run as they stand against a real server."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY
 from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, make_data, make_index
 
-PAGE = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+PAGE = (REPOSITORY / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from tests.scraper.test_refresh import ID, ITEM, PATH, Proxy, html, proxy, site
 __all__ = ["proxy", "site"]  # fixtures
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-PAGE = REPOSITORY / "docs" / "download.md"
+PAGE = REPOSITORY / "docs" / "reference" / "downloads.md"
 HERE = Settings(download_hosts="localhost, 169.254.169.254 nobody.invalid", download_local=True)
 VTT = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.500\ngood morning\n\n00:00:04.000 --> 00:00:05.000\nand good night\n"
 
