@@ -87,7 +87,7 @@ def _sets(
         documents, asked = read_beir(folder)
         indexes.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=indexes) as aside:
-            build(documents, Path(aside), encoder, cache=indexes / CACHE_FILE, progress=True)
+            build(documents, Path(aside), encoder, cache=indexes / CACHE_FILE, progress="auto")
             yield folder.name, Searcher(open_current(Path(aside)), encoder), asked
     if queries:
         yield queries.name, Searcher(open_current(indexes), encoder), read_queries(queries)

@@ -94,7 +94,7 @@ def import_(
     with _errors(), Catalog(_data(data), create=True) as catalog:
         total: dict[str, Any] = {}
         for source in sources:
-            report = import_source(catalog, source, progress=not quiet and sys.stderr.isatty())
+            report = import_source(catalog, source, progress="auto" if not quiet and sys.stderr.isatty() else "off")
             for problem in report.problems:
                 print(problem, file=sys.stderr)
             for name, value in asdict(report).items():
@@ -291,7 +291,13 @@ def _run_stages(
                 report = StageReport(stage)
                 try:
                     run_stage(
-                        catalog, stage, settings, progress=not quiet, processes=processes, batch=batch, report=report
+                        catalog,
+                        stage,
+                        settings,
+                        progress="off" if quiet else "auto",
+                        processes=processes,
+                        batch=batch,
+                        report=report,
                     )
                 finally:
                     made[stage] = report.as_dict()

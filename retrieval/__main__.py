@@ -67,7 +67,7 @@ def build(
                 f"none of the {total} videos in {data} is usable: read their media with `python -m ingest run`,"
                 " or index what is there with `python -m retrieval build --all`"
             )
-        manifest = builder.build(documents, indexes, Loaded(encoder), progress=not quiet)
+        manifest = builder.build(documents, indexes, Loaded(encoder), progress="off" if quiet else "auto")
         if as_json:
             print(manifest.model_dump_json())
             return
@@ -156,10 +156,10 @@ def evaluate(
             _fail("--encoder goes with --beir; questions are asked of the current generation with its own encoder")
         if queries is not None:
             searcher = Searcher.open(indexes, _reranker(reranker))
-            result = run(searcher, read_queries(queries, qrels), progress=not quiet)
+            result = run(searcher, read_queries(queries, qrels), progress="off" if quiet else "auto")
         elif beir is not None:
             loaded = Loaded(encoder or _settings.encoder)
-            result = evaluate_beir(beir, indexes, loaded, _reranker(reranker), progress=not quiet)
+            result = evaluate_beir(beir, indexes, loaded, _reranker(reranker), progress="off" if quiet else "auto")
         if as_json:
             print(result.model_dump_json())
         else:
@@ -231,7 +231,7 @@ def compare(
             baseline=baseline,
             fields=fields,
             command=shlex.join(["python", "-m", "retrieval", *sys.argv[1:]]),
-            progress=not quiet,
+            progress="off" if quiet else "auto",
         )
         write_report(result, out)
         print(result.model_dump_json() if as_json else markdown(result, brief=True))
@@ -261,7 +261,7 @@ def tune(
         from retrieval.index.builder import reweight
         from retrieval.search.searcher import Searcher
 
-        tuning = run(Searcher.open(indexes), read_queries(queries, qrels), progress=not quiet)
+        tuning = run(Searcher.open(indexes), read_queries(queries, qrels), progress="off" if quiet else "auto")
         written = write and (tuning.better or anyway)
         name = reweight(indexes, tuning.weights).name if written else None
         if as_json:
@@ -292,7 +292,7 @@ def promote(
         if model == KEYWORDS_ALONE:
             _fail(f"{KEYWORDS_ALONE} is no embedding model: ask any generation with `--lane keyword`")
         documents = catalogue_corpus(data, everything).documents
-        manifest = builder.build(documents, indexes, Loaded(model), progress=not quiet)
+        manifest = builder.build(documents, indexes, Loaded(model), progress="off" if quiet else "auto")
         if as_json:
             print(manifest.model_dump_json())
             return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingest.catalog.entries import Entry, Media, MediaKind, Outcome
 from ingest.catalog.store import Catalog
+from ingest.progress import Progress, ProgressMode
 from ingest.speech.captions import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
@@ -39,17 +40,15 @@ class ImportReport:
         setattr(self, outcome, getattr(self, outcome) + 1)
 
 
-def import_source(catalog: Catalog, source: Path, *, progress: bool = False) -> ImportReport:
+def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "off") -> ImportReport:
     """Take every record of `source`; running it again changes nothing.
 
     Raises:
         scraper.sources.SourceError: nothing readable is there.
     """
-    from tqdm import tqdm
-
     report = ImportReport()
     batch: list[ParsedRecord] = []
-    for found in tqdm(read(source), desc=f"import {source}", unit=" records", disable=not progress):
+    for found in Progress("import", None, progress, unit="records").track(read(source)):
         if isinstance(found, Problem):
             report.problems.append(found)
             continue

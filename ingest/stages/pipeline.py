@@ -14,6 +14,7 @@ from ingest.catalog.store import Catalog, Stage
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.ocr.result import OcrError
+from ingest.progress import ProgressMode
 from ingest.settings import Settings
 from ingest.stages import ocr, transcribe
 from ingest.stages.download import download
@@ -31,14 +32,14 @@ def run_stage(
     stage: Stage,
     settings: Settings,
     *,
-    progress: bool = False,
+    progress: ProgressMode = "off",
     processes: int | None = None,
     batch: int | None = None,
     report: StageReport | None = None,
 ) -> StageReport:
     """Work off what is due in a stage. `processes` read media (all cores), `batch` windows go through Whisper at once.
 
-    Texts that were made here with another engine, model or setting are due again; with `progress`, how many is told.
+    Texts that were made here with another engine, model or setting are due again.
     A `report` of one's own holds what was done even where something ends the run.
 
     Raises:

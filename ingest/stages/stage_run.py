@@ -1,4 +1,4 @@
-"""What became of the items of one run of a stage: into the ledger, a report and a progress bar, item by item."""
+"""What became of the items of one run of a stage: into the ledger and a report, item by item."""
 
 import errno
 import sys
@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from tqdm import tqdm
-
 from ingest.catalog.entries import GIVEN, HAND, TEXT_OF_STAGE, Entry, Media, Text
 from ingest.catalog.ledger import MAX_ERROR_CHARS
 from ingest.catalog.store import Catalog, Stage
+from ingest.progress import Progress, ProgressMode
 from ingest.stages.media_files import FRAME, GONE, missing
 from ingest.stages.workers import WorkerError
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # what no other item would escape
-LINE_EVERY_S = 30.0  # between progress lines where no terminal shows a bar
 
 
 @dataclass
@@ -41,29 +39,26 @@ class StageReport:
 class StageRun:
     """One run over what is due; each outcome is written at once, in a transaction of its own."""
 
-    def __init__(self, catalog: Catalog, report: StageReport, progress: bool, recipes: Sequence[str] = ()) -> None:
+    def __init__(
+        self, catalog: Catalog, report: StageReport, progress: ProgressMode = "off", recipes: Sequence[str] = ()
+    ) -> None:
         """`recipes` name what today's texts are made with (see `Text`), the fullest first; others are due again."""
         self.catalog, self.stage, self.report = catalog, report.stage, report
         self.recipe = recipes[0] if recipes else ""
         self._started = time.monotonic()
         outdated = catalog.outdated(self.stage, recipes) if recipes else []
-        if outdated and progress:
+        if outdated and progress != "off":
             print(f"{self.stage}: {len(outdated)} texts were made in another way and are made anew", file=sys.stderr)
         self.due = sorted({*catalog.due(self.stage), *outdated})
         self._read: dict[str, frozenset[str]] = {}  # of each item at work: the digests of the files it is made from
-        terminal = sys.stderr.isatty()
-        self._lines = progress and not terminal and bool(self.due)
-        self._bar = tqdm(total=len(self.due), desc=self.stage, unit="video", disable=not (progress and terminal))
-        self._line_at = time.monotonic() + LINE_EVERY_S
+        self._progress = Progress(self.stage, len(self.due), progress, unit="videos")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self.report.seconds = time.monotonic() - self._started
-        self._bar.close()
-        if self._lines:
-            self._line()
+        self._progress.__exit__(*error)
 
     def entries(self) -> Iterator[tuple[str, Entry]]:
         for entry in self.catalog.entries(self.due):
@@ -177,17 +172,4 @@ class StageRun:
 
     def _count(self, outcome: str) -> None:
         setattr(self.report, outcome, getattr(self.report, outcome) + 1)
-        self._bar.update()
-        self._bar.set_postfix(failed=self.report.failed, refresh=False)
-        if self._lines and time.monotonic() > self._line_at:
-            self._line()
-
-    def _line(self) -> None:
-        report, self._line_at = self.report, time.monotonic() + LINE_EVERY_S
-        counts = {"done": report.done, "failed": report.failed, "absent": report.absent, "waiting": report.waiting}
-        parts = [f"{n} {what}" for what, n in counts.items() if n]
-        closed, spent_s = sum(counts.values()), time.monotonic() - self._started
-        left_s = spent_s / closed * (len(self.due) - closed) if closed else 0.0
-        ahead = f"; {60 * closed / spent_s:.1f} a minute, {tqdm.format_interval(left_s)} left" if left_s else ""
-        what = f"{', '.join(parts) or 'nothing yet'}, of {len(self.due)} due"
-        print(f"{self.stage}: {what}{ahead}", file=sys.stderr, flush=True)
+        self._progress.advance(outcome=outcome)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder, Vectors
 
 SAVE_EVERY = 1024  # texts between two saves to the cache: a killed build loses at most these
@@ -30,13 +31,11 @@ class VectorCache:
         db.execute("PRAGMA journal_mode = WAL")
         return db
 
-    def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: bool = False) -> tuple[Vectors, int]:
+    def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: ProgressMode = "off") -> tuple[Vectors, int]:
         """Unit vectors of passages, shape (len(texts), dimension), and how many had to be encoded.
 
         New vectors are saved as they come, so an interrupted build goes on where it was.
         """
-        from tqdm import tqdm
-
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         wanted = dict(zip(keys, texts, strict=True))
         known: dict[bytes, bytes] = {}
@@ -53,7 +52,7 @@ class VectorCache:
                 )
             # by length, so that a batch is padded little
             missing = sorted((key for key in ordered if key not in known), key=lambda key: len(wanted[key]))
-            with tqdm(total=len(missing), desc="encode", unit=" texts", disable=not (progress and missing)) as bar:
+            with Progress("encode", len(missing), progress, unit="texts") as shown:
                 for start in range(0, len(missing), SAVE_EVERY):
                     chunk = missing[start : start + SAVE_EVERY]
                     vectors = encoder.passages([wanted[key] for key in chunk])
@@ -63,7 +62,7 @@ class VectorCache:
                             "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)", ((encoder.key, *row) for row in rows)
                         )
                     known.update(rows)
-                    bar.update(len(chunk))
+                    shown.advance(len(chunk))
         if not keys:
             return np.zeros((0, encoder.dimension), np.float32), 0
         stacked = np.frombuffer(b"".join(known[key] for key in keys), np.float32)

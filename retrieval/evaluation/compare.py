@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ingest.catalog.store import Catalog
 from ingest.models.weights import resolve
+from ingest.progress import ProgressMode
 from retrieval.embedding.registry import KEYWORDS_ALONE, full_name
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.queries import Query, check_targets
@@ -79,7 +80,7 @@ def compare(
     baseline: str | None = None,
     fields: bool = True,
     command: str = "",
-    progress: bool = False,
+    progress: ProgressMode = "off",
 ) -> Comparison:
     """Measure every model; TREC run files and qrels are written to `out`/runs on the way.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.measures import measured, rank_outcome
 from retrieval.evaluation.queries import Query, check_targets, read_beir, read_queries
@@ -47,20 +48,18 @@ class Evaluation(BaseModel):
     queries: list[QueryResult]
 
 
-def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False) -> Evaluation:
+def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode = "off") -> Evaluation:
     """Rank every video for every question in every lane.
 
     Raises:
         EvaluationError: a target is not in the generation.
     """
-    from tqdm import tqdm
-
     ids = searcher.generation.ids
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
     vectors = searcher.encoder.queries([query.text for query in queries])
     outcomes = {}
     for lane in LANES:
-        asked = tqdm(queries, desc=lane, unit=" queries", disable=not progress)
+        asked = Progress(lane, len(queries), progress, unit="questions").track(queries)
         outcomes[lane] = [
             rank_outcome(
                 query, [ids[video] for video in searcher.order(query.text, lane=lane, vector=vector)[0]], len(ids)
@@ -91,7 +90,7 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: bool = F
 
 
 def evaluate_beir(
-    folder: Path, indexes: Path, encoder: Encoder, reranker: Reranker | None = None, *, progress: bool = False
+    folder: Path, indexes: Path, encoder: Encoder, reranker: Reranker | None = None, *, progress: ProgressMode = "off"
 ) -> Evaluation:
     """Evaluate on a BEIR folder's own corpus: its generation is built aside and deleted again, the current one is not
     touched; only the vector cache in `indexes` is shared, so that a second run encodes nothing."""

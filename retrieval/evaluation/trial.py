@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
+from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder, _WordsAlone
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.embedding.vector_cache import VectorCache
@@ -46,7 +47,7 @@ class Job:
     aside: Path
     run_file: Path
     fields: bool
-    progress: bool
+    progress: ProgressMode
 
 
 class Costs(BaseModel):
@@ -106,7 +107,7 @@ def run_trial(job: Job) -> Trial:
     texts = list({passage.text: None for doc in job.documents for of in doc.passages.values() for passage in of})
     cache = job.aside / "none.sqlite" if alone else job.cache
     clock = time.perf_counter()
-    encoded = VectorCache(cache).encode(encoder, texts, progress=job.progress and not alone)[1]
+    encoded = VectorCache(cache).encode(encoder, texts, progress="off" if alone else job.progress)[1]
     encode_s = time.perf_counter() - clock
     build(job.documents, job.aside, encoder, cache=cache)
     generation = open_current(job.aside)
@@ -144,8 +145,6 @@ def _ask(
     searcher: Searcher, job: Job, main: Lane
 ) -> tuple[dict[str, list[QueryOutcome]], list[list[tuple[str, float]]], list[float]]:
     """All rankings of all questions; the best of the main one, written as a run file too, and its milliseconds."""
-    from tqdm import tqdm
-
     ids = searcher.generation.ids
     lanes: tuple[Lane, ...] = LANES if main == "hybrid" else (main,)
     fields = (FIELDS if main == "hybrid" else TEXT_FIELDS) if job.fields else ()
@@ -155,7 +154,7 @@ def _ask(
     for query in job.queries[:3]:
         searcher.order(query.text, lane=main)  # the first questions warm everything up and are not timed
     with job.run_file.open("w", encoding="utf-8") as run:
-        for query in tqdm(job.queries, desc=f"ask {job.model}", unit=" queries", disable=not job.progress):
+        for query in Progress(f"ask {job.model}", len(job.queries), job.progress, unit="questions").track(job.queries):
             clock = time.perf_counter()
             order, scores = searcher.order(query.text, lane=main)
             if len(times) < TIMED_QUERIES:

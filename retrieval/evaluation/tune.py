@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.measures import interval, paired_p
@@ -78,17 +79,15 @@ class Tuning(BaseModel):
         return self.learned.RR > self.today.RR and self.p < BY_CHANCE
 
 
-def tune(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False) -> Tuning:
+def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode = "off") -> Tuning:
     """Learn the weights of the parts from all questions, and estimate by nested cross-validation what that is worth.
 
     Raises:
         EvaluationError: a target is not in the generation, or there are too few questions.
     """
-    from tqdm import tqdm
-
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
     vectors = searcher.encoder.queries([query.text for query in queries])
-    asked = zip(tqdm(queries, desc="rank", unit=" queries", disable=not progress), vectors, strict=True)
+    asked = zip(Progress("rank", len(queries), progress, unit="questions").track(queries), vectors, strict=True)
     sampled = [(query, sample) for query, vector in asked if (sample := _sample(searcher, query, vector))]
     samples = [sample for _, sample in sampled]
     groups = _groups([query for query, _ in sampled])
@@ -100,13 +99,13 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: bool = False
     reciprocal = []
     places = []
     rng = np.random.default_rng(SEED)
-    with tqdm(total=REPEATS * FOLDS, desc="learn", unit=" folds", disable=not progress) as bar:
+    with Progress("learn", REPEATS * FOLDS, progress, unit="folds") as shown:
         for _ in range(REPEATS):
             found = np.zeros(len(samples))
             for train, test in _folds(groups, rng):
                 weights, _ = _learn([samples[n] for n in train], groups[train], own, rng)
                 found[test] = [samples[n].place(weights) for n in test]
-                bar.update()
+                shown.advance()
             places.append(found)
             reciprocal.append(1 / found)
     final, penalty = _learn(samples, groups, own, rng)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ingest.progress import ProgressMode
 from retrieval.embedding.encoder import Encoder
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.errors import GenerationError
@@ -53,7 +54,7 @@ def build(
     encoder: Encoder,
     *,
     cache: Path | None = None,
-    progress: bool = False,
+    progress: ProgressMode = "off",
 ) -> Manifest:
     """Build a generation of `documents`, verify it by reading it back, and make it the current one.
 
@@ -218,7 +219,7 @@ def _publish(indexes: Path, name: str) -> None:
 
 
 def _write_dense(
-    documents: Sequence[Document], folder: Path, encoder: Encoder, cache: Path, progress: bool
+    documents: Sequence[Document], folder: Path, encoder: Encoder, cache: Path, progress: ProgressMode
 ) -> tuple[dict[str, int], int]:
     texts: list[str] = []
     spans: dict[str, slice] = {}

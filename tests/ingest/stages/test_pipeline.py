@@ -310,7 +310,7 @@ def test_a_changed_setting_makes_anew_what_it_concerns_and_says_how_many(
     media_samples.add(catalog, "10002", cover=picture, video=spoken)
     assert run(catalog, "ocr").done == 2
     fewer = Settings(frames=3)
-    assert run_stage(catalog, "ocr", fewer, progress=True) == StageReport("ocr", done=1)
+    assert run_stage(catalog, "ocr", fewer, progress="auto") == StageReport("ocr", done=1)
     assert "ocr: 1 texts were made in another way" in capsys.readouterr().err
     assert run_stage(catalog, "ocr", fewer) == StageReport("ocr")
 
@@ -339,13 +339,13 @@ def test_a_text_written_by_hand_while_it_is_read_stays(
 def test_where_no_terminal_shows_a_bar_lines_tell_how_fast_and_how_long(
     catalog: Catalog, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("ingest.stages.stage_run.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("ingest.progress.LINE_EVERY_S", 0.0)
     for video_id in ("10001", "10002"):
         media_samples.add(catalog, video_id, cover=picture)
-    run_stage(catalog, "ocr", Settings(), progress=True)
+    run_stage(catalog, "ocr", Settings(), progress="auto")
     lines = capsys.readouterr().err.splitlines()
-    assert re.fullmatch(r"ocr: 1 done, of 2 due; [0-9.]+ a minute, [0-9:]+ left", lines[0])
-    assert lines[-1] == "ocr: 2 done, of 2 due"
+    assert re.fullmatch(r"ocr: 1 done, of 2; [0-9.]+ a minute, [0-9:]+ left", lines[0])
+    assert lines[-1] == "ocr: 2 done, of 2"
 
 
 def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Catalog, picture: Path) -> None:
