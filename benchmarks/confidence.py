@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyp
 from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder, Vectors
 from retrieval.evaluation.queries import Query, read_beir, read_queries

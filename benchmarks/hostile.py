@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.settings import Settings
 from ingest.stages.pipeline import run_stage
 from scraper.records import Video
@@ -53,7 +53,7 @@ def main(
                 state = entry.states[stage]
                 assert state != "due", f"{video_id}: {stage} has no outcome"
                 text = entry.texts.get("cover" if stage == "ocr" else "transcript")
-                what = catalog.error(video_id, stage) or state
+                what = catalog.ledger.error(video_id, stage) or state
                 if state == "done":
                     what = "done, with text" if text and text.text else "done, nothing there"
                 outcomes[kind, stage, what] += 1

@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_args
 import typer
 from pydantic import ValidationError
 
+from ingest.catalog import STAGES, Catalog, CatalogError, Stage
 from ingest.catalog.entries import TextKind
-from ingest.catalog.store import STAGES, Catalog, CatalogError, Stage
 from ingest.settings import Settings
 
 app = typer.Typer(
@@ -122,7 +122,7 @@ def download(
     """Fetch covers, videos, slides and captions that are not here yet; dead links afresh from the video's page."""
     if retry_failed:
         with _errors(), Catalog(_data(data)) as catalog:
-            catalog.retry("download")
+            catalog.ledger.retry("download")
     settings = _settings(
         download_hosts=" ".join(hosts) if hosts else None,
         download_http=allow_http or None,
@@ -200,8 +200,8 @@ def status(
     """Show how far each stage is and what failed most."""
     with _errors(), Catalog(_data(data)) as catalog:
         answer = catalog.status()
-        failed = catalog.failures() if failures else []
-        files = [line for line in catalog.file_lines() if line["state"] == "failed"] if failures else []
+        failed = catalog.ledger.failures() if failures else []
+        files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
         listed = {"failures": failed, "failed_files": files} if failures else {}
         _answer(as_json, answer | listed, lambda: _show(answer, failed, files))
 
@@ -218,7 +218,7 @@ def retry(
     if stage is not None and stage not in get_args(Stage):
         raise typer.BadParameter(f"{stage!r} is none of {', '.join(STAGES)}", param_hint="--stage")
     with _errors(), Catalog(_data(data)) as catalog:
-        count = catalog.retry(stage, ids or (), error)  # type: ignore[arg-type]
+        count = catalog.ledger.retry(stage, ids or (), error)  # type: ignore[arg-type]
         _answer(as_json, {"due": count}, lambda: print(f"{count} due again"))
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.context import Context
 from pydantic import ValidationError
 
-from ingest.catalog.store import CatalogError
+from ingest.catalog import CatalogError
 from page.html import asset, notice, text
 from page.job_panel import Panel
 from page.jobs import JobError, Jobs, Step, typed_path

@@ -4,8 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ingest.catalog.browse import CatalogBrowser
-from ingest.catalog.store import CatalogError
+from ingest.catalog import Catalog, CatalogError
 from page.html import clock, notice, text
 from page.jobs import Job, Jobs, Progress
 
@@ -70,8 +69,8 @@ class Panel:
         if not job.running or job.progress or job.steps[job.step].arguments[:2] != ("ingest", "run"):
             return job.progress
         try:
-            with CatalogBrowser(self.jobs.data) as shelves:
-                due = shelves.due_counts()
+            with Catalog(self.jobs.data) as catalog:
+                due = catalog.ledger.due_counts()
         except CatalogError:
             return None
         left = sum(due.values())

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context
 
-from ingest.catalog.browse import CatalogBrowser, Reason
+from ingest.catalog import Catalog, CatalogError
+from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
-from ingest.catalog.store import CatalogError
 from page.html import FIELD_NAMES, FIRST_STEPS, link, notice, text
 from page.job_panel import Panel
 from page.jobs import JobError, Jobs, Step, typed_path
@@ -132,9 +132,9 @@ def _steps(jobs: Jobs, name: str, typed: str, unread: bool) -> Sequence[Step]:
 def figures_html(service: "Service") -> str:
     """Counts, languages, ledger, failures and generations as HTML."""
     try:
-        with CatalogBrowser(service.data) as shelves:
-            coverage, languages = shelves.coverage(), shelves.languages()
-            stages, reasons = shelves.stage_counts(), shelves.reasons()
+        with Catalog(service.data) as catalog:
+            coverage, languages = catalog.browser.coverage(), catalog.browser.languages()
+            stages, reasons = catalog.ledger.stage_counts(), catalog.browser.failure_groups()
     except CatalogError as error:
         if (service.data / FILE_NAME).exists():
             return notice("The catalogue cannot be read", str(error), "problem")
@@ -164,12 +164,12 @@ def figures_html(service: "Service") -> str:
     )
 
 
-def _reasons_html(reasons: Sequence[Reason]) -> str:
+def _reasons_html(reasons: Sequence[FailureGroup]) -> str:
     if not reasons:
         return ""
     items = "".join(
         f"<li><details><summary><b>{reason.count:,}</b> × {text(STAGE_NAMES.get(reason.stage, reason.stage))}: "
-        f"{text(reason.word)}</summary><ul>"
+        f"{text(reason.error)}</summary><ul>"
         + "".join(f"<li><code>{text(video)}</code> {text(error)}</li>" for video, error in reason.examples)
         + (f"<li>and {reason.count - len(reason.examples):,} more</li>" if reason.count > len(reason.examples) else "")
         + "</ul></details></li>"
@@ -206,8 +206,8 @@ def generations_html(service: "Service") -> str:
 def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
     """One page of the videos whose id, creator or description hold `words`, and how many there are in all."""
     try:
-        with CatalogBrowser(service.data) as shelves:
-            entries, total = shelves.page(words, offset, PAGE_VIDEOS)
+        with Catalog(service.data) as catalog:
+            entries, total = catalog.browser.page(words, offset, PAGE_VIDEOS)
     except CatalogError:
         return "", 0
     if not entries:

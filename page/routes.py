@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from ingest.catalog.store import CatalogError
+from ingest.catalog import CatalogError
 from ingest.models.weights import WeightsError
 from page.cards import results
 from page.html import FIRST_STEPS, notice

@@ -53,7 +53,7 @@ def build(
     Usable is a video whose cover and speech have both been read (or that has none); `--all` takes the others too.
     """
     with _plain_errors():
-        from ingest.catalog.store import Catalog
+        from ingest.catalog import Catalog
         from retrieval.embedding.encoder import Encoder as Loaded
         from retrieval.index import builder
         from retrieval.index.documents import document
@@ -375,7 +375,7 @@ def _fail(message: str) -> NoReturn:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """What can go wrong becomes one line on stderr and exit code 1; anything else is a bug and keeps its traceback."""
-    from ingest.catalog.store import CatalogError
+    from ingest.catalog import CatalogError
     from ingest.models.weights import WeightsError
     from retrieval.errors import RetrievalError
 

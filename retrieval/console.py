@@ -8,7 +8,7 @@ from retrieval.search.answer import Answer
 
 
 def _print_answer(answer: "Answer", data: Path) -> None:
-    from ingest.catalog.store import Catalog, CatalogError
+    from ingest.catalog import Catalog, CatalogError
 
     try:
         catalog = Catalog(data)

@@ -6,8 +6,8 @@ import av
 import numpy as np
 from PIL import Image
 
+from ingest.catalog import Catalog
 from ingest.catalog.entries import Segment, Text
-from ingest.catalog.store import Catalog
 from retrieval.embedding.encoder import Encoder
 from retrieval.index.builder import build
 from retrieval.index.documents import document

@@ -1,23 +1,22 @@
-"""What people said of answers ("this is the one") -> rows of the catalogue, and from there a query file."""
+"""Relevance judgements ("this is the video that I meant") in the catalog."""
 
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database
+from ingest.catalog.database import CatalogError, Database
 from scraper.errors import UserError
 
 
 class NoSuchVideo(UserError):
-    """A judgement is about a video that the catalogue does not have."""
+    """A judgement is about a video that the catalog does not have."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """That `query` was about this video, at `time_s` if a moment was meant, as answered by a generation."""
+    """`query` was about this video, at `time_s` if a timestamp was meant; `generation` is the index that answered."""
 
     id: int
     query: str
@@ -27,36 +26,31 @@ class Judgement:
     made_at: float
 
 
-class Judgements(Database):
-    """The judgements in a catalogue; open one per thread, close it (or use `with`).
+class Judgements:
+    """The judgements in a catalog. To write one raises CatalogError if another process is writing for too long."""
 
-    Raises:
-        CatalogError: as the catalogue; or another process has been writing for longer than `busy_s` seconds.
-    """
-
-    def __init__(self, data: Path, *, busy_s: float = BUSY_TIMEOUT_S) -> None:
-        super().__init__(data)
-        self._db.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
         try:
-            with super().transaction():
+            with self._database.transaction():
                 yield
         except sqlite3.OperationalError as error:
-            raise CatalogError(f"this cannot be kept just now ({error}): try again in a moment") from error
+            raise CatalogError(f"the judgement could not be saved ({error}): try again") from error
 
     def add(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:
-        """Keep a judgement; said again of the same question and video, it is the old one with its new moment.
+        """Save a judgement. If there is one of this query and video, update its timestamp and generation.
 
         Raises:
-            NoSuchVideo: the catalogue does not have the video.
+            NoSuchVideo: the catalog does not have the video.
         """
         query = " ".join(query.split())
-        with self.transaction():
-            if not self._db.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone():
-                raise NoSuchVideo("there is no video with this id in the catalogue")
-            row = self._db.execute(
+        with self._writing():
+            if not self._database.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone():
+                raise NoSuchVideo("there is no video with this id in the catalog")
+            row = self._database.execute(
                 "INSERT INTO judgements (query, video_id, time_s, generation, made_at) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (query, video_id) DO UPDATE SET time_s = excluded.time_s,"
                 " generation = excluded.generation, made_at = excluded.made_at RETURNING *",
@@ -65,21 +59,23 @@ class Judgements(Database):
         return Judgement(**dict(row))
 
     def delete(self, number: int) -> bool:
-        """Forget a judgement; returns whether there was one."""
-        with self.transaction():
-            return self._db.execute("DELETE FROM judgements WHERE id = ?", (number,)).rowcount > 0
+        """Delete a judgement. Return whether there was one."""
+        with self._writing():
+            return self._database.execute("DELETE FROM judgements WHERE id = ?", (number,)).rowcount > 0
 
     def all(self, limit: int = -1, offset: int = 0) -> list[Judgement]:
         """Judgements, newest first."""
-        rows = self._db.execute("SELECT * FROM judgements ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset))
+        rows = self._database.execute("SELECT * FROM judgements ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset))
         return [Judgement(**dict(row)) for row in rows]
 
     def count(self) -> int:
-        return int(self._db.execute("SELECT count(*) FROM judgements").fetchone()[0])
+        """How many judgements there are."""
+        return int(self._database.execute("SELECT count(*) FROM judgements").fetchone()[0])
 
     def of(self, query: str) -> dict[str, int]:
-        """The videos that a question was said to be about, with the judgements' numbers."""
+        """The videos that a query was judged to be about, with the ids of the judgements."""
         query = " ".join(query.split())
         return dict(
-            tuple(row) for row in self._db.execute("SELECT video_id, id FROM judgements WHERE query = ?", (query,))
+            tuple(row)
+            for row in self._database.execute("SELECT video_id, id FROM judgements WHERE query = ?", (query,))
         )

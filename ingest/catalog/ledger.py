@@ -1,13 +1,12 @@
-"""The ledger: whether each stage of each video is due, done, failed or absent, and how each file's download went.
+"""The ledger: whether each stage of each video is due, done, failed or absent, and the outcome of each download.
 
-A failed line keeps its error and its number of tries; an absent one says that the video has no such media.
+A failed line keeps its error and its number of tries. An absent line says that the video has no such media.
 """
 
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 from ingest.catalog.database import Database
 from ingest.catalog.entries import STAGES, FileKind, Stage, State
@@ -15,96 +14,92 @@ from ingest.catalog.entries import STAGES, FileKind, Stage, State
 MAX_ERROR_CHARS = 500  # an error in the ledger is a sentence, not a traceback
 
 
-class Ledger(Database):
-    """What is to be done and what became of it."""
+class Ledger:
+    """What has to be done for each video, and the outcome of each try."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- stages -------------------------------------------------------------------------------------------------
 
     def due(self, stage: Stage) -> list[str]:
         """The ids whose `stage` is due, in order."""
-        rows = self._db.execute(
+        rows = self._database.execute(
             "SELECT video_id FROM ledger WHERE stage = ? AND state = 'due' ORDER BY video_id", (stage,)
         )
         return [row["video_id"] for row in rows]
 
+    def states(self, video_id: str) -> dict[Stage, State]:
+        """The state of each stage of a video."""
+        rows = self._database.execute("SELECT stage, state FROM ledger WHERE video_id = ?", (video_id,))
+        return {row["stage"]: row["state"] for row in rows}
+
     def error(self, video_id: str, stage: Stage) -> str:
-        """Why a stage of a video failed; "" where it did not."""
-        row = self._db.execute(
+        """Why a stage of a video failed; "" if it did not."""
+        row = self._database.execute(
             "SELECT error FROM ledger WHERE video_id = ? AND stage = ?", (video_id, stage)
         ).fetchone()
         return row["error"] if row else ""
 
-    def finish(self, video_id: str, stage: Stage, state: Literal["done", "absent"]) -> None:
-        """Close a ledger line that needs no text: a download that came, or media that do not exist."""
-        with self.transaction():
-            self._set(video_id, stage, state)
+    def expect(self, video_id: str, possible: Mapping[Stage, bool], *, new_links: bool) -> None:
+        """Enter the stages of a new or changed record: due if `possible`, absent if not.
 
-    def _set(self, video_id: str, stage: Stage, state: State, error: str = "") -> None:
+        A stage that was absent and is possible now becomes due, and so does a download if the record has `new_links`.
+        Other lines stay as they are: a text that is done stays done.
+        """
+        with self._database.transaction():
+            for stage, is_possible in possible.items():
+                self._database.execute(
+                    "INSERT INTO ledger VALUES (?1, ?2, ?3, 0, '', ?4) ON CONFLICT DO UPDATE"
+                    " SET state = excluded.state, updated_at = excluded.updated_at WHERE excluded.state = 'due'"
+                    " AND (state = 'absent' OR (stage = 'download' AND ?5))",
+                    (video_id, stage, "due" if is_possible else "absent", time.time(), new_links),
+                )
+
+    def set(self, video_id: str, stage: Stage, state: State, error: str = "") -> None:
+        """Write the state of a stage; "done" and "failed" count as a try."""
         tried = int(state in ("done", "failed"))
-        self._db.execute(
-            "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
-            " tries = tries + excluded.tries, error = excluded.error, updated_at = excluded.updated_at",
-            (video_id, stage, state, tried, error[:MAX_ERROR_CHARS], time.time()),
-        )
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
+                " tries = tries + excluded.tries, error = excluded.error, updated_at = excluded.updated_at",
+                (video_id, stage, state, tried, error[:MAX_ERROR_CHARS], time.time()),
+            )
 
     def retry(self, stage: Stage | None = None, ids: Sequence[str] = (), error: str = "") -> int:
         """Make failed lines due again: of one stage or all, of some ids or all, whose error contains `error`."""
-        with self.transaction():
-            return self._db.execute(
+        with self._database.transaction():
+            return self._database.execute(
                 "UPDATE ledger SET state = 'due' WHERE state = 'failed' AND instr(error, ?1)"
                 " AND (?2 IS NULL OR stage = ?2) AND (?3 IS NULL OR video_id IN (SELECT value FROM json_each(?3)))",
                 (error, stage, json.dumps(list(ids)) if ids else None),
             ).rowcount
 
-    def put_file(self, video_id: str, kind: FileKind, position: int, word: str = "", error: str = "") -> None:
-        """Enter what one try to download a file came to: `word` and sentence of its failure, or "" where it came."""
-        with self.transaction():
-            self._db.execute(
-                "INSERT INTO files VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
-                " tries = tries + 1, word = excluded.word, error = excluded.error, updated_at = excluded.updated_at",
-                (
-                    video_id,
-                    kind,
-                    position,
-                    "failed" if word else "done",
-                    word,
-                    error[:MAX_ERROR_CHARS],
-                    time.time(),
-                ),
-            )
-
-    def drop_file(self, video_id: str, kind: FileKind, position: int) -> None:
-        """Forget what became of a file that no longer matters."""
-        with self.transaction():
-            self._db.execute(
-                "DELETE FROM files WHERE video_id = ? AND kind = ? AND position = ?", (video_id, kind, position)
-            )
-
-    def file_lines(self, video_id: str | None = None) -> list[dict[str, object]]:
-        """The line of every file that was asked for, of one video or all: video_id, kind, position, state, tries,
-        word, error, updated_at (unix seconds)."""
-        rows = self._db.execute(
-            "SELECT * FROM files WHERE ?1 IS NULL OR video_id = ?1 ORDER BY video_id, kind, position", (video_id,)
-        )
-        return [dict(row) for row in rows]
-
     def failures(self, stage: Stage | None = None) -> list[dict[str, object]]:
         """Every failed line with its error, number of tries and time."""
-        rows = self._db.execute(
+        rows = self._database.execute(
             "SELECT video_id, stage, error, tries, updated_at FROM ledger WHERE state = 'failed'"
             " AND (?1 IS NULL OR stage = ?1) ORDER BY stage, video_id",
             (stage,),
         )
         return [dict(row) for row in rows]
 
+    def due_counts(self) -> dict[Stage, int]:
+        """How many videos are due at each stage."""
+        counts: dict[Stage, int] = dict.fromkeys(STAGES, 0)
+        rows = self._database.execute("SELECT stage, count(*) AS n FROM ledger WHERE state = 'due' GROUP BY stage")
+        return counts | {row["stage"]: row["n"] for row in rows}
+
     def stage_counts(self) -> dict[str, dict[str, object]]:
         """Per stage how many lines are due, done, failed and absent, and its ten commonest errors."""
         stages: dict[str, dict[str, object]] = {
             stage: {"due": 0, "done": 0, "failed": 0, "absent": 0, "errors": {}} for stage in STAGES
         }
-        for row in self._db.execute("SELECT stage, state, count(*) AS n FROM ledger GROUP BY stage, state"):
+        for row in self._database.execute("SELECT stage, state, count(*) AS n FROM ledger GROUP BY stage, state"):
             stages[row["stage"]][row["state"]] = row["n"]
         for stage in STAGES:
             stages[stage]["errors"] = _counts(
-                self._db.execute(
+                self._database.execute(
                     "SELECT error, count(*) FROM ledger WHERE stage = ? AND state = 'failed'"
                     " GROUP BY error ORDER BY count(*) DESC, error LIMIT 10",
                     (stage,),
@@ -112,14 +107,45 @@ class Ledger(Database):
             )
         return stages
 
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def put_file(self, video_id: str, kind: FileKind, position: int, code: str = "", error: str = "") -> None:
+        """Enter the outcome of a download: the code and the sentence of its failure, or "" if it succeeded."""
+        state = "failed" if code else "done"
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO files VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
+                " tries = tries + 1, word = excluded.word, error = excluded.error, updated_at = excluded.updated_at",
+                (video_id, kind, position, state, code, error[:MAX_ERROR_CHARS], time.time()),
+            )
+
+    def drop_file(self, video_id: str, kind: FileKind, position: int) -> None:
+        """Remove the line of a file that no longer matters."""
+        with self._database.transaction():
+            self._database.execute(
+                "DELETE FROM files WHERE video_id = ? AND kind = ? AND position = ?", (video_id, kind, position)
+            )
+
+    def files(self, video_id: str | None = None) -> list[dict[str, object]]:
+        """The line of every file that was requested, of one video or all.
+
+        The keys are video_id, kind, position, state, tries, code, error and updated_at (unix seconds). The column of
+        the code is called `word`; that key is there as well.
+        """
+        rows = self._database.execute(
+            "SELECT *, word AS code FROM files WHERE ?1 IS NULL OR video_id = ?1 ORDER BY video_id, kind, position",
+            (video_id,),
+        )
+        return [dict(row) for row in rows]
+
     def file_counts(self) -> dict[str, dict[str, int]]:
-        """Per kind of file how many were fetched ("done") and how many failed with which word."""
+        """Per kind of file how many were fetched ("done"), and how many failed with which code."""
         counts: dict[str, dict[str, int]] = {}
-        for row in self._db.execute(
-            "SELECT kind, iif(state = 'done', 'done', word) AS what, count(*) AS n FROM files"
+        for row in self._database.execute(
+            "SELECT kind, iif(state = 'done', 'done', word) AS outcome, count(*) AS n FROM files"
             " GROUP BY 1, 2 ORDER BY 1, 2"
         ):
-            counts.setdefault(row["kind"], {})[row["what"]] = row["n"]
+            counts.setdefault(row["kind"], {})[row["outcome"]] = row["n"]
         return counts
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ingest.catalog import CatalogError
 from ingest.catalog.entries import Entry, Text
 from ingest.catalog.merge import merge
-from ingest.catalog.store import CatalogError
 from ingest.settings import Settings
 from ingest.speech.captions import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey, missing
@@ -96,9 +96,9 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
         if fetched.transcript:
             catalog.put_text(video_id, "transcript", fetched.transcript)
         for place in fetched.came:
-            catalog.put_file(video_id, *place)
+            catalog.ledger.put_file(video_id, *place)
         for place, error in fetched.failed.items():
-            catalog.put_file(video_id, *place, error.word, error.sentence)
+            catalog.ledger.put_file(video_id, *place, error.word, error.sentence)
         # captions that cannot be had are no failure, for Whisper can listen; a server's passing trouble is
         lost = {
             place: error
@@ -107,12 +107,12 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
         }
         errors = [f"{place.label}: {error}" for place, error in lost.items()][:1]
         if isinstance(fetched.page, DownloadError):
-            catalog.put_file(video_id, "page", 0, fetched.page.word, fetched.page.sentence)
+            catalog.ledger.put_file(video_id, "page", 0, fetched.page.word, fetched.page.sentence)
             errors.append(f"page: {fetched.page}")
         elif fetched.page == "asked":
-            catalog.put_file(video_id, "page", 0)
+            catalog.ledger.put_file(video_id, "page", 0)
         else:
-            catalog.drop_file(video_id, "page", 0)
+            catalog.ledger.drop_file(video_id, "page", 0)
         if errors:
             run.fail(video_id, "; ".join(errors))
         else:

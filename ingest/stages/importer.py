@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.catalog import Catalog
 from ingest.catalog.entries import Entry, Media, MediaKind, Outcome
-from ingest.catalog.store import Catalog
 from ingest.progress import Progress, ProgressMode
 from ingest.speech.captions import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from ingest.catalog import Catalog, Stage
 from ingest.catalog.entries import GIVEN, HAND, TEXT_OF_STAGE, Entry, Media, Text
 from ingest.catalog.ledger import MAX_ERROR_CHARS
-from ingest.catalog.store import Catalog, Stage
 from ingest.progress import Progress, ProgressMode
 from ingest.stages.media_files import FRAME, GONE, missing
 from ingest.stages.workers import WorkerError
@@ -49,7 +49,7 @@ class StageRun:
         outdated = catalog.outdated(self.stage, recipes) if recipes else []
         if outdated and progress != "off":
             print(f"{self.stage}: {len(outdated)} texts were made in another way and are made anew", file=sys.stderr)
-        self.due = sorted({*catalog.due(self.stage), *outdated})
+        self.due = sorted({*catalog.ledger.due(self.stage), *outdated})
         self._read: dict[str, frozenset[str]] = {}  # of each item at work: the digests of the files it is made from
         self._progress = Progress(self.stage, len(self.due), progress, unit="videos")
 
@@ -69,14 +69,14 @@ class StageRun:
         self._close(video_id, "done", lambda: self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text))
 
     def done(self, video_id: str) -> None:
-        self._close(video_id, "done", lambda: self.catalog.finish(video_id, self.stage, "done"))
+        self._close(video_id, "done", lambda: self.catalog.ledger.set(video_id, self.stage, "done"))
 
     def absent(self, video_id: str) -> None:
         def write() -> None:
             old = self._text(video_id)
             if old and old.engine not in GIVEN:  # of a file that another has replaced
                 self.catalog.forget_text(video_id, TEXT_OF_STAGE[self.stage])
-            self.catalog.finish(video_id, self.stage, "absent")
+            self.catalog.ledger.set(video_id, self.stage, "absent")
 
         self._close(video_id, "absent", write)
 
@@ -117,7 +117,7 @@ class StageRun:
         """Make the download of a video due, whose files have disappeared, and leave it due here."""
         with self.catalog.transaction():
             self.catalog.fail(video_id, "download", GONE)
-            self.catalog.retry("download", [video_id])
+            self.catalog.ledger.retry("download", [video_id])
         self._count("waiting")
 
     def no_media(self, video_id: str, entry: Entry, engine: Text) -> None:
@@ -125,7 +125,9 @@ class StageRun:
         if entry.states.get("download") == "due":
             self._count("waiting")
         elif entry.states.get("download") == "failed":
-            self.fail(video_id, f"no media: the download failed ({self.catalog.error(video_id, 'download')})", engine)
+            self.fail(
+                video_id, f"no media: the download failed ({self.catalog.ledger.error(video_id, 'download')})", engine
+            )
         else:
             self.absent(video_id)
 
@@ -139,7 +141,7 @@ class StageRun:
             if not current:
                 outcome = "waiting"
             elif text and text.engine == HAND:
-                self.catalog.finish(video_id, self.stage, outcome := "done")
+                self.catalog.ledger.set(video_id, self.stage, outcome := "done")
             else:
                 write()
         self._count(outcome)

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.models.weights import resolve
 from ingest.progress import ProgressMode
 from retrieval.embedding.registry import KEYWORDS_ALONE, full_name

@@ -8,8 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ingest.catalog import CatalogError
 from ingest.catalog.judgements import NoSuchVideo
-from ingest.catalog.store import CatalogError
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
 from retrieval.server.concurrency import RETRY_S, Overloaded

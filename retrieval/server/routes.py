@@ -12,8 +12,8 @@ from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 
+from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.judgements import Judgement
-from ingest.catalog.store import Catalog, CatalogError
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
 from retrieval.index.documents import FIELDS

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ingest.catalog import Stage, State
 from ingest.catalog.entries import MediaKind, Segment, TextKind
-from ingest.catalog.store import Stage, State
 from retrieval.search.answer import Answer, Hit
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from scraper.records import Video, clean_text

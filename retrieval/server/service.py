@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tinytag import TinyTag
 
+from ingest.catalog import Catalog
 from ingest.catalog.entries import Entry, Media
-from ingest.catalog.judgements import Judgement, Judgements
-from ingest.catalog.store import Catalog
+from ingest.catalog.judgements import Judgement
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import build_running, current_name, generation_names, read_manifest
@@ -243,23 +243,23 @@ class Service:
         """
         if not generation:
             generation = self._searcher.generation.name if self._searcher else ""
-        with Judgements(self.data, busy_s=JUDGING_S) as judgements:
-            return judgements.add(query, video_id, time_s, generation)
+        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
+            return catalog.judgements.add(query, video_id, time_s, generation)
 
     def forget_judgement(self, number: int) -> bool:
         """Forget a judgement; returns whether there was one."""
-        with Judgements(self.data, busy_s=JUDGING_S) as judgements:
-            return judgements.delete(number)
+        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
+            return catalog.judgements.delete(number)
 
     def judgements(self, limit: int = -1, offset: int = 0) -> list[Judgement]:
         """What was said to be the one, newest first."""
-        with Judgements(self.data) as judgements:
-            return judgements.all(limit, offset)
+        with Catalog(self.data) as catalog:
+            return catalog.judgements.all(limit, offset)
 
     def judged(self, query: str) -> dict[str, int]:
         """The videos that were said to be the one for a question, with the judgements' numbers."""
-        with Judgements(self.data) as judgements:
-            return judgements.of(query)
+        with Catalog(self.data) as catalog:
+            return catalog.judgements.of(query)
 
     def judgement_queries(self) -> list[dict[str, object]]:
         """The judgements as a query file: what is asked in the same words is one question with several targets."""

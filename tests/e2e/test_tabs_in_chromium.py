@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, HOSTILE, LOST
 
@@ -25,7 +25,7 @@ def address(serve: Serve, tiny: Path, tmp_path_factory: pytest.TempPathFactory) 
     with Catalog(data) as catalog:
         catalog.fail(LOST, "download", "gone: the server answers 404 <img src=x onerror=alert(1)>")
         catalog.fail(HOSTILE, "download", "gone: the server answers 404 <img src=x onerror=alert(1)>")
-        catalog.finish(BREAD, "download", "done")  # nothing is left that would be asked of the site
+        catalog.ledger.set(BREAD, "download", "done")  # nothing is left that would be asked of the site
     return serve(data, data / "indexes")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.media import SAMPLE_RATE
 from scraper.records import Video
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.catalog import Catalog
 from ingest.catalog.entries import Text
-from ingest.catalog.store import Catalog
 from scraper.records import Video
 from tests.ingest import media_samples
 
@@ -94,9 +94,9 @@ def test_retry_takes_ids_and_errors(data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["status"], "no catalogue in"),
+        (["status"], "no catalog in"),
         (["import", "no-such-file.json"], "no-such-file.json"),
-        (["run"], "no catalogue in"),
+        (["run"], "no catalog in"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, arguments: list[str], sentence: str) -> None:

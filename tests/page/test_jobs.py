@@ -85,7 +85,7 @@ def test_a_failed_command_tells_why_and_the_next_is_not_run(jobs: Jobs, tmp_path
     build = Step("Build", ("retrieval", "build", "--data", str(tmp_path), "--indexes", str(tmp_path)))
     job = run(jobs, build, Step("Never", ("ingest", "status")))
     assert (job.state, job.step) == ("failed", 0)
-    assert job.message.startswith("no catalogue in")
+    assert job.message.startswith("no catalog in")
     assert not any("Never" in line for line in job.lines)
 
 

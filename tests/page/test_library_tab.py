@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog.browse import CatalogBrowser
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from page.jobs import JobError, Jobs
 from page.library_tab import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
 from retrieval.embedding.encoder import Encoder
@@ -28,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         catalog.fail(LOST, "download", "gone: https://example.org/1.mp4 answers 404 <b>Not Found</b>")
         catalog.fail(HOSTILE, "download", "gone: https://example.org/2.mp4 answers 404 <b>Not Found</b>")
         catalog.fail(BREAD, "ocr", "the picture ends early")
-        catalog.put_file(LOST, "video", 0, "gone", "the server says 404")
+        catalog.ledger.put_file(LOST, "video", 0, "gone", "the server says 404")
     return data
 
 
@@ -60,9 +59,9 @@ def test_failures_of_one_reason_are_one_line_with_examples(service: Service) -> 
 
 
 def test_videos_come_newest_first_in_pages(made: Path) -> None:
-    with CatalogBrowser(made) as shelves:
-        first, total = shelves.page(limit=3)
-        rest, _ = shelves.page(offset=3, limit=10)
+    with Catalog(made) as catalog:
+        first, total = catalog.browser.page(limit=3)
+        rest, _ = catalog.browser.page(offset=3, limit=10)
         assert total == 7
         shown = [entry.video.id for entry in (*first, *rest)]
         assert (shown[0], shown[-1]) == (KETTLE, BREAD)

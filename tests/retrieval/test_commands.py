@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.stages.importer import import_source
 from tests.scraper.test_sources import write
 

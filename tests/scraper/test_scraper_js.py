@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, Route, ex
 from typer.testing import CliRunner
 
 from ingest.__main__ import app
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from scraper import bookmarklet, sources
 from scraper.records import Video
 from tests.conftest import REPOSITORY

@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.__main__ import app
+from ingest.catalog import Catalog
 from ingest.catalog.editing import EditError, from_lines, to_lines
 from ingest.catalog.entries import HAND, Segment, Text
-from ingest.catalog.store import Catalog
 from scraper.records import Video
 
 ID = "7000000000000000001"
@@ -80,7 +80,7 @@ def test_undo_makes_the_text_due_again(data: Path) -> None:
     assert "due again" in run(app, ["edit", ID, "transcript", "--undo", "--data", str(data)]).output
     with Catalog(data) as catalog:
         entry = catalog.get(ID)
-        assert entry and "transcript" not in entry.texts and catalog.due("transcribe") == [ID]
+        assert entry and "transcript" not in entry.texts and catalog.ledger.due("transcribe") == [ID]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.entries import Segment, Text
 from ingest.catalog.migrations import MIGRATIONS
-from ingest.catalog.store import MAX_RECORDS, Catalog, CatalogError
+from ingest.catalog.records import MAX_RECORDS
 from scraper.records import Comment, Video
 
 ID = "7000000000000000001"
@@ -128,7 +129,7 @@ def test_a_mere_link_is_due_for_fetching(catalog: Catalog) -> None:
 
 def test_links_that_come_later_are_due_for_fetching_even_after_a_finished_download(catalog: Catalog) -> None:
     catalog.put_video(video())
-    catalog.finish(ID, "download", "done")
+    catalog.ledger.set(ID, "download", "done")
     catalog.put_video(video(description="no new link", scraped_at=200.0))
     assert state(catalog, "download") == "done"
     catalog.put_video(video(video_sources=["https://a.example/v.mp4"], scraped_at=150.0))
@@ -173,19 +174,19 @@ def test_no_folder_on_the_way_to_a_file_may_be_a_link(catalog: Catalog, tmp_path
 
 def test_the_line_of_a_failed_download_goes_when_its_file_is_imported(catalog: Catalog) -> None:
     catalog.put_video(video())
-    catalog.put_file(ID, "cover", 0, "notfound", "the server does not have it")
+    catalog.ledger.put_file(ID, "cover", 0, "notfound", "the server does not have it")
     catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
-    assert catalog.file_lines() == []
+    assert catalog.ledger.files() == []
 
 
 def test_each_file_has_its_own_line(catalog: Catalog) -> None:
     catalog.put_video(video())
-    catalog.put_file(ID, "cover", 0, "expired", "the link has expired")
-    catalog.put_file(ID, "cover", 0)
-    catalog.put_file(ID, "video", 0, "expired", "the link has expired")
-    lines = [(line["kind"], line["state"], line["tries"], line["word"]) for line in catalog.file_lines(ID)]
+    catalog.ledger.put_file(ID, "cover", 0, "expired", "the link has expired")
+    catalog.ledger.put_file(ID, "cover", 0)
+    catalog.ledger.put_file(ID, "video", 0, "expired", "the link has expired")
+    lines = [(line["kind"], line["state"], line["tries"], line["word"]) for line in catalog.ledger.files(ID)]
     assert lines == [("cover", "done", 2, ""), ("video", "failed", 1, "expired")]
-    assert catalog.file_counts() == {"cover": {"done": 1}, "video": {"expired": 1}}
+    assert catalog.ledger.file_counts() == {"cover": {"done": 1}, "video": {"expired": 1}}
 
 
 def test_a_new_scrape_keeps_the_texts_already_made(catalog: Catalog) -> None:
@@ -262,19 +263,19 @@ def test_failures_are_counted_and_retried_by_stage_id_and_error(catalog: Catalog
     for number in range(3):
         catalog.put_video(video(f"7000{number}"))
         catalog.fail(f"7000{number}", "ocr", "truncated" if number else "too large")
-    assert catalog.retry(error="too large") == 1
-    assert catalog.due("ocr") == ["70000"]
-    assert catalog.retry("transcribe") == 0
-    assert catalog.retry("ocr", ids=["70002"]) == 1
-    assert [(f["video_id"], f["error"], f["tries"]) for f in catalog.failures()] == [("70001", "truncated", 1)]
+    assert catalog.ledger.retry(error="too large") == 1
+    assert catalog.ledger.due("ocr") == ["70000"]
+    assert catalog.ledger.retry("transcribe") == 0
+    assert catalog.ledger.retry("ocr", ids=["70002"]) == 1
+    assert [(f["video_id"], f["error"], f["tries"]) for f in catalog.ledger.failures()] == [("70001", "truncated", 1)]
     catalog.fail("70002", "ocr", "truncated")
-    assert catalog.failures("ocr")[1]["tries"] == 2
+    assert catalog.ledger.failures("ocr")[1]["tries"] == 2
 
 
 FILL = """
 import sys
 from pathlib import Path
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from scraper.records import Video
 with Catalog(Path(sys.argv[1])) as own:
     for number in range(int(sys.argv[2]), int(sys.argv[2]) + 100):
@@ -300,7 +301,7 @@ def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
 
 
 def test_a_missing_newer_or_broken_catalogue_is_refused_with_a_hint(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="ingest import"):
+    with pytest.raises(CatalogError, match="tiktok-retrieval import"):
         Catalog(tmp_path)
     Catalog(tmp_path, create=True).close()
     with sqlite3.connect(tmp_path / "catalog.sqlite") as db:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.catalog import Catalog
 from ingest.catalog.entries import CAPTIONS, Segment
-from ingest.catalog.store import Catalog
 from ingest.settings import Settings
 from ingest.stages import download
 from ingest.stages.importer import import_source
@@ -63,13 +63,13 @@ def test_every_fault_is_one_failed_line_leaves_no_file_and_stands_in_the_documen
         catalog.put_video(Video(id=video_id, cover_sources=[server.https(path)]))
     assert run_stage(catalog, "download", HERE) == StageReport("download", failed=len(ids))
     assert media(catalog) == []
-    lines = {str(line["video_id"]): line for line in catalog.file_lines()}
+    lines = {str(line["video_id"]): line for line in catalog.ledger.files()}
     provoked: dict[str, list[str]] = {}
     for video_id, path in ids.items():
         word, sentence = str(lines[video_id]["word"]), lines[video_id]["error"]
         assert (word, sentence) == (FAULTS[path], FAILURES[FAULTS[path]]), path
         assert lines[video_id]["state"] == "failed" and lines[video_id]["tries"] == 1
-        assert catalog.error(video_id, "download") == f"cover: {word}: {sentence}"
+        assert catalog.ledger.error(video_id, "download") == f"cover: {word}: {sentence}"
         provoked.setdefault(word, []).append(path[1:])
     table = "| word | in the ledger | a fresh link is asked for | provoked by |\n|---|---|---|---|\n" + "".join(
         f"| `{word}` | {sentence} | {'yes' if word in DEAD else ''} | {', '.join(provoked.get(word, []))} |\n"
@@ -97,12 +97,12 @@ def test_what_fails_costs_no_other_file_and_is_fetched_alone_the_next_time(
     server.answers["/fails-twice"] = lambda t: t.whole(b"", "403 No") if t.asked.number < 3 else t.whole(video())
     catalog.put_video(Video.model_validate({"id": "70001", **links}))
     assert run_stage(catalog, "download", HERE).failed == 1
-    assert [line["state"] for line in catalog.file_lines("70001")] == ["done", "failed"]
+    assert [line["state"] for line in catalog.ledger.files("70001")] == ["done", "failed"]
     assert run_stage(catalog, "download", HERE) == StageReport("download"), "a failed line is not due by itself"
     for outcome in ("failed", "done"):
-        assert catalog.retry("download", error="forbidden") == 1
+        assert catalog.ledger.retry("download", error="forbidden") == 1
         assert getattr(run_stage(catalog, "download", HERE), outcome) == 1
-    assert [(line["state"], line["tries"]) for line in catalog.file_lines("70001")] == [("done", 1), ("done", 3)]
+    assert [(line["state"], line["tries"]) for line in catalog.ledger.files("70001")] == [("done", 1), ("done", 3)]
     assert server.counts["/cover"] == 1
     assert media(catalog) == ["01/70001/cover.jpg", "01/70001/video.mp4"]
 
@@ -119,12 +119,12 @@ def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, serve
     catalog.put_video(Video(id="70001", cover_sources=[server.https("/cover")]))
     catalog.put_video(Video(id="70002", cover_sources=[server.http("/cover")]))
     run_stage(catalog, "download", Settings(download_local=True))
-    assert [line["word"] for line in catalog.file_lines()] == ["host", "scheme"]
-    catalog.retry()
+    assert [line["word"] for line in catalog.ledger.files()] == ["host", "scheme"]
+    catalog.ledger.retry()
     run_stage(catalog, "download", Settings(download_hosts="localhost", download_http=True))
-    assert [line["word"] for line in catalog.file_lines()] == ["address", "address"]
+    assert [line["word"] for line in catalog.ledger.files()] == ["address", "address"]
     assert not server.asked
-    catalog.retry()
+    catalog.ledger.retry()
     allowed = Settings(download_hosts="localhost", download_http=True, download_local=True)
     assert run_stage(catalog, "download", allowed).done == 2
 
@@ -215,7 +215,7 @@ def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalo
     assert run_stage(catalog, "download", HERE).done == 1
     entry = catalog.get("70001")
     assert entry and entry.states["transcribe"] == "due"
-    words = {(line["kind"], line["position"]): line["word"] for line in catalog.file_lines()}
+    words = {(line["kind"], line["position"]): line["word"] for line in catalog.ledger.files()}
     assert words == {("video", 0): "", ("caption", 0): "notfound", ("caption", 1): "type"}
     assert media(catalog) == ["01/70001/video.mp4"]
 
@@ -249,9 +249,9 @@ def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(
     server.answers["/later"] = lambda t: t.whole(b"", "503 Busy") if t.asked.number < 6 else t.whole(VTT)
     catalog.put_video(captioned((server.https("/later"), "ASR"), cover_sources=[server.https("/cover")]))
     assert run_stage(catalog, "download", HERE).failed == 1
-    assert catalog.error("70001", "download").startswith("caption: server: ")
+    assert catalog.ledger.error("70001", "download").startswith("caption: server: ")
     server.answers["/later"] = lambda t: t.whole(VTT)
-    assert catalog.retry("download") == 1
+    assert catalog.ledger.retry("download") == 1
     assert run_stage(catalog, "download", HERE).done == 1
     entry = catalog.get("70001")
     assert entry and entry.texts["transcript"].text == "good morning and good night"
@@ -296,9 +296,9 @@ def test_of_many_records_each_is_done_or_failed(catalog: Catalog, server: Faulty
     assert bad == count // 20
     assert run_stage(catalog, "download", HERE) == StageReport("download", done=count - bad, failed=bad)
     assert len(media(catalog)) == count - bad
-    assert catalog.file_counts() == {"cover": {"done": count - bad, "notfound": bad}}
+    assert catalog.ledger.file_counts() == {"cover": {"done": count - bad, "notfound": bad}}
     assert server.most_at_once <= PER_HOST
-    assert catalog.retry("download") == bad
+    assert catalog.ledger.retry("download") == bad
     server.asked.clear()
     assert run_stage(catalog, "download", HERE).failed == bad
     assert len(server.asked) == bad, "what came is not asked for again"
@@ -322,21 +322,21 @@ def test_a_killed_download_leaves_no_half_file_and_the_next_one_finishes(
     for _ in range(kills):
         running = _download(catalog, server)
         before = time.monotonic()
-        while len(catalog.due("download")) == count - done and time.monotonic() - before < 60:
+        while len(catalog.ledger.due("download")) == count - done and time.monotonic() - before < 60:
             time.sleep(0.02)  # it has begun to write
         time.sleep(chance.random() * 0.7)
         running.send_signal(signal.SIGKILL)
         running.wait(20)
         final = [path for path in (catalog.data / "media").rglob("*") if path.is_file() and path.suffix != ".part"]
         assert final and all(path.read_bytes() == picture() for path in final)
-        done = count - len(catalog.due("download"))
+        done = count - len(catalog.ledger.due("download"))
         assert 0 < done <= len(final)
     assert done < count, "all was done before the last kill: there was nothing to disturb"
     assert _download(catalog, server).wait(300) == 0
-    assert catalog.due("download") == [] and len(catalog.failures()) == 0
+    assert catalog.ledger.due("download") == [] and len(catalog.ledger.failures()) == 0
     assert media(catalog) == sorted(f"{str(n)[-2:]}/{n}/cover.jpg" for n in range(7_000_000, 7_000_000 + count))
     assert len(server.asked) <= count + kills * 2 * download.FETCHES, "what was finished is not fetched again"
-    assert catalog._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    assert catalog.database.connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 def slow(talk: Talk) -> None:
@@ -357,9 +357,9 @@ def test_without_yt_dlp_dead_links_are_told_with_what_to_install(
         Video(id="70002", permalink="https://www.tiktok.com/@a/video/70002", cover_sources=[server.https("/expired")])
     )
     assert run_stage(catalog, "download", HERE).failed == 2
-    assert catalog.error("70001", "download").startswith("page: noytdlp: ")
-    assert "tiktok-retrieval[afresh]" in catalog.error("70001", "download")
-    assert catalog.error("70002", "download").startswith("cover: expired: the link has expired; page: noytdlp: ")
+    assert catalog.ledger.error("70001", "download").startswith("page: noytdlp: ")
+    assert "tiktok-retrieval[afresh]" in catalog.ledger.error("70001", "download")
+    assert catalog.ledger.error("70002", "download").startswith("cover: expired: the link has expired; page: noytdlp: ")
 
 
 AT_HOME = {"playAddr": "https://v16.tiktok.com/video", "cover": "https://p16.tiktokcdn.com/cover"}
@@ -387,7 +387,7 @@ def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(
     assert (entry.video.likes, entry.video.source) == (20200, "yt-dlp, list of links")
     assert [media.kind for media in entry.media] == ["caption", "cover", "video"]
     assert entry.texts["transcript"].text == "good morning and good night"
-    assert [line["kind"] for line in catalog.file_lines(ID) if line["state"] == "done"] == [
+    assert [line["kind"] for line in catalog.ledger.files(ID) if line["state"] == "done"] == [
         "caption",
         "cover",
         "page",
@@ -418,8 +418,8 @@ def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stan
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ada", video_sources=["blob:x"]))
     assert run_stage(catalog, "download", Settings()).failed == 1
-    assert catalog.error(ID, "download").startswith("video: blob: ")
-    assert "; page: removed: the post is not available any more" in catalog.error(ID, "download")
+    assert catalog.ledger.error(ID, "download").startswith("video: blob: ")
+    assert "; page: removed: the post is not available any more" in catalog.ledger.error(ID, "download")
 
 
 def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
@@ -436,7 +436,7 @@ def test_a_page_that_tells_no_video_is_a_failure_that_says_so(catalog: Catalog, 
     stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}"))
     assert run_stage(catalog, "download", Settings()).failed == 1
-    assert catalog.error(ID, "download") == "video: nolink: the record has no link to it"
+    assert catalog.ledger.error(ID, "download") == "video: nolink: the record has no link to it"
 
 
 def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, server: FaultyServer) -> None:
@@ -458,7 +458,7 @@ def test_a_folder_that_is_in_the_way_costs_only_its_video(catalog: Catalog, serv
     (catalog.data / "media" / "01").mkdir(parents=True)
     (catalog.data / "media" / "01" / "70001").write_bytes(b"")
     assert run_stage(catalog, "download", HERE) == StageReport("download", done=1, failed=1)
-    assert catalog.error("70001", "download").startswith("target: ")
+    assert catalog.ledger.error("70001", "download").startswith("target: ")
 
 
 def test_a_local_file_needs_no_link(catalog: Catalog, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ingest.catalog import Catalog
 from ingest.catalog.entries import CAPTIONS, Segment, Text
-from ingest.catalog.store import Catalog
 from ingest.media import audio, open_image, poster
 from ingest.stages.importer import import_source
 from scraper.download import sweep
@@ -144,7 +144,7 @@ def test_a_record_met_in_several_sources_keeps_the_newest_of_each_field(study: P
     )
     with Catalog(tmp_path / "data", create=True) as catalog:
         assert import_source(catalog, links).new == 2
-        assert catalog.due("download") == [ONE, "7000000000000000009"]
+        assert catalog.ledger.due("download") == [ONE, "7000000000000000009"]
         assert import_source(catalog, study).updated == 1
         entry = catalog.get(ONE)
         assert entry and entry.video.description == console_record(ONE)["description"]
@@ -156,7 +156,7 @@ def test_a_record_met_in_several_sources_keeps_the_newest_of_each_field(study: P
 KILLED = """
 import os, sys
 from pathlib import Path
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.stages.importer import import_source
 Path.replace = lambda *_: os._exit(9)
 with Catalog(Path(sys.argv[1]), create=True) as catalog:

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.media import SAMPLE_RATE, audio
 from tests.ingest import media_samples
 

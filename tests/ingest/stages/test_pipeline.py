@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from ingest.catalog import Catalog, Stage
 from ingest.catalog.entries import HAND, Text
-from ingest.catalog.store import Catalog, Stage
 from ingest.settings import Settings
 from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport
@@ -113,7 +113,7 @@ def test_a_hostile_answer_costs_only_its_item(catalog: Catalog, web: Web, pictur
         catalog.put_video(Video(id=video_id, cover_sources=[f"http://v.example/{name}.png"]))
     report = run(catalog, "download")
     assert (report.done, report.failed) == (1, 1)
-    assert catalog.error("10001", "download").startswith("cover: server: ")
+    assert catalog.ledger.error("10001", "download").startswith("cover: server: ")
 
 
 def test_what_a_killed_download_left_behind_is_removed(catalog: Catalog, web: Web, picture: Path) -> None:
@@ -134,7 +134,7 @@ def test_files_that_disappeared_are_fetched_again(catalog: Catalog, web: Web, pi
         path = catalog.media_folder("10001") / name
         path.unlink()
         assert run(catalog, stage) == StageReport(stage, waiting=1)
-        assert catalog.due("download") == catalog.due(stage) == ["10001"]
+        assert catalog.ledger.due("download") == catalog.ledger.due(stage) == ["10001"]
         assert run(catalog, "download").done == 1
         assert path.is_file()
     assert run(catalog, "ocr").done == 1
@@ -145,7 +145,7 @@ def test_files_that_disappeared_without_a_link_are_told(catalog: Catalog, pictur
     for name in ("slide_1.png", "video_0.mp4"):
         (catalog.media_folder("10001") / name).unlink()
     assert run(catalog, "ocr").failed == 1
-    assert catalog.error("10001", "ocr").startswith("slide 2: the file is gone from the data folder: ")
+    assert catalog.ledger.error("10001", "ocr").startswith("slide 2: the file is gone from the data folder: ")
     assert text(catalog, "10001", "ocr") == "Good morning"
 
 
@@ -160,7 +160,7 @@ def test_covers_are_read_with_their_provenance(catalog: Catalog, picture: Path) 
     made = entry.texts["cover"]
     assert (made.text, made.engine) == ("Good morning", "tesseract")
     assert made.version[0].isdigit()
-    assert catalog.due("ocr") == []
+    assert catalog.ledger.due("ocr") == []
 
 
 def test_a_corrupt_cover_is_null_and_failed_and_the_rest_goes_on(catalog: Catalog, picture: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_corrupt_cover_is_null_and_failed_and_the_rest_goes_on(catalog: Catalo
     report = run(catalog, "ocr")
     assert (report.done, report.failed) == (1, 1)
     assert text(catalog, "10001", "ocr") is None
-    assert "cover: the image cannot be read" in catalog.error("10001", "ocr")
+    assert "cover: the image cannot be read" in catalog.ledger.error("10001", "ocr")
     assert text(catalog, "10002", "ocr") == "Good morning"
 
 
@@ -184,7 +184,7 @@ def test_one_broken_slide_fails_the_post_but_keeps_what_was_read(catalog: Catalo
     media_samples.add(catalog, "10001", slides=(picture, b"broken"))
     assert run(catalog, "ocr").failed == 1
     assert text(catalog, "10001", "ocr") == "Good morning"
-    assert catalog.error("10001", "ocr").startswith("slide 2: ")
+    assert catalog.ledger.error("10001", "ocr").startswith("slide 2: ")
 
 
 def test_a_post_of_many_slides_has_time_for_each(
@@ -211,7 +211,7 @@ def test_tesseract_breaking_down_costs_only_its_slide(
     )
     assert run(catalog, "ocr").failed == 1
     assert text(catalog, "10001", "ocr") == "Second"
-    assert catalog.error("10001", "ocr") == "slide 1: Tesseract broke down over it (exit code 3)"
+    assert catalog.ledger.error("10001", "ocr") == "slide 1: Tesseract broke down over it (exit code 3)"
 
 
 def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
@@ -276,14 +276,16 @@ def test_what_waits_for_its_download_stays_due(catalog: Catalog) -> None:
     catalog.put_video(Video(id="10001", video_sources=[SOON], cover_sources=[SOON]))
     assert run(catalog, "ocr") == StageReport("ocr", waiting=1)
     assert run(catalog, "transcribe") == StageReport("transcribe", waiting=1)
-    assert catalog.due("ocr") == catalog.due("transcribe") == ["10001"]
+    assert catalog.ledger.due("ocr") == catalog.ledger.due("transcribe") == ["10001"]
 
 
 def test_a_failed_download_fails_the_texts_and_says_why(catalog: Catalog) -> None:
     catalog.put_video(Video(id="10001", video_sources=["blob:https://www.tiktok.com/1"]))
     assert run(catalog, "download").failed == 1
     assert run(catalog, "ocr").failed == run(catalog, "transcribe").failed == 1
-    assert "no media: the download failed (video: blob: the link is a blob:" in catalog.error("10001", "transcribe")
+    assert "no media: the download failed (video: blob: the link is a blob:" in catalog.ledger.error(
+        "10001", "transcribe"
+    )
     assert text(catalog, "10001", "transcribe") is None
 
 
@@ -291,7 +293,7 @@ def test_what_failed_is_not_tried_again_before_it_is_asked_for(catalog: Catalog)
     media_samples.add(catalog, "10001", video=b"no video")
     assert run(catalog, "ocr").failed == 1
     assert run(catalog, "ocr") == StageReport("ocr")
-    catalog.retry("ocr")
+    catalog.ledger.retry("ocr")
     assert run(catalog, "ocr").failed == 1
 
 
@@ -333,7 +335,7 @@ def test_a_text_written_by_hand_while_it_is_read_stays(
     threading.Thread(target=write, daemon=True).start()
     assert run(catalog, "ocr") == StageReport("ocr", done=1)
     assert text(catalog, "10001", "ocr") == "by hand"
-    assert catalog.failures() == []
+    assert catalog.ledger.failures() == []
 
 
 def test_where_no_terminal_shows_a_bar_lines_tell_how_fast_and_how_long(
@@ -352,7 +354,7 @@ def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Cata
     media_samples.add(catalog, "10001", cover=picture)
     with pytest.raises(StageError, match="tesseract-ocr-xxx"):
         run_stage(catalog, "ocr", Settings(ocr_languages="xxx"))
-    assert catalog.due("ocr") == ["10001"]
+    assert catalog.ledger.due("ocr") == ["10001"]
 
 
 # -- transcribe ---------------------------------------------------------------------------------------------------
@@ -376,7 +378,7 @@ def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
     assert mute_entry
     assert (mute_entry.states["transcribe"], mute_entry.texts) == ("absent", {})
     assert text(catalog, "10004", "transcribe") is None
-    assert "breaks off" in catalog.error("10004", "transcribe")
+    assert "breaks off" in catalog.ledger.error("10004", "transcribe")
     made = catalog.get("10001")
     assert made
     assert made.texts["transcript"].segments
@@ -405,7 +407,7 @@ def test_weights_that_cannot_be_had_stop_the_stage_and_fail_nothing(catalog: Cat
     media_samples.add(catalog, "10001", video=spoken)
     with pytest.raises(StageError):
         run(catalog, "transcribe", catalog.data / "no-such-folder")
-    assert catalog.due("transcribe") == ["10001"]
+    assert catalog.ledger.due("transcribe") == ["10001"]
 
 
 def test_nothing_to_transcribe_needs_no_weights(catalog: Catalog, picture: Path) -> None:
@@ -426,14 +428,16 @@ def test_a_full_disk_stops_the_stage_and_the_next_run_finishes(catalog: Catalog,
         tmp_path / "long.png", "\n".join(f"words number {n} stand on one cover" for n in range(16)), (1080, 1920)
     )
     ids = [media_samples.add(catalog, str(number), cover=long) for number in range(10_001, 10_016)]
-    pages = catalog._db.execute("PRAGMA page_count").fetchone()[0]
-    catalog._db.execute(f"PRAGMA max_page_count = {pages}")  # SQLite's own way to say that the disk is full
+    pages = catalog.database.connection.execute("PRAGMA page_count").fetchone()[0]
+    catalog.database.connection.execute(
+        f"PRAGMA max_page_count = {pages}"
+    )  # SQLite's own way to say that the disk is full
     with pytest.raises(StageError, match="full"):
         run(catalog, "ocr")
-    finished = len(ids) - len(catalog.due("ocr"))
-    catalog._db.execute("PRAGMA max_page_count = 1000000")
+    finished = len(ids) - len(catalog.ledger.due("ocr"))
+    catalog.database.connection.execute("PRAGMA max_page_count = 1000000")
     assert run(catalog, "ocr") == StageReport("ocr", done=len(ids) - finished)
-    assert catalog.failures() == []
+    assert catalog.ledger.failures() == []
 
 
 def die(item: int) -> int:
@@ -469,7 +473,7 @@ def start(data: Path, whisper: Path) -> subprocess.Popen[bytes]:
 
 def made_at(data: Path) -> dict[tuple[str, str], float]:
     with Catalog(data) as catalog:
-        rows = catalog._db.execute("SELECT video_id, kind, made_at FROM texts").fetchall()
+        rows = catalog.database.connection.execute("SELECT video_id, kind, made_at FROM texts").fetchall()
     return {(row["video_id"], row["kind"]): row["made_at"] for row in rows}
 
 
@@ -479,8 +483,8 @@ def check_finished(data: Path, ids: list[str], before: dict[tuple[str, str], flo
     assert {key: after[key] for key in before} == before, "something was done twice"
     with Catalog(data) as catalog:
         assert len(catalog.ids(usable=True)) == len(ids)
-        assert catalog._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-        tries = catalog._db.execute("SELECT DISTINCT tries FROM ledger WHERE state = 'done'").fetchall()
+        assert catalog.database.connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        tries = catalog.database.connection.execute("SELECT DISTINCT tries FROM ledger WHERE state = 'done'").fetchall()
         assert [row["tries"] for row in tries] == [1]
 
 
@@ -512,8 +516,8 @@ def test_ctrl_c_stops_cleanly_and_keeps_what_is_finished(
     assert b"what is finished stays" in errors
     assert b"Traceback" not in errors
     with Catalog(tmp_path) as catalog:
-        assert catalog.failures() == []
-        assert len(catalog.due("ocr")) + len(made_at(tmp_path)) == 12
+        assert catalog.ledger.failures() == []
+        assert len(catalog.ledger.due("ocr")) + len(made_at(tmp_path)) == 12
 
 
 @pytest.mark.heavy
@@ -553,5 +557,5 @@ def test_no_hostile_file_crashes_or_hangs_a_stage(shared_data: Path, catalog: Ca
     assert read.done > 300
     heard = run(catalog, "transcribe", whisper)
     assert heard.done + heard.failed + heard.absent == len(clips)
-    assert catalog.due("ocr") == catalog.due("transcribe") == []
-    assert all("/" not in str(line["error"]).replace("I/O", "") for line in catalog.failures())
+    assert catalog.ledger.due("ocr") == catalog.ledger.due("transcribe") == []
+    assert all("/" not in str(line["error"]).replace("I/O", "") for line in catalog.ledger.failures())

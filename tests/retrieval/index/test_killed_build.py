@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.stages.importer import import_source
 from retrieval.embedding.encoder import Encoder
 from retrieval.index.generation import current_name, open_current

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from retrieval.embedding.encoder import Encoder
 from retrieval.index.generation import CURRENT
 from retrieval.server.api import create_app

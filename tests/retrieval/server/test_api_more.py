@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import app
-from ingest.catalog.store import Catalog
+from ingest.catalog import Catalog
 from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.queries import read_queries
@@ -108,7 +108,7 @@ def test_a_parameter_that_would_be_passed_over_is_refused(client: TestClient) ->
 def test_a_video_that_goes_takes_its_judgements_along(client: TestClient, folders: tuple[Path, Path]) -> None:
     client.post("/api/judgements", json={"query": "x", "video_id": LOST})
     with Catalog(folders[0]) as catalog, catalog.transaction():
-        catalog._db.execute("DELETE FROM videos WHERE id = ?", (LOST,))
+        catalog.database.connection.execute("DELETE FROM videos WHERE id = ?", (LOST,))
     assert client.get("/api/judgements").json() == []
 
 
@@ -117,7 +117,7 @@ def test_while_the_catalogue_is_written_to_a_judgement_is_asked_to_come_again(
 ) -> None:
     monkeypatch.setattr(service, "JUDGING_S", 0.05)
     with Catalog(folders[0]) as catalog, catalog.transaction():
-        catalog._db.execute("DELETE FROM ledger")
+        catalog.database.connection.execute("DELETE FROM ledger")
         asked = client.post("/api/judgements", json={"query": "x", "video_id": BREAD})
     assert "try again" in problem(asked, 503)
 

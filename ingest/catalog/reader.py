@@ -1,0 +1,87 @@
+"""Rows of the catalog -> entries: a video's record with its texts, media and the states of its stages."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ingest.catalog.database import Database
+from ingest.catalog.entries import Entry, Media, Segment, Text, TextKind
+from ingest.catalog.ledger import Ledger
+from scraper.records import Caption, Comment, Video
+
+
+class EntryReader:
+    """Reads what the catalog knows of each video."""
+
+    def __init__(self, database: Database, ledger: Ledger) -> None:
+        self._database, self._ledger = database, ledger
+
+    def ids(self, *, usable: bool = False) -> list[str]:
+        """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
+        rows = self._database.execute(
+            "SELECT id FROM videos WHERE NOT (? AND EXISTS (SELECT 1 FROM ledger LEFT JOIN texts"
+            " ON texts.video_id = ledger.video_id AND kind = iif(stage = 'ocr', 'cover', 'transcript')"
+            " WHERE ledger.video_id = videos.id AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed')"
+            " AND texts.text IS NULL)) ORDER BY id",
+            (usable,),
+        )
+        return [row["id"] for row in rows]
+
+    def get(self, video_id: str) -> Entry | None:
+        """The entry of a video, or None."""
+        with self._database.snapshot():
+            row = self._database.execute("SELECT record FROM videos WHERE id = ?", (video_id,)).fetchone()
+            return self._entry(video_id, row["record"]) if row else None
+
+    def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
+        """The entries of `ids` in their order, without ids that the catalog does not have."""
+        for video_id in ids:
+            if entry := self.get(video_id):
+                yield entry
+
+    def _entry(self, video_id: str, record: str) -> Entry:
+        comments = self._rows("SELECT record FROM comments WHERE video_id = ? ORDER BY position", video_id)
+        fields = json.loads(record) | {"comments": [json.loads(row["record"]) for row in comments]}
+        media = [
+            Media(
+                row["kind"],
+                row["position"],
+                self._database.data / row["path"],
+                row["sha256"],
+                row["bytes"],
+                row["source"],
+            )
+            for row in self._rows("SELECT * FROM media WHERE video_id = ? ORDER BY kind, position", video_id)
+        ]
+        return Entry(stored_video(fields), self._texts(video_id), media, self._ledger.states(video_id))
+
+    def _texts(self, video_id: str) -> dict[TextKind, Text]:
+        segments: dict[TextKind, list[Segment]] = {"cover": [], "transcript": []}
+        for row in self._rows("SELECT * FROM segments WHERE video_id = ? ORDER BY kind, position", video_id):
+            segments[row["kind"]].append(
+                Segment(row["start_s"], row["end_s"], row["text"], row["avg_logprob"], row["no_speech"])
+            )
+        return {
+            row["kind"]: Text(
+                row["text"],
+                row["engine"],
+                row["version"],
+                row["model"],
+                row["language"],
+                row["confidence"],
+                segments[row["kind"]],
+                row["recipe"],
+            )
+            for row in self._rows("SELECT * FROM texts WHERE video_id = ?", video_id)
+        }
+
+    def _rows(self, sql: str, video_id: str) -> list[sqlite3.Row]:
+        return self._database.execute(sql, (video_id,)).fetchall()
+
+
+def stored_video(fields: dict[str, Any]) -> Video:
+    """A record as it was stored. It was validated then; to validate every value again would slow down reading."""
+    fields["comments"] = [Comment.model_construct(**comment) for comment in fields.get("comments", [])]
+    fields["captions"] = [Caption.model_construct(**caption) for caption in fields.get("captions", [])]
+    return Video.model_construct(**fields)
