@@ -148,7 +148,7 @@ def judgements_html(service: "Service", forget: int | None = None) -> str:
     """The judgements as a table, newest first, after deleting one."""
     try:
         if forget is not None:
-            service.forget_judgement(forget)
+            service.delete_judgement(forget)
         judgements = service.judgements()
     except CatalogError as error:
         return notice("No judgements", str(error))

@@ -17,7 +17,7 @@ from retrieval.search.fusion import Lane
 from retrieval.search.query import filters
 from retrieval.server.concurrency import Overloaded, Queue
 from retrieval.server.problems import Problem
-from retrieval.server.routes import parse_weights
+from retrieval.server.routes.search import parse_weights
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)

@@ -1,5 +1,6 @@
 """The types of an answer, which page, API, command line and evaluation share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,7 +56,7 @@ class Answer(BaseModel):
     generation: str
     encoder: str
     total: int
-    hits: list[Hit]
+    hits: Sequence[Hit]
     timings_ms: dict[str, float]
     confidence: float = 1.0
     good: bool = True

@@ -1,4 +1,4 @@
-"""HTTP requests -> what the service gives, as JSON and media files; the page is mounted on the same app by app.py.
+"""The API as one application: HTTP requests -> JSON and media files. app.py mounts the page on it.
 
 Every error is a problem detail (RFC 9457) that says what to do.
 """
@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import Depends, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi import Depends, FastAPI
+from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
@@ -18,8 +18,8 @@ from retrieval.errors import RetrievalError
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
 from retrieval.server.metrics import Measured, Metrics
-from retrieval.server.problems import Problem, _add_handlers
-from retrieval.server.routes import _add_routes
+from retrieval.server.problems import add_handlers
+from retrieval.server.routes import fallback, judgements, media, search, status, videos
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -28,60 +28,50 @@ log = logging.getLogger(__name__)
 def create_app(
     data: Path, indexes: Path, access: Access | None = None, origins: Sequence[str] = (), queue: Queue | None = None
 ) -> FastAPI:
-    """The API over a data folder and its indexes; the page is mounted on it by app.py.
+    """Return the API over a data folder and its indexes.
 
     Args:
-        access: what a request must bring; nothing where it is not given.
-        origins: other sites whose pages may ask (CORS); none unless named.
+        access: what a request must bring; nothing by default.
+        origins: other sites whose pages may ask (CORS); none by default.
     """
-    service, queue = Service(data, indexes), queue or Queue()
-    metrics = Metrics(service, queue)
+    queue = queue or Queue()
+    metrics = Metrics(waiting=lambda: queue.waiting, videos=lambda: service.searchers.answering_videos())
+    service = Service(data, indexes, on_search=metrics.search)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # beside the start, not before it: the page is up while the encoder still loads
-        threading.Thread(target=_warm, args=(service,), daemon=True).start()
+        # in the background, so that the page is up while the encoder still loads
+        threading.Thread(target=_warm_up, args=(service,), daemon=True).start()
         yield
 
     app = FastAPI(
         title="TikTok-Retrieval",
-        summary="Known-item search for short videos: the video, the second inside it, and the reason.",
+        summary="Known-item search for short videos: the video, the timestamp in it, and the reason.",
         version="1",
         lifespan=lifespan,
-        dependencies=[Depends(_only_known_parameters)],
-        docs_url=None,  # FastAPI's own pages load their scripts from elsewhere; /openapi.json is all here
+        dependencies=[Depends(fallback.only_known_parameters)],
+        docs_url=None,  # FastAPI's pages load scripts from another server; /openapi.json has everything
         redoc_url=None,
+        middleware=[  # the first one sees a request first
+            # Even without origins: Gradio adds more permissive rules if it finds no CORS middleware. Before the guard,
+            # because a browser asks without a token whether it may ask with one.
+            Middleware(
+                CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
+            ),
+            Middleware(Measured, metrics=metrics),
+            Middleware(Guard, access=access or Access()),
+        ],
     )
-    app.state.service, app.state.queue = service, queue
-    _add_handlers(app)
-    _add_routes(app, service, queue, metrics)
-    # the last one added is the first that a request meets
-    app.add_middleware(Guard, access=access or Access())
-    app.add_middleware(Measured, metrics=metrics)
-    # Where no origin is named, too: Gradio lets in others by rules of its own where it finds none of these. It comes
-    # first, for a browser asks without a token whether it may ask with one.
-    app.add_middleware(
-        CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
-    )
+    app.state.service, app.state.queue, app.state.metrics = service, queue, metrics
+    add_handlers(app)
+    routers = [search.router, videos.router, judgements.router, status.router, media.router]
+    for router in (*routers, fallback.head(routers), fallback.not_found(routers)):
+        app.include_router(router)
     return app
 
 
-def _only_known_parameters(request: Request) -> None:
-    """Refuse a parameter that would be passed over: who writes `weights` for `w` gets no answer without weights.
-
-    Raises:
-        Problem: 422.
-    """
-    route = request.scope["route"]
-    if isinstance(route, APIRoute) and route.include_in_schema:
-        known = [parameter.alias for parameter in route.dependant.query_params]
-        if unknown := set(request.query_params) - set(known):
-            there = f"there is {', '.join(known)}" if known else "there are none here"
-            raise Problem(422, f"{min(unknown)[:40]!r} is no parameter; {there}")
-
-
-def _warm(service: Service) -> None:
+def _warm_up(service: Service) -> None:
     try:
-        service.searcher().search("warm")
+        service.searchers.get().search("warm")
     except (RetrievalError, WeightsError) as error:
         log.warning("%s", error)

@@ -1,4 +1,4 @@
-"""Who may ask: a token or a user's password before page, API and media; and no page of another name or site."""
+"""Access control for page, API and media: a token or password, the Host header, and requests from other sites."""
 
 import base64
 import binascii
@@ -11,9 +11,9 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-MAX_BODY = 1 << 16  # bytes that a request may bring: judgements and the tabs' forms are a few lines
-HARMLESS = ("GET", "HEAD", "OPTIONS")  # methods that change nothing
-OPEN = "/api/health"  # tells whether the program answers, and nothing of the corpus but its size
+MAX_BODY = 1 << 16  # bytes in a request's body: judgements and the forms of the page are a few lines
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # they change nothing
+OPEN = "/api/health"  # needs no token: it reveals nothing of the corpus but its size
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,8 +25,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Access:
     """What a request must bring: `Authorization: Bearer TOKEN`, or Basic with the user and password (RFC 6750, 7617).
 
-    A browser knows Basic only, so the token is also taken as the password of any user. `hosts` are the names that a
-    request may ask for, none: any. A page elsewhere whose name is made to point here (DNS rebinding) asks for its own.
+    Browsers support only Basic, so the token also works as the password of any user. `hosts` are the names that the
+    Host header may have; empty allows any. They stop DNS rebinding, where a foreign name is made to point here.
     """
 
     token: str = ""
@@ -36,16 +36,16 @@ class Access:
 
     @property
     def guarded(self) -> bool:
-        """Whether a request must bring anything."""
+        """Whether a request needs a token or password."""
         return bool(self.token or self.password)
 
     def allows(self, authorization: str) -> bool:
-        """Whether this header opens the door; compared in constant time."""
+        """Return whether this Authorization header is valid; compared in constant time."""
         if not self.guarded:
             return True
         kind, _, value = authorization.partition(" ")
         if kind.lower() == "bearer":
-            sent = value.strip().encode("latin-1", "replace").decode(errors="replace")  # as the bytes were meant
+            sent = value.strip().encode("latin-1", "replace").decode(errors="replace")  # latin-1 headers may hold UTF-8
             return bool(self.token) and _same(sent, self.token)
         if kind.lower() != "basic":
             return False
@@ -58,7 +58,7 @@ class Access:
 
 
 class Guard:
-    """ASGI middleware that lets through what an `Access` allows."""
+    """ASGI middleware that refuses what an `Access` does not allow."""
 
     def __init__(self, app: App, access: Access) -> None:
         self._app, self._access = app, access
@@ -68,14 +68,14 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if self._access.hosts and _name(headers.get("host", "")) not in self._access.hosts:
-            await _refuse(scope, receive, send, 421, "this program does not answer for that host name")
-        elif scope.get("method", "GET") not in HARMLESS and _from_elsewhere(headers):
-            await _refuse(scope, receive, send, 403, "another site's page may not change anything here")
+        if self._access.hosts and _host_name(headers.get("host", "")) not in self._access.hosts:
+            await _refuse(scope, receive, send, 421, "This server does not answer for that host name.")
+        elif scope.get("method", "GET") not in SAFE_METHODS and _from_another_site(headers):
+            await _refuse(scope, receive, send, 403, "Pages of other sites may not change anything here.")
         elif _too_long(headers):
-            await _refuse(scope, receive, send, 413, f"a request may bring {MAX_BODY:,} bytes, and says how many")
+            await _refuse(scope, receive, send, 413, f"A body may have {MAX_BODY:,} bytes and needs a Content-Length.")
         elif scope["path"] != OPEN and not self._access.allows(headers.get("authorization", "")):
-            await _refuse(scope, receive, send, 401, "a token, or a user and password, is needed")
+            await _refuse(scope, receive, send, 401, "A token, or a user and password, is required.")
         else:
             await self._app(scope, receive, send)
 
@@ -92,9 +92,11 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
     await response(scope, receive, send)
 
 
-def _from_elsewhere(headers: Headers) -> bool:
-    """Whether another site's page asks in the name of whoever looks at it. Browsers say so of safe addresses; of others
-    they send the page's own."""
+def _from_another_site(headers: Headers) -> bool:
+    """Return whether a browser sends this for a page of another site.
+
+    On secure origins (https, localhost) browsers say so in Sec-Fetch-Site; elsewhere the Origin must match.
+    """
     if site := headers.get("sec-fetch-site"):
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
@@ -110,8 +112,8 @@ def _same(one: str, other: str) -> bool:
     return secrets.compare_digest(one.encode(), other.encode())
 
 
-def _name(host: str) -> str:
-    """A Host header without its port."""
+def _host_name(host: str) -> str:
+    """Return a Host header without its port."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0].lower()

@@ -1,4 +1,4 @@
-"""Searches -> a bounded queue beside the event loop: a few at once, some waiting, and a clear refusal beyond."""
+"""Searches -> a bounded queue next to the event loop: a few run at once, some wait, and the rest are refused."""
 
 import os
 from collections.abc import Callable
@@ -10,18 +10,18 @@ from anyio.lowlevel import RunVar
 
 from scraper.errors import UserError
 
-MAX_CONCURRENT = os.cpu_count() or 1  # a search computes all the time: more would only make each slower
+MAX_CONCURRENT = os.cpu_count() or 1  # a search is all computation: more at once would only make each slower
 MAX_WAITING = 256  # at 25 ms a search on two cores these wait about three seconds
 RETRY_S = 2
 T = TypeVar("T")
 
 
 class Overloaded(UserError):
-    """More searches wait than can be answered in good time."""
+    """More searches wait than can be answered soon."""
 
 
 class Queue:
-    """Runs functions in threads of their own number, apart from those that hand out media."""
+    """Runs functions in a limited number of threads, separate from those that serve media."""
 
     def __init__(self, at_once: int = MAX_CONCURRENT, waiting: int = MAX_WAITING) -> None:
         self._at_once, self._waiting = at_once, waiting
@@ -29,17 +29,17 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """How many wait now; to be asked in the event loop."""
+        """How many are waiting; to read in the event loop."""
         return self._of_loop().statistics().tasks_waiting
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What `work` gives, once its turn has come.
+        """Run `work` when its turn comes and return its result.
 
         Raises:
             Overloaded: the queue is full.
         """
         if self.waiting >= self._waiting:
-            raise Overloaded("too many searches at once; ask again in a moment")
+            raise Overloaded("The server is busy. Try again in a few seconds.")
         return await to_thread.run_sync(work, limiter=self._of_loop())
 
     def _of_loop(self) -> anyio.CapacityLimiter:

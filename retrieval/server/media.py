@@ -1,8 +1,12 @@
-"""Files of a video -> what HTTP serves of them: types, headers and byte ranges."""
+"""Files of a video -> what HTTP serves of them: paths, types, headers, byte ranges and lengths."""
 
 import re
+from functools import lru_cache
+from pathlib import Path
 
-from ingest.catalog.entries import MediaKind
+from tinytag import TinyTag
+
+from ingest.catalog.entries import Media, MediaKind
 from retrieval.server.problems import Problem
 
 _IMAGES = {
@@ -13,27 +17,59 @@ _IMAGES = {
     ".gif": "image/gif",
     ".avif": "image/avif",
 }
-
 _VIDEOS = {".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".mov": "video/quicktime"}
-
-# what a browser may be handed, by what it is kept as: never a page or a drawing with a script in it
+# What a browser may get, by kind: never HTML or SVG, which can hold scripts.
 MEDIA_TYPES: dict[MediaKind, dict[str, str]] = {"cover": _IMAGES, "slide": _IMAGES, "video": _VIDEOS}
-
-MAX_RANGES = 8  # of a file in one request; browsers ask for one
-
-_RANGE = re.compile(r"[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18}")
-
 MEDIA_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "private, no-cache",  # kept by the browser, asked about each time: a file may be fetched anew
+    "Cache-Control": "private, no-cache",  # cached, but checked each time: a file may be downloaded again
 }
+MAX_RANGES = 8  # of a file in one request; browsers ask for one
+MAX_DURATION_S = 86_400.0  # a header that claims more is broken
+_RANGE = re.compile(r"[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18}")
+
+
+class MediaFiles:
+    """The media folder of a catalog: which of its files may be served, and under which address."""
+
+    def __init__(self, data: Path) -> None:
+        self._root = (data / "media").resolve()
+
+    def servable(self, media: Media) -> tuple[Path, str] | None:
+        """Return path and content type of a file, or None if it must not or cannot be served: it lies outside the
+        media folder, is missing, or has a type that its kind may not have."""
+        path = media.path.resolve()
+        content_type = MEDIA_TYPES[media.kind].get(path.suffix.lower())
+        if content_type and path.is_relative_to(self._root) and path.is_file():
+            return path, content_type
+        return None
+
+    def url(self, video_id: str, media: Media | None) -> str | None:
+        """Return the path of a file on this server, or None if it cannot be served."""
+        if media is None or not self.servable(media):
+            return None
+        return f"/media/{video_id}/{media.kind}" + (f"?n={media.position}" if media.kind == "slide" else "")
+
+
+@lru_cache(10_000)
+def duration_s(path: Path, sha256: str) -> float | None:
+    """Return the seconds that a video file claims to last, read from its header; `sha256` invalidates the cache.
+
+    The file is not trusted, so pure Python reads it: the decoders of `ingest.media` are C, and may crash the process.
+    """
+    try:
+        seconds = TinyTag.get(path, tags=False).duration
+    except Exception:  # a broken header may raise anything; the video is shown without its length
+        return None
+    return seconds if seconds and 0 < seconds < MAX_DURATION_S else None
 
 
 def readable_ranges(wanted: str, size: int) -> str | None:
-    """A Range header of a file of `size` bytes with those of its ranges that the file has, each with both ends; None
-    where it is to be passed over: of another unit, malformed, or of more than MAX_RANGES (RFC 9110, 14.2).
+    """Return a Range header with those ranges that a file of `size` bytes has, each with both ends.
+
+    None if the header must be ignored: it has another unit, is malformed, or has more than MAX_RANGES (RFC 9110, 14.2).
 
     Raises:
         Problem: 416, the file has none of them.
@@ -52,5 +88,5 @@ def readable_ranges(wanted: str, size: int) -> str | None:
         if start <= end:
             ranges.append(f"{start}-{end}")
     if not ranges:
-        raise Problem(416, f"the file has {size} bytes and none of these", {"Content-Range": f"bytes */{size}"})
+        raise Problem(416, f"The file has {size} bytes and none of these.", {"Content-Range": f"bytes */{size}"})
     return f"bytes={','.join(ranges)}"

@@ -1,23 +1,25 @@
-"""Requests and searches -> counters for Prometheus, at /metrics; no label comes from a request's own words."""
+"""Requests and searches -> counters for Prometheus, at /metrics. No label holds anything that a request contains."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from retrieval.server.concurrency import Queue
-from retrieval.server.service import Service
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Metrics:
-    """The counters of one server."""
+    """The counters of one server.
 
-    def __init__(self, service: Service, queue: Queue) -> None:
+    Args:
+        waiting: how many searches wait for their turn.
+        videos: how many videos the generation that answers has.
+    """
+
+    def __init__(self, waiting: Callable[[], float], videos: Callable[[], float]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "tiktok_retrieval_requests_total", "Requests answered.", ["route", "status"], registry=self._registry
@@ -30,26 +32,29 @@ class Metrics:
             "tiktok_retrieval_search_seconds", "Seconds of a search, by step.", ["step"], buckets=SECONDS,
             registry=self._registry,
         )  # fmt: skip
-        waiting = Gauge("tiktok_retrieval_searches_waiting", "Searches that wait their turn.", registry=self._registry)
-        waiting.set_function(lambda: queue.waiting)
-        videos = Gauge("tiktok_retrieval_videos", "Videos in the generation that answers.", registry=self._registry)
-        videos.set_function(service.answering_videos)
+        self._gauge("tiktok_retrieval_searches_waiting", "Searches waiting for their turn.", waiting)
+        self._gauge("tiktok_retrieval_videos", "Videos in the generation that answers.", videos)
 
     def request(self, route: str, status: int, seconds: float) -> None:
+        """Count a request."""
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def search(self, timings_ms: Mapping[str, float]) -> None:
+        """Record how long the steps of a search took."""
         for step, milliseconds in timings_ms.items():
             self._steps.labels(step).observe(milliseconds / 1000)
 
     def text(self) -> bytes:
-        """All of them, as Prometheus reads them."""
+        """Return all metrics in the format of Prometheus."""
         return generate_latest(self._registry)
+
+    def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
+        Gauge(name, text, registry=self._registry).set_function(value)
 
 
 class Measured:
-    """ASGI middleware that counts requests by the template of their route: what is asked is in no label."""
+    """ASGI middleware that counts requests by the template of their route, never by their path or query."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -14,52 +15,66 @@ from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
 from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.schemas import ProblemDetails
+from scraper.errors import UserError
+
+MEDIA_TYPE = "application/problem+json"
+# Errors whose message is for the user -> the HTTP status. A subclass without an entry has the status of its base.
+STATUS: dict[type[UserError], int] = {
+    UnknownGeneration: 404,
+    UnknownVideo: 404,
+    NoSuchVideo: 404,
+    RetrievalError: 503,
+    CatalogError: 503,
+    WeightsError: 503,
+    Overloaded: 503,
+    UserError: 500,
+}
 
 
-class Problem(Exception):
-    """A request that cannot be answered, with the HTTP status that says why."""
+class Problem(UserError):
+    """A request that cannot be answered, with its HTTP status."""
 
     def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+        self.status, self.headers = status, headers
 
 
-def _add_handlers(app: FastAPI) -> None:
-    def answer(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-        problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
-        return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")
+def add_handlers(app: FastAPI) -> None:
+    """Answer every error of `app` with a problem detail."""
+    app.exception_handler(UserError)(_user_error)
+    app.exception_handler(RequestValidationError)(_invalid_request)
+    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(Exception)(_internal_error)
 
-    @app.exception_handler(Problem)
-    def refused(_: Request, problem: Problem) -> JSONResponse:
-        return answer(problem.status, problem.detail, problem.headers)
 
-    @app.exception_handler(RequestValidationError)
-    def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        def where(loc: Sequence[str | int]) -> str:  # ("query", "k"), ("body", "video_id"), ("body", 1) of broken JSON
-            return ".".join(name for name in loc[1:] if isinstance(name, str)) or str(loc[0])
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What `responses=` of an endpoint says about its errors."""
+    content = {MEDIA_TYPE: {"schema": ProblemDetails.model_json_schema()}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
-        return answer(422, "; ".join(f"{where(part['loc'])}: {part['msg']}" for part in error.errors()))
 
-    @app.exception_handler(HTTPException)
-    def http(_: Request, error: HTTPException) -> JSONResponse:
-        return answer(error.status_code, error.detail, dict(error.headers or {}))
+def _answer(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
-    @app.exception_handler(UnknownGeneration)
-    @app.exception_handler(NoSuchVideo)
-    @app.exception_handler(UnknownVideo)
-    def unknown(_: Request, error: Exception) -> JSONResponse:
-        return answer(404, str(error))
 
-    @app.exception_handler(RetrievalError)
-    @app.exception_handler(CatalogError)
-    @app.exception_handler(WeightsError)
-    def unready(_: Request, error: Exception) -> JSONResponse:
-        return answer(503, str(error))
+def _user_error(_: Request, error: UserError) -> JSONResponse:
+    if isinstance(error, Problem):
+        return _answer(error.status, str(error), error.headers)
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return _answer(status, str(error), {"Retry-After": str(RETRY_S)} if isinstance(error, Overloaded) else None)
 
-    @app.exception_handler(Overloaded)
-    def busy(_: Request, error: Overloaded) -> JSONResponse:
-        return answer(503, str(error), {"Retry-After": str(RETRY_S)})
 
-    @app.exception_handler(Exception)
-    def broken(_: Request, error: Exception) -> JSONResponse:
-        return answer(500, "this is a fault of the program; its log says more")
+def _invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
+    def where(loc: Sequence[str | int]) -> str:  # ("query", "k"), ("body", "video_id"), ("body", 1) of broken JSON
+        return ".".join(name for name in loc[1:] if isinstance(name, str)) or str(loc[0])
+
+    return _answer(422, "; ".join(f"{where(part['loc'])}: {part['msg']}" for part in error.errors()))
+
+
+def _http_error(_: Request, error: HTTPException) -> JSONResponse:
+    return _answer(error.status_code, error.detail, dict(error.headers or {}))
+
+
+def _internal_error(_: Request, error: Exception) -> JSONResponse:
+    return _answer(500, "Internal error. See the server log.")

@@ -1,4 +1,4 @@
-"""The JSON of the API: what requests bring and what answers hold."""
+"""The JSON of the API: bodies of requests and answers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,30 +12,30 @@ from retrieval.search.answer import Answer, Hit
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from scraper.records import Video, clean_text
 
-MAX_FILTER_CHARS = 200  # names and hashtags on the site are shorter
+MAX_FILTER_CHARS = 200  # names and hashtags on TikTok are shorter
 
 
 class VideoSummary(BaseModel):
-    """What a result shows of a video. The `*_url` are paths on this server, null where the file is not kept."""
+    """What a result shows of a video. The `*_url` are paths on this server, null if there is no such file."""
 
     permalink: str
     creator: str
     nickname: str
     description: str
-    posted: str | None = Field(description="ISO date, null where it cannot be told")
+    posted: str | None = Field(description="ISO date; null if unknown")
     likes: int | None
     comment_count: int | None
     music: str
     hashtags: list[str]
     has_video: bool
-    duration_s: float | None = Field(description="seconds; null where there is no file, or it does not say")
+    duration_s: float | None = Field(description="seconds; null if there is no file, or its header does not say")
     video_url: str | None
     cover_url: str | None
     slide_urls: list[str] = Field(description="the pictures of a photo post")
 
 
 class FoundHit(Hit):
-    """A hit with its video; null where the catalogue no longer has it."""
+    """A hit with its video; null if the catalog no longer has it."""
 
     video: VideoSummary | None
 
@@ -43,11 +43,11 @@ class FoundHit(Hit):
 class SearchAnswer(Answer):
     """A searcher's answer with the videos of its hits."""
 
-    hits: list[FoundHit]  # type: ignore[assignment]  # nobody puts a plain Hit into an answer
+    hits: list[FoundHit]
 
 
 class TextDetail(BaseModel):
-    """A text made from media and where it comes from; null: the media could not be read, empty: nothing there."""
+    """A text made from media, and what made it. `text` is null if the media could not be read, else maybe empty."""
 
     text: str | None
     engine: str
@@ -59,7 +59,7 @@ class TextDetail(BaseModel):
 
 
 class MediaDetail(BaseModel):
-    """A file kept of a video; `url` null where it is missing or of a type that is not handed out."""
+    """A file of a video. `url` is null if the file is missing or its type is not served."""
 
     kind: MediaKind
     position: int
@@ -69,7 +69,7 @@ class MediaDetail(BaseModel):
 
 
 class VideoDetail(BaseModel):
-    """All that the catalogue knows of a video."""
+    """All that the catalog knows of a video."""
 
     record: Video
     texts: dict[TextKind, TextDetail]
@@ -78,7 +78,7 @@ class VideoDetail(BaseModel):
 
 
 class GenerationSummary(BaseModel):
-    """A finished generation that can be asked; `current` is the one that answers where none is named."""
+    """A finished generation of the index; the `current` one answers by default."""
 
     name: str
     built: datetime
@@ -88,14 +88,14 @@ class GenerationSummary(BaseModel):
 
 
 class Suggestion(BaseModel):
-    """What may be meant by a question that is still being typed; `query` is the question with it."""
+    """A completion: `query` is the typed query with its last word completed."""
 
     query: str
-    videos: int = Field(description="how many videos have it")
+    videos: int = Field(description="number of videos that have it")
 
 
 class Health(BaseModel):
-    """What answers now; `status` is "words only" while the encoder cannot be had."""
+    """What answers now; `status` is "words only" (keyword search only) while the encoder cannot be loaded."""
 
     status: Literal["ok", "words only"] = "ok"
     generation: str
@@ -104,7 +104,7 @@ class Health(BaseModel):
 
 
 class ProblemDetails(BaseModel):
-    """An error after RFC 9457; `detail` says what to do."""
+    """An error (RFC 9457); `detail` says what to do."""
 
     type: str = "about:blank"
     title: str
@@ -113,49 +113,49 @@ class ProblemDetails(BaseModel):
 
 
 class Similar(BaseModel):
-    """The videos most like one, the nearest first."""
+    """Similar videos, the closest first."""
 
     hits: list[FoundHit]
 
 
 class Suggestions(BaseModel):
-    """How a question may go on."""
+    """Completions of a query."""
 
     suggestions: list[Suggestion]
 
 
 class Generations(BaseModel):
-    """All that can be asked."""
+    """All generations of the index."""
 
     generations: list[GenerationSummary]
 
 
 class Stats(BaseModel):
-    """What the catalogue holds, as `python -m ingest status --json` says it."""
+    """What the catalog has, as `tiktok-retrieval status --json` prints it."""
 
     catalog: dict[str, Any]
 
 
-def _asked(query: str) -> str:
-    if not clean_text(" ".join(query.split())).strip("\N{REPLACEMENT CHARACTER} "):  # control characters are nothing
-        raise ValueError("there is nothing in it")
+def _not_blank(query: str) -> str:
+    if not clean_text(" ".join(query.split())).strip("\N{REPLACEMENT CHARACTER} "):  # control characters do not count
+        raise ValueError("it is empty")
     return query
 
 
 class NewJudgement(BaseModel):
-    """That a question was about a video."""
+    """A video that is relevant for a query."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"query": "bread that sounds hollow", "video_id": "71000000000000001"}]},
     )
 
-    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS), AfterValidator(_asked)]
+    query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS), AfterValidator(_not_blank)]
     video_id: str = Field(pattern=r"^[0-9]{5,25}$")
-    time_s: float | None = Field(None, ge=0, le=1e6, description="the moment in the video that was meant, in seconds")
+    time_s: float | None = Field(None, ge=0, le=1e6, description="the timestamp in the video, in seconds")
     generation: str = Field(
         "",
         max_length=MAX_FILTER_CHARS,
         pattern=r"^[0-9A-Za-z_.-]*$",
-        description="that answered; the current one if not named",
+        description="the generation that answered; the current one by default",
     )

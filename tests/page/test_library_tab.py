@@ -46,7 +46,7 @@ def test_counts_stages_and_the_generation_that_answers_are_shown(service: Servic
     assert "<strong>1</strong> with their video file" in html
     assert "<li>en 2</li>" in html
     assert re.search(r'Download</th><td>\d</td><td>0</td><td class="?bad"?>2</td><td>\d</td>', html)
-    assert service.searcher().generation.name in html
+    assert service.searchers.get().generation.name in html
     assert "✓ answers" in html
 
 

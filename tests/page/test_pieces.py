@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 import typer
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 import app
 from ingest.catalog.entries import Segment
-from page import cards, html
+from page import cards, html, routes
 from page.routes import answer_html, view_html
 from page.video_view import details
+from retrieval.embedding.encoder import Encoder
 from retrieval.index.documents import FIELDS
 from retrieval.search.answer import Reason
 from retrieval.search.query import Condition
+from retrieval.server.api import create_app
 from retrieval.server.schemas import FoundHit, SearchAnswer, TextDetail, VideoDetail, VideoSummary
 from retrieval.server.service import Service
 from scraper.records import Comment, Video
-from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS
+from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS, make_data, make_index
 
 ALLOWED = {
     *("article", "div", "h3", "p", "span", "bdi", "time", "blockquote", "mark", "button", "ul", "li", "a", "video"),
@@ -356,3 +359,14 @@ def test_results_that_go_on_say_nothing_twice() -> None:
     more = Page(cards.results(answer([hit([reason()])], total=30), offset=10, more=True))
     assert "The best" not in more.text and "More results" in more.text
     assert [button["data-more"] for button in more.all("button") if "data-more" in button] == ["11"]
+
+
+def test_searches_on_the_page_are_counted_like_those_of_the_api(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    served = create_app(tmp_path, tmp_path / "indexes")
+    served.include_router(routes.routes(served.state.service, served.state.queue))
+    client = TestClient(served)
+    for address in ("/page/answer?q=loaf", "/api/search?q=loaf", "/page/answer?q=drum"):
+        assert client.get(address).status_code == 200
+    assert 'tiktok_retrieval_search_seconds_count{step="total"} 3.0' in client.get("/metrics").text

@@ -1,0 +1,132 @@
+"""Search, and completions of a query that is being typed."""
+
+import json
+from importlib.resources import files
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from retrieval.index.documents import FIELDS
+from retrieval.search.fusion import Lane, Method
+from retrieval.search.query import filters
+from retrieval.search.searcher import MAX_QUERY_CHARS
+from retrieval.server.problems import Problem, problem_responses
+from retrieval.server.routes.common import (
+    MAX_OFFSET,
+    MAX_PAGE,
+    Generation,
+    UseQueue,
+    UseService,
+    filter_query,
+)
+from retrieval.server.schemas import SearchAnswer, Suggestions
+
+MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
+
+router = APIRouter()
+_EXAMPLE = json.loads((files("retrieval.server") / "answer_example.json").read_text(encoding="utf-8"))
+_ANSWERED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": _EXAMPLE}}}}
+
+
+def parse_weights(text: str) -> dict[str, float]:
+    """`transcript:2,comments:0` as field -> weight.
+
+    Raises:
+        Problem: 422, a field is not known, or a weight is no number from 0 to MAX_WEIGHT.
+    """
+    weights: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        field, _, value = (piece.strip() for piece in part.partition(":"))
+        if field not in FIELDS:
+            raise Problem(422, f"w: {field[:40]!r} is no field; the fields are {', '.join(FIELDS)}")
+        try:
+            weights[field] = float(value)
+        except ValueError:
+            weights[field] = -1.0
+        if not 0 <= weights[field] <= MAX_WEIGHT:
+            raise Problem(422, f"w: {field} needs a weight from 0 to {MAX_WEIGHT:g}, as in `{field}:2`")
+    if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
+        raise Problem(422, "w: every field is switched off; leave one above 0")
+    return weights
+
+
+def chosen_mode(mode: Lane | None, lane: Lane | None) -> Lane:
+    """Return the mode that a request asks for, by the parameter `mode` or its old name `lane`.
+
+    Raises:
+        Problem: 422, it gives both.
+    """
+    if mode and lane:
+        raise Problem(422, "lane is the old name of mode. Give one of them.")
+    return mode or lane or "hybrid"
+
+
+@router.get("/api/search", summary="Search for a video", responses={**_ANSWERED, **problem_responses(404, 422, 503)})
+async def search(
+    service: UseService,
+    queue: UseQueue,
+    q: Annotated[
+        str,
+        Query(
+            max_length=MAX_QUERY_CHARS,
+            description='What you remember of the video. Operators: "exact phrase", @creator, #tag, -word, field:word,'
+            " before:2023, after:2022-06, lang:en. With filters alone, the newest videos come first. An empty query"
+            " without filters has no hits.",
+            examples=["cat falls off the shelf", '"no your other left" @slowlane -dog after:2021'],
+        ),
+    ],
+    k: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of hits.")] = 10,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of hits to skip.")] = 0,
+    mode: Annotated[
+        Lane | None, Query(description="Match by meaning (dense), by keyword, or both (hybrid, the default).")
+    ] = None,
+    w: Annotated[
+        str,
+        Query(
+            max_length=400,
+            description=f"Weights of fields, from 0 (off) to {MAX_WEIGHT:g}; 1 by default. Fields: "
+            + ", ".join(FIELDS),
+            examples=["transcript:2,comments:0"],
+        ),
+    ] = "",
+    method: Annotated[Method, Query(description="How the scores of retrievers and fields are fused.")] = "zscore",
+    creator: Annotated[str, filter_query("Only videos of this creator: username or nickname.")] = "",
+    tag: Annotated[str, filter_query("Only videos with this hashtag, or with all of several.")] = "",
+    lang: Annotated[str, filter_query("Only videos spoken in this language, such as en.")] = "",
+    after: Annotated[str, filter_query("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
+    before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
+    has: Annotated[str, filter_query("Only videos that have this: speech, text, comments, music.")] = "",
+    generation: Generation = "",
+    lane: Annotated[Lane | None, Query(deprecated=True, description="The old name of mode.")] = None,
+) -> SearchAnswer:
+    """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
+    the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
+    operators and filters. `notes` says which of them no video meets, and which words were corrected."""
+    chosen, weights = chosen_mode(mode, lane), parse_weights(w)
+    try:
+        conditions = filters(creator, tag, lang, after, before, has)
+    except ValueError as error:
+        raise Problem(422, str(error)) from None
+    return await queue.run(
+        lambda: service.search(
+            q,
+            k,
+            offset=offset,
+            lane=chosen,
+            weights=weights,
+            method=method,
+            filters=conditions,
+            generation=generation or None,
+        )
+    )
+
+
+@router.get("/api/suggest", summary="Complete a query", responses=problem_responses(422, 503))
+def suggest(
+    service: UseService,
+    q: Annotated[str, Query(max_length=MAX_QUERY_CHARS, examples=["bread @cru", "#bak"])],
+    k: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 8,
+) -> Suggestions:
+    """Return the query with its last word completed: a creator after @, a hashtag after #, else a word of the corpus.
+    Those in the most videos come first."""
+    return Suggestions(suggestions=service.suggest(q, k))

@@ -1,0 +1,29 @@
+"""One video, and others like it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from retrieval.server.problems import problem_responses
+from retrieval.server.routes.common import MAX_PAGE, Generation, UseService
+from retrieval.server.schemas import Similar, VideoDetail
+
+router = APIRouter(responses=problem_responses(404, 422, 503))
+
+
+@router.get("/api/videos/{video_id}", summary="Get a video")
+def video(service: UseService, video_id: str) -> VideoDetail:
+    """Return the record with its comments, each text made from its media and where that text comes from, transcript
+    segments in seconds, the state of each processing stage, and the addresses of its media."""
+    return service.detail(video_id)
+
+
+@router.get("/api/videos/{video_id}/similar", summary="Find similar videos")
+def similar(
+    service: UseService,
+    video_id: str,
+    k: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 6,
+    generation: Generation = "",
+) -> Similar:
+    """Return the videos whose texts are closest in meaning; `score` is the cosine similarity."""
+    return Similar(hits=service.similar(video_id, k, generation or None))
