@@ -325,7 +325,7 @@ def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path, caplog: pyt
     assert "is no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
         service, "cat", w="<b>:1"
     )
-    assert "python -m ingest import" in view_html(service, "71000", None)
+    assert "tiktok-retrieval import" in view_html(service, "71000", None)
     with caplog.at_level(logging.CRITICAL):
         broken = answer_html(object(), "cat")  # type: ignore[arg-type]
     assert "fault of the program" in broken and "Traceback" not in broken
