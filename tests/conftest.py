@@ -1,5 +1,6 @@
-"""Fixtures that every room's tests share: the shared data folder, and nothing that hides a skip."""
+"""Fixtures that the tests of several packages share, and the rule for tests that need the research data."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,10 +10,11 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from scraper import safe_http
+from tests.hostile_strings import HOSTILE_STRINGS
 from tests.scraper.faulty_server import FaultyServer
 
 for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")]:
-    if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # the user's own settings are none of the tests'
+    if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # a user's settings must not change what is tested
         del os.environ[name]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -27,13 +29,32 @@ QUIET = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that needs the research data and does not carry the marker: it would fail for most people."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("research_data"):
+            raise pytest.UsageError(f"{item.nodeid} uses shared_data: mark it with research_data and a reason")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real data; tests that need it skip, saying so, where it is missing."""
+    """The folder of the research data, which the project does not ship. Only marked tests may ask for it."""
     folder = Path(os.environ.get("TIKTOK_RETRIEVAL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip("the shared data folder is not here (TIKTOK_RETRIEVAL_SHARED_DATA names it)")
+        pytest.skip(f"there is no research data in {folder} (TIKTOK_RETRIEVAL_SHARED_DATA names another folder)")
     return folder
+
+
+@pytest.fixture(
+    scope="session",
+    params=["ours", pytest.param("research", marks=pytest.mark.research_data("a longer, published list of strings"))],
+)
+def hostile_strings(request: pytest.FixtureRequest) -> list[str]:
+    """Strings that break careless programs: the list in tests/, and a published list in the research data."""
+    if request.param == "ours":
+        return HOSTILE_STRINGS
+    published = request.getfixturevalue("shared_data") / "hostile" / "blns" / "blns.json"
+    return list(json.loads(published.read_text(encoding="utf-8")))
 
 
 @pytest.fixture(scope="session")

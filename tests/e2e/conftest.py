@@ -1,7 +1,6 @@
 """A real server in a process of its own, and a real browser that may reach nothing else."""
 
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from retrieval.embedding.encoder import Encoder
 from tests.conftest import REPOSITORY
+from tests.hostile_strings import HOSTILE_STRINGS
 from tests.tiny_corpus import make_data, make_index
 
 START_S = 90.0  # on a busy machine torch and gradio take a while to load
@@ -26,11 +26,9 @@ EXAMPLES = ["loaf hollow drum", "haunted toaster", "three trains"]
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the tiny corpus, its index in `indexes`, and naughty strings among its comments where there are."""
+    """A folder with the tiny corpus, hostile strings among its comments, and its index in `indexes`."""
     folder = tmp_path_factory.mktemp("tiny")
-    shared = Path(os.environ.get("TIKTOK_RETRIEVAL_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
-    naughty = shared / "hostile" / "blns" / "blns.json"
-    make_data(folder, json.loads(naughty.read_text(encoding="utf-8")) if naughty.is_file() else [])
+    make_data(folder, HOSTILE_STRINGS)
     make_index(folder, folder / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
     (folder / "examples.json").write_text(json.dumps([{"text": text} for text in EXAMPLES]))
     return folder

@@ -90,6 +90,20 @@ def video(
     return path
 
 
+def sound(path: Path, samples: NDArray[np.float32], codec: str) -> Path:
+    """Write a file of sound alone, in the container that the suffix names."""
+    with av.open(str(path), "w") as container:
+        rate = 48_000 if codec == "libopus" else SAMPLE_RATE  # Opus knows no 16 kHz in FFmpeg's encoder
+        stream: Any = container.add_stream(codec, rate=rate, layout="mono")
+        resampler = av.AudioResampler(stream.format, "mono", rate, stream.frame_size or None)
+        frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
+        frame.sample_rate, frame.pts = SAMPLE_RATE, 0
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    return path
+
+
 def add(
     catalog: Catalog,
     video_id: str,

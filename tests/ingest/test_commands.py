@@ -1,6 +1,7 @@
 """python -m ingest, as a person and as a program call it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,11 +126,11 @@ def test_a_batch_is_imported_once(tmp_path: Path) -> None:
     assert (first["new"], again["new"], again["unchanged"]) == (1, 0, 1)
 
 
-def test_a_real_page_goes_all_the_way_to_texts(shared_data: Path, tmp_path: Path) -> None:
+def check_all_the_way(source: Path, tmp_path: Path) -> None:
     whisper = media_samples.tiny_whisper(tmp_path / "whisper")
     data = tmp_path / "data"
-    assert ingest("import", shared_data / "one_video" / "page.html", "--data", data).returncode == 0
-    done = ingest("run", "--data", data, "--whisper", whisper, "--quiet")
+    assert ingest("import", source, "--data", data).returncode == 0
+    done = ingest("run", "--data", data, "--whisper", whisper, "--frames", "2", "--quiet")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     with Catalog(data) as catalog:
@@ -137,3 +138,20 @@ def test_a_real_page_goes_all_the_way_to_texts(shared_data: Path, tmp_path: Path
         entry = catalog.get(video_id)
     assert entry
     assert {kind: text.text is not None for kind, text in entry.texts.items()} == {"cover": True, "transcript": True}
+
+
+def test_a_sample_video_goes_all_the_way_to_texts(sample_corpus: Path, tmp_path: Path) -> None:
+    study, id_ = tmp_path / "study", "9000000000000000027"
+    for file in (f"coverphotos/{id_}.jpg", f"videos/{id_}.mp4"):
+        (study / file).parent.mkdir(parents=True)
+        shutil.copy(sample_corpus / file, study / file)
+    batches = sorted((sample_corpus / "info").glob("*.json"))
+    records = [record for batch in batches for record in json.loads(batch.read_text(encoding="utf-8"))]
+    (study / "info").mkdir()
+    (study / "info" / "batch_1.json").write_text(json.dumps([one for one in records if one["id"] == id_]))
+    check_all_the_way(study, tmp_path)
+
+
+@pytest.mark.research_data("a page as the site served it, with its video")
+def test_a_real_page_goes_all_the_way_to_texts(shared_data: Path, tmp_path: Path) -> None:
+    check_all_the_way(shared_data / "one_video" / "page.html", tmp_path)

@@ -24,12 +24,21 @@ def test_a_file_cut_anywhere_is_an_error_and_not_a_shorter_text(tmp_path: Path, 
     assert str(tmp_path) not in str(raised.value)
 
 
-def test_a_real_video_cut_off_is_an_error(shared_data: Path, tmp_path: Path) -> None:
-    whole = (shared_data / "one_video" / "video.mp4").read_bytes()
-    broken = tmp_path / "broken.mp4"
+def check_half(video: Path, folder: Path) -> None:
+    whole = video.read_bytes()
+    broken = folder / "broken.mp4"
     broken.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MediaError, match="breaks off"):
         audio(broken)
+
+
+def test_a_sample_video_cut_off_is_an_error(sample_corpus: Path, tmp_path: Path) -> None:
+    check_half(sample_corpus / "videos" / "9000000000000000027.mp4", tmp_path)
+
+
+@pytest.mark.research_data("a real video")
+def test_a_real_video_cut_off_is_an_error(shared_data: Path, tmp_path: Path) -> None:
+    check_half(shared_data / "one_video" / "video.mp4", tmp_path)
 
 
 def test_zeros_in_the_middle_of_a_file_are_an_error(tmp_path: Path) -> None:
@@ -126,6 +135,15 @@ def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None
         audio(media_samples.video(tmp_path / "mute.mp4", None))
 
 
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [("flac", "flac"), ("wav", "pcm_s16le"), ("mp3", "mp3"), ("m4a", "aac"), ("ogg", "libopus")]
+)
+def test_sound_is_read_from_every_container(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = media_samples.sound(tmp_path / f"sound.{suffix}", media_samples.voice(2), codec)
+    assert len(audio(path)) / media.SAMPLE_RATE == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.research_data("recordings of people")
 def test_every_container_of_the_shared_clips_is_read(shared_data: Path) -> None:
     for name in ("jfk.flac", "jfk.wav", "whisper_timestamped/empty.mp3"):
         assert len(audio(shared_data / "speech" / name)) > media.SAMPLE_RATE

@@ -7,6 +7,7 @@ import pytest
 
 from scraper.captions import MAX_BYTES, MAX_TIME_S, CaptionError, Cue, parse
 from scraper.records import MAX_TEXT_CHARS
+from tests.broken_files import broken_files
 
 WEBVTT = """WEBVTT - made up
 
@@ -196,10 +197,18 @@ def test_broken_captions_raise_nothing_else() -> None:
     assert good > 1_000  # most of them can still be read
 
 
-def test_hostile_files_raise_nothing_else(shared_data: Path) -> None:
+def check_hostile(files: list[bytes]) -> None:
+    for data in files:
+        parses_or_says_why(data[:200_000])
+        parses_or_says_why(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + data[:200_000])
+
+
+def test_hostile_files_raise_nothing_else() -> None:
+    check_hostile(list(broken_files().values()))
+
+
+@pytest.mark.research_data("published collections of hostile files")
+def test_published_hostile_files_raise_nothing_else(shared_data: Path) -> None:
     files = [path for path in sorted((shared_data / "hostile").rglob("*")) if path.is_file()]
-    for path in files:
-        head = path.read_bytes()[:200_000]
-        parses_or_says_why(head)
-        parses_or_says_why(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + head)
+    check_hostile([path.read_bytes() for path in files])
     assert len(files) > 800

@@ -727,6 +727,7 @@ def test_a_script_too_long_for_a_bookmark_is_refused() -> None:
 # ---- a real page
 
 
+@pytest.mark.research_data("a page as the site served it")
 def test_a_real_page_gives_a_full_record(context: BrowserContext, shared_data: Path, tmp_path: Path) -> None:
     """Of 2023, in the layout with the comments below; its own scripts cannot be fetched here, its data is all there."""
     source = (shared_data / "one_video" / "page.html").read_text(encoding="utf-8")

@@ -182,6 +182,7 @@ def test_a_folder_with_nothing_to_read_says_what_was_looked_for(tmp_path: Path) 
         list(read(tmp_path / "nowhere"))
 
 
+@pytest.mark.research_data("the records of a real study")
 def test_the_real_study_has_3100_records_and_no_problem(shared_data: Path) -> None:
     results = list(read(shared_data / "tiktok"))
     assert len(results) == 3100 and all(isinstance(result, ParsedRecord) for result in results)
@@ -190,6 +191,7 @@ def test_the_real_study_has_3100_records_and_no_problem(shared_data: Path) -> No
     assert sum(link.startswith("blob:") for video in videos for link in video.video_sources) == 21
 
 
+@pytest.mark.research_data("a page as the site served it")
 def test_the_real_saved_page_is_read(shared_data: Path) -> None:
     [only] = found(shared_data / "one_video")
     assert only.video.captions and only.files[0][0] == "video"
@@ -256,6 +258,7 @@ def test_a_value_that_nests_as_deeply_as_json_allows_costs_only_its_record(tmp_p
     assert len(results) == len(records) + 1 and isinstance(results[-1], ParsedRecord)
 
 
+@pytest.mark.research_data("the records of a real study")
 def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -> None:
     batches = sorted((shared_data / "tiktok" / "info").glob("*.json"))
     results = [result for batch in batches for result in read(batch)]
@@ -263,6 +266,7 @@ def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -
     assert all(isinstance(result, ParsedRecord) and result.video.creator_nickname for result in results)
 
 
+@pytest.mark.research_data("a page as the site served it")
 def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> None:
     [only] = found(shared_data / "one_video")
     video = only.video

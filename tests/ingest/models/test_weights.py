@@ -697,6 +697,7 @@ def resolve_for_real(name: str, cache: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.heavy
+@pytest.mark.research_data("a recording of a person, with what is said")
 @pytest.mark.parametrize("name", ["openai/whisper-tiny.en", "openai/whisper-base"])
 def test_whisper_from_its_packages_is_the_published_one_and_hears_word_for_word(
     name: str, tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch

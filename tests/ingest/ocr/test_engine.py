@@ -17,6 +17,7 @@ from ingest.media import MediaError
 from ingest.ocr import tesseract
 from ingest.ocr.engine import IMAGE_LIMIT_S, OcrError, Reading, ReadingError, Word, check, read_cover, read_image
 from ingest.stages.workers import WorkerError, each
+from tests.broken_files import broken_pictures
 from tests.ingest import media_samples
 
 
@@ -315,12 +316,21 @@ def test_auto_reads_pictures_in_either_script(text: str) -> None:
 # -- real and hostile pictures ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "gif", "bmp", "jpg", "jp2", "ppm", "avif"])
+def test_a_printed_page_is_read_in_every_file_format(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"page.{suffix}"
+    written(Image.new("RGB", (405, 300), "white"), "the quick brown dog\njumped over the fox", "black").save(path)
+    assert "quick brown dog" in read_cover(path, "eng").text
+
+
+@pytest.mark.research_data("printed pages that come with pytesseract")
 def test_printed_pages_of_every_file_format_are_read(shared_data: Path) -> None:
     for name in ("test.png", "test.webp", "test.tiff", "test.gif", "test.bmp", "test.jpeg2000", "test.ppm"):
         assert "quick brown dog" in read_cover(shared_data / "ocr" / "pytesseract" / name, "eng").text, name
 
 
 @pytest.mark.heavy
+@pytest.mark.research_data("real covers")
 def test_real_covers_give_their_captions(shared_data: Path) -> None:
     covers = sorted((shared_data / "tiktok" / "coverphotos").iterdir())
     texts = [read_cover(path, "eng").text for path in covers]
@@ -332,11 +342,7 @@ def english(path: Path) -> Reading:
     return read_cover(path, "eng")
 
 
-@pytest.mark.heavy
-@pytest.mark.timeout(3000)
-def test_hostile_pictures_are_read_or_refused_and_kill_nothing(shared_data: Path) -> None:
-    pictures = [path for path in sorted((shared_data / "hostile" / "pillow").rglob("*")) if path.is_file()]
-    assert len(pictures) > 500
+def check_hostile(pictures: list[Path]) -> None:
     outcomes = list(
         each(english, ((path.name, path) for path in pictures), processes=2, limit_s=lambda _: IMAGE_LIMIT_S)
     )
@@ -348,3 +354,18 @@ def test_hostile_pictures_are_read_or_refused_and_kill_nothing(shared_data: Path
     ]
     assert not unforeseen
     assert sum(isinstance(outcome, WorkerError) for _, outcome in outcomes) <= 3  # a decoder that crashes, at most
+
+
+def test_hostile_pictures_are_read_or_refused_and_kill_nothing(tmp_path: Path) -> None:
+    for name, content in broken_pictures().items():
+        (tmp_path / name).write_bytes(content)
+    check_hostile(sorted(tmp_path.iterdir()))
+
+
+@pytest.mark.heavy
+@pytest.mark.research_data("a published collection of hostile pictures")
+@pytest.mark.timeout(3000)
+def test_published_hostile_pictures_are_read_or_refused_and_kill_nothing(shared_data: Path) -> None:
+    pictures = [path for path in sorted((shared_data / "hostile" / "pillow").rglob("*")) if path.is_file()]
+    assert len(pictures) > 500
+    check_hostile(pictures)

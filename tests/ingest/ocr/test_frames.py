@@ -98,9 +98,9 @@ def test_a_video_that_breaks_off_gives_what_can_be_read(tmp_path: Path) -> None:
     assert 1 <= len(frames(broken)) < len(frames(whole))
 
 
-def test_no_pictures_and_no_video_are_told(tmp_path: Path, shared_data: Path) -> None:
+def test_no_pictures_and_no_video_are_told(tmp_path: Path) -> None:
     with pytest.raises(NoStream):
-        frames(shared_data / "speech" / "jfk.flac")
+        frames(media_samples.sound(tmp_path / "x.flac", media_samples.voice(1), "flac"))
     nothing = tmp_path / "x.mp4"
     nothing.write_bytes(b"no video at all")
     with pytest.raises(MediaError):

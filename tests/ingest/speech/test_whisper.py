@@ -1,5 +1,6 @@
 """Audio -> text: the mechanics on a tiny Whisper made here, the words on real ones where their weights lie ready."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from ingest.speech.vad import Span, windows
 from ingest.speech.whisper import TooSlow, Transcriber, is_loop
 from tests.ingest import media_samples
 
+NAMES = ["openai/whisper-tiny.en", "openai/whisper-base"]
 JFK = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
@@ -32,12 +34,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module", params=["openai/whisper-tiny.en", "openai/whisper-base"])
+def ready(name: str) -> bool:
+    """Whether the weights of a model are on this machine."""
+    pin = weights._pinned(name)
+    return bool(pin and weights._cached(pin, weights._default_cache()))
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[] if ready(name) else pytest.mark.heavy) for name in NAMES],
+)
 def real(request: pytest.FixtureRequest) -> Transcriber:
-    pin = weights._pinned(request.param)
-    assert pin
-    if weights._cached(pin, weights._default_cache()) is None:
-        pytest.skip(f"the weights of {request.param} are not on this machine yet; `make test-heavy` fetches them")
+    """A real Whisper. Where its weights are not on this machine yet, only `make test-heavy` fetches and tests it."""
     return Transcriber(request.param)
 
 
@@ -236,11 +244,30 @@ def test_nothing_is_heard_in_silence_and_noise(real: Transcriber) -> None:
     assert [text.text for text in heard(real, *clips)] == [""] * 3
 
 
+def test_nothing_is_heard_in_silence_and_noise_by_the_tiny_model(tiny: Transcriber) -> None:
+    clips = [noise(20, 0), noise(20, 0.001), noise(20, 0.1)]
+    assert [text.text for text in heard(tiny, *clips)] == [""] * 3
+
+
+def test_a_sample_clip_comes_out_with_few_wrong_words_and_its_true_times(
+    sample_corpus: Path, real: Transcriber
+) -> None:
+    id_ = "9000000000000000134"
+    sentences = json.loads((sample_corpus / "spoken.json").read_text(encoding="utf-8"))[id_]
+    [made] = heard(real, audio(sample_corpus / "videos" / f"{id_}.mp4"))
+    expected = words(" ".join(sentence["text"] for sentence in sentences))
+    assert edits(expected, words(made.text or "")) / len(expected) < 0.25
+    assert made.segments[0].start_s == pytest.approx(sentences[0]["start_s"], abs=0.5)
+    assert made.segments[-1].end_s == pytest.approx(sentences[-1]["end_s"], abs=0.5)
+
+
+@pytest.mark.research_data("recordings of silence")
 def test_silent_and_near_silent_clips_have_no_text(shared_data: Path, real: Transcriber) -> None:
     clips = [audio(shared_data / "speech" / "whisper_timestamped" / name) for name in ("empty.wav", "empty.mp3")]
     assert [text.text for text in heard(real, *clips)] == ["", ""]
 
 
+@pytest.mark.research_data("recordings of laughter")
 def test_babble_and_laughter_do_not_loop(shared_data: Path, real: Transcriber) -> None:
     """Sounds that pass for speech: Whisper may make something of them, but not the same over and over."""
     laughs = [audio(shared_data / "speech" / "whisper_timestamped" / f"laugh{n}.mp3") for n in (1, 2)]
@@ -250,6 +277,7 @@ def test_babble_and_laughter_do_not_loop(shared_data: Path, real: Transcriber) -
         assert len(said) < 120
 
 
+@pytest.mark.research_data("recordings of people")
 def test_speech_in_long_silence_has_its_true_times(shared_data: Path, real: Transcriber) -> None:
     clip = audio(shared_data / "speech" / "librivox" / "sense_and_sensibility_01_austen_64kb-0920.wav")
     level = np.abs(clip) > 0.03
@@ -266,6 +294,7 @@ def test_speech_in_long_silence_has_its_true_times(shared_data: Path, real: Tran
         assert inside[-1].end_s == pytest.approx(start_s + length_s, abs=0.3)
 
 
+@pytest.mark.research_data("recordings of people")
 def test_a_known_speech_comes_out_word_for_word(shared_data: Path, real: Transcriber) -> None:
     [made] = heard(real, audio(shared_data / "speech" / "jfk.flac"))
     assert words(made.text or "") == JFK.split()
@@ -273,6 +302,7 @@ def test_a_known_speech_comes_out_word_for_word(shared_data: Path, real: Transcr
     assert made.segments[-1].end_s == pytest.approx(10.6, abs=0.5)
 
 
+@pytest.mark.research_data("recordings of people")
 def test_no_sentence_is_lost_where_windows_meet(shared_data: Path, real: Transcriber) -> None:
     read = np.concatenate([audio(path) for path in sorted((shared_data / "speech" / "librivox").glob("*.wav"))])
     speech = audio(shared_data / "speech" / "jfk.flac")
@@ -283,7 +313,8 @@ def test_no_sentence_is_lost_where_windows_meet(shared_data: Path, real: Transcr
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("name", ["openai/whisper-tiny.en", "openai/whisper-base"])
+@pytest.mark.research_data("recordings of people, with what they say")
+@pytest.mark.parametrize("name", NAMES)
 def test_reference_clips_come_out_with_few_wrong_words(shared_data: Path, name: str) -> None:
     """Numbers are written as digits, so the cards are left out; the rest is held to one wrong word in five."""
     lines = [line.split("\t") for line in (shared_data / "speech" / "reference.tsv").read_text().splitlines()[1:]]

@@ -1,5 +1,4 @@
 import hashlib
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,16 +62,16 @@ def test_a_text_made_here_survives_the_next_import(study: Path, tmp_path: Path) 
     assert (entry.video.description, entry.texts["cover"].text) == ("a newer scrape", "read here")
 
 
-def test_naughty_strings_go_in_and_come_out_as_text(shared_data: Path, tmp_path: Path) -> None:
-    naughty = json.loads((shared_data / "hostile" / "blns" / "blns.json").read_text(encoding="utf-8"))
-    records = [console_record(str(10_000 + n), description=text) for n, text in enumerate(naughty)]
+def test_hostile_strings_go_in_and_come_out_as_text(hostile_strings: list[str], tmp_path: Path) -> None:
+    records = [console_record(str(10_000 + n), description=text) for n, text in enumerate(hostile_strings)]
     with Catalog(tmp_path / "data", create=True) as catalog:
-        report = import_source(catalog, write(tmp_path / "naughty.json", records))
-        assert report.new == len(naughty) and not report.problems
-        for entry, text in zip(catalog.entries(catalog.ids()), naughty, strict=True):
+        report = import_source(catalog, write(tmp_path / "hostile.json", records))
+        assert report.new == len(hostile_strings) and not report.problems
+        for entry, text in zip(catalog.entries(catalog.ids()), hostile_strings, strict=True):
             assert entry.video.description == text.replace("\x00", "\ufffd").strip()
 
 
+@pytest.mark.research_data("the records of a real study")
 def test_the_real_study_has_1462_usable_records(shared_data: Path, tmp_path: Path) -> None:
     with Catalog(tmp_path / "data", create=True) as catalog:
         report = import_source(catalog, shared_data / "tiktok")

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +25,7 @@ from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport
 from ingest.stages.workers import WorkerError, each
 from scraper.records import Video
+from tests.broken_files import broken_pictures, broken_videos
 from tests.ingest import media_samples
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -544,18 +545,29 @@ def test_a_run_of_200_killed_ten_times_loses_nothing_and_does_nothing_twice(
     check_finished(tmp_path, ids, before)
 
 
-@pytest.mark.heavy
-def test_no_hostile_file_crashes_or_hangs_a_stage(shared_data: Path, catalog: Catalog, whisper: Path) -> None:
-    images = [path for path in sorted((shared_data / "hostile" / "pillow").rglob("*")) if path.is_file()]
-    clips = sorted((shared_data / "hostile" / "mp4parse").iterdir())
-    for number, path in enumerate(images):
-        media_samples.add(catalog, str(30_000 + number), cover=path)
-    for number, path in enumerate(clips):
-        media_samples.add(catalog, str(40_000 + number), video=path)
+def check_hostile(
+    catalog: Catalog, whisper: Path, images: Sequence[Path | bytes], clips: Sequence[Path | bytes]
+) -> int:
+    """Run two stages over hostile files; return how many of them gave a text that could be read."""
+    for number, image in enumerate(images):
+        media_samples.add(catalog, str(30_000 + number), cover=image)
+    for number, clip in enumerate(clips):
+        media_samples.add(catalog, str(40_000 + number), video=clip)
     read = run(catalog, "ocr")
     assert read.done + read.failed + read.absent == len(images) + len(clips)
-    assert read.done > 300
     heard = run(catalog, "transcribe", whisper)
     assert heard.done + heard.failed + heard.absent == len(clips)
     assert catalog.ledger.due("ocr") == catalog.ledger.due("transcribe") == []
     assert all("/" not in str(line["error"]).replace("I/O", "") for line in catalog.ledger.failures())
+    return read.done
+
+
+def test_no_broken_file_crashes_or_hangs_a_stage(catalog: Catalog, whisper: Path) -> None:
+    check_hostile(catalog, whisper, list(broken_pictures().values())[::8], list(broken_videos().values())[::2])
+
+
+@pytest.mark.heavy
+@pytest.mark.research_data("published collections of hostile pictures and videos")
+def test_no_published_hostile_file_crashes_or_hangs_a_stage(shared_data: Path, catalog: Catalog, whisper: Path) -> None:
+    images = [path for path in sorted((shared_data / "hostile" / "pillow").rglob("*")) if path.is_file()]
+    assert check_hostile(catalog, whisper, images, sorted((shared_data / "hostile" / "mp4parse").iterdir())) > 300
