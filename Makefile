@@ -1,5 +1,6 @@
 # Everything a person runs here. `make` alone lists it.
 PYTHON ?= python3
+WORKERS ?= 2
 HOST ?= 127.0.0.1
 PORT ?= 7860
 VENV := .venv
@@ -7,25 +8,32 @@ BIN := $(VENV)/bin
 # Named with its version, so that a CPU build in a wheel folder of yours (PIP_FIND_LINKS) or another index of yours
 # (PIP_EXTRA_INDEX_URL) is preferred; the default one brings some gigabytes for graphics cards.
 TORCH := $(shell grep '^torch==' constraints.txt)
+# The tests of one file share a process: they share its browser, its server and its models.
+PARALLEL = -n $(WORKERS) --dist loadfile
+RESEARCH_DATA = $(or $(TIKTOK_RETRIEVAL_SHARED_DATA),../shared/data)
 DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy lint serve clean sample
+.PHONY: help demo test test-heavy test-research lint serve clean sample
 
 help: ## List these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 demo: $(VENV)/.installed indexes/demo/CURRENT ## Set up, read and index the sample corpus, open the page (PORT=7860)
 	$(BIN)/python app.py $(DEMO) $(DEMO_INDEXES) --examples data/sample/queries.json --open --host $(HOST) --port $(PORT)
 
-test: $(VENV)/.installed-test ## Set up and run the tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.installed-test ## Set up and run the tests (WORKERS=2 processes)
+	$(BIN)/python -m pytest $(PARALLEL)
 
-test-heavy: $(VENV)/.installed-test ## The tests that need large weights or minutes of work
+test-heavy: $(VENV)/.installed-test ## Run the tests that download large weights or take minutes
 	$(BIN)/python -m pytest -m heavy --timeout 3600
 
-lint: $(VENV)/.installed-test ## Check style, types and the one way of imports
+test-research: $(VENV)/.installed-test ## Run the tests of real data, which is not shipped
+	@test -d "$(RESEARCH_DATA)" || { echo "There is no research data in $(RESEARCH_DATA): TIKTOK_RETRIEVAL_SHARED_DATA names the folder."; exit 1; }
+	$(BIN)/python -m pytest $(PARALLEL) -m 'research_data and not heavy'
+
+lint: $(VENV)/.installed-test ## Check style, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
