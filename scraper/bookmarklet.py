@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 SCRIPT = Path(__file__).with_name("scraper.js")
 PAGE = Path(__file__).parent.parent / "docs" / "how-to" / "bookmarklet.html"
-MAX_LINK_CHARS = 65_536  # Firefox keeps no longer bookmark; other browsers are more patient
-_SAFE = "~()*!.'/:;,?=&+$@[]{}|^ "  # spaces too: nothing of this ends the attribute or means something in a link
+MAX_LINK_CHARS = 65_536  # the limit of Firefox; other browsers allow more
+_SAFE = "~()*!.'/:;,?=&+$@[]{}|^ "  # and spaces: none of these ends the attribute or has a meaning in a link
 _FRAME = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -18,17 +18,17 @@ _FRAME = """<!doctype html>
 <h1>Scrape TikToks with a bookmark</h1>
 <p>Drag this into the bookmarks bar: <a class="drag" href="{link}">Scrape TikToks</a></p>
 <p>Then open a video with its comments beside it on the site, click the bookmark, and press Start in the panel that
-appears. Where nothing appears, the site's or the browser's policy forbids it: paste the script into the console, as
+appears. If nothing appears, the site's or the browser's policy forbids it: paste the script into the console, as
 <a href="collect-in-the-browser.md">the guide</a> shows.</p>
 </html>
 """
 
 
 def bookmarklet(script: str) -> str:
-    """The script as a `javascript:` link.
+    """Return the script as a `javascript:` link.
 
     Raises:
-        ValueError: browsers would not keep so long a bookmark.
+        ValueError: the link is too long for a bookmark.
     """
     link = "javascript:" + quote(script, safe=_SAFE)
     if len(link) > MAX_LINK_CHARS:
@@ -37,7 +37,7 @@ def bookmarklet(script: str) -> str:
 
 
 def page() -> str:
-    """The page for the script as it is now."""
+    """Return the page with the current script."""
     return _FRAME.format(link=bookmarklet(SCRIPT.read_text(encoding="utf-8")).replace("&", "&amp;"))
 
 

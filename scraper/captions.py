@@ -1,8 +1,8 @@
-"""A caption file as the site serves it (WebVTT, SRT, or its own JSON) -> cues with times in seconds and plain text.
+"""A caption file (WebVTT, SRT, or the JSON of the site) -> cues with times in seconds and plain text.
 
-WebVTT and SRT are read by one small reader that lets a broken cue cost only itself. Libraries were tried: pysubs2
-takes a text that is a number for the number of the next cue and gives cue names and notes out as speech, and its
-time grows with the square of the blank lines in a cue.
+One small parser reads WebVTT and SRT; a broken cue does not affect others. Libraries were tried: pysubs2 takes a text
+that is a number for the number of the next cue, returns cue names and notes as speech, and needs time quadratic in the
+blank lines of a cue.
 """
 
 import html
@@ -17,10 +17,10 @@ from scraper.errors import UserError
 from scraper.records import clean_text
 
 MAX_BYTES = 5 * 1024**2  # an hour of speech has some 100 KB
-MAX_TIME_S = 24 * 3600.0  # no video of the site lasts longer; a time beyond is broken
-MAX_OPEN_S = 5.0  # how long a cue without a usable end lasts, if no other follows sooner
-MAX_GAP_S = 1.0  # the same words after a longer pause have been said again
-MAX_ROLLED_LINES = 3  # lines that a rolling caption repeats from the one before; more do not fit on a screen
+MAX_TIME_S = 24 * 3600.0  # of a video; a later time is broken
+MAX_OPEN_S = 5.0  # length of a cue without a usable end, unless another follows sooner
+MAX_GAP_S = 1.0  # the same words after a longer pause were said again
+MAX_ROLLED_LINES = 3  # that a rolling caption repeats from the one before; more do not fit on a screen
 
 _TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?"
 _TIMES = re.compile(rf"\s*{_TIME}\s*-->\s*(?:{_TIME}(?![0-9:]))?")
@@ -29,7 +29,7 @@ _SPACE = re.compile(r"\s+")
 
 
 class CaptionError(UserError):
-    """Nothing can be read from a caption file; the message says why."""
+    """A caption file cannot be read. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class _Raw:
 
 
 def parse(data: bytes) -> list[Cue]:
-    """The cues of a caption file in the order of their times; none where it says that nothing is said.
+    """The cues of a caption file in order of time; none if the file is valid but empty.
 
-    Times lie in 0 to MAX_TIME_S and no cue ends before it starts; cues may overlap. Tags are taken out, entities
-    resolved, cues without text dropped, and lines that a rolling caption repeats are given once.
+    Times lie in 0 to MAX_TIME_S and no cue ends before it starts; cues may overlap. Tags are removed, entities
+    resolved, cues without text dropped, and lines that a rolling caption repeats are returned once.
 
     Raises:
-        CaptionError: the file is too large, or none of the known kinds, or no cue in it can be read.
+        CaptionError: the file is too large, of an unknown format, or has no cue that can be read.
     """
     if len(data) > MAX_BYTES:
         raise CaptionError(f"The caption file is larger than {MAX_BYTES // 1024**2} MB.")
@@ -64,14 +64,14 @@ def parse(data: bytes) -> list[Cue]:
         raise CaptionError("The caption file is empty.")
     cues = list(_json_cues(text) if text.startswith("{") else _timed_cues(text))
     if not cues and not text.startswith("{") and not (text.startswith("WEBVTT") and "-->" not in text):
-        raise CaptionError("The caption file holds no cue with times that can be read.")
-    return _said_once(_in_time(cues))
+        raise CaptionError("The caption file has no cue that can be read.")
+    return _without_repeats(_in_time(cues))
 
 
 def _json_cues(text: str) -> Iterator[_Raw]:
-    """The site's own form: {"utterances": [{"start_time": ms, "end_time": ms, "text": ...}, ...]}."""
+    """The JSON of the site: {"utterances": [{"start_time": ms, "end_time": ms, "text": ...}, ...]}."""
     try:
-        # digits without end: Python refuses to read them as a number, and they are no time
+        # Python refuses to parse a number of thousands of digits, and it is not a time
         parsed: Any = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 20 else math.inf)
     except (ValueError, RecursionError) as error:
         raise CaptionError("The caption file starts as JSON but is broken.") from error
@@ -80,7 +80,7 @@ def _json_cues(text: str) -> Iterator[_Raw]:
         raise CaptionError("The caption file is JSON without a list of utterances.")
     cues = [cue for cue in map(_utterance, utterances) if cue]
     if utterances and not cues:
-        raise CaptionError("The caption file holds no utterance with a text and times that can be read.")
+        raise CaptionError("The caption file has no utterance that can be read.")
     yield from cues
 
 
@@ -100,7 +100,7 @@ def _seconds(ms: object) -> float | None:
 def _timed_cues(text: str) -> Iterator[_Raw]:
     """The cues of WebVTT and SRT: a line with times, and the lines below it up to a blank one.
 
-    What stands elsewhere (numbers and names of cues, notes, styles) is not said.
+    Everything else (numbers and names of cues, notes, styles) is not speech.
     """
     times: re.Match[str] | None = None
     said: list[str] = []
@@ -124,13 +124,13 @@ def _clock(hours: str | None, minutes: str | None, seconds: str | None, fraction
 
 
 def _lines(lines: list[str]) -> tuple[str, ...]:
-    """Lines without tags, entities and needless space; those without text are left out."""
+    """Lines without tags, entities and extra spaces. Lines without text are left out."""
     cleaned = (_SPACE.sub(" ", clean_text(html.unescape(_TAG.sub("", line)))).strip() for line in lines)
     return tuple(line for line in cleaned if line)
 
 
 def _in_time(cues: list[_Raw]) -> list[_Raw]:
-    """Cues in the order of their times, each with an end, within what a video can last."""
+    """Cues in order of time, each with an end, all within MAX_TIME_S."""
     possible = (cue for cue in cues if cue.start_s < MAX_TIME_S and (cue.start_s >= 0 or (cue.end_s or 0.0) > 0))
     ordered = sorted(possible, key=lambda cue: (cue.start_s, cue.end_s or 0.0))
     timed: list[_Raw] = []
@@ -144,8 +144,8 @@ def _in_time(cues: list[_Raw]) -> list[_Raw]:
     return timed[::-1]
 
 
-def _said_once(cues: list[_Raw]) -> list[Cue]:
-    """Cues with text, without the lines that still stand there from the cue just before."""
+def _without_repeats(cues: list[_Raw]) -> list[Cue]:
+    """Cues with text, without lines repeated from the cue before."""
     said: list[Cue] = []
     before: tuple[str, ...] = ()
     for cue in cues:
@@ -163,7 +163,7 @@ def _said_once(cues: list[_Raw]) -> list[Cue]:
 
 
 def _rolled(before: tuple[str, ...], lines: tuple[str, ...]) -> int:
-    """How many of the first `lines` are the last ones of the cue before."""
+    """How many of the first `lines` repeat the last ones of the cue before."""
     if before == lines:
         return len(lines)
     return next((n for n in range(MAX_ROLLED_LINES, 0, -1) if len(lines) >= n and before[-n:] == lines[:n]), 0)

@@ -1,7 +1,10 @@
 """Links of a record -> a checked media file on disk, whole or not at all.
 
-Links come from scraped pages, so they are hostile: only allowed hosts are asked, over https and outside the own
-network; sizes and times are bounded; the type is what the bytes say. Why it failed is one word (see failures.py).
+Links come from scraped pages, so they are hostile. Requests go only to allowed hosts, over https and outside the local
+network. Sizes and times are bounded. The bytes decide the type. Each reason to fail has a code (see failures.py).
+
+Files are written through a handle of their folder (`dir_fd`) and not with `files.replace_atomically`: a link that a
+hostile archive put into the data folder, or that appears during the download, must not lead out of it.
 """
 
 import contextlib
@@ -28,26 +31,26 @@ from scraper.sniff import HEAD_BYTES, SUFFIXES, MediaKind, is_whole, sniff
 
 __all__ = ["FAILURES", "HOSTS", "DownloadError", "Fetched", "Fetcher", "Link", "MediaKind", "Rules", "sweep"]
 
-MAX_BYTES: dict[MediaKind, int] = {  # an hour of 1080p is 1 GB; a minute of talk is 2 KB of captions
+MAX_BYTES: dict[MediaKind, int] = {  # an hour of 1080p is 1 GB; a minute of speech is 2 KB of captions
     "cover": 30 << 20,
     "slide": 30 << 20,
     "video": 1 << 30,
     "caption": 5 << 20,
 }
-DEADLINE_S: dict[MediaKind, float] = {"cover": 60.0, "slide": 60.0, "video": 600.0, "caption": 60.0}  # all in all
-PER_HOST = 4  # transfers from one host at once: a browser opens up to six, and a guest stays below that
-BROKEN_TRIES = 2  # for a body that broke off: connections are cut by chance, a second one rarely is
+DEADLINE_S: dict[MediaKind, float] = {"cover": 60.0, "slide": 60.0, "video": 600.0, "caption": 60.0}  # per file
+PER_HOST = 4  # transfers from one host at once; a browser opens up to six
+BROKEN_TRIES = 2  # for an incomplete body: few connections are cut twice
 REDIRECTS = 5
 CHUNK_BYTES = 1 << 18
-PART_BYTES = 8  # of chance in the name of a part file
-MAX_LENGTH_DIGITS = 15  # of a declared length; what is longer is no length
+PART_BYTES = 8  # random bytes in the name of a part file
+MAX_LENGTH_DIGITS = 15  # of a declared length; a longer one is not a length
 HOSTS = (
     # in records of 2022 (covers and videos), and in pages today
     "tiktok.com",  # v16-webapp-prime.us.tiktok.com, www.tiktok.com/aweme/v1/play
     "tiktokcdn.com",
     "tiktokcdn-us.com",
     "tiktokcdn-eu.com",
-    "tiktokv.com",  # what yt-dlp gets from the app's interface
+    "tiktokv.com",  # what yt-dlp gets from the app's API
     "tiktokv.us",
     "tiktokv.eu",
     "ttwstatic.com",
@@ -55,27 +58,27 @@ HOSTS = (
     "ibytedtos.com",  # ... and the storage behind older ones
     "byteoversea.com",
     "muscdn.com",  # posts from the time when it was musical.ly
-    # Akamai serves anybody under akamaized.net: the names that are TikTok's, one by one
+    # Akamai serves many customers under akamaized.net; these names are TikTok's
     "p16-tiktokcdn-com.akamaized.net",
     "v16-tiktokcdn-com.akamaized.net",
     "p16-va-default.akamaized.net",
     "p16-sg-default.akamaized.net",
     "v16m-default.akamaized.net",
 )
-HEADERS = {"User-Agent": "Mozilla/5.0", "Referer": "https://www.tiktok.com/"}  # the CDN refuses what sends neither
-PLAIN = {"Accept": "*/*", "Accept-Encoding": "identity"}  # a file is as small as it gets
-PASSED_ON = {"user-agent", "referer", "origin", "accept", "accept-language", "cookie"}  # of a link's own headers
-OWN = {"cookie"}  # sent to the link's own host only
+HEADERS = {"User-Agent": "Mozilla/5.0", "Referer": "https://www.tiktok.com/"}  # the CDN refuses requests without them
+PLAIN = {"Accept": "*/*", "Accept-Encoding": "identity"}  # media files are compressed already
+PASSED_ON = {"user-agent", "referer", "origin", "accept", "accept-language", "cookie"}  # headers given with a link
+SAME_HOST_ONLY = {"cookie"}  # not sent to another host after a redirect
 EXPIRES = ("x-expires", "expire", "expires")  # unix seconds in the query of a signed link
-EXPIRES_IN_PATH = re.compile(r"/[0-9a-f]{32}/([0-9a-f]{8})/")  # the same in hex, as links to tiktokcdn-us.com have it
-NO_LINK = re.compile(r"[\x00-\x20\x7f\\]")  # what no link has, and what two readers of links may read differently
+EXPIRES_IN_PATH = re.compile(r"/[0-9a-f]{32}/([0-9a-f]{8})/")  # the same in hex, in links to tiktokcdn-us.com
+NO_LINK = re.compile(r"[\x00-\x20\x7f\\]")  # characters that no link has, or that parsers read differently
 STEM = re.compile(r"[A-Za-z0-9_-]{1,100}")
 STATUSES = {401: "login", 403: "forbidden", 404: "notfound", 410: "gone", 429: "busy"}
 
 
 @dataclass(frozen=True)
 class Link:
-    """What to ask for one file: `headers` are those of whoever gave the link (Referer, Cookie, ...)."""
+    """A link to a file, with the headers that its source gave for it (Referer, Cookie, ...)."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -83,16 +86,16 @@ class Link:
 
 @dataclass(frozen=True)
 class Rules:
-    """What may be asked."""
+    """Which links may be requested."""
 
-    hosts: tuple[str, ...] = HOSTS  # with all names below each; "*" is any
-    http: bool = False  # also without TLS
-    local: bool = False  # also addresses of the own network
+    hosts: tuple[str, ...] = HOSTS  # with all subdomains of each; "*" is any host
+    http: bool = False  # also links without TLS
+    local: bool = False  # also addresses in the local network
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file on disk, and which of the links gave it."""
+    """A file on disk, and the link that it came from."""
 
     path: Path
     link: str
@@ -100,13 +103,13 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches files, from several threads at once; setting `cancelled` ends all of it."""
+    """Fetches files, from several threads at once. Set `cancelled` to stop all of them."""
 
     def __init__(
         self, rules: Rules = Rules(), cancelled: threading.Event | None = None, *, root: Path | None = None
     ) -> None:
-        """`root`: targets lie below it, and no folder between may be a symbolic link; else only the target's own is
-        looked at.
+        """With `root`, targets must lie below it, and no folder on the way may be a symbolic link. Without it, only
+        the folder of the target is checked.
         """
         self._rules, self._root = rules, root
         self._stopped = cancelled or threading.Event()
@@ -117,8 +120,8 @@ class Fetcher:
         """Fetch the first of `links` that works to `target` plus the suffix of what it is.
 
         Raises:
-            DownloadError: none of them gave a file of this kind; the reason of the first.
-            OSError: the disk refused it.
+            DownloadError: none of them gave a file of this kind; the reason of the first link.
+            OSError: the file could not be written.
         """
         errors: list[DownloadError] = []
         folder = _open_folder(target, self._root)
@@ -129,7 +132,7 @@ class Fetcher:
                     return self._fetch(link, target, folder, kind)
                 except DownloadError as error:
                     errors.append(error)
-                    if error.word == "stopped":
+                    if error.code == "stopped":
                         raise
         finally:
             os.close(folder)
@@ -141,7 +144,7 @@ class Fetcher:
                 try:
                     return self._ask(link, target, folder, kind, watch)
                 except DownloadError as error:
-                    if error.word != "broken" or not left:
+                    if error.code != "broken" or not left:
                         raise
         raise AssertionError("the last try returns or raises")
 
@@ -162,8 +165,8 @@ class Fetcher:
                         return Fetched(path, link.url, size)
             except requests.RequestException as error:
                 watch.check()
-                raise DownloadError(safe_http.word_of(error)) from error
-            except (HTTPError, ValueError) as error:  # what the libraries stumble over in links and headers
+                raise DownloadError(safe_http.code_of(error)) from error
+            except (HTTPError, ValueError) as error:  # links and headers that the libraries cannot handle
                 watch.check()
                 raise DownloadError("malformed") from error
         raise DownloadError("redirects")
@@ -174,27 +177,27 @@ class Fetcher:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what runs that were killed have left in a folder; nobody may be fetching into it."""
+    """Remove part files that killed runs left in a folder. No download into it may be running."""
     for leftover in folder.glob(f".*.{'?' * 2 * PART_BYTES}.part"):
         leftover.unlink(missing_ok=True)
 
 
 def _get(session: Session, url: str, link: Link) -> requests.Response:
-    own = {name: value for name, value in link.headers.items() if name.lower() in PASSED_ON}
+    given = {name: value for name, value in link.headers.items() if name.lower() in PASSED_ON}
     if urlsplit(url)[:2] != urlsplit(_canonical(link.url))[:2]:
-        own = {name: value for name, value in own.items() if name.lower() not in OWN}
+        given = {name: value for name, value in given.items() if name.lower() not in SAME_HOST_ONLY}
     headers = CaseInsensitiveDict(HEADERS | PLAIN)
-    headers.update(own)
+    headers.update(given)
     return session.get(url, headers=headers, stream=True, timeout=(safe_http.CONNECT_S, safe_http.READ_S))
 
 
 def _canonical(link: str) -> str:
-    """A link as requests will ask it, so that what is checked is what is asked."""
+    """A link as requests will send it, so that the checked link is the requested one."""
     return requests.Request("GET", link).prepare().url or ""
 
 
 def _checked(link: str, rules: Rules) -> tuple[str, str]:
-    """The link to ask and its host; raises for links that are of no use or not allowed."""
+    """Return the link to request and its host. Raise for links that are useless or not allowed."""
     if link.lower().startswith("blob:"):
         raise DownloadError("blob")
     if NO_LINK.search(link):
@@ -212,17 +215,17 @@ def _checked(link: str, rules: Rules) -> tuple[str, str]:
     if not any(name == "*" or host == name or (name and host.endswith(f".{name}")) for name in allowed):
         raise DownloadError("host")
     query = parse_qs(parts.query)
-    told = [query[name][0] for name in EXPIRES if name in query]
-    moments = [int(moment[:12]) for moment in told if moment.isascii() and moment.isdigit()]
+    values = [query[name][0] for name in EXPIRES if name in query]
+    expiry_times = [int(value[:12]) for value in values if value.isascii() and value.isdigit()]
     if found := EXPIRES_IN_PATH.match(parts.path):
-        moments.append(int(found[1], 16))
-    if any(0 < moment < time.time() for moment in moments):
+        expiry_times.append(int(found[1], 16))
+    if any(0 < expires_at < time.time() for expires_at in expiry_times):
         raise DownloadError("expired")
     return link, host
 
 
 def _open_folder(target: Path, root: Path | None) -> int:
-    """A handle of the folder that `target` lies in, got through no symbolic link below `root`."""
+    """Open the folder of `target` without following a symbolic link below `root`."""
     if not STEM.fullmatch(target.name):
         raise DownloadError("target")
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -249,12 +252,12 @@ def _open_folder(target: Path, root: Path | None) -> int:
 
 
 def _store(response: requests.Response, target: Path, folder: int, kind: MediaKind, watch: Watch) -> tuple[Path, int]:
-    """Stream the body to a part file in `folder`, check that it is whole, and put it in place; its path and size."""
+    """Stream the body to a part file in `folder`, check that it is whole, and rename it. Return its path and size."""
     length = response.headers.get("Content-Length", "")
     plain = length.isascii() and length.isdigit() and len(length) <= MAX_LENGTH_DIGITS
     if plain and int(length) > MAX_BYTES[kind]:
         raise DownloadError("large")
-    chunks = response.iter_content(CHUNK_BYTES)  # urllib3 unpacks no more than this at once
+    chunks = response.iter_content(CHUNK_BYTES)  # urllib3 decompresses no more than this at once
     head = b""
     while len(head) < HEAD_BYTES and (chunk := next(chunks, b"")):
         head += chunk

@@ -1,31 +1,31 @@
-"""Why a file or a page could not be had: one word and one sentence for each way, with nothing of the case in them.
+"""Why a file or a page could not be fetched: a code and a sentence for each reason.
 
-The ledger counts equal ones, and shows them: no link, no host and no number of a case may be in there.
+The ledger counts equal sentences and shows them, so no link, host or number of a single case may appear in one.
 """
 
 from scraper.errors import UserError
 
 FAILURES: dict[str, str] = {
-    # told by the link alone, without asking
+    # known from the link, without a request
     "nolink": "the record has no link to it",
     "malformed": "the link, or the server's answer, is malformed",
-    "scheme": "the link does not lead to https (or to http, where that is allowed)",
-    "blob": "the link is a blob: that lived in the scraping browser only",
+    "scheme": "the link is not https (or http, where that is allowed)",
+    "blob": "the link is a blob: link, which only worked in the browser that scraped it",
     "expired": "the link has expired",
     "host": "the link leads to a host that is not on the list of allowed ones",
     # on the way to the server
-    "address": "the link leads into the own network",
+    "address": "the link leads into your local network",
     "dns": "the server's name cannot be resolved",
     "unreachable": "the server cannot be reached",
-    "proxy": "the proxy of the environment does not let it through",
-    "hungup": "the server hung up without an answer",
+    "proxy": "the proxy from the environment refuses the connection",
+    "hungup": "the server closed the connection without an answer",
     "timeout": "the server did not answer in time, or stopped sending",
-    "deadline": "the transfer took longer than all in all allowed",
-    "tls": "no encrypted connection came about",
+    "deadline": "the transfer took longer than the time limit",
+    "tls": "no encrypted connection could be made",
     "certificate-name": "the server's certificate is for another name",
     "certificate": "the server's certificate is not valid",
     # the server's answer
-    "login": "the server wants a login first",
+    "login": "the server requires a login",
     "forbidden": "the server forbids it",
     "notfound": "the server does not have it",
     "gone": "the server says that it is gone for good",
@@ -33,24 +33,24 @@ FAILURES: dict[str, str] = {
     "server": "the server keeps failing, also after several tries",
     "status": "the server gave neither the file nor a known reason",
     "redirects": "the server redirects in circles",
-    "type": "the server sent something else than such a file",
+    "type": "the server sent another kind of file",
     "broken": "the file arrived incomplete",
     "large": "the file is larger than allowed",
     "empty": "the server sent nothing",
-    # on this side
+    # on this computer
     "stopped": "the run was stopped",
     "target": "the file's name or folder is not a plain one below the data folder",
-    # the page of a video, read through yt-dlp
+    # the page of a video, read by yt-dlp
     "private": "the post is private",
     "removed": "the post is not available any more",
-    "blocked": "the site turns this computer or network away",
-    "noytdlp": 'yt-dlp is not installed: pip install "tiktok-retrieval[afresh]"',
+    "blocked": "the site blocks this computer or network",
+    "noytdlp": 'yt-dlp is not installed: pip install "tiktok-retrieval[refresh]"',
     "page": "yt-dlp could not read the page",
 }
 
-# Links that a fresh one from the video's page may replace. Not among them: what lies with the network, this computer or
-# a server's passing trouble, for the fresh link would meet the same. `host` and `scheme` are: a record may hold a
-# mirror's link, the page gives the site's own. `certificate-name` is: a fresh link often names another edge server.
+# Failures that a fresh link from the video's page may solve. Trouble with the network, this computer or the server is
+# not among them: the fresh link would meet it as well. `host` and `scheme` are: a record may hold a mirror's link, and
+# the page gives the site's link. `certificate-name` is: a fresh link often names another edge server.
 DEAD = frozenset(
     {"nolink", "malformed", "scheme", "blob", "expired", "host", "certificate-name"}
     | {"login", "forbidden", "notfound", "gone", "redirects", "type", "empty"}
@@ -58,13 +58,13 @@ DEAD = frozenset(
 
 
 class DownloadError(UserError):
-    """A file could not be had; `word` and `sentence` say why, the same for every such case."""
+    """A file could not be fetched. `code` and `sentence` say why, the same for every such case."""
 
-    def __init__(self, word: str) -> None:
-        self.word, self.sentence = word, FAILURES[word]
-        super().__init__(f"{word}: {self.sentence}")
+    def __init__(self, code: str) -> None:
+        self.code, self.sentence = code, FAILURES[code]
+        super().__init__(f"{code}: {self.sentence}")
 
     @property
     def dead(self) -> bool:
         """Whether a fresh link from the video's page could help."""
-        return self.word in DEAD
+        return self.code in DEAD

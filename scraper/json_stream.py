@@ -1,6 +1,6 @@
-"""Bytes -> text; a text of JSON -> its elements one by one, so that what stands before a break is kept.
+"""Bytes -> text, and JSON text -> its elements one by one, so that elements before a broken one are kept.
 
-An error is an element.
+An error is returned as an element.
 """
 
 import codecs
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_MARKS = {  # with which Windows begins texts; the longer ones first, for UTF-32's begins with UTF-16's
+_MARKS = {  # byte order marks, the longer ones first: UTF-32's begins with UTF-16's
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
@@ -18,25 +18,25 @@ _MARKS = {  # with which Windows begins texts; the longer ones first, for UTF-32
 
 
 def decoded(data: bytes) -> str:
-    """The text of a file: UTF-8 unless its first bytes say otherwise, its lines ended by "\\n"."""
+    """The text of a file: UTF-8 unless it begins with another byte order mark, with "\\n" as line end."""
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8-sig")
     return data.decode(encoding, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def whole(text: str) -> object:
-    """The one document that `text` is.
+    """The one JSON document in `text`.
 
     Raises:
-        ValueError: it is none, or nests too deeply.
+        ValueError: it is not JSON, or nested too deeply.
     """
     try:
         return _decoder().decode(text)
     except RecursionError as error:
-        raise ValueError("it nests too deeply") from error
+        raise ValueError("it is nested too deeply") from error
 
 
 def elements(text: str) -> Iterator[tuple[int, object]]:
-    """(index, element) for each element of a JSON list, or of several written one behind the other."""
+    """(index, element) for each element of a JSON list, or of several lists in a row."""
     decoder = _decoder()
     at, index = text.index("[") + 1, 0
     while True:
@@ -46,36 +46,36 @@ def elements(text: str) -> Iterator[tuple[int, object]]:
             if at == len(text):
                 return
             if text[at] != "[":
-                yield index, ValueError("there is more behind the end of the list, which is not read")
+                yield index, ValueError("there is more text after the end of the list, which is not read")
                 return
-            at = _skip(text, at + 1)  # batches written one behind the other
+            at = _skip(text, at + 1)  # several lists in a row
             continue
         try:
             item, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield index, ValueError(f"the JSON breaks off here, nothing behind it can be read: {error}")
+            yield index, ValueError(f"the JSON is broken here, nothing after it can be read: {error}")
             return
         yield index, item
         index, at = index + 1, _skip(text, at)
         if text[at : at + 1] == ",":
             at += 1
         elif text[at : at + 1] != "]":
-            yield index, ValueError("the JSON breaks off here: a comma or the end of the list is missing")
+            yield index, ValueError("the JSON is broken here: a comma or the end of the list is missing")
             return
 
 
 def lines(text: str) -> Iterator[tuple[int, object]]:
-    """(line, its document) for each line that is not blank."""
+    """(line number, JSON document) for each line that is not blank."""
     for index, line in enumerate(text.split("\n")):
         if line.strip():
             try:
                 yield index, whole(line.strip())
             except ValueError as error:
-                yield index, ValueError(f"no JSON: {error}")
+                yield index, ValueError(f"not JSON: {error}")
 
 
 def _decoder() -> json.JSONDecoder:
-    """A whole number that Python would refuse to read (over 4,300 digits) costs its record, not the file."""
+    """A decoder that keeps integers with too many digits for Python as text, so that only their record is refused."""
     return json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) < 1000 else digits)
 
 

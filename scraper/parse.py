@@ -1,30 +1,28 @@
-"""One parsed element -> ParsedRecord, a record with what came with it, or Problem, which says why there is none."""
+"""One parsed JSON element -> a ParsedRecord with its texts and files, or a Problem that says what is wrong."""
 
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from scraper import readers
 from scraper.readers import Json, Kind
-from scraper.records import MAX_MADE_TEXT_CHARS, Video, clean_text
-from scraper.sidecars import CaptionFile, Folder, LocalFile, MediaKind
+from scraper.records import MAX_MADE_TEXT_CHARS, MediaKind, TextKind, Video, clean_text
+from scraper.sidecars import CaptionFile, Folder, LocalFile
 
 MAX_REASON_CHARS = 300
-TextKind = Literal["cover", "transcript"]
-# what a terminal obeys instead of showing it (C0, C1, line separators, bidi embeddings, overrides and isolates), and
-# what no UTF-8 carries: lone surrogates, which stand for the bytes of a file name that is none
+# Terminal control characters (C0, C1, line separators, bidi embeddings, overrides and isolates), and lone surrogates,
+# which UTF-8 cannot encode: they stand for the bytes of a file name that is not UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-# what hostile values make the readers and pydantic raise, all of it the fault of one record
+# raised by the readers and pydantic for hostile values; each affects one record only
 _BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, RecursionError)
 
 
 @dataclass(frozen=True)
 class ParsedRecord:
-    """A record with the texts that came with it (None: unreadable there), its local files (kind, position, path) and
-    its local captions (language, path)."""
+    """A record with the texts that came with it (None: they could not be read where they were made), its local files
+    (kind, position, path) and its local captions (language, path)."""
 
     video: Video
     texts: dict[TextKind, str | None] = field(default_factory=dict)
@@ -34,7 +32,7 @@ class ParsedRecord:
 
 @dataclass(frozen=True)
 class Problem:
-    """A record or file that could not be taken: which, where in it (from 0), and why; fit to be printed."""
+    """A record or file that could not be imported: the file, the index in it (from 0) and the reason. Safe to print."""
 
     file: str
     index: int | None
@@ -48,32 +46,34 @@ class Problem:
         return f"{self.file}{'' if self.index is None else f', record {self.index}'}: {self.reason}"
 
     def as_dict(self) -> dict[str, object]:
+        """The fields, for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class File:
-    """A file being read: what it is called in problems, its path, and the folder that it lies in."""
+    """A file to read: its path, its folder, and its name in problems."""
 
     path: Path
     folder: Folder
     name: str
 
-    def problem(self, index: int | None, why: object) -> Problem:
-        return Problem(self.name, index, clean_text(str(why), MAX_REASON_CHARS))
+    def problem(self, index: int | None, reason: object) -> Problem:
+        """A problem in this file."""
+        return Problem(self.name, index, clean_text(str(reason), MAX_REASON_CHARS))
 
 
 def take(
     file: File, index: int | None, item: object, *, kind: Kind | None = None, where: str = "", alone: bool = False
 ) -> ParsedRecord | Problem:
-    """One parsed element as a record, whichever form it has; `alone`, it may have files beside it."""
+    """Turn one parsed element into a record. Only one that is `alone` in its file can have sidecar files."""
     try:
         if isinstance(item, Exception):
             raise item
         if isinstance(item, list):
             item = readers.gallery_message(item)
         if not isinstance(item, dict):
-            raise ValueError(f"a record is a JSON object, this is {type(item).__name__}")
+            raise ValueError(f"a record is a JSON object, but this is {type(item).__name__}")
         match kind or readers.kind_of(item):
             case "console":
                 return ParsedRecord(Video.model_validate(readers.console(item)))
@@ -86,18 +86,18 @@ def take(
             case "site":
                 return ParsedRecord(Video.model_validate(readers.site(item, file.path.stat().st_mtime)))
             case "own":
-                return _own(file.path.parent, item)
+                return _json_lines_record(file.path.parent, item)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        return file.problem(index, f"{where}{place}: {first['msg']} ({error.error_count()} in all)")
+        name = ".".join(str(part) for part in first["loc"])
+        return file.problem(index, f"{where}{name}: {first['msg']} ({error.error_count()} in all)")
     except _BAD_VALUES as error:
         return file.problem(index, f"{where}{error}")
 
 
-def _own(folder: Path, item: Json) -> ParsedRecord:
-    """A line in the project's own form: the fields of Video, texts as `cover_text` and `transcript`, local files
-    as `cover_file`, `video_file` and `slide_files`, relative to the file that names them."""
+def _json_lines_record(folder: Path, item: Json) -> ParsedRecord:
+    """Read a record in this project's format: the fields of Video, texts as `cover_text` and `transcript`, local files
+    as `cover_file`, `video_file` and `slide_files`, with paths relative to the file that names them."""
     texts: dict[TextKind, str | None] = {}
     named: tuple[tuple[str, TextKind], ...] = (("cover_text", "cover"), ("transcript", "transcript"))
     for key, kind in named:
@@ -115,12 +115,12 @@ def _own(folder: Path, item: Json) -> ParsedRecord:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """The file `name` in `folder`; a record is hostile and may not name files elsewhere."""
+    """The file `name` in `folder`. A hostile record must not name files elsewhere."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        raise ValueError(f"{name!r} lies outside the folder of its record")
+        raise ValueError(f"{name!r} lies outside of the folder of its record")
     if not path.is_file():
-        raise ValueError(f"{name!r} is not there")
+        raise ValueError(f"{name!r} does not exist")
     return path
 
 
@@ -129,7 +129,7 @@ def _printable(text: str) -> str:
 
 
 def made_text(value: object) -> str | None:
-    """A text that was made elsewhere; None says that the media could not be read there."""
+    """A text that was made elsewhere. None means that the media could not be read there."""
     if not isinstance(value, str | None):
         raise ValueError("is not a text")
     return None if value is None else clean_text(value, MAX_MADE_TEXT_CHARS)

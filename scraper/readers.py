@@ -1,7 +1,6 @@
-"""One small reader for each kind of item that a record comes as -> the values of a `records.Video`.
+"""A JSON item of any format -> the values of a `records.Video`, by one reader per format.
 
-They are pure: no file is looked at, and what cannot be told raises a ValueError that says so. Values are taken as
-they stand; `Video` checks them.
+The readers open no file, and raise a ValueError if they cannot read the item. `Video` checks the values.
 """
 
 import html
@@ -15,14 +14,14 @@ from scraper.records import MAX_COMMENTS, MAX_LINKS, parse_count
 
 Json = dict[str, Any]
 Kind = Literal["console", "yt-dlp", "gallery-dl", "site", "own"]
-PLAYLISTS = ("playlist", "multi_video")  # the words of yt-dlp for an item that holds others
+PLAYLISTS = ("playlist", "multi_video")  # types of yt-dlp items that contain others
 _CONSOLE_KEYS = ("creator-username", "video-src", "web-id", "scrape-timestamp")
 _YT_DLP_KEYS = ("extractor", "extractor_key", "ie_key", "webpage_url")
-_MADE_UP_TITLE = re.compile(r"TikTok video #[0-9]+")  # what yt-dlp writes where there is no description
+_MADE_UP_TITLE = re.compile(r"TikTok video #[0-9]+")  # what yt-dlp writes if there is no description
 
 
 def kind_of(item: Json) -> Kind:
-    """Which reader an item wants, by what is in it; what no other program writes is the project's own."""
+    """The format of an item, by its keys. If no other program writes it, it is this project's format."""
     if any(key in item for key in _CONSOLE_KEYS):
         return "console"
     if any(key in item for key in _YT_DLP_KEYS):
@@ -33,7 +32,7 @@ def kind_of(item: Json) -> Kind:
 
 
 def console(item: Json) -> Json:
-    """The console script's record; the one of 2022 wrote `timeposted`, later ones `time-posted` and exact values."""
+    """A record of the console script. That of 2022 wrote `timeposted`; later ones `time-posted` and exact counts."""
     permalink = _string(item.get("permalink"))
     sources = [*links_in(item.get("video-srcs")), *links_in(item.get("video-src"))]
     return {
@@ -56,7 +55,7 @@ def console(item: Json) -> Json:
         "posted": item.get("time-posted-iso"),
         "comments": [_console_comment(comment) for comment in _objects(item, "comments")],
         "captions": _originals_first(_objects(item, "captions")),
-        # a blob: link names something in the browser's memory: it is last, behind all that can be asked for
+        # blob: links come last: they only worked in the browser that scraped them
         "video_sources": sorted(sources, key=lambda link: link.lower().startswith("blob:")),
         "cover_sources": [*links_in(item.get("coverphoto-srcs")), *links_in(item.get("coverphoto-src"))],
         "slide_sources": links_in(item.get("slides-src")),
@@ -79,10 +78,10 @@ def _console_comment(item: Json) -> Json:
 
 
 def site(item: Json, saved_at: float | None, source: str = "saved page") -> Json:
-    """The site's own item, as it stands in its pages and answers."""
+    """An item of the site, as its pages and API contain it."""
     video, music, images = _object(item, "video"), _object(item, "music"), _object(item, "imagePost")
     counts = {**_object(item, "statsV2"), **_object(item, "stats")}
-    author = item.get("author")  # SIGI_STATE names the author flat, everything else as an object
+    author = item.get("author")  # in SIGI_STATE the author is a string, elsewhere an object
     if not isinstance(author, dict):
         author = {"uniqueId": author, "nickname": item.get("nickname")}
     user = _string(author.get("uniqueId"))
@@ -114,7 +113,7 @@ def site(item: Json, saved_at: float | None, source: str = "saved page") -> Json
         ),
         "video_sources": _site_videos(video),
         "cover_sources": links_in([video.get("originCover"), video.get("cover"), *_list(cover, "urlList")]),
-        # one link a slide: its place in the list is its place in the post
+        # one link per slide, so that the index is the position in the post
         "slide_sources": links_in([next(iter(_list(slide, "urlList")), None) for slide in slides]),
         "scraped_at": saved_at,
         "source": source,
@@ -129,11 +128,11 @@ def _site_videos(video: Json) -> list[str]:
 
 
 def gallery_dl(item: Json, saved_at: float | None) -> Json:
-    """What gallery-dl writes of a post: the site's own item, with what it adds for each file."""
+    """A record of gallery-dl: the site's item with some fields added for each file."""
     if item.get("category") != "tiktok":
         raise ValueError(f"gallery-dl's record of {links.shown(_string(item.get('category')))}, not of TikTok")
     if item.get("type") == "avatar" or item.get("subcategory") == "avatar":
-        raise ValueError("a user's picture, no video")
+        raise ValueError("a user's picture, not a video")
     return site(item, saved_at, "gallery-dl")
 
 
@@ -145,20 +144,20 @@ def gallery_message(message: list[Any]) -> Json:
     if number == 6 and rest:
         return {**links.from_link(_string(rest[0])), "source": "gallery-dl"}
     if number == -1 and rest and isinstance(rest[-1], dict):
-        told = (_string(rest[-1].get(key)) for key in ("error", "message"))
-        raise ValueError(f"gallery-dl failed here: {': '.join(part for part in told if part)}")
-    raise ValueError("a list where a record should be, and none that gallery-dl writes")
+        parts = (_string(rest[-1].get(key)) for key in ("error", "message"))
+        raise ValueError(f"gallery-dl failed here: {': '.join(part for part in parts if part)}")
+    raise ValueError("a list instead of a record, and not one that gallery-dl writes")
 
 
 def yt_dlp(item: Json) -> Json:
-    """yt-dlp's info of one video; flat entries of a playlist have some of it."""
+    """The info dict that yt-dlp writes of a video. Flat entries of a playlist have only some of its fields."""
     addresses = [_string(item.get(key)) for key in ("webpage_url", "url", "original_url")]
     address = next((one for one in addresses if links.in_text(one) and links.video_id(one)), "")
     reader = _string(item.get("extractor_key") or item.get("ie_key") or item.get("extractor"))
     if reader.lower() != "tiktok" and (reader or not address):
-        raise ValueError(f"yt-dlp read it as {links.shown(reader) or 'something unknown'}: no video of TikTok")
+        raise ValueError(f"yt-dlp read it as {links.shown(reader) or 'something unknown'}: not a video of TikTok")
     video = _string(item.get("id"))
-    video = video if re.fullmatch("[0-9]{5,25}", video) else links.video_id(address) or video
+    video = video if re.fullmatch(links.VIDEO_ID, video) else links.video_id(address) or video
     user = _string(item.get("uploader")) or links.handle(_string(item.get("uploader_url")) or address)
     name = item.get("channel") or item.get("creator") or next(iter(_list(item, "creators")), None)
     title = _string(item.get("title"))
@@ -168,7 +167,7 @@ def yt_dlp(item: Json) -> Json:
         "permalink": links.permalink(user, video),
         "creator_username": user or item.get("uploader_id"),
         "creator_nickname": name,
-        # the title is the description's beginning, and made up where there is no description
+        # the title is the beginning of the description, or invented if there is no description
         "description": ("" if _MADE_UP_TITLE.fullmatch(title) else title) if described is None else described,
         "hashtags": _list(item, "tags"),
         "music_title": _music(item.get("track"), _list(item, "artists") or [item.get("artist")]),
@@ -189,7 +188,7 @@ def yt_dlp(item: Json) -> Json:
 
 
 def _yt_dlp_comments(item: Json) -> list[Json]:
-    """The comments on the video itself; replies are counted to theirs. Beyond what a record holds they are left out."""
+    """The comments on the video. Replies are only counted. Comments beyond the limit of a record are left out."""
     comments = _objects(item, "comments")
     replies = Counter(_string(comment.get("parent")) for comment in comments)
     own = [comment for comment in comments if _string(comment.get("parent")) in ("", "root")]
@@ -207,7 +206,7 @@ def _yt_dlp_comments(item: Json) -> list[Json]:
 
 
 def _tracks(item: Json, key: str, source: str) -> list[Json]:
-    """yt-dlp's caption tracks by language; it does not keep who made them, except that some are automatic."""
+    """yt-dlp's caption tracks by language. It does not say how they were made, except that some are automatic."""
     return [
         {"language": language, "source": source, "format": track.get("ext"), "url": track.get("url")}
         for language, tracks in _object(item, key).items()
@@ -226,7 +225,7 @@ def _yt_dlp_videos(item: Json) -> list[str]:
         return unplayable, "download" in note or "watermark" in note, one.get("acodec") == "none", codec != "h264"
 
     formats = [one for one in _objects(item, "formats")[::-1] if one.get("vcodec") != "none"]
-    direct = [] if item.get("_type") in ("url", "url_transparent") else [item.get("url")]  # there it is the page's
+    direct = [] if item.get("_type") in ("url", "url_transparent") else [item.get("url")]  # there it is the page
     return links_in([*(one.get("url") for one in sorted(formats, key=faults)), *(direct if not formats else [])])
 
 
@@ -240,7 +239,7 @@ def _yt_dlp_covers(item: Json) -> list[str]:
 
 
 def _originals_first(tracks: list[Json]) -> list[Json]:
-    """As many caption tracks as a record holds; the machine translations (MT) are the first to be left out."""
+    """The caption tracks, up to the limit of a record. Machine translations (MT) are left out first."""
     return sorted(tracks, key=lambda track: _string(track.get("source")).upper() == "MT")[:MAX_LINKS]
 
 
@@ -250,21 +249,21 @@ def _music(title: object, artists: list[Any]) -> str:
     return f"{name} - {by}" if name and by and by not in name else name
 
 
-def _day(moment: object) -> str | None:
+def _day(timestamp: object) -> str | None:
     """Unix seconds -> the ISO date.
 
     Raises:
-        ValueError, TypeError, OverflowError, OSError: it is no moment.
+        ValueError, TypeError, OverflowError, OSError: it is not a timestamp.
     """
-    if moment in (None, "", 0, "0"):
+    if timestamp in (None, "", 0, "0"):
         return None
-    if not isinstance(moment, int | float | str) or isinstance(moment, bool):
-        raise ValueError("the posted time is no number of seconds")
-    return datetime.fromtimestamp(int(moment), UTC).date().isoformat()
+    if not isinstance(timestamp, int | float | str) or isinstance(timestamp, bool):
+        raise ValueError("the posted time is not a number of seconds")
+    return datetime.fromtimestamp(int(timestamp), UTC).date().isoformat()
 
 
 def _exact(item: Json, key: str) -> int | None:
-    """A count as a number, or as digits."""
+    """A count that is given as a number or as digits."""
     value = item.get(key)
     if value is None or isinstance(value, str):
         return parse_count(value or "")
@@ -299,6 +298,6 @@ def _string(value: object) -> str:
 
 
 def links_in(value: object) -> list[str]:
-    """One link, a list of links or nothing -> a list of non-empty texts."""
+    """A list of non-empty texts from one link, a list of links or nothing."""
     values = value if isinstance(value, list) else [value]
     return [link.strip() for link in values if isinstance(link, str) and link.strip()]

@@ -1,12 +1,12 @@
-"""What one scraped record is: Video, Comment and Caption, validated and bounded, whatever source they come from.
+"""The types of a scraped record: Video, Comment and Caption, validated and bounded, whatever the source.
 
-Everything scraped is hostile. Texts lose what no database or page can carry (NUL, lone surrogates) and are cut at
-a bound; an id that is not plain ASCII digits is refused, because ids become file names.
+Scraped data is hostile. Texts lose characters that no database or page can hold (NUL, lone surrogates) and are cut at
+a limit. An id must be ASCII digits, because ids become file names.
 """
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,15 +18,18 @@ from pydantic import (
     model_validator,
 )
 
-from scraper.links import from_link
+from scraper.links import VIDEO_ID, from_link
 
-MAX_TEXT_CHARS = 20_000  # a description has at most 4,000 on the site; five times that is no longer one
-MAX_MADE_TEXT_CHARS = 1_000_000  # a transcript: an hour of speech has some 50,000
+MediaKind = Literal["cover", "video", "slide", "caption"]
+TextKind = Literal["cover", "transcript"]
+
+MAX_TEXT_CHARS = 20_000  # of a description; the site allows 4,000
+MAX_MADE_TEXT_CHARS = 1_000_000  # of a transcript; an hour of speech has some 50,000
 MAX_COMMENT_CHARS = 1_000  # the site allows 150
-MAX_COUNT = 10**12  # more than there are people and views of them; beyond it a file is broken or hostile
+MAX_COUNT = 10**12  # of views or likes; beyond it a file is broken or hostile
 MAX_COMMENTS = 2_000  # a scrape takes about 20; beyond this a file is broken or hostile
 MAX_LINKS = 50
-_UNCARRIABLE = re.compile("[\x00\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _COUNT = re.compile(
     r"\s*(?:([0-9]+(?:\.[0-9]+)?)\s*([KMB])|([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.(?![0-9]{3}\s*$)[0-9]+)?))\s*",
     re.IGNORECASE,
@@ -38,12 +41,12 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
 def clean_text(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
-    """`text` without what SQLite, JSON or a page cannot carry, cut at `max_chars`; emoji and bidi marks stay."""
-    return _UNCARRIABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:max_chars].strip()
+    """`text` without characters that SQLite or JSON cannot hold, cut at `max_chars`. Emoji and bidi marks stay."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:max_chars].strip()
 
 
 def _as_text(value: object) -> object:
-    """None as nothing, numbers as their digits (exports write counts and ids either way); the rest is pydantic's."""
+    """None as "", numbers as digits: exports write counts and ids either way. Pydantic checks everything else."""
     if value is None:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -56,7 +59,7 @@ def _handle(name: str) -> str:
 
 
 def _web_links(links: list[str]) -> list[str]:
-    """The http(s) and blob links among `links`, each once; anything else (javascript:, file:, ...) is dropped."""
+    """The http(s) and blob links among `links`, each once. Other links (javascript:, file:, ...) are dropped."""
     kept = [link for link in links if link.lower().startswith(("https://", "http://", "blob:"))]
     return list(dict.fromkeys(kept))[:MAX_LINKS]
 
@@ -71,15 +74,15 @@ def _iso_date(shown: str | None) -> str | None:
 
 Text = Annotated[str, BeforeValidator(_as_text), AfterValidator(clean_text)]
 Handle = Annotated[Text, AfterValidator(_handle)]
-VideoId = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=r"^[0-9]{5,25}$")]
+VideoId = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=f"^{VIDEO_ID}$")]
 Links = Annotated[list[Text], AfterValidator(_web_links)]
 Count = Annotated[int | None, AfterValidator(_possible)]
 
 
 def parse_count(shown: str) -> int | None:
-    """A count as the site shows it, as an integer: "20.2K" is 20200, "1,234" is 1234; None where it is no count.
+    """A count as the site shows it, as an integer: "20.2K" is 20200, "1,234" is 1234. None if it is not a count.
 
-    None also where another language may mean another number: "12,3K" and "1.234".
+    Also None if another language may mean another number: "12,3K" and "1.234".
     """
     match = _COUNT.fullmatch(shown)
     if not match:
@@ -90,23 +93,23 @@ def parse_count(shown: str) -> int | None:
 
 
 def parse_posted(shown: str, scraped_at: float | None) -> str | None:
-    """The ISO date behind a posted time as the site shows it, or None where it cannot be told.
+    """The ISO date of a posted time as the site shows it, or None if it is unknown.
 
-    "16h ago" and "5-5" (this year's, or last year's where that would lie in the future) count from `scraped_at`
-    (unix seconds); "2020-3-28" stands by itself.
+    "16h ago" and "5-5" (of this year, or of last year if it would lie in the future) are relative to `scraped_at`
+    (unix seconds). "2020-3-28" is absolute.
     """
     scraped = datetime.fromtimestamp(scraped_at, UTC) if scraped_at else None
     try:
         if scraped and (ago := _AGO.fullmatch(shown)):
-            moment = scraped - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2].lower()])
-            return moment.date().isoformat()
+            posted_at = scraped - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2].lower()])
+            return posted_at.date().isoformat()
         if found := _DATE.fullmatch(shown):
             year, month, day = found[1], int(found[2]), int(found[3])
             if year:
                 return date(int(year), month, day).isoformat()
             if scraped:
                 posted = date(scraped.year, month, day)
-                # a day of grace: the site's clock and the scraper's stand in different time zones
+                # allow a day: the site and the scraper are in different time zones
                 late = posted > scraped.date() + timedelta(days=1)
                 return (date(scraped.year - 1, month, day) if late else posted).isoformat()
         return datetime.fromisoformat(shown.strip()).date().isoformat()
@@ -119,7 +122,7 @@ class _Record(BaseModel):
 
 
 class Comment(_Record):
-    """One comment: who wrote what, its counts as scraped and as integers, when as scraped and as ISO date."""
+    """A comment. Counts and the posted time are kept as shown, and as integers and an ISO date."""
 
     username: Handle = ""
     text: Annotated[Text, AfterValidator(lambda text: text[:MAX_COMMENT_CHARS])] = ""
@@ -131,7 +134,7 @@ class Comment(_Record):
 
 
 class Caption(_Record):
-    """A subtitle track the site offers: `source` is the site's own word for it (ASR, MT, creator)."""
+    """A caption track of the site. `source` is how it was made, in the site's terms: ASR, MT or creator."""
 
     language: Text = ""
     source: Text = ""
@@ -140,9 +143,9 @@ class Caption(_Record):
 
 
 class Video(_Record):
-    """One short video as scraped. Counts stand as shown and as integers, the posted time as shown and as ISO date.
+    """A short video as scraped. Counts and the posted time are kept as shown, and as integers and an ISO date.
 
-    `*_sources` are links, best first; several may stand behind one file.
+    `*_sources` are links, best first; several may lead to the same file.
     """
 
     id: VideoId
@@ -172,7 +175,7 @@ class Video(_Record):
 
     @model_validator(mode="after")
     def _derive(self) -> Self:
-        """Fill what follows from what was scraped, where the source did not give it."""
+        """Fill fields that follow from others if the source did not give them."""
         derived: dict[str, object] = {}
         if not self.permalink.startswith(("https://", "http://")):
             derived["permalink"] = ""
@@ -188,12 +191,12 @@ class Video(_Record):
         if self.posted is None:
             derived["posted"] = parse_posted(self.posted_shown, self.scraped_at)
         for name, value in derived.items():
-            object.__setattr__(self, name, value)  # frozen to the outside, still being made here
+            object.__setattr__(self, name, value)  # frozen for others, not yet complete here
         return self
 
     @property
     def has_page(self) -> bool:
-        """Whether its permalink is that of a video on the site, which can be asked for more."""
+        """Whether its permalink leads to a page of the site, which has more data."""
         try:
             return bool(from_link(self.permalink))
         except ValueError:

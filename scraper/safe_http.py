@@ -1,7 +1,7 @@
-"""A link -> the answer of a server, over a connection whose address was checked and that a watch can cut at any time.
+"""A link -> the answer of a server, over a connection whose address was checked and that can be cut at any time.
 
-Names are resolved once for a connection, every address is checked, and one of those that were checked is connected
-to, so that neither a redirect nor a second answer of the name server gets around it.
+A name is resolved once per connection, all its addresses are checked, and the connection goes to one of them. So
+neither a redirect nor a second answer of the name server can bypass the check.
 """
 
 import contextlib
@@ -31,25 +31,25 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from scraper.failures import DownloadError
 
-CONNECT_S, READ_S = 10.0, 15.0  # to be answered at all, and between two chunks
+CONNECT_S, READ_S = 10.0, 15.0  # until the connection stands, and between two chunks
 RESOLVE_S = 10.0  # for a name; resolvers ask two servers for 5 s each
-WATCH_EVERY_S = 0.1  # how late a deadline or the end of the run may be noticed
+WATCH_EVERY_S = 0.1  # how late a deadline or a stopped run may be noticed
 RETRIES = 3
 BACKOFF_S = 1.0  # 0, 2, 4 s between tries ...
-RETRY_AFTER_MAX_S = 30  # ... or what the server asks for, up to this; a longer wait is a later run's business
+RETRY_AFTER_MAX_S = 30  # ... or what the server asks for, up to this; a later run can wait longer
 ADDRESSES = 2  # of a name, tried within CONNECT_S: one of each family; a retry begins with the next one
-PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")  # all that is given out for the internet
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 addresses as networks without IPv4 see them
+PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")  # all that is assigned for the internet
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 addresses in networks without IPv4
 NAME_MISMATCH = {62, 64}  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
-def may_be_asked(address: str, local: bool) -> bool:
-    """Whether an address lies in the internet or, where `local`, in the own network.
+def is_allowed(address: str, local: bool) -> bool:
+    """Whether an address lies in the internet or, if `local`, in the local network.
 
-    One that carries an IPv4 address is judged by that. Link-local ones are never asked: where machines are rented, one
-    of them hands out passwords.
+    An IPv6 address that contains an IPv4 address is checked by the latter. Link-local addresses are never allowed:
+    at cloud providers one of them hands out credentials.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
@@ -57,7 +57,7 @@ def may_be_asked(address: str, local: bool) -> bool:
         if ip in NAT64:
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner:
-            return may_be_asked(str(inner), local)
+            return is_allowed(str(inner), local)
         public = ip in PUBLIC_V6 and ip.is_global
     else:
         public = ip.is_global and not ip.is_multicast
@@ -65,7 +65,7 @@ def may_be_asked(address: str, local: bool) -> bool:
 
 
 def lookup(host: str, port: int) -> list[Address]:
-    """All addresses of a name: the system's order of preference, the families taking turns."""
+    """All addresses of a name in the system's order of preference, IPv4 and IPv6 alternating."""
     families: dict[socket.AddressFamily, list[Address]] = {}
     for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         families.setdefault(family, []).append((family, address))
@@ -73,14 +73,14 @@ def lookup(host: str, port: int) -> list[Address]:
 
 
 def dial(connecting: socket.socket, address: tuple[Any, ...]) -> None:
-    """Connect a socket to an address that was checked."""
+    """Connect a socket to a checked address."""
     connecting.connect(address)
 
 
 class Watch:
-    """Cuts the connections of one file at its deadline or when the run is stopped, whatever they are waiting for.
+    """Cuts the connections of one file at its deadline or when the run is stopped, whatever they wait for.
 
-    It holds a second handle of each socket, for the first one changes hands when TLS begins.
+    It holds a second handle of each socket, because TLS takes over the first one.
     """
 
     def __init__(self, limit_s: float, stopped: threading.Event) -> None:
@@ -102,22 +102,24 @@ class Watch:
             connected.close()
 
     def add(self, connecting: socket.socket) -> None:
+        """Cut this socket as well."""
         self._sockets.append(connecting.dup())
 
     def check(self) -> None:
-        """Raise DownloadError if it is over."""
+        """Raise DownloadError if the run was stopped or the deadline has passed."""
         if self._stopped.is_set():
             raise DownloadError("stopped")
         if not self._waiting and time.monotonic() > self._deadline:
             raise DownloadError("deadline")
 
     def sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the deadline."""
         self._stopped.wait(min(seconds, max(0.0, self._deadline - time.monotonic())))
         self.check()
 
     @contextlib.contextmanager
     def holding(self, slot: threading.Semaphore) -> Iterator[None]:
-        """Hold a place in a queue; waiting for it does not count as time of the file."""
+        """Hold a slot of a host. The wait for it does not count against the deadline."""
         since = time.monotonic()
         self._waiting = True
         while not slot.acquire(timeout=WATCH_EVERY_S):
@@ -130,7 +132,7 @@ class Watch:
             slot.release()
 
     def resolve(self, host: str, port: int) -> list[Address]:
-        """The addresses of a name. The system's call cannot be ended, so it is left behind where it takes too long."""
+        """The addresses of a name. The system call cannot be ended, so it is abandoned if it takes too long."""
         answers: list[list[Address]] = []
         errors: list[Exception] = []
         answered = threading.Event()
@@ -146,7 +148,7 @@ class Watch:
         give_up = time.monotonic() + RESOLVE_S
         while not answered.wait(WATCH_EVERY_S) and time.monotonic() < give_up:
             self.check()
-        if errors and isinstance(errors[0], UnicodeError):  # a label of more than 63 letters, or of none
+        if errors and isinstance(errors[0], UnicodeError):  # a label of more than 63 letters, or an empty one
             raise DownloadError("malformed") from errors[0]
         if not answers or not answers[0]:
             raise DownloadError("dns") from (errors[0] if errors else None)
@@ -158,47 +160,48 @@ class Watch:
                 self.check()
             except DownloadError:
                 for connected in tuple(self._sockets):
-                    with contextlib.suppress(OSError):  # the other side has hung up already
+                    with contextlib.suppress(OSError):  # the connection is closed already
                         connected.shutdown(socket.SHUT_RDWR)
 
 
 @functools.cache
-def _trusted(bundle: str) -> ssl.SSLContext:
-    """TLS that trusts the authorities in a file or folder. Reading certifi's takes 50 ms, so it is read once."""
+def _tls_context(bundle: str) -> ssl.SSLContext:
+    """A TLS context with the certificate authorities in a file or folder, cached: to load certifi's takes 50 ms."""
     context = create_urllib3_context()
     try:
         context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
     except OSError as error:
-        raise OSError(f"{bundle} has no certificate authorities that can be read: check REQUESTS_CA_BUNDLE") from error
+        raise OSError(f"{bundle} has no readable certificate authorities: check REQUESTS_CA_BUNDLE") from error
     return context
 
 
 class Session(requests.Session):
-    """Asks under a watch, keeps no cookies and no passwords of the user's, and leaves redirects to its caller.
+    """Sends requests under a watch, without cookies or passwords of the user. The caller follows redirects.
 
-    A proxy and the authorities (`REQUESTS_CA_BUNDLE`) come from the environment, as everywhere.
+    The proxy and the certificate authorities (`REQUESTS_CA_BUNDLE`) come from the environment, as usual.
     """
 
     def __init__(self, watch: Watch, local: bool) -> None:
         super().__init__()
-        # without an own way to sign, requests takes ~/.netrc or the link's password
+        # without this, requests sends passwords from ~/.netrc or from the link
         self.auth = lambda request: request
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("http://", "https://"):
             self.mount(scheme, _Adapter(watch, local))
 
     def moved(self, response: requests.Response) -> str | None:
+        """Where a response redirects to, or None."""
         return super().get_redirect_target(response)
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, always: requests would read the redirect's body whole, and follow it unchecked."""
+        """Return None, always: requests would read the whole body of the redirect and follow it unchecked."""
 
 
 class _Adapter(HTTPAdapter):
-    """Retries with back-off, and connects to checked addresses. A proxy is the user's choice and is not checked."""
+    """Retries with back-off and connects to checked addresses. A proxy is the user's choice and is not checked."""
 
     def __init__(self, watch: Watch, local: bool) -> None:
-        class Patience(Retry):
+        class WatchedRetry(Retry):
             def increment(
                 self,
                 method: str | None = None,
@@ -208,7 +211,7 @@ class _Adapter(HTTPAdapter):
                 _pool: ConnectionPool | None = None,
                 _stacktrace: TracebackType | None = None,
             ) -> Self:
-                if isinstance(error, trouble.SSLError) and _tls_word(error) == "certificate":
+                if isinstance(error, trouble.SSLError) and _tls_code(error) == "certificate":
                     raise trouble.MaxRetryError(_pool, url or "", error)  # type: ignore[arg-type]  # as urllib3 does
                 return super().increment(method, url, response, error, _pool, _stacktrace)
 
@@ -218,9 +221,9 @@ class _Adapter(HTTPAdapter):
                     asked_for = self.get_retry_after(response) if response else None
                 watch.sleep(asked_for or self.get_backoff_time())
 
-        retry = Patience(
+        retry = WatchedRetry(
             total=RETRIES,
-            read=RETRIES - 1,  # silence is waited for longest
+            read=RETRIES - 1,  # each takes the full time limit
             redirect=False,
             status_forcelist=(429, 500, 502, 503, 504),
             backoff_factor=BACKOFF_S,
@@ -228,16 +231,18 @@ class _Adapter(HTTPAdapter):
             raise_on_status=False,
         )
         self._watch = watch
-        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")  # as requests looks for it
-        self._context = _trusted(bundle or requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get(
+            "CURL_CA_BUNDLE"
+        )  # the variables that requests reads
+        self._context = _tls_context(bundle or requests.utils.DEFAULT_CA_BUNDLE_PATH)
         super().__init__(max_retries=retry)
-        self.poolmanager.pool_classes_by_scheme = _pools(watch, lambda address: may_be_asked(address, local))
+        self.poolmanager.pool_classes_by_scheme = _pools(watch, lambda address: is_allowed(address, local))
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         super().init_poolmanager(connections, maxsize, block, ssl_context=self._context, **pool_kwargs)
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        """The authorities are in the context already, so requests need not name their file."""
+        """The context has the authorities already, so requests need not name their file."""
         return super().build_connection_pool_key_attributes(request, True, cert)
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
@@ -245,16 +250,16 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:
         manager = super().proxy_manager_for(proxy, ssl_context=self._context, **proxy_kwargs)
-        if not proxy.lower().startswith("socks"):  # those connect in a way of their own
+        if not proxy.lower().startswith("socks"):  # SOCKS proxies need other connections
             manager.pool_classes_by_scheme = _pools(self._watch, lambda _: True)
         return manager
 
 
 def _pools(watch: Watch, allowed: Callable[[str], bool]) -> dict[str, type[HTTPConnectionPool]]:
-    """urllib3's pools, with connections to addresses that were checked."""
+    """urllib3's pools, with connections to checked addresses."""
     tries = 0
 
-    def opened(connection: HTTPConnection) -> socket.socket:
+    def connect(connection: HTTPConnection) -> socket.socket:
         nonlocal tries
         watch.check()
         addresses = watch.resolve(connection.host, connection.port)
@@ -282,11 +287,11 @@ def _pools(watch: Watch, allowed: Callable[[str], bool]) -> dict[str, type[HTTPC
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return opened(self)
+            return connect(self)
 
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            return opened(self)
+            return connect(self)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -297,8 +302,8 @@ def _pools(watch: Watch, allowed: Callable[[str], bool]) -> dict[str, type[HTTPC
     return {"http": PlainPool, "https": SecurePool}
 
 
-def word_of(error: requests.RequestException) -> str:
-    """The word for what requests and urllib3 say in layers of exceptions."""
+def code_of(error: requests.RequestException) -> str:
+    """The failure code for the nested exceptions of requests and urllib3."""
     cause: Any = error.args[0] if error.args else None
     cause = getattr(cause, "reason", None) or cause
     if isinstance(error, requests.exceptions.ProxyError):
@@ -306,7 +311,7 @@ def word_of(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
         return "broken"
     if isinstance(cause, trouble.SSLError):
-        return _tls_word(cause)
+        return _tls_code(cause)
     if isinstance(cause, trouble.NewConnectionError):
         return "unreachable"
     if isinstance(cause, trouble.TimeoutError):
@@ -317,7 +322,7 @@ def word_of(error: requests.RequestException) -> str:
     return "unreachable" if isinstance(error, requests.ConnectionError) else "malformed"
 
 
-def _tls_word(error: trouble.SSLError) -> str:
+def _tls_code(error: trouble.SSLError) -> str:
     inner = error.args[0] if error.args else None
     if isinstance(inner, ssl.SSLCertVerificationError):
         return "certificate-name" if inner.verify_code in NAME_MISMATCH else "certificate"

@@ -1,6 +1,6 @@
-"""The files that lie beside a record in its folder: media and captions, by the names that each program gives them.
+"""The sidecar files of a record: media and captions in its folder, by the names that each program gives them.
 
-Only a folder's own files count: a link among hostile files could name any other file on this machine.
+Symbolic links do not count: a hostile one could lead to any file on this computer.
 """
 
 import re
@@ -8,21 +8,21 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from scraper.readers import Json
+from scraper.records import MediaKind
 
-MediaKind = Literal["cover", "video", "slide"]
 LocalFile = tuple[MediaKind, int, Path]  # kind, position in the post, path
 CaptionFile = tuple[str, Path]  # language as the program wrote it, path
 SOURCE_SUFFIXES = (".json", ".jsonl", ".ndjson", ".html", ".txt", ".zip")
+# The names that the programs give to what they download. What a file may contain is in sniff.py.
 MEDIA_SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "cover": (".jpg", ".jpeg", ".png", ".webp", ".gif"),
     "video": (".mp4", ".webm", ".mov", ".mkv", ".m4v"),
 }
-STUDY_MEDIA = ("coverphotos", "videos", "slides")  # folders in the study layout
+STUDY_MEDIA = ("coverphotos", "videos", "slides")  # folders of the study layout
 MAX_SLIDES = 100  # of a post; the site allows 35
-# yt-dlp leaves covers of the site as .image where their link says no more
+# yt-dlp names a cover .image if its link has no suffix
 _YT_DLP_COVERS = (*MEDIA_SUFFIXES["cover"], ".image")
 _INFO = ".info.json"
 _CAPTION = re.compile(r"\.([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\.(?:vtt|srt|json)")
@@ -30,35 +30,38 @@ _GALLERY_KINDS: dict[object, MediaKind] = {"image": "slide", "video": "video", "
 
 
 class Folder:
-    """A folder's names, read once and sorted, so that thousands of records find their files in it quickly."""
+    """The file names of a folder, read once and sorted, so that thousands of records find their files quickly."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @cached_property
     def names(self) -> list[str]:
+        """All names in the folder, sorted; none if it cannot be read."""
         try:
             return sorted(entry.name for entry in self.path.iterdir())
         except OSError:
             return []
 
-    def own(self, name: str) -> Path | None:
-        """The file `name`, where it is there and is itself."""
+    def file(self, name: str) -> Path | None:
+        """The file `name`, or None if it is missing or a symbolic link."""
         path = self.path / name
         return path if path.is_file() and not path.is_symlink() else None
 
     def first(self, stem: str, suffixes: tuple[str, ...]) -> Path | None:
-        return next((path for suffix in suffixes if (path := self.own(stem + suffix))), None)
+        """The file `stem` with the first of `suffixes` that is there."""
+        return next((path for suffix in suffixes if (path := self.file(stem + suffix))), None)
 
     def starting(self, prefix: str) -> Iterator[str]:
+        """The names that start with `prefix`."""
         for name in self.names[bisect_left(self.names, prefix) :]:
             if not name.startswith(prefix):
                 return
             yield name
 
     def sources(self) -> list[Path]:
-        """The files to read records from. A saved page has other people's sidecar files beside it, other records
-        have captions beside them that are JSON too: those are no records."""
+        """The files to read records from. JSON files that a browser saved with a page, captions and the metadata of
+        single files are not records."""
         names = [name for name in self.names if (self.path / name).suffix.lower() in SOURCE_SUFFIXES]
         pages = [name for name in names if name.lower().endswith(".html")]
         known = set(self.names)
@@ -74,13 +77,13 @@ class Folder:
                 yield name, found[1]
 
     def of_page(self) -> list[LocalFile]:
-        """`video.*` and `cover.*` beside a saved page."""
+        """The sidecar files of a saved page: `video.*` and `cover.*`."""
         return self._media("cover", "video")
 
     def of_info(self, name: str) -> tuple[list[LocalFile], list[CaptionFile]]:
-        """What yt-dlp puts beside `NAME.info.json`: `NAME.mp4`, `NAME.jpg`, `NAME.LANGUAGE.vtt`, ..."""
+        """The sidecar files of yt-dlp's `NAME.info.json`: `NAME.mp4`, `NAME.jpg`, `NAME.LANGUAGE.vtt`, ..."""
         stem = name.removesuffix(".json").removesuffix(".info")
-        captions = [(language, path) for file, language in self._captions(stem) if (path := self.own(file))]
+        captions = [(language, path) for file, language in self._captions(stem) if (path := self.file(file))]
         return self._media(stem, stem, _YT_DLP_COVERS), captions
 
     def _media(
@@ -93,8 +96,8 @@ class Folder:
         return [(kind, 0, path) for kind, stem, suffixes in kinds if (path := self.first(stem, suffixes))]
 
     def of_gallery(self, name: str, item: Json) -> tuple[list[LocalFile], list[CaptionFile]]:
-        """The one file that gallery-dl's `FILE.json` describes: `FILE` beside it, of the kind that the item says."""
-        path = self.own(name.removesuffix(".json")) if name.endswith(".json") else None
+        """The one file that gallery-dl's `FILE.json` describes: `FILE`, of the kind that the item names."""
+        path = self.file(name.removesuffix(".json")) if name.endswith(".json") else None
         if path is None:
             return [], []
         if item.get("type") == "subtitle":
@@ -108,11 +111,11 @@ class Folder:
 
 
 def of_study(folder: Path, video_id: str) -> list[LocalFile]:
-    """The media of a video in the study layout: by id, in a folder a kind."""
+    """The media of a video in the study layout: named by id, one folder per kind."""
     covers, videos, slides = (Folder(folder / name) for name in STUDY_MEDIA)
     kinds: tuple[tuple[MediaKind, Folder], ...] = (("cover", covers), ("video", videos))
     files: list[LocalFile] = [
-        (kind, 0, path) for kind, place in kinds if (path := place.first(video_id, MEDIA_SUFFIXES[kind]))
+        (kind, 0, path) for kind, media in kinds if (path := media.first(video_id, MEDIA_SUFFIXES[kind]))
     ]
     for number in range(1, MAX_SLIDES):
         slide = slides.first(f"{video_id}_{number}", MEDIA_SUFFIXES["cover"])

@@ -1,27 +1,28 @@
-"""The first bytes of a file -> the suffix of what it is; its structure -> whether it has all come.
+"""The first bytes of a file -> the suffix of its type; its structure -> whether it is complete.
 
-Neither a link nor a Content-Type is asked. Own magics, for none of the libraries is right about the one family that
-matters here: of 711 images and videos, filetype 1.2 takes 17 ISO files (fragmented MP4, image sequences) for nothing,
-puremagic 1.30 takes AVIF and HEIC for MP4 seven times; the table below errs in one, which lacks its very first box.
+The URL and Content-Type are ignored. We keep our own magic numbers because libraries misread ISO files: of 711 images
+and videos, filetype 1.2 does not recognise 17 (fragmented MP4, image sequences) and puremagic 1.30 takes AVIF and HEIC
+for MP4 seven times. The table below misses one, which lacks its first box.
 """
 
 import json
 import os
 import re
 from collections.abc import Callable
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-MediaKind = Literal["cover", "video", "slide", "caption"]
-HEAD_BYTES = 1024  # what `sniff` wants to see; brands, DOCTYPE and a caption's first cue lie within
-TAIL_BYTES = 4096  # of an image, that its end mark is looked for in: some carry a little more behind it
-MAX_BOXES = 10_000  # of an ISO file: an hour in fragments of a second has 7,200; what has more is not walked further
+from scraper.records import MediaKind
+
+HEAD_BYTES = 1024  # that `sniff` needs; brands, DOCTYPE and a caption's first cue lie within
+TAIL_BYTES = 4096  # of an image, searched for its end mark: some have a few bytes after it
+MAX_BOXES = 10_000  # of an ISO file that are checked: an hour in fragments of a second has 7,200
 IMAGES = (".jpg", ".png", ".webp", ".gif", ".avif", ".heic")
 VIDEOS = (".mp4", ".mov", ".webm", ".mkv")
 CAPTIONS = (".vtt", ".srt", ".json")
-# What no magic below tells but the decoders (ingest.media) read: known by its name, where a person gave it.
+# Formats without a magic number below that the decoders (ingest.media) can read: recognised by the file name.
 _MORE_IMAGES = (".jpeg", ".jfif", ".mpo", ".bmp", ".tif", ".tiff", ".jp2", ".ppm", ".pgm", ".pbm")
 _MORE_VIDEOS = (".m4v", ".3gp", ".avi", ".flv", ".wmv", ".asf", ".ts", ".m2ts", ".mpg", ".mpeg", ".ogv", ".ogg")
-# videos that are only heard
+# videos without pictures
 _SOUND = (".m4a", ".mp3", ".wav", ".flac", ".opus", ".aac", ".wma", ".caf", ".aiff", ".amr")
 SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "cover": IMAGES + _MORE_IMAGES,
@@ -41,7 +42,7 @@ _MAGICS = [
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\d+\s+)?\d+:\d\d:\d\d[,.]\d+ +--> +\d"), ".srt"),
     (re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]"), ".json"),
 ]
-_BRANDS = [  # of ISO files (ISO/IEC 14496-12): the first of a file's brands that is here says what it is
+_BRANDS = [  # of ISO files (ISO/IEC 14496-12): the first known brand of a file decides
     (re.compile(rb"avi[fs]"), ".avif"),
     (re.compile(rb"he(?:ic|ix|im|is|vc|vx)"), ".heic"),
     (re.compile(rb"qt  "), ".mov"),
@@ -50,7 +51,7 @@ _BRANDS = [  # of ISO files (ISO/IEC 14496-12): the first of a file's brands tha
 
 
 def sniff(head: bytes, kind: MediaKind) -> str | None:
-    """The suffix of the file that begins with `head`, or None where it is nothing that `kind` may be."""
+    """The suffix of the file that begins with `head`, or None if it is not of this kind."""
     if head[4:8] == b"ftyp":
         end = min(int.from_bytes(head[:4], "big"), len(head))
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
@@ -61,9 +62,9 @@ def sniff(head: bytes, kind: MediaKind) -> str | None:
 
 
 def is_whole(file: BinaryIO, suffix: str) -> bool:
-    """Whether a file has the end that its beginning promises: a body without a length, or with a wrong one, lacks it.
+    """Whether a file is complete, by its structure: a response without a length, or with a wrong one, may be cut.
 
-    What cannot be told counts as whole; the decoders will find out.
+    If the format cannot be checked, return True; the decoders will find out.
     """
     check = _ENDS.get(suffix)
     return check is None or check(file)
@@ -82,7 +83,7 @@ def _has_all_boxes(file: BinaryIO) -> bool:
         length = int.from_bytes(header[:4], "big")
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        if length < 8 or len(header) < 8:  # to the end, or what is behind the last one is no box
+        if length < 8 or len(header) < 8:  # the box extends to the end, or something else follows the last one
             return True
         at += length
         if at >= size:

@@ -1,7 +1,7 @@
-"""Every format that records come in -> Video; a bad record is a Problem and costs only itself.
+"""A file or folder of records in any format -> ParsedRecords. A bad record is a Problem and does not affect others.
 
-A file's kind is told by its content, not its name: JSON (a list, lines, or one document) of the console script,
-yt-dlp, gallery-dl, TikTok's data export or this project; a zip with such files; a saved page; a text with links.
+The format is detected from the content: JSON (a list, lines, or one document) of the console script, yt-dlp,
+gallery-dl, TikTok's data export or this project; a zip with such files; a saved page; a text with links.
 """
 
 import lzma
@@ -16,9 +16,9 @@ from typing import Any
 
 from scraper import json_stream, links, readers
 from scraper.errors import UserError
-from scraper.parse import File, ParsedRecord, Problem, TextKind, made_text, take
+from scraper.parse import File, ParsedRecord, Problem, made_text, take
 from scraper.readers import Json
-from scraper.records import clean_text
+from scraper.records import TextKind, clean_text
 from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
 __all__ = ["ParsedRecord", "Problem", "SourceError", "check", "read"]
@@ -27,36 +27,38 @@ MAX_UNPACKED_BYTES = 200 * 1024**2  # of the JSON in a zip: an export of 100,000
 _LINES = (".jsonl", ".ndjson")
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError)
-_GALLERY_LINE = re.compile(r"\s*\[\s*-?[0-9]+\s*,")  # `gallery-dl -j` with a message a line
-_RECORDS = re.compile(r'\s*(?:\[\s*)?(?:\{\s*["}]|\[\s*-?[0-9]+\s*,)')  # how JSON of records begins, broken or not
+_GALLERY_LINE = re.compile(r"\s*\[\s*-?[0-9]+\s*,")  # `gallery-dl -j` with one message per line
+_RECORDS = re.compile(
+    r'\s*(?:\[\s*)?(?:\{\s*["}]|\[\s*-?[0-9]+\s*,)'
+)  # the beginning of JSON with records, broken or not
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
-_LINKED = "is a link, which is not followed: put what it leads to in its place"
+_LINKED = "is a symbolic link, which is not followed: replace it with the file or folder that it leads to"
 
 
 class SourceError(UserError):
-    """Nothing can be read from a source; the message says what was looked for."""
+    """A source cannot be read. The message says what was expected."""
 
 
 def check(source: Path) -> None:
-    """Whether there is something to read; no record is looked at.
+    """Check that there is something to read, without reading a record.
 
     Raises:
-        SourceError: the source is not there, or a folder holds nothing that is read here.
+        SourceError: the source does not exist, or a folder has no file that can be read.
     """
     if (source / "info").is_dir():
         if (source / "info").is_symlink():
             raise SourceError(f"{source / 'info'} {_LINKED}")
         if not _batches(source):
-            raise SourceError(f"{source / 'info'} holds no .json file")
+            raise SourceError(f"{source / 'info'} has no .json file")
     elif source.is_dir():
         if not Folder(source).sources():
-            raise SourceError(f"{source} holds no info/ folder and no .json, .jsonl, .html, .txt or .zip file")
+            raise SourceError(f"{source} has no info/ folder and no .json, .jsonl, .html, .txt or .zip file")
     elif not source.is_file():
-        raise SourceError(f"{source} is not there")
+        raise SourceError(f"{source} does not exist")
 
 
 def read(source: Path) -> Iterator[ParsedRecord | Problem]:
-    """All records of a file or folder, in order; gallery-dl's, of which a post has several files, joined at the end.
+    """Yield all records of a file or folder in order. Records of gallery-dl, one per file, are joined at the end.
 
     Raises:
         SourceError: see `check`.
@@ -109,13 +111,13 @@ def _read_zip(file: File) -> Iterator[ParsedRecord | Problem]:
 
 
 def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
-    """(name, text) of the JSON files in a zip, such as TikTok's data export; no name in it is used as a path."""
+    """(name, text) of the JSON files in a zip, such as TikTok's data export. No name in it is used as a path."""
     left = MAX_UNPACKED_BYTES
     try:
         with zipfile.ZipFile(path) as archive:
             inside = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".json")]
             if not inside:
-                yield "", ValueError("a zip without JSON: ask TikTok for your data in the JSON form, not as text")
+                yield "", ValueError("a zip without JSON: request your data from TikTok as JSON, not as text")
             for entry in inside:
                 with archive.open(entry) as opened:
                     data = opened.read(left + 1)
@@ -141,11 +143,11 @@ def _read_text(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
     elif start in ("{", "[") or file.path.suffix.lower() in _LINES:
         yield from _json_lines(file, text)
     else:
-        yield file.problem(None, "is neither JSON (a list or lines of records), a saved page nor a text with links")
+        yield file.problem(None, "is not JSON (a list or lines of records), a saved page or a text with links")
 
 
 def _is_json(file: File, start: str, text: str) -> bool:
-    """Whether a text is JSON with records, which may break off; chats and Markdown begin with brackets too."""
+    """Whether a text is JSON with records, maybe broken. Chats and Markdown can also begin with a bracket."""
     if start not in ("{", "[") and file.path.suffix.lower() not in _LINES:
         return False
     items = json_stream.elements(text) if start == "[" and not _GALLERY_LINE.match(text) else json_stream.lines(text)
@@ -153,7 +155,7 @@ def _is_json(file: File, start: str, text: str) -> bool:
 
 
 def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
-    """(line, "", its link) for each link in each line of a text; blank lines and comments (#) have none to give."""
+    """(line number, "", [link]) for each link in each line of a text, without blank lines and comments (#)."""
     for index, line in enumerate(text.split("\n")):
         if line.strip() and not line.lstrip().startswith("#"):
             for link in links.in_text(line) or [line]:
@@ -163,7 +165,7 @@ def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
 def _links(
     file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]
 ) -> Iterator[ParsedRecord | Problem]:
-    """A record for each video among `entries` (index, where, alternative links), or the reason why there is none."""
+    """A record for each video among `entries` (index, path, alternative links), or the problem with it."""
     seen: set[str] = set()
     for index, where, alternatives in entries:
         results = [_link(link) for link in alternatives]
@@ -183,36 +185,36 @@ def _link(link: str) -> Json | ValueError:
 
 
 def _json_lines(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
-    try:  # one document written over several lines is a JSON file, not JSON Lines
+    try:  # a document over several lines is JSON, not JSON Lines
         yield from _document(file, 0, json_stream.whole(text), alone=True)
         return
     except ValueError as error:
-        broken = f"the JSON breaks off, nothing of it can be read: {error}"
+        broken = f"the JSON is broken, nothing of it can be read: {error}"
     if file.path.suffix.lower() not in _LINES and not any(
         isinstance(it, dict | list) for _, it in json_stream.lines(text)
     ):
-        yield file.problem(None, broken)  # one document that is broken, and no lines at all
+        yield file.problem(None, broken)  # one broken document, and no lines of JSON
         return
     for index, item in json_stream.lines(text):
         yield from _document(file, index, item)
 
 
 def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[ParsedRecord | Problem]:
-    """One parsed document: a record, or one that holds many. `alone`: no other is in the file."""
+    """One parsed document: a record, or a container of many. `alone`: it is the only one in the file."""
     if isinstance(item, dict) and item.get("_type") in readers.PLAYLISTS:
         for number, entry in enumerate(_entries(item)):
             yield take(file, index, entry, kind="yt-dlp", where=f"entry {number}: ")
     elif isinstance(item, dict) and links.is_export(item):
         entries = [(None if alone else index, where, found) for where, found in links.export_entries(item)]
         if not entries:
-            yield file.problem(index, "a data export in which no list has a link")
+            yield file.problem(index, "a data export without any link")
         yield from _links(file, "data export", entries)
     else:
         yield take(file, index, item, alone=alone)
 
 
 def _entries(playlist: Json) -> Iterator[object]:
-    """What a playlist of yt-dlp holds, with the playlists in it opened; an error is an entry."""
+    """The entries of a yt-dlp playlist and of the playlists in it. An error is an entry."""
     waiting: list[object] = [playlist]
     while waiting:
         item = waiting.pop()
@@ -220,12 +222,14 @@ def _entries(playlist: Json) -> Iterator[object]:
             yield ValueError("yt-dlp could not read this video") if item is None else item
         elif isinstance(entries := item.get("entries"), list) and entries:
             waiting.extend(reversed(entries))
-        else:  # the .info.json that yt-dlp writes for a playlist leaves them out
-            yield ValueError("a playlist without its videos: import their own .info.json, or what `yt-dlp -J` prints")
+        else:  # the .info.json of a playlist does not contain them
+            yield ValueError(
+                "a playlist without its videos: import the .info.json of each, or the output of `yt-dlp -J`"
+            )
 
 
 def _read_study(folder: Path) -> Iterator[ParsedRecord | Problem]:
-    """Records in `info/*.json`; texts and media by id beside it. Texts there enter as imported."""
+    """Records in `info/*.json`, with texts and media by id. The texts are marked as imported."""
     texts: dict[TextKind, dict[str, object]] = {}
     named: tuple[tuple[TextKind, str], ...] = (("cover", "ocr.json"), ("transcript", "speech_to_text.json"))
     for kind, name in named:
@@ -235,7 +239,7 @@ def _read_study(folder: Path) -> Iterator[ParsedRecord | Problem]:
                     raise ValueError(_LINKED)
                 loaded = json_stream.whole(json_stream.decoded((folder / name).read_bytes()))
                 if not isinstance(loaded, dict):
-                    raise ValueError("is no JSON object of texts by id")
+                    raise ValueError("is not a JSON object of texts by id")
                 texts[kind] = loaded
             except (ValueError, OSError) as error:
                 yield Problem(str(folder / name), None, f"{error}")
@@ -251,23 +255,23 @@ def _read_study(folder: Path) -> Iterator[ParsedRecord | Problem]:
                 yield found
                 continue
             video_id = found.video.id
-            own: dict[TextKind, str | None] = {}
+            found_texts: dict[TextKind, str | None] = {}
             for kind, by_id in texts.items():
                 if video_id in by_id:
                     try:
-                        own[kind] = made_text(by_id[video_id])
+                        found_texts[kind] = made_text(by_id[video_id])
                     except ValueError as error:
                         yield Problem(str(folder), None, f"the {kind} text of {video_id} {error}")
-            yield ParsedRecord(found.video, own, of_study(folder, video_id))
+            yield ParsedRecord(found.video, found_texts, of_study(folder, video_id))
 
 
 def _batches(folder: Path) -> list[Path]:
-    """The files of a study's records, by the numbers in their names."""
+    """The record files of a study, ordered by the numbers in their names."""
     return sorted((folder / "info").glob("*.json"), key=lambda p: [int(x) for x in re.findall(r"\d+", p.stem)])
 
 
 def _saved_page(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
-    """The videos in the data that a page of the site carries in itself (SIGI_STATE, or the rehydration data)."""
+    """The videos in the data of a saved page (SIGI_STATE, or the rehydration data)."""
     items: dict[str, Json] = {}
     for name in ("SIGI_STATE", "__UNIVERSAL_DATA_FOR_REHYDRATION__"):
         start = re.search(rf'<script[^<>]*\bid="{name}"[^<>]*>', text)
@@ -280,12 +284,12 @@ def _saved_page(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
             except (ValueError, AttributeError) as error:
                 yield file.problem(None, f"its {name} cannot be read: {error}")
     if not items:
-        yield file.problem(None, "the page carries no video data")
-    # with several videos on a page nobody can tell whose the files are
-    beside = file.folder.of_page() if len(items) == 1 else []
+        yield file.problem(None, "the page has no video data")
+    # with several videos on a page it is unclear to which one the files belong
+    sidecars = file.folder.of_page() if len(items) == 1 else []
     for index, item in enumerate(items.values()):
         result = take(file, index, item, kind="site")
-        yield result if isinstance(result, Problem) else replace(result, files=beside)
+        yield result if isinstance(result, Problem) else replace(result, files=sidecars)
 
 
 def _detail(data: Json) -> dict[str, Json]:

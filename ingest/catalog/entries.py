@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from scraper.records import MediaKind as MediaKind
+from scraper.records import TextKind as TextKind
 from scraper.records import Video
 
 Stage = Literal["download", "ocr", "transcribe"]
@@ -13,8 +15,6 @@ FileKind = Literal["cover", "video", "slide", "caption", "page"]  # page: the vi
 STAGES: tuple[Stage, ...] = ("download", "ocr", "transcribe")
 
 
-TextKind = Literal["cover", "transcript"]
-MediaKind = Literal["cover", "video", "slide", "caption"]
 Outcome = Literal["new", "updated", "unchanged"]
 TEXT_OF_STAGE: dict[Stage, TextKind] = {"ocr": "cover", "transcribe": "transcript"}
 STAGE_OF_TEXT: dict[TextKind, Stage] = {"cover": "ocr", "transcript": "transcribe"}

@@ -98,7 +98,7 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
         for place in fetched.came:
             catalog.ledger.put_file(video_id, *place)
         for place, error in fetched.failed.items():
-            catalog.ledger.put_file(video_id, *place, error.word, error.sentence)
+            catalog.ledger.put_file(video_id, *place, error.code, error.sentence)
         # captions that cannot be had are no failure, for Whisper can listen; a server's passing trouble is
         lost = {
             place: error
@@ -107,7 +107,7 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
         }
         errors = [f"{place.label}: {error}" for place, error in lost.items()][:1]
         if isinstance(fetched.page, DownloadError):
-            catalog.ledger.put_file(video_id, "page", 0, fetched.page.word, fetched.page.sentence)
+            catalog.ledger.put_file(video_id, "page", 0, fetched.page.code, fetched.page.sentence)
             errors.append(f"page: {fetched.page}")
         elif fetched.page == "asked":
             catalog.ledger.put_file(video_id, "page", 0)

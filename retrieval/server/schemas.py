@@ -10,6 +10,7 @@ from ingest.catalog import Stage, State
 from ingest.catalog.entries import MediaKind, Segment, TextKind
 from retrieval.search.answer import Answer, Hit
 from retrieval.search.searcher import MAX_QUERY_CHARS
+from scraper.links import VIDEO_ID
 from scraper.records import Video, clean_text
 
 MAX_FILTER_CHARS = 200  # names and hashtags on TikTok are shorter
@@ -151,7 +152,7 @@ class NewJudgement(BaseModel):
     )
 
     query: Annotated[str, Field(min_length=1, max_length=MAX_QUERY_CHARS), AfterValidator(_not_blank)]
-    video_id: str = Field(pattern=r"^[0-9]{5,25}$")
+    video_id: str = Field(pattern=f"^{VIDEO_ID}$")
     time_s: float | None = Field(None, ge=0, le=1e6, description="the timestamp in the video, in seconds")
     generation: str = Field(
         "",

@@ -23,9 +23,9 @@ from retrieval.server.schemas import (
     VideoSummary,
 )
 from retrieval.server.searchers import Searchers
+from scraper.links import VIDEO_ID
 
 JUDGING_S = 3.0  # how long a judgement waits for the database; somebody is waiting for the answer
-_ID = re.compile(r"[0-9]{5,25}")
 
 
 class Service:
@@ -118,7 +118,7 @@ class Service:
             UnknownVideo: no video has this id, or it is not a valid id.
             CatalogError: the catalog cannot be used.
         """
-        if _ID.fullmatch(video_id):
+        if re.fullmatch(VIDEO_ID, video_id):
             with Catalog(self.data) as catalog:
                 if entry := catalog.get(video_id):
                     return entry

@@ -22,11 +22,11 @@ def get(server: FaultyServer, target: Path, *paths: str, kind: download.MediaKin
     return Fetcher(server.rules).fetch([server.https(path) for path in paths], target, kind).path
 
 
-def word(server: FaultyServer, folder: Path, *links: str | Link, rules: Rules | None = None) -> str:
+def code(server: FaultyServer, folder: Path, *links: str | Link, rules: Rules | None = None) -> str:
     """Why links failed."""
     with pytest.raises(DownloadError) as raised:
         Fetcher(rules or server.rules).fetch(links, folder / "cover", "cover")
-    return raised.value.word
+    return raised.value.code
 
 
 # -- what is as it should be ---------------------------------------------------------------------------------------
@@ -65,8 +65,8 @@ def test_another_edge_server_may_have_the_right_certificate(server: FaultyServer
 def test_the_next_link_is_tried_and_the_first_reason_is_told(server: FaultyServer, tmp_path: Path) -> None:
     links = [server.https("/403"), server.https("/cover")]
     assert Fetcher(server.rules).fetch(links, tmp_path / "cover", "cover").link == links[1]
-    assert word(server, tmp_path, links[0], "blob:x") == "forbidden"
-    assert word(server, tmp_path) == "nolink"
+    assert code(server, tmp_path, links[0], "blob:x") == "forbidden"
+    assert code(server, tmp_path) == "nolink"
 
 
 def test_an_older_file_with_another_suffix_goes(server: FaultyServer, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_fault_comes_to_its_word_in_time_and_leaves_nothing(
 ) -> None:
     error, took_s, left = outcomes[path]
     assert error
-    assert error.word == expected
+    assert error.code == expected
     assert error.sentence == FAILURES[expected]
     assert str(error) == f"{expected}: {FAILURES[expected]}"
     assert took_s < QUICK_S + 2
@@ -157,7 +157,7 @@ def test_waiting_between_tries_ends_at_the_deadline(
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
     server.answers["/later"] = lambda t: t.whole(b"", "503 Busy", Retry_After="20")
     before = time.monotonic()
-    assert word(server, tmp_path, server.https("/later")) == "deadline"
+    assert code(server, tmp_path, server.https("/later")) == "deadline"
     assert time.monotonic() - before < 2
 
 
@@ -197,7 +197,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: FaultyServer, tm
     ],
 )
 def test_hosts_that_are_not_on_the_list_are_not_asked(server: FaultyServer, tmp_path: Path, host: str) -> None:
-    assert word(server, tmp_path, f"https://{host}/cover", rules=Rules()) == "host"
+    assert code(server, tmp_path, f"https://{host}/cover", rules=Rules()) == "host"
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_hosts_that_are_not_on_the_list_are_not_asked(server: FaultyServer, tmp_
     ["https:\\\\evil.example\\@www.tiktok.com", "https://evil.example\t.tiktok.com/", "https:///cover", "https://"],
 )
 def test_links_that_can_be_read_in_two_ways_are_malformed(server: FaultyServer, tmp_path: Path, link: str) -> None:
-    assert word(server, tmp_path, link, rules=Rules()) == "malformed"
+    assert code(server, tmp_path, link, rules=Rules()) == "malformed"
 
 
 def test_names_below_an_allowed_one_are_asked_however_they_are_written(
@@ -217,7 +217,7 @@ def test_names_below_an_allowed_one_are_asked_however_they_are_written(
 
 
 def test_the_list_can_be_widened_and_plain_http_allowed(server: FaultyServer, tmp_path: Path) -> None:
-    assert word(server, tmp_path, server.http("/cover")) == "scheme"
+    assert code(server, tmp_path, server.http("/cover")) == "scheme"
     wide = Rules(hosts=("*",), http=True, local=True)
     for link in (server.http("/cover"), server.https("/to-http"), server.https("/to-elsewhere")):
         assert Fetcher(wide).fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
@@ -226,7 +226,7 @@ def test_the_list_can_be_widened_and_plain_http_allowed(server: FaultyServer, tm
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_the_own_network_is_not_asked(server: FaultyServer, tmp_path: Path, host: str) -> None:
     rules = Rules(hosts=("*",))
-    assert word(server, tmp_path, f"https://{host}:{server.port}/cover", rules=rules) == "address"
+    assert code(server, tmp_path, f"https://{host}:{server.port}/cover", rules=rules) == "address"
     assert server.asked == []
 
 
@@ -267,7 +267,7 @@ def test_cookies_do_not_go_from_https_to_http(server: FaultyServer, tmp_path: Pa
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "\u4e2d"])
 def test_a_header_that_is_none_is_malformed(server: FaultyServer, tmp_path: Path, value: str) -> None:
-    assert word(server, tmp_path, Link(server.https("/cover"), {"Referer": value})) == "malformed"
+    assert code(server, tmp_path, Link(server.https("/cover"), {"Referer": value})) == "malformed"
 
 
 def test_passwords_in_netrc_and_links_are_sent_to_nobody(
@@ -297,7 +297,7 @@ def test_a_proxy_of_the_users_is_asked_and_watched(
         threading.Thread(target=silent, daemon=True).start()
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
         monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
-        assert word(server, tmp_path, "https://www.tiktok.com/cover", rules=Rules()) == "deadline"
+        assert code(server, tmp_path, "https://www.tiktok.com/cover", rules=Rules()) == "deadline"
     assert said[0].startswith(b"CONNECT www.tiktok.com:443 ")
 
 
@@ -325,7 +325,7 @@ def test_waiting_for_a_place_ends_with_the_run(server: FaultyServer, tmp_path: P
     def fetch(number: int) -> str:
         with pytest.raises(DownloadError) as raised:
             fetcher.fetch([server.https("/silent")], tmp_path / f"cover_{number}", "cover")
-        return raised.value.word
+        return raised.value.code
 
     before = time.monotonic()
     with ThreadPoolExecutor(8) as pool:

@@ -180,14 +180,14 @@ def test_every_other_entry_of_a_data_export_is_told_with_its_place_and_reason(tm
     results = list(read(path))
     told = [r.reason for r in results if isinstance(r, Problem)]
     assert len(results) == len(shared) and len(told) == len(shared) - 1
-    assert told[0] == f"Activity, Share History, ShareHistoryList, entry 1: a live stream, no video: {others[0]}"
+    assert told[0] == f"Activity, Share History, ShareHistoryList, entry 1: a live stream, not a video: {others[0]}"
     for reason, word in zip(told, ["live", "short link", "user's page", "no link", "no link", "no link"], strict=False):
         assert word in reason
 
 
 def test_a_data_export_without_links_says_so(tmp_path: Path) -> None:
     [problem] = problems(write(tmp_path / "x.json", {"Your Activity": {"Watch History": {"VideoList": None}}}))
-    assert "no list has a link" in problem.reason
+    assert "without any link" in problem.reason
 
 
 def test_a_data_export_of_100_000_links_loses_none(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_zip_that_cannot_be_used_is_a_problem_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = zipped(tmp_path / "good.zip", a_dot_json=json.dumps(EXPORTS[0]))
-    assert "JSON form" in problems(zipped(tmp_path / "text.zip", a_dot_txt="x"))[0].reason
+    assert "as JSON" in problems(zipped(tmp_path / "text.zip", a_dot_txt="x"))[0].reason
     chance = random.Random(3)
     for _ in range(300):
         data = bytearray(good.read_bytes())
@@ -255,7 +255,7 @@ def test_a_folder_takes_every_kind_of_file_in_it_and_leaves_captions_alone(tmp_p
 def test_one_document_that_breaks_off_is_one_problem_and_not_one_a_line(tmp_path: Path) -> None:
     whole = json.dumps(yt_dlp_info("70001", tags=["a", "b"]), indent=2)
     [problem] = problems(write(tmp_path / "x.info.json", whole[:-20]))
-    assert problem.index is None and "breaks off" in problem.reason
+    assert problem.index is None and "is broken" in problem.reason
 
 
 LINK = "https://www.tiktok.com/@a/video/7000"
@@ -287,9 +287,9 @@ def test_links_are_found_in_a_text_that_begins_like_something_else(tmp_path: Pat
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (json.dumps(yt_dlp_info("70001"), indent=1)[:-9], "breaks off"),
-        (json.dumps([yt_dlp_info("70001")])[:-9], "breaks off"),
-        (json.dumps([[2, gallery_item("70001") | {"webpage": f"{LINK}1"}]])[:-9], "breaks off"),
+        (json.dumps(yt_dlp_info("70001"), indent=1)[:-9], "is broken"),
+        (json.dumps([yt_dlp_info("70001")])[:-9], "is broken"),
+        (json.dumps([[2, gallery_item("70001") | {"webpage": f"{LINK}1"}]])[:-9], "is broken"),
         (json.dumps([None, {"url": f"{LINK}1"}]), "NoneType"),
         (f"<html><a href='{LINK}1'>", "no video data"),
     ],

@@ -261,7 +261,7 @@ def test_a_flat_entry_of_a_playlist_gives_what_it_has() -> None:
     ],
 )
 def test_what_yt_dlp_read_elsewhere_is_refused_by_name(change: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="no video of TikTok"):
+    with pytest.raises(ValueError, match="not a video of TikTok"):
         readers.yt_dlp(info(**change))
 
 

@@ -17,7 +17,7 @@ from scraper.refresh import Page, RefreshError, page
 from tests.scraper.faulty_answers import Talk
 from tests.scraper.faulty_server import FaultyServer
 
-pytest.importorskip("yt_dlp", reason="yt-dlp is not installed: pip install tiktok-retrieval[afresh]")
+pytest.importorskip("yt_dlp", reason="yt-dlp is not installed: pip install tiktok-retrieval[refresh]")
 
 ID = "7200000000000000001"
 PATH = f"/@ada.l_1/video/{ID}"
@@ -109,13 +109,13 @@ def proxy(site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy
     made.close()
 
 
-def word(username: str = "ada.l_1", **more: Any) -> str:
+def code(username: str = "ada.l_1", **more: Any) -> str:
     with pytest.raises(DownloadError) as raised:
         page(ID, username, **more)
-    assert raised.value.sentence.startswith(FAILURES[raised.value.word])
+    assert raised.value.sentence.startswith(FAILURES[raised.value.code])
     assert ID not in str(raised.value)
     assert not raised.value.dead
-    return raised.value.word
+    return raised.value.code
 
 
 def test_a_page_gives_fresh_links_captions_and_counts(proxy: Proxy) -> None:
@@ -192,7 +192,7 @@ def test_cookies_are_held_to_their_paths_and_odd_ones_are_left_out() -> None:
 )
 def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: FaultyServer, body: bytes, expected: str) -> None:
     site.answers[PATH] = lambda t: serve(t, body)
-    assert word() == expected
+    assert code() == expected
 
 
 @pytest.mark.parametrize(
@@ -206,23 +206,23 @@ def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: FaultyServer, b
 )
 def test_an_answer_that_is_no_page_says_why(proxy: Proxy, site: FaultyServer, status: str, expected: str) -> None:
     site.answers[PATH] = lambda t: serve(t, b"no", status)
-    assert word() == expected
+    assert code() == expected
 
 
 def test_a_login_wall_is_told_as_such(proxy: Proxy, site: FaultyServer) -> None:
     site.answers[PATH] = lambda t: t.moved("/login")
     site.answers["/login"] = lambda t: serve(t, b"log in")
-    assert word() == "login"
+    assert code() == "login"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_trusted(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-    assert word() == "certificate"
+    assert code() == "certificate"
 
 
 def test_no_way_to_the_site_is_told_as_such(proxy: Proxy) -> None:
     proxy.close()
-    assert word() in ("proxy", "unreachable")
+    assert code() in ("proxy", "unreachable")
 
 
 def test_an_endless_page_ends_at_the_bound_of_memory(
@@ -231,13 +231,13 @@ def test_an_endless_page_ends_at_the_bound_of_memory(
     monkeypatch.setattr(refresh, "MEMORY_BYTES", 600 << 20)
     monkeypatch.setattr(refresh, "LIMIT_S", 20.0)
     site.answers[PATH] = lambda t: t.head(Content_Type="text/html").pour(b"<p>more</p>" * 9999)
-    assert word() in ("page", "deadline")
+    assert code() in ("page", "deadline")
 
 
 def test_a_page_that_tells_too_much_is_cut(proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "OUTPUT_BYTES", 100_000)
     site.answers[PATH] = lambda t: serve(t, html(0, ITEM | {"desc": "x" * 1_000_000}))
-    assert word() in ("large", "page")
+    assert code() in ("large", "page")
 
 
 def hanging(site: FaultyServer) -> None:
@@ -248,7 +248,7 @@ def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: FaultyServer, monkeyp
     monkeypatch.setattr(refresh, "LIMIT_S", 2.0)
     hanging(site)
     before = time.monotonic()
-    assert word() == "deadline"
+    assert code() == "deadline"
     assert time.monotonic() - before < 6
 
 
@@ -257,7 +257,7 @@ def test_a_page_that_hangs_does_not_hold_up_the_end_of_a_run(proxy: Proxy, site:
     stopped = threading.Event()
     threading.Timer(1.0, stopped.set).start()
     before = time.monotonic()
-    assert word(cancelled=stopped) == "stopped"
+    assert code(cancelled=stopped) == "stopped"
     assert time.monotonic() - before < 5
 
 
@@ -284,4 +284,4 @@ def test_without_yt_dlp_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatc
     assert refresh.available()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert not refresh.available()
-    assert "pip install" in FAILURES[word()]
+    assert "pip install" in FAILURES[code()]

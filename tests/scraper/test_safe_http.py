@@ -11,7 +11,7 @@ import pytest
 
 from scraper import download, safe_http
 from scraper.download import DownloadError, Fetcher, Rules
-from scraper.safe_http import Watch, may_be_asked
+from scraper.safe_http import Watch, is_allowed
 from tests.scraper.faulty_answers import picture
 from tests.scraper.faulty_server import FaultyServer
 
@@ -20,10 +20,10 @@ COVER = "https://v16.tiktokcdn.com/cover"
 Names = dict[str, Callable[[], list[str]]]
 
 
-def word(folder: Path, link: str = COVER, rules: Rules | None = None) -> str:
+def code(folder: Path, link: str = COVER, rules: Rules | None = None) -> str:
     with pytest.raises(DownloadError) as raised:
         Fetcher(rules or Rules()).fetch([link], folder / "cover", "cover")
-    return raised.value.word
+    return raised.value.code
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def word(folder: Path, link: str = COVER, rules: Rules | None = None) -> str:
     ],
 )
 def test_an_address_that_carries_another_is_judged_by_that(address: str, public: bool) -> None:
-    assert may_be_asked(address, local=False) is public
+    assert is_allowed(address, local=False) is public
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_an_address_that_carries_another_is_judged_by_that(address: str, public:
     ],
 )
 def test_link_local_addresses_are_not_asked_even_where_the_own_network_is(address: str, asked: bool) -> None:
-    assert may_be_asked(address, local=True) is asked
+    assert is_allowed(address, local=True) is asked
 
 
 def test_the_address_that_was_checked_is_the_one_connected_to(
@@ -82,7 +82,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(
     assert Fetcher().fetch([COVER], tmp_path / "cover", "cover").path.read_bytes() == picture()
     assert server.dialled == [PUBLIC]
     assert server.asked[0].headers["host"] == "v16.tiktokcdn.com"
-    assert word(tmp_path) == "address"
+    assert code(tmp_path) == "address"
     assert server.dialled == [PUBLIC]
 
 
@@ -91,7 +91,7 @@ def test_one_address_in_the_own_network_among_several_is_enough_to_refuse(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[str]
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: answer})
-    assert word(tmp_path) == "address"
+    assert code(tmp_path) == "address"
     assert server.dialled == []
 
 
@@ -112,7 +112,7 @@ def test_every_redirect_is_held_to_the_rules_of_links(
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [PUBLIC], "inside.tiktok.com": lambda: ["127.0.0.1"]})
     server.answers["/away"] = lambda t: t.moved(location)
-    assert word(tmp_path, "https://v16.tiktokcdn.com/away") == expected
+    assert code(tmp_path, "https://v16.tiktokcdn.com/away") == expected
     assert server.dialled == [PUBLIC]
     assert len(server.asked) == 1
 
@@ -153,7 +153,7 @@ def test_a_name_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypa
     slow_names(monkeypatch)
     monkeypatch.setattr(safe_http, "RESOLVE_S", 0.3)
     before = time.monotonic()
-    assert word(tmp_path) == "dns"
+    assert code(tmp_path) == "dns"
     assert time.monotonic() - before < 1.5
 
 
@@ -161,13 +161,13 @@ def test_a_name_server_does_not_outlast_the_deadline_of_a_file(tmp_path: Path, m
     slow_names(monkeypatch)
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.3)
     before = time.monotonic()
-    assert word(tmp_path) == "deadline"
+    assert code(tmp_path) == "deadline"
     assert time.monotonic() - before < 1.5
 
 
 def test_a_name_that_is_no_name_is_malformed(tmp_path: Path) -> None:
     for host in ("a" * 70 + ".tiktok.com", "a..tiktok.com"):
-        assert word(tmp_path, f"https://{host}/cover") == "malformed"
+        assert code(tmp_path, f"https://{host}/cover") == "malformed"
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_a_connection_that_does_not_come_about_is_given_up(
 ) -> None:
     monkeypatch.setattr(safe_http, "CONNECT_S", 0.2)
     monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
-    assert word(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "timeout"
+    assert code(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "timeout"
 
 
 def test_connecting_ends_at_the_deadline_and_with_the_run(
@@ -203,7 +203,7 @@ def test_connecting_ends_at_the_deadline_and_with_the_run(
 ) -> None:
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
     before = time.monotonic()
-    assert word(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "deadline"
+    assert code(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "deadline"
     monkeypatch.setitem(download.DEADLINE_S, "cover", 60)
     stopped = threading.Event()
     threading.Timer(0.5, stopped.set).start()

@@ -98,7 +98,7 @@ def test_what_stands_before_the_break_of_a_truncated_batch_is_kept(tmp_path: Pat
     results = list(read(path))
     assert [r.video.id for r in results if isinstance(r, ParsedRecord)] == ["7000000000000000001"]
     [problem] = [r for r in results if isinstance(r, Problem)]
-    assert problem.index == 1 and "breaks off" in problem.reason
+    assert problem.index == 1 and "is broken" in problem.reason
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_saved_page_gives_its_video_and_the_files_beside_it(tmp_path: Path) ->
 def test_a_folder_with_nothing_to_read_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="info"):
         list(read(tmp_path))
-    with pytest.raises(SourceError, match="not there"):
+    with pytest.raises(SourceError, match="does not exist"):
         list(read(tmp_path / "nowhere"))
 
 
@@ -300,7 +300,7 @@ def test_no_part_of_a_study_may_be_a_link(tmp_path: Path) -> None:
     assert sorted(told) == ["batch_1.json", "coverphotos", "ocr.json", "speech_to_text.json"]
     write(tmp_path / "other" / "x.json", [console_record("70001")])
     (tmp_path / "other" / "info").symlink_to("../study/info")
-    with pytest.raises(SourceError, match="info is a link"):
+    with pytest.raises(SourceError, match="info is a symbolic link"):
         list(read(tmp_path / "other"))
 
 
@@ -317,7 +317,7 @@ def test_a_source_is_checked_without_reading_a_record(tmp_path: Path) -> None:
     write(tmp_path / "other" / "x.mp4", "x")
     for readable in (broken, tmp_path / "study", tmp_path / "study" / "info"):
         check(readable)
-    for source, why in (("bare", r"info holds no \.json"), ("other", "no info/ folder"), ("none", "is not there")):
+    for source, why in (("bare", r"info has no \.json"), ("other", "no info/ folder"), ("none", "does not exist")):
         with pytest.raises(SourceError, match=why):
             check(tmp_path / source)
 

@@ -184,7 +184,7 @@ def test_each_file_has_its_own_line(catalog: Catalog) -> None:
     catalog.ledger.put_file(ID, "cover", 0, "expired", "the link has expired")
     catalog.ledger.put_file(ID, "cover", 0)
     catalog.ledger.put_file(ID, "video", 0, "expired", "the link has expired")
-    lines = [(line["kind"], line["state"], line["tries"], line["word"]) for line in catalog.ledger.files(ID)]
+    lines = [(line["kind"], line["state"], line["tries"], line["code"]) for line in catalog.ledger.files(ID)]
     assert lines == [("cover", "done", 2, ""), ("video", "failed", 1, "expired")]
     assert catalog.ledger.file_counts() == {"cover": {"done": 1}, "video": {"expired": 1}}
 

@@ -119,10 +119,10 @@ def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, serve
     catalog.put_video(Video(id="70001", cover_sources=[server.https("/cover")]))
     catalog.put_video(Video(id="70002", cover_sources=[server.http("/cover")]))
     run_stage(catalog, "download", Settings(download_local=True))
-    assert [line["word"] for line in catalog.ledger.files()] == ["host", "scheme"]
+    assert [line["code"] for line in catalog.ledger.files()] == ["host", "scheme"]
     catalog.ledger.retry()
     run_stage(catalog, "download", Settings(download_hosts="localhost", download_http=True))
-    assert [line["word"] for line in catalog.ledger.files()] == ["address", "address"]
+    assert [line["code"] for line in catalog.ledger.files()] == ["address", "address"]
     assert not server.asked
     catalog.ledger.retry()
     allowed = Settings(download_hosts="localhost", download_http=True, download_local=True)
@@ -215,7 +215,7 @@ def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalo
     assert run_stage(catalog, "download", HERE).done == 1
     entry = catalog.get("70001")
     assert entry and entry.states["transcribe"] == "due"
-    words = {(line["kind"], line["position"]): line["word"] for line in catalog.ledger.files()}
+    words = {(line["kind"], line["position"]): line["code"] for line in catalog.ledger.files()}
     assert words == {("video", 0): "", ("caption", 0): "notfound", ("caption", 1): "type"}
     assert media(catalog) == ["01/70001/video.mp4"]
 
@@ -358,7 +358,7 @@ def test_without_yt_dlp_dead_links_are_told_with_what_to_install(
     )
     assert run_stage(catalog, "download", HERE).failed == 2
     assert catalog.ledger.error("70001", "download").startswith("page: noytdlp: ")
-    assert "tiktok-retrieval[afresh]" in catalog.ledger.error("70001", "download")
+    assert "tiktok-retrieval[refresh]" in catalog.ledger.error("70001", "download")
     assert catalog.ledger.error("70002", "download").startswith("cover: expired: the link has expired; page: noytdlp: ")
 
 
