@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from scraper.sniff import MediaKind
+from scraper.records import MediaKind
 
 if TYPE_CHECKING:
     from tests.scraper.faulty_server import FaultyServer
