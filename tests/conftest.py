@@ -17,9 +17,8 @@ for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # a user's settings must not change what is tested
         del os.environ[name]
 
-workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-if workers > 1:  # each worker, and each command that it starts, computes with its share of the cores
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+if "PYTEST_XDIST_WORKER" in os.environ:  # beside other workers, one thread takes half the computing time of two
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # ranx compares a few rankings: to compile for that takes half a minute
 
 REPOSITORY = Path(__file__).resolve().parent.parent

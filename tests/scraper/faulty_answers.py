@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DRIP_S = 0.05
 BACK_S = 30.0  # after which a server that hangs gives up: long after any test
+PROMPT_S = 12.0  # what does not wait for such a server takes less, even where other programs keep the cores busy
 VTT = b"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nhello\n"
 SRT = b"1\r\n00:00:00,000 --> 00:00:01,000\r\nhello\r\n"
 JSON = json.dumps({"utterances": [{"text": "hello", "start_time": 0, "end_time": 1000}]}).encode()

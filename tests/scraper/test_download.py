@@ -14,7 +14,7 @@ import pytest
 
 from scraper import download, failures
 from scraper.download import FAILURES, DownloadError, Fetcher, Link, Rules, sweep
-from tests.scraper.faulty_answers import GOOD, RECOVERING, picture, video
+from tests.scraper.faulty_answers import GOOD, PROMPT_S, RECOVERING, picture, video
 from tests.scraper.faulty_server import FAULTS, QUICK_S, FaultyServer, quick
 
 
@@ -54,7 +54,8 @@ def test_passing_trouble_is_waited_out(server: FaultyServer, tmp_path: Path, pat
     before = time.monotonic()
     assert get(server, tmp_path / "cover", path).read_bytes() == picture()
     assert server.counts[path] > 1
-    assert (time.monotonic() - before >= 1) is (path == "/busy-for-a-second")
+    took_s = time.monotonic() - before
+    assert took_s >= 1 if path == "/busy-for-a-second" else took_s < PROMPT_S
 
 
 def test_another_edge_server_may_have_the_right_certificate(server: FaultyServer, tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_fault_comes_to_its_word_in_time_and_leaves_nothing(
     assert error.code == expected
     assert error.sentence == FAILURES[expected]
     assert str(error) == f"{expected}: {FAILURES[expected]}"
-    assert took_s < QUICK_S + 2
+    assert took_s < QUICK_S + PROMPT_S
     assert left == []
 
 
@@ -147,7 +148,7 @@ def test_the_end_of_a_run_waits_for_no_server(server: FaultyServer, tmp_path: Pa
     before = time.monotonic()
     with pytest.raises(DownloadError, match="stopped"):
         Fetcher(server.rules, stopped).fetch([server.https(path)] * 2, tmp_path / "cover", "cover")
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < PROMPT_S
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,7 +159,7 @@ def test_waiting_between_tries_ends_at_the_deadline(
     server.answers["/later"] = lambda t: t.whole(b"", "503 Busy", Retry_After="20")
     before = time.monotonic()
     assert code(server, tmp_path, server.https("/later")) == "deadline"
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < PROMPT_S
 
 
 def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: FaultyServer, tmp_path: Path) -> None:
@@ -307,8 +308,8 @@ def test_a_proxy_of_the_users_is_asked_and_watched(
 def test_a_host_is_asked_for_a_few_files_at_once_and_waiting_for_a_place_is_not_the_files_time(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.answers["/slow"] = lambda t: t.wait(0.4).whole(picture())
-    monkeypatch.setitem(download.DEADLINE_S, "cover", 1.5)
+    server.answers["/slow"] = lambda t: t.wait(0.8).whole(picture())
+    monkeypatch.setitem(download.DEADLINE_S, "cover", 3)
     fetcher = Fetcher(server.rules)
     with ThreadPoolExecutor(20) as pool:
         targets = [tmp_path / f"cover_{number:02d}" for number in range(20)]
@@ -330,7 +331,7 @@ def test_waiting_for_a_place_ends_with_the_run(server: FaultyServer, tmp_path: P
     before = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(fetch, range(8))) == ["stopped"] * 8
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < PROMPT_S
 
 
 # -- where it is written -------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ingest.catalog import Catalog
 from scraper import bookmarklet, sources
 from scraper.records import Video
 from tests.conftest import REPOSITORY
+from tests.scraper.faulty_answers import PROMPT_S
 from tests.scraper.pages import WEB_ID, Clip, Remark, Site, served
 
 SCRIPT = (REPOSITORY / "scraper" / "scraper.js").read_text(encoding="utf-8")
@@ -254,16 +255,16 @@ def test_what_the_app_loads_later_is_heard_and_the_app_gets_its_own_functions_ba
 def test_comments_are_waited_for_no_longer_than_they_take(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks_after_ms=900)]))
     started = time.monotonic()
-    record = extract(page, delay=10_000)
+    record = extract(page, delay=30_000)
     assert texts(record) == ["first", "so bright"]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PROMPT_S
 
 
 def test_comments_that_never_come_cost_the_delay_and_nothing_else(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks_after_ms=None), Clip(2)]))
     started = time.monotonic()
     records = scrape(page, 2, delay=IN_VAIN)
-    assert IN_VAIN / 1000 < time.monotonic() - started < 5
+    assert IN_VAIN / 1000 < time.monotonic() - started < PROMPT_S
     assert (records[0]["missing"], records[0]["comments"]) == (["comments"], [])
     assert records[0]["description"] == Clip(1).text
     assert texts(records[1]) == ["first", "so bright"]
@@ -272,8 +273,8 @@ def test_comments_that_never_come_cost_the_delay_and_nothing_else(open_site: Ope
 def test_a_video_without_comments_is_not_waited_for(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks=())]))
     started = time.monotonic()
-    record = extract(page, delay=10_000)
-    assert time.monotonic() - started < 5
+    record = extract(page, delay=30_000)
+    assert time.monotonic() - started < PROMPT_S
     assert (record["comments"], record["missing"]) == ([], [])
 
 

@@ -248,7 +248,7 @@ def test_a_hostile_page_and_a_hostile_nesting_are_told_in_time(tmp_path: Path) -
         assert problems(write(tmp_path / "x", text))
     for text in (nested, names):  # the way to an entry is cut, not the reason
         assert problems(write(tmp_path / "x", text))[0].reason.endswith(": no link")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60  # what grows with the square takes hours
 
 
 def test_a_value_that_nests_as_deeply_as_json_allows_costs_only_its_record(tmp_path: Path) -> None:
