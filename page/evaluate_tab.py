@@ -10,10 +10,11 @@ from gradio.context import Context
 from pydantic import ValidationError
 
 from ingest.catalog import CatalogError
-from page.html import asset, notice, text
+from page.html import notice, text
 from page.job_panel import Panel
 from page.jobs import JobError, Jobs, Step, typed_path
-from page.reports import REPORT, kept, report
+from page.reports import REPORT, job_ids, report
+from page.static import load
 from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, Offered
 from retrieval.evaluation.evaluate import Evaluation
 from retrieval.evaluation.measures import MEAN_RANK
@@ -37,7 +38,7 @@ def add(service: "Service", jobs: Jobs) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     judged = gr.HTML(
-        "", apply_default_css=False, elem_id="judgements", elem_classes="tab-html", js_on_load=asset("judgements.js")
+        "", apply_default_css=False, elem_id="judgements", elem_classes="tab-html", js_on_load=load("judgements.js")
     )
     refresh = gr.Button("Refresh", size="sm", scale=0)
     gr.HTML(
@@ -77,7 +78,7 @@ def add(service: "Service", jobs: Jobs) -> None:
     frame = gr.HTML("", apply_default_css=False, elem_id="report", elem_classes="tab-html")
 
     def whole() -> list[Any]:
-        ids = kept(jobs, REPORT)
+        ids = job_ids(jobs, REPORT)
         latest = ids[0] if ids else None
         return [
             judgements_html(service),
@@ -174,7 +175,7 @@ def judgements_html(service: "Service", forget: int | None = None) -> str:
 
 def evaluation_html(jobs: Jobs) -> str:
     """The measures that were taken last."""
-    newest = ((job_id, made) for job_id in kept(jobs, EVALUATION) if (made := _evaluation(jobs, job_id)))
+    newest = ((job_id, made) for job_id in job_ids(jobs, EVALUATION) if (made := _evaluation(jobs, job_id)))
     job_id, made = next(newest, ("", None))
     if made is None:
         return ""

@@ -1,4 +1,4 @@
-"""Scraped text and plain values -> safe pieces of HTML: what every part of the page is made of.
+"""Scraped text and plain values -> safe pieces of HTML that the whole page is built from.
 
 Every scraped character goes through `text()`, which escapes it; nothing else may put scraped text into the page.
 """
@@ -8,45 +8,47 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
-EXCERPT_CHARS = 200  # about three lines of a card: enough to recognise a moment
+EXCERPT_CHARS = 200  # about three lines of a card: enough to recognise the video
 FIRST_STEPS = (
-    "Scrape what you remember seeing (docs/how-to/collect-in-the-browser.md), give the path of the file or folder in"
-    " the tab Library and press “All three”. Or, in a terminal: `python -m ingest import SOURCE`,"
-    " `python -m ingest run`, `python -m retrieval build`."
+    "Collect videos (docs/how-to/collect-in-the-browser.md), enter the path of the file or folder in the tab Library"
+    " and press “All three”. Or, in a terminal: `tiktok-retrieval import SOURCE`, `tiktok-retrieval run`,"
+    " `tiktok-retrieval build`."
 )
 FIELD_NAMES = {
     "description": "Description",
     "creator": "Creator",
     "music": "Music",
-    "cover": "On the screen",
-    "transcript": "Said",
+    "cover": "On-screen text",
+    "transcript": "Speech",
     "comments": "Comments",
     "overview": "Whole video",
 }
+RETRIEVER_NAMES = {"dense": "Meaning", "keyword": "Keywords"}
+MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
 
 
 def asset(name: str) -> str:
-    """The text of a file of the page's."""
+    """Return the text of a file in page/assets."""
     return (files("page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def text(scraped: str) -> str:
-    """Text as HTML, safe between tags and inside a quoted attribute."""
+    """Return text as HTML, safe between tags and inside a quoted attribute."""
     return escape(scraped, quote=True)
 
 
 def link(url: str, inner: str) -> str:
-    """A link out of the page around `inner` (HTML), or nothing where `url` is no http(s) address."""
+    """Return a link to another site around `inner` (HTML), or nothing if `url` is not an http(s) address."""
     if not url.lower().startswith(("https://", "http://")):
         return ""
     return f'<a href="{text(url)}" target="_blank" rel="noopener noreferrer">{inner}</a>'
 
 
 def marked(passage: str, span: tuple[int, int] | None, matches: Sequence[tuple[int, int]]) -> str:
-    """About EXCERPT_CHARS of a passage around `span`, cut between words, the matched words in `<mark>`."""
+    """Return about EXCERPT_CHARS of a passage around `span`, cut between words, with the matched words in `<mark>`."""
     low, high = span or (0, 0)
-    room = max(0, EXCERPT_CHARS - (high - low)) // 2
-    start, end = max(0, low - room), min(len(passage), max(high + room, low - room + EXCERPT_CHARS))
+    around = max(0, EXCERPT_CHARS - (high - low)) // 2
+    start, end = max(0, low - around), min(len(passage), max(high + around, low - around + EXCERPT_CHARS))
     if start and (space := passage.find(" ", start, low)) >= 0:
         start = space + 1
     if end < len(passage) and (space := passage.rfind(" ", high, end)) > start:
@@ -60,14 +62,14 @@ def marked(passage: str, span: tuple[int, int] | None, matches: Sequence[tuple[i
 
 
 def clock(seconds: float) -> str:
-    """Seconds as a player shows them: 0:12, 1:02:03."""
+    """Return seconds as a player shows them: 0:12, 1:02:03."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def count(number: int) -> str:
-    """A count as the site shows it: 999, 20.2K, 1.1M."""
+    """Return a count as TikTok shows it: 999, 20.2K, 1.1M."""
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
         if number >= size:
             return f"{number / size:.1f}".removesuffix(".0") + unit
@@ -75,19 +77,19 @@ def count(number: int) -> str:
 
 
 def carousel(urls: Sequence[str], what: str) -> str:
-    """The pictures of a photo post, one at a time; arrow keys and buttons go on."""
+    """Return the photos of a post, shown one at a time; arrow keys and buttons move on."""
     slides = "".join(
         f'<img loading="lazy" src="{text(url)}" alt="Photo {n} of {len(urls)} by {what}">'
         for n, url in enumerate(urls, 1)
     )
     return (
         f'<div class="carousel"><div class="slides" tabindex="0" role="group" aria-label="Photos by {what}">{slides}'
-        '</div><button type="button" data-slide="-1" aria-label="Photo before">‹</button>'
+        '</div><button type="button" data-slide="-1" aria-label="Previous photo">‹</button>'
         '<button type="button" data-slide="1" aria-label="Next photo">›</button></div>'
     )
 
 
 def notice(title: str, message: str, kind: str = "", more: str = "") -> str:
-    """A plain message in place of results, with `more` (HTML) below; `stretches in backticks` become commands."""
+    """Return a message in place of results, with `more` (HTML) below. Text in `backticks` becomes code."""
     body = re.sub(r"`([^`]+)`", r"<code>\1</code>", text(message))
     return f'<div class="notice {kind}" role="status"><h3>{text(title)}</h3><p>{body}</p>{more}</div>'

@@ -1,4 +1,4 @@
-"""The page's own addresses: answers and the view of one video as HTML, with the same parameters as the API's."""
+"""The routes behind the page: answers and the view of one video as HTML, with the parameters of the API."""
 
 import logging
 from typing import Annotated
@@ -6,115 +6,117 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from ingest.catalog import CatalogError
-from ingest.models.weights import WeightsError
 from page.cards import results
 from page.html import FIRST_STEPS, notice
 from page.video_view import details
-from retrieval.errors import RetrievalError, UnknownGeneration, UnknownVideo
+from retrieval.errors import UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
 from retrieval.search.fusion import Lane
 from retrieval.search.query import filters
 from retrieval.server.concurrency import Overloaded, Queue
 from retrieval.server.problems import Problem
-from retrieval.server.routes.search import parse_weights
+from retrieval.server.routes.search import chosen_mode, parse_weights
 from retrieval.server.service import Service
+from scraper.errors import UserError
 
 log = logging.getLogger(__name__)
 PAGE_HITS = 10
 SIMILAR = 6
 Text = Annotated[str, Query(max_length=1_000)]
-BUILDING = '<p class="line note" role="status">A new index is being built; until then the one before it answers.</p>'
+BUILDING = '<p class="line note" role="status">A new index is being built. Until then the previous one answers.</p>'
 WELCOME = (
-    "Ask for a video you remember",
-    "What was said, what stood on the screen, who it was, what people wrote below it: any part that stayed with you.",
+    "Search for a video you remember",
+    "Enter anything that you remember: speech, on-screen text, the creator, or what people commented.",
 )
+FAULT = ("Something went wrong", "Internal error. See the server log.", "problem")
 
 
 def answer_html(
     service: Service,
-    question: str,
+    query: str,
     *,
-    lane: Lane = "hybrid",
+    mode: Lane = "hybrid",
     w: str = "",
     filtered: dict[str, str] | None = None,
     generation: str = "",
     offset: int = 0,
 ) -> str:
-    """The results of a question as HTML; whatever goes wrong is told in plain words.
+    """Return the results of a query as HTML, or a message that says what is wrong.
 
     Args:
         w: weights as the API takes them.
-        filtered: the values of the filters by name, as `retrieval.question.filters` takes them.
+        filtered: the values of the filters by name, as `retrieval.search.query.filters` takes them.
         offset: how many results the page shows already.
     """
-    question = question.strip()
+    query = query.strip()
     try:
         conditions = filters(**(filtered or {}))
-        if not question and not conditions:
+        if not query and not conditions:
             return _start(service)
         answer = service.search(
-            question,
+            query,
             PAGE_HITS,
             offset=offset,
-            lane=lane,
+            lane=mode,
             weights=parse_weights(w),
             filters=conditions,
             generation=generation or None,
         )
-        judged = service.judged(question) if question else None
+        judged = service.judged(query) if query else None
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
         return (BUILDING if building else "") + results(answer, judged, offset, more)
     except ValueError as error:
-        return notice("That is no date" if "date" in str(error) else "That cannot be asked", str(error))
-    except (Problem, UnknownGeneration) as problem:
-        return notice("That cannot be asked", str(problem))
-    except (RetrievalError, CatalogError, WeightsError) as error:
+        return notice("Invalid date" if "date" in str(error) else "Invalid filter", str(error))
+    except Problem as problem:
+        return notice("Invalid weights", str(problem))
+    except UnknownGeneration:
+        return notice("No such index", "The index in this link does not exist any more. Choose another under “Index”.")
+    except UserError as error:
         if not generation_names(service.indexes):
             return _start(service)
-        return notice("Not ready to answer", str(error), "problem")
+        return notice("Not ready to search", str(error), "problem")
     except Exception:
         log.exception("a search from the page failed")
-        return notice("That did not work", "This is a fault of the program; its log says more.", "problem")
+        return notice(*FAULT)
 
 
 def _start(service: Service) -> str:
-    """What stands where nothing is asked: that there is nothing to ask yet, or what to ask for."""
+    """What the page shows before the first search: whether there is an index, and what to do."""
     if generation_names(service.indexes):
         return notice(*WELCOME)
     if service.building():
-        return notice("The first index is being built", "It answers as soon as it is there: ask again then.")
-    return notice("Nothing can be found yet", FIRST_STEPS)
+        return notice("The first index is being built", "Search again when it is finished.")
+    return notice("There is no index yet", FIRST_STEPS)
 
 
-def view_html(service: Service, video_id: str, at: float | None, generation: str = "", question: str = "") -> str:
-    """The view of one video, which was found by `question`, as HTML; whatever goes wrong is told in plain words."""
+def view_html(service: Service, video_id: str, at: float | None, generation: str = "", query: str = "") -> str:
+    """Return the view of one video, found with `query`, as HTML, or a message that says what is wrong."""
     try:
         known = service.detail(video_id)
         try:
             similar = service.similar(video_id, SIMILAR, generation or None)
-        except (RetrievalError, WeightsError, UnknownVideo, UnknownGeneration):
-            similar = []  # the video can be looked at without
-        judged = service.judged(question) if question.strip() else None
+        except UserError:
+            similar = []  # the rest of the view needs no index
+        judged = service.judged(query) if query.strip() else None
         return details(video_id, service.summary(video_id), known, similar, at, judged)
     except UnknownVideo as error:
         return notice("No such video", str(error), "problem")
-    except CatalogError as error:
-        return notice("Not ready to answer", str(error), "problem")
+    except UserError as error:
+        return notice("Cannot show the video", str(error), "problem")
     except Exception:
-        log.exception("a video cannot be shown")
-        return notice("That did not work", "This is a fault of the program; its log says more.", "problem")
+        log.exception("the view of a video failed")
+        return notice(*FAULT)
 
 
 def routes(service: Service, queue: Queue) -> APIRouter:
-    """`/page/answer` and `/page/videos/{id}`; to be included before the page is mounted."""
+    """Return the routes `/page/answer` and `/page/videos/{id}`; to include before the page is mounted."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/page/answer")
     async def answer(
         q: Text = "",
-        lane: Lane = "hybrid",
+        mode: Lane | None = None,
         w: Text = "",
         creator: Text = "",
         tag: Text = "",
@@ -124,14 +126,18 @@ def routes(service: Service, queue: Queue) -> APIRouter:
         has: Text = "",
         generation: Text = "",
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+        lane: Annotated[Lane | None, Query(deprecated=True)] = None,
     ) -> str:
         filtered = {"creator": creator, "tag": tag, "lang": lang, "after": after, "before": before, "has": has}
+        chosen = chosen_mode(mode, lane)
         try:
             return await queue.run(
-                lambda: answer_html(service, q, lane=lane, w=w, filtered=filtered, generation=generation, offset=offset)
+                lambda: answer_html(
+                    service, q, mode=chosen, w=w, filtered=filtered, generation=generation, offset=offset
+                )
             )
-        except Overloaded as busy:
-            return notice("Much is being asked just now", str(busy), "problem")
+        except Overloaded as error:
+            return notice("The server is busy", str(error), "problem")
 
     @router.get("/page/videos/{video_id}")
     def view(video_id: str, t: Text = "", generation: Text = "", q: Text = "") -> str:

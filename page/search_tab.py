@@ -1,25 +1,25 @@
-"""The Ask tab as HTML: one question box, what shapes the answer beside it, and room for results and the view of one."""
+"""The tab Search as HTML: the query, the settings next to it, the results, and the view of one video."""
 
 from collections.abc import Sequence
 
-from page.html import FIELD_NAMES, text
+from page.html import FIELD_NAMES, MODE_NAMES, text
 
 
 def _preset(rest: float, **weights: float) -> str:
-    """Weights as the API takes them, in the order of the page's sliders; `rest` for those not named."""
+    """Return weights as the API takes them, in the order of the page's sliders; `rest` for those not named."""
     return ",".join(f"{field}:{weights.get(field, rest):g}" for field in FIELD_NAMES)
 
 
-# what people remember -> the weights that look there
+# what somebody remembers -> the weights of the fields that hold it
 PRESETS = {
     "Balanced": "",
-    "What was said": _preset(0.3, transcript=2, overview=0.6),
-    "What was written": _preset(0.3, cover=2, description=1.5, overview=0.6),
-    "Comments": _preset(0.3, comments=2, overview=0.6),
-    "Creator": _preset(0.3, creator=2),
+    FIELD_NAMES["transcript"]: _preset(0.3, transcript=2, overview=0.6),
+    FIELD_NAMES["cover"]: _preset(0.3, cover=2, description=1.5, overview=0.6),
+    FIELD_NAMES["comments"]: _preset(0.3, comments=2, overview=0.6),
+    FIELD_NAMES["creator"]: _preset(0.3, creator=2),
 }
-LANES = (("hybrid", "Both"), ("dense", "Meaning"), ("keyword", "Words"))
-# by their names in the API: what stands on the page, and an example
+MODES = tuple(MODE_NAMES.items())
+# by their names in the API: label and example
 FILTERS = {
     "creator": ("Creator", "crumb.and.crust"),
     "tag": ("Hashtag", "baking"),
@@ -30,7 +30,7 @@ FILTERS = {
 
 
 def radios(name: str, choices: Sequence[tuple[str, str]], legend: str) -> str:
-    """A choice of one of (value, label); the first is the default."""
+    """Return a choice of one of (value, label); the first is the default."""
     inner = "".join(
         f'<label><input type="radio" name="{name}" value="{value}"{"" if n else " checked"}>'
         f"<span>{label}</span></label>"
@@ -40,7 +40,7 @@ def radios(name: str, choices: Sequence[tuple[str, str]], legend: str) -> str:
 
 
 def panel() -> str:
-    """What shapes the answer: where to look, how, and among which videos."""
+    """Return the settings: what is remembered, the mode, weights and filters."""
     sliders = "".join(
         f'<label for="weight-{field}">{name}</label><input type="range" id="weight-{field}" data-weight="{field}" '
         f'min="0" max="2" step="0.1" value="1"><output for="weight-{field}">1</output>'
@@ -54,34 +54,34 @@ def panel() -> str:
     return (
         '<details id="panel"><summary>Adjust the search</summary><div>'
         f"{radios('preset', [(weights, name) for name, weights in PRESETS.items()], 'I remember')}"
-        f"{radios('lane', LANES, 'Match by')}"
+        f"{radios('mode', MODES, 'Mode')}"
         '<details class="fold"><summary>Weights</summary>'
-        f'<p class="hint">1 is a field\'s usual share, 0 switches it off.</p>'
+        f'<p class="hint">1 is the usual weight of a field, 0 switches it off.</p>'
         f'<div class="sliders">{sliders}</div></details>'
         f'<details class="fold" id="filters"><summary>Filters</summary><div class="filters">{filters}'
-        '<label for="by-has">With speech only</label><input type="checkbox" id="by-has" name="has" value="speech">'
+        '<label for="by-has">Only with speech</label><input type="checkbox" id="by-has" name="has" value="speech">'
         "</div></details>"
-        '<label for="generation">Answered from</label><select id="generation" name="generation"></select>'
+        '<label for="generation">Index</label><select id="generation" name="generation"></select>'
         '<button type="button" id="reset">Reset all</button></div></details>'
     )
 
 
-def form(examples: Sequence[str], title: str, message: str) -> str:
-    """The whole tab; `title` and `message` stand where results will."""
+def search_tab(examples: Sequence[str], title: str, message: str) -> str:
+    """Return the whole tab. `title` and `message` are shown until there are results."""
     chips = "".join(f'<li><button type="button" data-ask>{text(example)}</button></li>' for example in examples)
     tries = f'<ul id="examples" class="chips" aria-label="Examples">{chips}</ul>' if chips else ""
     return (
         "<header><h1>Find the video you half remember</h1>"
-        "<p>Say what stayed with you. You get the video, the second inside it, and the reason.</p></header>"
-        '<form id="ask" role="search"><label class="unseen" for="q">What do you remember?</label>'
+        "<p>Describe what you remember. You get the video, the exact timestamp, and the reason.</p></header>"
+        '<form id="ask" role="search" aria-busy="true"><label class="unseen" for="q">What do you remember?</label>'
         '<input id="q" name="q" type="search" maxlength="1000" placeholder="What do you remember?" autocomplete="off" '
         'enterkeyhint="search" list="completions" dir="auto" autofocus><datalist id="completions"></datalist>'
         '<button type="submit" class="primary">Search</button>'
-        f'<div id="tries"><ul id="recent" class="chips" aria-label="Asked before" hidden></ul>{tries}</div>'
+        f'<div id="tries"><ul id="recent" class="chips" aria-label="Recent searches" hidden></ul>{tries}</div>'
         f'<div id="columns">{panel()}<section id="results" aria-label="Results">'
         f'<div class="notice" role="status"><h3>{text(title)}</h3><p>{text(message)}</p></div></section></div></form>'
-        '<p class="keys">Keys: <kbd>/</kbd> asks, <kbd>j</kbd> <kbd>k</kbd> or arrows walk the results, '
-        "<kbd>Space</kbd> plays, <kbd>Esc</kbd> returns.</p>"
+        '<p class="keys">Keys: <kbd>/</kbd> search, <kbd>j</kbd> <kbd>k</kbd> or arrow keys move through the results, '
+        "<kbd>Space</kbd> play, <kbd>Esc</kbd> return.</p>"
         '<dialog id="view" aria-labelledby="view-title"><button type="button" id="close" aria-label="Close">✕</button>'
         '<div id="view-body" tabindex="-1"></div></dialog>'
     )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from page.cards import cover, facts, the_one, who
-from page.html import carousel, clock, count, link, text
+from page.cards import author, cover, judge_button, metadata
+from page.html import FIELD_NAMES, carousel, clock, count, link, text
 
 if TYPE_CHECKING:
     from ingest.catalog.entries import Segment
@@ -14,7 +14,7 @@ MAX_COMMENTS = 200
 
 
 def player(video_id: str, video: "VideoSummary", at: float | None) -> str:
-    """The video, ready to play from second `at`, a photo post's pictures, or the cover and why there is no more."""
+    """Return the video, ready to play from second `at`, or the photos of a post, or the cover and a message."""
     what = text(f"{video.nickname or video.creator or video_id}: {video.description[:120]}")
     if video.video_url:
         poster = f' poster="{text(video.cover_url)}"' if video.cover_url else ""
@@ -22,17 +22,17 @@ def player(video_id: str, video: "VideoSummary", at: float | None) -> str:
         return (
             f'<video controls playsinline preload="metadata"{poster} src="{source}" aria-label="Video by {what}">'
             "</video>"
-            '<p class="missing" data-broken hidden>This file cannot be played here; '
-            f"{link(video.permalink, 'the post')} may have it.</p>"
+            '<p class="missing" data-broken hidden>This browser cannot play the file. '
+            f"{link(video.permalink, 'Watch the post ↗')}</p>"
         )
     if video.slide_urls:
         return carousel(video.slide_urls, what)
     picture = f'<img src="{text(video.cover_url)}" alt="Cover of the video by {what}">' if video.cover_url else ""
-    return f'{picture}<p class="missing">The video is not kept here. {link(video.permalink, "Watch the post ↗")}</p>'
+    return f'{picture}<p class="missing">The video is not saved. {link(video.permalink, "Watch the post ↗")}</p>'
 
 
 def timed(segments: Sequence["Segment"], whole: str, playable: bool, at: float | None) -> str:
-    """Segments with their times, which play the video from there; the text as it is where no times are known."""
+    """Return segments with their times, which play the video from there, or the plain text if it has no times."""
     if not segments:
         return f'<p dir="auto">{text(whole)}</p>'
 
@@ -50,7 +50,7 @@ def timed(segments: Sequence["Segment"], whole: str, playable: bool, at: float |
 
 
 def section(title: str, inner: str, open_: bool = True) -> str:
-    """A part of the view that folds; nothing where it is empty."""
+    """Return a part of the view that folds, or nothing if it is empty."""
     shown = " open" if open_ else ""
     return f"<details{shown}><summary><h4>{title}</h4></summary>{inner}</details>" if inner else ""
 
@@ -63,34 +63,34 @@ def details(
     at: float | None,
     judged: Mapping[str, int] | None = None,
 ) -> str:
-    """The view of one video, opened at its second `at`; `judged` as `page.cards.card` takes it."""
+    """Return the view of one video, opened at second `at`; `judged` as `page.cards.card` takes it."""
     record, playable = known.record, video.has_video
-    said, written = known.texts.get("transcript"), known.texts.get("cover")
-    spoken = timed(said.segments, said.text, playable, at) if said and said.text else ""
-    seen = timed(written.segments, written.text, playable, at) if written and written.text else ""
+    transcript, cover_text = known.texts.get("transcript"), known.texts.get("cover")
+    speech = timed(transcript.segments, transcript.text, playable, at) if transcript and transcript.text else ""
+    on_screen = timed(cover_text.segments, cover_text.text, playable, at) if cover_text and cover_text.text else ""
     comments = "".join(
         f'<li><p dir="auto">{text(comment.text)}</p><small><bdi>{text(comment.username[:80])}</bdi>'
         f"{f' · {count(comment.likes)} likes' if comment.likes else ''}</small></li>"
         for comment in record.comments[:MAX_COMMENTS]
     )
     comments = f'<ul class="comments">{comments}</ul>' if comments else ""
-    alike = "".join(
+    similar_items = "".join(
         f'<li data-id="{text(hit.id)}">{cover(hit.id, hit.video)}'
-        f'<p dir="auto"><b>{who(hit.video, hit.id)}</b> {text(hit.video.description[:80])}</p></li>'
+        f'<p dir="auto"><b>{author(hit.video, hit.id)}</b> {text(hit.video.description[:80])}</p></li>'
         for hit in similar
         if hit.video
     )
-    alike = f'<ul class="alike">{alike}</ul>' if alike else ""
-    nothing = "" if spoken or seen or comments else '<p class="missing">No text of this video is known yet.</p>'
-    language = f" ({text(said.language)})" if said and said.language else ""
+    similar_list = f'<ul class="alike">{similar_items}</ul>' if similar_items else ""
+    empty = "" if speech or on_screen or comments else '<p class="missing">This video has no texts yet.</p>'
+    language = f" ({text(transcript.language)})" if transcript and transcript.language else ""
     return (
         f'<div class="view" data-id="{text(video_id)}"><div class="player">{player(video_id, video, at)}</div>'
-        f'<div class="what"><h3 id="view-title">{who(video, video_id)}</h3>'
-        f'<p class="description" dir="auto">{text(record.description)}</p>{facts(video)}'
+        f'<div class="what"><h3 id="view-title">{author(video, video_id)}</h3>'
+        f'<p class="description" dir="auto">{text(record.description)}</p>{metadata(video)}'
         f'<div class="foot">{link(video.permalink, "Open the post ↗")}'
-        '<button type="button" data-copy>Copy a link to this moment</button>'
-        f"{'' if judged is None else the_one(judged.get(video_id))}</div>"
-        f"{section(f'What is said{language}', spoken)}{section('On the screen', seen)}"
-        f"{section(f'Comments ({len(record.comments)})', comments)}{nothing}"
-        f"{section('More like this one', alike)}</div></div>"
+        '<button type="button" data-copy>Copy a link to this timestamp</button>'
+        f"{'' if judged is None else judge_button(judged.get(video_id))}</div>"
+        f"{section(FIELD_NAMES['transcript'] + language, speech)}{section(FIELD_NAMES['cover'], on_screen)}"
+        f"{section(f'Comments ({len(record.comments)})', comments)}{empty}"
+        f"{section('Similar videos', similar_list)}</div></div>"
     )

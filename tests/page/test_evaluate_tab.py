@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from page.evaluate_tab import COMPARE, MEASURE, PLACE, _steps, evaluation_html, judgements_html, report_html
 from page.jobs import Job, JobError, Jobs
-from page.reports import REPORT, kept, routes
+from page.reports import REPORT, job_ids, routes
 from retrieval.embedding.encoder import Encoder
 from retrieval.server.service import Service
 from tests.tiny_corpus import BREAD, HOSTILE, make_data, make_index
@@ -103,7 +103,7 @@ def test_a_measurement_without_an_end_is_passed_over(service: Service, jobs: Job
 
 
 def test_a_comparison_leaves_a_report_that_is_shown_in_a_frame_without_scripts(jobs: Jobs, compared: Job) -> None:
-    assert kept(jobs, REPORT) == [compared.id]
+    assert job_ids(jobs, REPORT) == [compared.id]
     frame = report_html(jobs, compared.id)
     assert f'src="/reports/{compared.id}"' in frame
     assert "allow-scripts" not in frame

@@ -1,0 +1,21 @@
+// Requests to the server. Everything scraped arrives escaped.
+
+export class Refused extends Error {} // its message comes from the server
+
+// Return the response, or throw Refused with what the server says.
+export async function checked(response) {
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Refused(problem.detail || problem.title || `The server answered ${response.status}.`);
+}
+
+// A problem that the server tells as HTML is shown as it is.
+export async function fetchHtml(address, signal) {
+  const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
+  const isHtml = (response.headers.get("Content-Type") ?? "").startsWith("text/html");
+  return (isHtml ? response : await checked(response)).text();
+}
+
+export async function fetchJson(address, options) {
+  return (await checked(await fetch(address, options))).json();
+}
