@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Error, Page, expect
+from playwright.sync_api import BrowserContext, Error, Page, Response, expect
 
 from retrieval.embedding.encoder import Encoder
 from tests.e2e.conftest import EXAMPLES, Serve
@@ -106,7 +106,7 @@ def test_what_is_typed_after_a_question_is_a_step_of_its_own(page: Page, server:
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
     expect(page).to_have_title(re.compile(f"^{QUESTION}"))
     page.go_back()
-    expect(page.get_by_role("heading", name="Ask for a video you remember")).to_be_visible()
+    expect(page.get_by_role("heading", name="Search for a video you remember")).to_be_visible()
     expect(page.locator("article")).to_have_count(0)
 
 
@@ -137,32 +137,32 @@ def test_the_bars_add_up_to_what_the_api_says(page: Page, server: str) -> None:
 def test_a_weight_of_zero_takes_its_field_out_and_reset_brings_it_back(page: Page, server: str) -> None:
     page.goto(f"{server}/?q=loaf+hollow+drum")
     first = page.locator("article").first
-    expect(first.locator("tbody th", has_text="Said")).to_have_count(1)
+    expect(first.locator("tbody th", has_text="Speech")).to_have_count(1)
     page.locator("#panel summary", has_text="Weights").click()
     page.locator("#weight-transcript").focus()
     page.keyboard.press("Home")
-    expect(page.locator("article tbody th", has_text="Said")).to_have_count(0)
+    expect(page.locator("article tbody th", has_text="Speech")).to_have_count(0)
     expect(page).to_have_url(re.compile("w=transcript%3A0"))
     without = api(server, QUESTION, w="transcript:0")["hits"][0]["score"]
     expect(first.locator("tfoot data")).to_have_attribute("value", re.compile(f"^{without:.6f}"[:8]))
     page.get_by_role("button", name="Reset all").click()
-    expect(first.locator("tbody th", has_text="Said")).to_have_count(1)
+    expect(first.locator("tbody th", has_text="Speech")).to_have_count(1)
     assert "w=" not in page.url
 
 
 def test_presets_and_lanes_can_be_chosen(page: Page, server: str) -> None:
     page.goto(f"{server}/?q=loaf+hollow+drum")
     expect(page.locator("article tbody .dense").first).to_be_attached()
-    page.get_by_label("Words", exact=True).check()
+    page.get_by_label("Keywords", exact=True).check()
     expect(page.locator("article tbody .dense")).to_have_count(0)
-    page.get_by_label("What was said").check()
+    page.locator("#preset").get_by_label("Speech").check()
     expect(page.locator("output[for=weight-transcript]")).to_have_text("2")
-    expect(page).to_have_url(re.compile("lane=keyword"))
+    expect(page).to_have_url(re.compile("mode=keyword"))
     settled(page)
     said = api(
         server,
         QUESTION,
-        lane="keyword",
+        mode="keyword",
         w="transcript:2,overview:0.6,description:0.3,creator:0.3,music:0.3,cover:0.3,comments:0.3",
     )["hits"][0]["score"]
     shown = page.locator("article").first.locator("tfoot data").get_attribute("value")
@@ -170,11 +170,58 @@ def test_presets_and_lanes_can_be_chosen(page: Page, server: str) -> None:
 
 
 def test_words_that_stand_nowhere_can_be_asked_by_meaning(page: Page, server: str) -> None:
-    page.goto(f"{server}/?q=zzqqxj&lane=keyword")
-    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
-    page.get_by_role("button", name="By meaning too").click()
-    expect(page.get_by_text("No good match, the nearest are")).to_be_visible()
+    page.goto(f"{server}/?q=zzqqxj&mode=keyword")
+    expect(page.get_by_role("heading", name="No video matches")).to_be_visible()
+    page.get_by_role("button", name="Search by meaning as well").click()
+    expect(page.get_by_text("No good match. The closest are")).to_be_visible()
     expect(page.locator("article").first).to_be_visible()
+
+
+def test_a_shared_link_with_the_old_name_of_the_mode_still_works(page: Page, server: str) -> None:
+    page.goto(f"{server}/?q=loaf+hollow+drum&lane=keyword")
+    expect(page.get_by_label("Keywords", exact=True)).to_be_checked()
+    expect(page.locator("article tbody .keyword").first).to_be_attached()
+    expect(page.locator("article tbody .dense")).to_have_count(0)
+
+
+def test_an_answer_to_an_earlier_search_is_dropped(page: Page, server: str) -> None:
+    page.goto(server)
+    expect(page.get_by_label("What do you remember?")).to_be_focused()
+    held: list[Any] = []
+    page.route("**/page/answer?q=three*", lambda route: held.append(route))
+    ask(page, "three trains")
+    expect(page.locator("#results[aria-busy]")).to_have_count(1)
+    ask(page, QUESTION)
+    expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
+    for route in held:
+        with contextlib.suppress(Error):  # the page has cancelled its request
+            route.fulfill(body="<article data-id='late'></article>", content_type="text/html")
+    settled(page)
+    expect(page.locator("article[data-id=late]")).to_have_count(0)
+    expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
+
+
+def test_scripts_are_modules_from_this_server_that_the_browser_keeps(page: Page, server: str) -> None:
+    modules: dict[str, Response] = {}
+    page.on(
+        "response", lambda response: modules.update({response.url: response}) if "/modules/" in response.url else None
+    )
+    page.goto(server)
+    expect(page.locator("#ask:not([aria-busy])")).to_have_count(1)
+    assert {url.rsplit("/", 1)[1] for url in modules} >= {
+        "main.js",
+        "state.js",
+        "search.js",
+        "results.js",
+        "details.js",
+    }
+    for response in modules.values():
+        headers = response.headers
+        assert headers["content-type"].startswith("text/javascript")
+        assert "immutable" in headers["cache-control"] and headers["x-content-type-options"] == "nosniff"
+        assert "script-src 'self'" in headers["content-security-policy"]
+    assert page.request.get(f"{server}/page/modules/0/main.js").status == 404
+    assert page.request.get(f"{next(iter(modules)).rsplit('/', 1)[0]}/..%2fpage.css").status == 404
 
 
 def test_filters_and_operators_narrow_the_results_and_the_page_says_how(page: Page, server: str) -> None:
@@ -187,14 +234,14 @@ def test_filters_and_operators_narrow_the_results_and_the_page_says_how(page: Pa
     page.keyboard.press("Enter")
     expect(page.locator("article")).to_have_count(1)
     expect(page.locator("article")).to_have_attribute("data-id", BREAD)
-    page.get_by_label("With speech only").check()
+    page.get_by_label("Only with speech").check()
     expect(page.locator("#results .line").last).to_contain_text("with speech")
     page.get_by_label("Posted before").fill("2023")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Nothing fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="No video matches")).to_be_visible()
     page.get_by_label("Posted before").fill("soon")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="That is no date")).to_be_visible()
+    expect(page.get_by_role("heading", name="Invalid date")).to_be_visible()
 
 
 def test_an_example_asks_itself_and_is_remembered(page: Page, server: str) -> None:
@@ -210,7 +257,7 @@ def test_an_example_asks_itself_and_is_remembered(page: Page, server: str) -> No
     page.goto(server)
     page.locator("#recent").get_by_role("button", name=EXAMPLES[2]).click()
     expect(page.locator("article").first).to_have_attribute("data-id", PHOTOS)
-    page.get_by_role("button", name="Forget these").click()
+    page.get_by_role("button", name="Delete these").click()
     expect(page.locator("#recent button")).to_have_count(0)
     page.reload()
     expect(page.locator("article").first).to_be_visible()
@@ -401,7 +448,7 @@ def test_the_tab_is_in_the_address(page: Page, server: str) -> None:
     expect(page.get_by_role("heading", name="What is here")).to_be_visible()
     page.reload()
     expect(page.get_by_role("heading", name="What is here")).to_be_visible()
-    page.get_by_role("tab", name="Ask").click()
+    page.get_by_role("tab", name="Search").click()
     expect(page).not_to_have_url(re.compile("tab="))
 
 
@@ -411,8 +458,8 @@ def test_another_generation_can_be_asked(page: Page, serve: Serve, tmp_path: Pat
     old, _ = (make_index(tmp_path, tmp_path / "indexes", encoder).name for _ in range(2))
     page.goto(f"{serve(tmp_path, tmp_path / 'indexes')}/?q=loaf+hollow+drum")
     expect(page.locator("article").first).to_be_visible()
-    expect(page.get_by_label("Answered from").locator("option")).to_have_count(2)
-    page.get_by_label("Answered from").select_option(old)
+    expect(page.get_by_label("Index", exact=True).locator("option")).to_have_count(2)
+    page.get_by_label("Index", exact=True).select_option(old)
     expect(page).to_have_url(re.compile(f"generation={old}"))
     settled(page)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
@@ -467,9 +514,8 @@ def test_foreign_text_stays_in_its_own_direction(page: Page, server: str) -> Non
     page.goto(server)
     ask(page, "صقر")
     expect(page.locator("article").first).to_have_attribute("data-id", FALCON)
-    description = card(page, FALCON).locator(".description")
-    assert description.evaluate("text => getComputedStyle(text).direction") == "rtl"
-    assert card(page, FALCON).locator("h3").evaluate("title => getComputedStyle(title).direction") == "ltr"
+    expect(card(page, FALCON).locator(".description")).to_have_css("direction", "rtl")
+    expect(card(page, FALCON).locator("h3")).to_have_css("direction", "ltr")
 
 
 def test_an_empty_question_says_what_to_do(page: Page, server: str) -> None:
@@ -477,7 +523,7 @@ def test_an_empty_question_says_what_to_do(page: Page, server: str) -> None:
     ask(page, QUESTION)
     expect(page.locator("article").first).to_be_visible()
     ask(page, "   ")
-    expect(page.get_by_role("heading", name="Ask for a video you remember")).to_be_visible()
+    expect(page.get_by_role("heading", name="Search for a video you remember")).to_be_visible()
     expect(page.locator("article")).to_have_count(0)
 
 
@@ -486,10 +532,10 @@ def test_without_an_index_the_page_says_what_to_run_and_answers_once_it_is_there
 ) -> None:
     make_data(tmp_path)
     page.goto(serve(tmp_path, tmp_path / "indexes"))
-    expect(page.get_by_role("heading", name="Nothing can be found yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="There is no index yet")).to_be_visible()
     ask(page, QUESTION)
     settled(page)
-    expect(page.locator("#results code", has_text="python -m retrieval build")).to_be_visible()
+    expect(page.locator("#results code", has_text="tiktok-retrieval build")).to_be_visible()
     make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
     ask(page, QUESTION)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)

@@ -99,7 +99,7 @@ def test_what_was_judged_is_measured_and_its_figures_show(page: Page, address: s
     page.get_by_role("button", name="Measure", exact=True).click()
     figures = page.locator("#evaluation")
     expect(figures).to_contain_text("1 question, ", timeout=JOB_MS)
-    expect(figures.get_by_role("row", name=re.compile("^Both"))).to_contain_text("1.000")
+    expect(figures.get_by_role("row", name=re.compile("^Hybrid"))).to_contain_text("1.000")
 
 
 def test_a_comparison_s_report_shows_in_its_frame(page: Page, address: str, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_filter_looks_in_id_creator_and_description(service: Service, words:
 
 def test_a_video_s_fields_and_open_work_are_told(service: Service) -> None:
     html, _ = videos_html(service, BREAD, 0)
-    assert "Description, Creator, Music, On the screen, Said, Comments" in html
+    assert "Description, Creator, Music, On-screen text, Speech, Comments" in html
     assert "Read pictures: failed" in html
 
 

@@ -237,7 +237,7 @@ def test_a_cover_and_a_time_open_the_video_at_the_matched_second() -> None:
 def test_without_a_video_the_second_is_told_and_the_post_linked() -> None:
     spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5)
     page = Page(cards.card(hit([spoken], permalink="https://example.org/v")))
-    assert "at 1:12" in page.text and "not kept here" in page.text and page.all("a")
+    assert "at 1:12" in page.text and "Not saved" in page.text and page.all("a")
     assert not [b for b in page.all("button") if (b.get("aria-label") or "").startswith("Play")]
 
 
@@ -267,7 +267,7 @@ def test_a_photo_post_shows_its_slides_with_words_for_them() -> None:
 
 def test_a_hit_whose_video_is_gone_says_so() -> None:
     gone = hit([reason("comments", "ha", matches=[(0, 2)])]).model_copy(update={"video": None})
-    assert "no longer in the catalogue" in check_inert(cards.card(gone)).text
+    assert "no longer in the catalog" in check_inert(cards.card(gone)).text
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0.0, "0:00"), (12.9, "0:12"), (600, "10:00"), (3723, "1:02:03")])
@@ -284,7 +284,7 @@ def test_counts_read_as_the_site_shows_them(number: int, shown: str) -> None:
 
 def test_hits_that_nothing_speaks_for_are_not_shown() -> None:
     nothing = hit([])
-    assert "Nothing matches" in cards.results(answer([nothing]))
+    assert "No video matches" in cards.results(answer([nothing]))
 
 
 def test_conditions_and_notes_stand_above_the_results_and_stay_text() -> None:
@@ -316,9 +316,9 @@ def test_every_field_has_a_name_on_the_page() -> None:
 
 def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = Service(tmp_path, tmp_path)
-    assert "<code>python -m retrieval build</code>" in answer_html(service, "cat")
+    assert "<code>tiktok-retrieval build</code>" in answer_html(service, "cat")
     assert str(tmp_path) not in answer_html(service, "cat")
-    assert "python -m ingest import" in answer_html(service, "   ")
+    assert "tiktok-retrieval import" in answer_html(service, "   ")
     assert "switched off" in answer_html(service, "cat", w=",".join(f"{field}:0" for field in FIELDS))
     assert "is no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
         service, "cat", w="<b>:1"
@@ -326,7 +326,7 @@ def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path, caplog: pyt
     assert "tiktok-retrieval import" in view_html(service, "71000", None)
     with caplog.at_level(logging.CRITICAL):
         broken = answer_html(object(), "cat")  # type: ignore[arg-type]
-    assert "fault of the program" in broken and "Traceback" not in broken
+    assert "Internal error" in broken and "Traceback" not in broken
 
 
 def test_examples_are_the_first_few_questions_of_a_file(tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_help_says_how_to_run_it() -> None:
 
 def test_where_nothing_is_found_the_page_offers_what_may_help() -> None:
     none = Page(cards.results(answer([hit([])])))
-    assert [button["data-set"] for button in none.all("button")] == ["lane=hybrid"]
+    assert [button["data-set"] for button in none.all("button")] == ["mode=hybrid"]
     filtered = answer([], conditions=[Condition(kind="creator", value="x")], notes=["There is none."], total=0)
     (button,) = Page(cards.results(filtered)).all("button")
     assert "creator=&tag=" in (button["data-set"] or "")
