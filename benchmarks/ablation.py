@@ -23,7 +23,7 @@ import typer
 from numpy.typing import NDArray
 
 from ingest.settings import Settings
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import Encoder, SentenceEncoder
 from retrieval.evaluation.measures import measured, rank_outcome
 from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.index import dense
@@ -62,7 +62,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the ranking with each piece changed."""
-    encoder = Encoder(model)
+    encoder = SentenceEncoder(model)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, searcher, asked in _sets(beir or [], queries, indexes, encoder):
         found[name] = _changed(searcher, asked)

@@ -26,14 +26,14 @@ from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
 from ingest.catalog import Catalog
 from ingest.settings import Settings
-from retrieval.embedding.encoder import Encoder, Vectors
+from retrieval.embedding.encoder import Encoder, SentenceEncoder, Vectors
 from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.index.builder import build
 from retrieval.index.documents import Document, document
 from retrieval.index.generation import open_current
 from retrieval.search.answer import Ranking
-from retrieval.search.confidence import ASSET, JUDGED, MODELS, Calibration, Model, holdings, signals
-from retrieval.search.fusion import LANES, Lane
+from retrieval.search.confidence import ASSET, JUDGED, MODELS, Calibration, Model, query_terms, signals
+from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
 _settings = Settings()
@@ -56,8 +56,8 @@ class Case:
 
     group: str
     kind: str  # "answerable", "removed" or "claim"
-    ranks: dict[Lane, int | None]
-    lanes: dict[Lane, Features]
+    ranks: dict[Mode, int | None]
+    lanes: dict[Mode, Features]
 
 
 def main(
@@ -72,7 +72,7 @@ def main(
     write: Annotated[bool, typer.Option("--write", help="Write the coefficients and the curve.")] = False,
 ) -> None:
     """Print JSON: what is lost and recognised at the cut-off that both sets' costs allow, of each set and model."""
-    encoder = Encoder(_settings.encoder)
+    encoder = SentenceEncoder(_settings.encoder)
     claims = [json.loads(line)["text"] for line in off_topic.read_text(encoding="utf-8").splitlines()]
     with Catalog(data) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=True))]
@@ -86,7 +86,7 @@ def main(
     sure: dict[str, list[NDArray[np.float64]]] = {}
     models: dict[str, Model] = {}
     for name, kinds in {"baseline": BASELINE, **MODELS}.items():
-        lane = next((lane for lane in LANES if name.startswith(lane)), LANES[0])
+        lane = next((lane for lane in MODES if name.startswith(lane)), MODES[0])
         held_out = cross_validated([own, paraphrases], [] if name == "baseline" else others, lane, kinds)
         cuts = cut_off(own, held_out[0], lane, COST, None), cut_off(paraphrases, held_out[1], lane, SAMPLE_COST, FOUND)
         cut = float(np.floor(min(cuts) * 1e4) / 1e4)
@@ -140,10 +140,10 @@ def ask(
 
 
 def _case(searcher: Searcher, text: str, vector: Vectors, kind: str, targets: set[str]) -> Case:
-    lanes: dict[Lane, Features] = {}
-    ranks: dict[Lane, int | None] = {}
-    for lane in LANES:
-        ranking = searcher.rank(text, lane=lane, vector=vector)
+    lanes: dict[Mode, Features] = {}
+    ranks: dict[Mode, int | None] = {}
+    for lane in MODES:
+        ranking = searcher.rank(text, mode=lane, vector=vector)
         order = ranking.order()
         ranks[lane] = next((n for n, video in enumerate(order, 1) if searcher.generation.ids[video] in targets), None)
         first = np.resize(order[:JUDGED], JUDGED)
@@ -155,7 +155,7 @@ def _case(searcher: Searcher, text: str, vector: Vectors, kind: str, targets: se
 
 def _baseline(searcher: Searcher, ranking: Ranking, order: NDArray[np.int64], cosine: float) -> Features:
     """What the plain regression looks at: of the first hit alone, so the same in every place."""
-    idfs, held = holdings(searcher.generation, ranking, "words", order[:1])
+    idfs, held = query_terms(searcher.generation, ranking, "stems", order[:1])
     best, second = ranking.scores[order[:2]]
     values = {
         "top cosine": cosine,
@@ -166,7 +166,7 @@ def _baseline(searcher: Searcher, ranking: Ranking, order: NDArray[np.int64], co
     return {name: np.full(JUDGED, value) for name, value in values.items()}
 
 
-def fit(sets: Sequence[Sequence[Case]], lane: Lane, names: Sequence[str]) -> Model:
+def fit(sets: Sequence[Sequence[Case]], lane: Mode, names: Sequence[str]) -> Model:
     """A logistic regression on the first hits: questions whose target was found against removed ones and claims.
 
     A question whose target is there but further down teaches nothing either way. Each set weighs the same; in each
@@ -190,13 +190,13 @@ def fit(sets: Sequence[Sequence[Case]], lane: Lane, names: Sequence[str]) -> Mod
     )
 
 
-def confidences(model: Model, cases: Sequence[Case], lane: Lane) -> NDArray[np.float64]:
+def confidences(model: Model, cases: Sequence[Case], lane: Mode) -> NDArray[np.float64]:
     """Of each answer, as `search` says it: the surest of its first hits; shape (cases,)."""
     return np.array([model.confidence(case.lanes[lane]).max() for case in cases])
 
 
 def cross_validated(
-    held: Sequence[Sequence[Case]], others: Sequence[Sequence[Case]], lane: Lane, names: Sequence[str]
+    held: Sequence[Sequence[Case]], others: Sequence[Sequence[Case]], lane: Mode, names: Sequence[str]
 ) -> list[NDArray[np.float64]]:
     """By set in `held`: the mean over REPEATS of each case's confidence, fitted on the others and the other folds."""
     totals = [np.zeros(len(cases)) for cases in held]
@@ -217,21 +217,21 @@ def cross_validated(
     return [total / REPEATS for total in totals]
 
 
-def answerable(cases: Sequence[Case], lane: Lane, within: int | None) -> NDArray[np.bool_]:
+def answerable(cases: Sequence[Case], lane: Mode, within: int | None) -> NDArray[np.bool_]:
     """Which cases have their target in the corpus, or among so many first hits; shape (cases,)."""
     return np.array(
         [c.kind == "answerable" and (within is None or (c.ranks[lane] or within + 1) <= within) for c in cases]
     )
 
 
-def cut_off(cases: Sequence[Case], sure: NDArray[np.float64], lane: Lane, cost: float, within: int | None) -> float:
+def cut_off(cases: Sequence[Case], sure: NDArray[np.float64], lane: Mode, cost: float, within: int | None) -> float:
     """The highest cut-off that at most the share `cost` of the answerable lie below."""
     values = np.sort(sure[answerable(cases, lane, within)])
     return float(values[int(cost * len(values))])
 
 
 def both(
-    own: Sequence[Case], paraphrases: Sequence[Case], sure: Sequence[NDArray[np.float64]], lane: Lane, cut: float
+    own: Sequence[Case], paraphrases: Sequence[Case], sure: Sequence[NDArray[np.float64]], lane: Mode, cut: float
 ) -> dict[str, Any]:
     """The figures of both sets at one cut-off."""
     return {
@@ -241,7 +241,7 @@ def both(
     }
 
 
-def figures(cases: Sequence[Case], sure: NDArray[np.float64], lane: Lane, cut: float) -> dict[str, Any]:
+def figures(cases: Sequence[Case], sure: NDArray[np.float64], lane: Mode, cut: float) -> dict[str, Any]:
     """What is lost and recognised at a cut-off, and the AUC, which needs none, of found against unanswerable."""
     kind = np.array([case.kind for case in cases])
     there, found = (answerable(cases, lane, within) for within in (None, FOUND))

@@ -19,8 +19,8 @@ import numpy as np
 import typer
 
 from ingest.settings import Settings
-from retrieval.evaluation.evaluate import read_queries
-from retrieval.index.analysis import terms, words
+from retrieval.evaluation.queries import read_queries
+from retrieval.index.analysis import stems, terms
 from retrieval.index.documents import OVERVIEW
 from retrieval.search.searcher import Searcher
 
@@ -38,14 +38,14 @@ def main(
     generation = searcher.generation
     whole = generation.passages(OVERVIEW, range(generation.dense[OVERVIEW].passages))
     keyword = bm25s.BM25(method="lucene")
-    keyword.index([terms(passage.text, words) or [""] for passage in whole], show_progress=False)
+    keyword.index([terms(passage.text, stems) or [""] for passage in whole], show_progress=False)
     index = faiss.read_index(str(generation.folder / f"{OVERVIEW}.faiss"))
     matrix = index.reconstruct_n(0, index.ntotal)
     questions = [query.text for query in read_queries(queries)]
 
     def peer(text: str) -> None:
         dense = matrix @ searcher.encoder.query(text)
-        known = [term for term in terms(text, words) if term in keyword.vocab_dict]
+        known = [term for term in terms(text, stems) if term in keyword.vocab_dict]
         sparse = keyword.get_scores(known) if known else np.zeros(len(dense))
         fused = sum((s - s.mean()) / (s.std() or 1.0) for s in (dense, sparse))
         np.argpartition(-fused, min(k, len(fused) - 1))[:k]

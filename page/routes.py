@@ -9,13 +9,12 @@ from fastapi.responses import HTMLResponse
 from page.cards import results
 from page.html import FIRST_STEPS, notice
 from page.video_view import details
-from retrieval.errors import UnknownGeneration, UnknownVideo
+from retrieval.errors import BadFilter, BadWeights, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
-from retrieval.search.fusion import Lane
+from retrieval.search.fusion import Mode, parse_weights
 from retrieval.search.query import filters
 from retrieval.server.concurrency import Overloaded, Queue
-from retrieval.server.problems import Problem
-from retrieval.server.routes.search import chosen_mode, parse_weights
+from retrieval.server.routes.search import chosen_mode
 from retrieval.server.service import Service
 from scraper.errors import UserError
 
@@ -35,7 +34,7 @@ def answer_html(
     service: Service,
     query: str,
     *,
-    mode: Lane = "hybrid",
+    mode: Mode = "hybrid",
     w: str = "",
     filtered: dict[str, str] | None = None,
     generation: str = "",
@@ -66,10 +65,10 @@ def answer_html(
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
         return (BUILDING if building else "") + results(answer, judged, offset, more)
-    except ValueError as error:
-        return notice("Invalid date" if "date" in str(error) else "Invalid filter", str(error))
-    except Problem as problem:
-        return notice("Invalid weights", str(problem))
+    except BadFilter as error:
+        return notice("Invalid date" if error.filter in ("after", "before") else "Invalid filter", str(error))
+    except BadWeights as error:
+        return notice("Invalid weights", str(error))
     except UnknownGeneration:
         return notice("No such index", "The index in this link does not exist any more. Choose another under “Index”.")
     except UserError as error:
@@ -116,7 +115,7 @@ def routes(service: Service, queue: Queue) -> APIRouter:
     @router.get("/page/answer")
     async def answer(
         q: Text = "",
-        mode: Lane | None = None,
+        mode: Mode | None = None,
         w: Text = "",
         creator: Text = "",
         tag: Text = "",
@@ -126,7 +125,7 @@ def routes(service: Service, queue: Queue) -> APIRouter:
         has: Text = "",
         generation: Text = "",
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-        lane: Annotated[Lane | None, Query(deprecated=True)] = None,
+        lane: Annotated[Mode | None, Query(deprecated=True)] = None,
     ) -> str:
         filtered = {"creator": creator, "tag": tag, "lang": lang, "after": after, "before": before, "has": has}
         chosen = chosen_mode(mode, lane)

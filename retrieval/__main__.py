@@ -54,7 +54,7 @@ def build(
     """
     with _plain_errors():
         from ingest.catalog import Catalog
-        from retrieval.embedding.encoder import Encoder as Loaded
+        from retrieval.embedding.encoder import SentenceEncoder as Loaded
         from retrieval.index import builder
         from retrieval.index.documents import document
 
@@ -106,19 +106,20 @@ def search(
 ) -> None:
     """Ask the current generation."""
     with _plain_errors():
-        from retrieval.search.fusion import LANES, METHODS, parse_weights
+        from retrieval.errors import BadWeights
+        from retrieval.search.fusion import METHODS, MODES, parse_weights
         from retrieval.search.searcher import Searcher
 
         try:
             weights = parse_weights(weight or [])
-            chosen_lane = next((known for known in LANES if known == lane), None)
+            chosen_lane = next((known for known in MODES if known == lane), None)
             method = next((known for known in METHODS if known == fusion), None)
-        except ValueError as error:
+        except BadWeights as error:
             _fail(str(error))
         if chosen_lane is None or method is None:
-            _fail(f"--lane is one of {', '.join(LANES)}; --fusion one of {', '.join(METHODS)}")
+            _fail(f"--lane is one of {', '.join(MODES)}; --fusion one of {', '.join(METHODS)}")
         answer = Searcher.open(indexes, _reranker(reranker)).search(
-            query, k, offset=offset, lane=chosen_lane, method=method, weights=weights
+            query, k, offset=offset, mode=chosen_lane, method=method, weights=weights
         )
         if as_json:
             print(answer.model_dump_json())
@@ -145,9 +146,10 @@ def evaluate(
 ) -> None:
     """Measure the current generation on questions with known answers, or the same code on a BEIR folder."""
     with _plain_errors():
-        from retrieval.embedding.encoder import Encoder as Loaded
+        from retrieval.embedding.encoder import SentenceEncoder as Loaded
         from retrieval.evaluation.evaluate import evaluate as run
-        from retrieval.evaluation.evaluate import evaluate_beir, read_queries
+        from retrieval.evaluation.evaluate import evaluate_beir
+        from retrieval.evaluation.queries import read_queries
         from retrieval.search.searcher import Searcher
 
         if (queries is None) == (beir is None):
@@ -285,7 +287,7 @@ def promote(
 ) -> None:
     """Make a compared model the current one: an ordinary build, whose vectors the comparison left in the cache."""
     with _plain_errors():
-        from retrieval.embedding.encoder import Encoder as Loaded
+        from retrieval.embedding.encoder import SentenceEncoder as Loaded
         from retrieval.evaluation.compare import catalogue_corpus
         from retrieval.index import builder
 

@@ -1,18 +1,30 @@
-"""What can go wrong in this room, apart from the modules so that naming an error loads no library."""
+"""Exceptions of the retrieval package, in their own module so that catching one loads no library."""
 
 from scraper.errors import UserError
 
 
 class RetrievalError(UserError):
-    """The message says what is wrong and what to do next."""
+    """An index or a search does not work. The message says why and what to do next."""
 
 
 class GenerationError(RetrievalError):
-    """A generation cannot be used or built."""
+    """A generation cannot be opened or built."""
 
 
 class EvaluationError(RetrievalError):
     """Questions cannot be evaluated."""
+
+
+class BadFilter(UserError):
+    """A filter of a search has a value that makes no sense; `filter` is its name."""
+
+    def __init__(self, filter: str, message: str) -> None:
+        super().__init__(f"{filter}: {message}")
+        self.filter = filter
+
+
+class BadWeights(UserError):
+    """Field weights cannot be read."""
 
 
 class UnknownVideo(UserError):

@@ -1,7 +1,7 @@
-"""Texts -> unit vectors, through sentence-transformers, with a cache so that no text is encoded twice.
+"""Texts -> unit vectors: what every encoder can do, the sentence-transformers encoder, and searching without one.
 
-Where the CPU computes in bf16 natively it is about three times as fast as fp32; it is used only after the loaded model
-has shown on probe texts that its vectors stay within cosine 0.999 of fp32.
+A CPU that computes in bf16 natively is about three times as fast with it as with fp32. `SentenceEncoder` uses bf16 only
+if the loaded model's vectors of some probe texts stay within cosine 0.999 of those in fp32.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,64 +34,103 @@ _PROBES = (
 )
 
 
-class Encoder:
-    """A sentence-transformers model by name or folder, its weights checked by sha256.
+class Encoder(Protocol):
+    """Turns passages and queries into unit vectors.
 
-    `prompts` is what stands before each question ("query") and passage ("document"): the model's own configuration's,
-    or, where that has none, what the model is known to want (retrieval/embedding/registry.py).
+    Attributes:
+        name: the model's name or the absolute path of its folder.
+        key: identifies everything that decides a vector: weights, precision, settings and prompts. Vectors with the
+            same key can be compared.
+        sha256: of the weights; "" if there are none.
+        dimension: of the vectors; 0 if there are none.
+        precision: "fp32", "bf16" or "none".
+        prompts: what the encoder puts before each query ("query") and each passage ("document").
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def prompts(self) -> Mapping[str, str]: ...
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of passages, shape (len(texts), dimension)."""
+
+    def query(self, text: str) -> Vectors:
+        """Return the unit vector of a query, shape (dimension,)."""
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of queries, shape (len(texts), dimension)."""
+
+    def knows(self, word: str) -> bool:
+        """Return whether a word is in the model's vocabulary; such a word is not a typo."""
+
+
+class SentenceEncoder:
+    """A sentence-transformers model by name or folder. Its weights are checked by sha256.
+
+    `prompts` come from the model's configuration. If that has none, they come from the list of known models
+    (retrieval/embedding/registry.py).
 
     Raises:
-        ingest.weights.WeightsError: the weights cannot be had or are not what they should be.
+        ingest.models.weights.WeightsError: the weights cannot be loaded, or are not the expected ones.
     """
 
     def __init__(self, name: str, *, precision: str | None = None) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # its warning after a fork helps nobody
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # no warning after a fork
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         obey_thread_limit()
         weights = resolve(full_name(name))
-        # a folder by its whole path: the name is kept in manifests and read from wherever a search is started
+        # A folder by its absolute path: manifests keep the name, and a search may start in another folder.
         self.name = str(weights.folder.resolve()) if weights.source == "folder" else weights.name
         self.sha256 = weights.sha256
         try:
             self._model = SentenceTransformer(str(weights.folder), local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise WeightsError(f"{weights.folder} holds no sentence-transformers model: {error}") from error
+            raise WeightsError(f"{weights.folder} is not a sentence-transformers model: {error}") from error
         if self._model.device.type == "cpu":
-            self._model.float()  # kept in half precision it would compute so, whatever `precision` says
+            self._model.float()  # a model saved in half precision would otherwise ignore `precision`
         added = _missing_prompts(name, self._model.prompts)
         self._model.prompts.update(added)
         self.prompts = {kind: self._model.prompts.get(kind) or "" for kind in ("query", "document")}
         self.dimension = int(self._model.get_embedding_dimension() or 0)
         self.precision = precision or self._best_precision()
-        # prompts of the model's own are in its settings; added ones are part of the key by themselves
-        what = (self.sha256, self.precision, _settings_sha256(weights.folder), *sorted(added.items()))
-        self.key = hashlib.sha256(repr(what).encode()).hexdigest()
+        # The settings' checksums cover the model's prompts, but not those added here.
+        identity = (self.sha256, self.precision, _settings_sha256(weights.folder), *sorted(added.items()))
+        self.key = hashlib.sha256(repr(identity).encode()).hexdigest()
 
     def passages(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of passages, shape (len(texts), dimension)."""
+        """Return the unit vectors of passages, shape (len(texts), dimension)."""
         return self._encode(texts, "document")
 
     def query(self, text: str) -> Vectors:
-        """The unit vector of a question, shape (dimension,)."""
+        """Return the unit vector of a query, shape (dimension,)."""
         vector: Vectors = self._encode([text], "query")[0]
         return vector
 
     def queries(self, texts: Sequence[str]) -> Vectors:
-        """Unit vectors of questions, shape (len(texts), dimension)."""
+        """Return the unit vectors of queries, shape (len(texts), dimension)."""
         return self._encode(texts, "query")
 
     def knows(self, word: str) -> bool:
-        """Whether the model reads a word as one piece, as it does those that are frequent in its language."""
+        """Return whether a word is one token for the model, as frequent words of its language are."""
         return word in self._whole_words
 
     @cached_property
     def _whole_words(self) -> set[str]:
-        # looked up, not tokenized: a tokenizer shared by threads keeps settings of the call before
+        # Look words up instead of tokenizing them: a tokenizer shared by threads keeps settings of the previous call.
         pieces = list(self._model.tokenizer.get_vocab())
-        for mark in ("▁", "Ġ"):  # how SentencePiece and byte-level BPE say that a word begins; WordPiece marks the rest
+        for mark in ("▁", "Ġ"):  # SentencePiece and byte-level BPE mark the start of a word; WordPiece marks the rest
             if len(begin := [piece[1:] for piece in pieces if piece.startswith(mark)]) > len(pieces) / 10:
                 pieces = begin
         return {piece.lower() for piece in pieces}
@@ -103,7 +142,7 @@ class Encoder:
         with self._autocast():
             encoded = encode(list(texts), batch_size=BATCH, normalize_embeddings=False, show_progress_bar=False)
         vectors: Vectors = np.array(encoded, dtype=np.float32)
-        # normalised here, in fp32: under autocast the model's own normalisation would round
+        # Normalise in fp32: the model's normalisation would round under autocast.
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return vectors
 
@@ -120,45 +159,51 @@ class Encoder:
         self.precision = "bf16"
         rounded = self.passages(_PROBES)
         close = float((exact * rounded).sum(axis=1).min()) >= MIN_BF16_COSINE
-        # equal to the last bit: a static model, in which nothing is computed in bf16
+        # Equal to the last bit: a static model, which computes nothing in bf16.
         return "bf16" if close and not np.array_equal(exact, rounded) else "fp32"
 
 
-def _missing_prompts(name: str, own: Mapping[str, str | None]) -> dict[str, str]:
-    """The prompts that a model wants and sentence-transformers would not use, by "query" and "document"."""
-    if passage := own.get("passage") or own.get("corpus"):
-        # its own default, an empty "document", goes before these two
-        return {} if own.get("document") else {"document": passage}
+def _missing_prompts(name: str, configured: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the prompts that a model needs but sentence-transformers would not use, by "query" and "document"."""
+    if passage := configured.get("passage") or configured.get("corpus"):
+        # sentence-transformers prefers "document" to these two, even if it is empty
+        return {} if configured.get("document") else {"document": passage}
     known = offered(name)
-    return dict(known.prompts) if known and not any(own.values()) else {}
+    return dict(known.prompts) if known and not any(configured.values()) else {}
 
 
 def _settings_sha256(folder: Path) -> list[str]:
-    """What beside the weights decides a vector: tokenizer, pooling, prompts, lengths, all in small text files."""
+    """Return the checksums of the text files that decide a vector besides the weights: tokenizer, pooling, prompts."""
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".json", ".txt") and path.is_file())
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
 
 
-class NoEncoder(Encoder):
-    """Stands in a searcher for an encoder that cannot be had now: words can be searched for without."""
+class KeywordOnly:
+    """An encoder without a model, for searching by keywords only.
 
-    def __init__(self, name: str, key: str, why: str) -> None:
-        self.name, self.key, self.why = name, key, why
+    An index built with it has no vectors. In a searcher it replaces a model that could not be loaded; `name` and `key`
+    are then those of the missing model, and `reason` says why it is missing.
+
+    Raises:
+        WeightsError: a vector is asked for.
+    """
+
+    sha256, dimension, precision = "", 0, "none"
+    prompts: Mapping[str, str] = {"query": "", "document": ""}
+
+    def __init__(
+        self, name: str = KEYWORDS_ALONE, key: str = KEYWORDS_ALONE, reason: str = "this index has no vectors"
+    ) -> None:
+        self.name, self.key, self.reason = name, key, reason
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        raise WeightsError(self.reason)
+
+    def query(self, text: str) -> Vectors:
+        raise WeightsError(self.reason)
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        raise WeightsError(self.reason)
 
     def knows(self, word: str) -> bool:
-        return False  # without a model's vocabulary every word that no text holds may be a typo
-
-    def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
-        raise WeightsError(self.why)
-
-
-class _WordsAlone(NoEncoder):
-    """Stands where an encoder must: for the keyword lane, which asks none. Its vectors say nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(KEYWORDS_ALONE, KEYWORDS_ALONE, "")
-        self.sha256, self.precision = "", "none"
-        self.dimension, self.prompts = 1, {"query": "", "document": ""}
-
-    def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
-        return np.ones((len(texts), 1), np.float32)
+        return False  # without a vocabulary, every word that is in no text may be a typo

@@ -1,4 +1,4 @@
-"""Texts and an encoder -> vectors that are kept on disk, so that a text is encoded once."""
+"""Texts and an encoder -> vectors, cached on disk so that each text is encoded once."""
 
 import hashlib
 import sqlite3
@@ -11,7 +11,7 @@ import numpy as np
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder, Vectors
 
-SAVE_EVERY = 1024  # texts between two saves to the cache: a killed build loses at most these
+SAVE_EVERY = 1024  # texts between two saves: a killed build loses at most this many
 
 
 class VectorCache:
@@ -32,10 +32,13 @@ class VectorCache:
         return db
 
     def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: ProgressMode = "off") -> tuple[Vectors, int]:
-        """Unit vectors of passages, shape (len(texts), dimension), and how many had to be encoded.
+        """Return the unit vectors of passages, shape (len(texts), dimension), and how many were not in the cache.
 
-        New vectors are saved as they come, so an interrupted build goes on where it was.
+        New vectors are saved in steps, so an interrupted build resumes. An encoder without vectors gives shape
+        (len(texts), 0).
         """
+        if not encoder.dimension:
+            return np.zeros((len(texts), 0), np.float32), 0
         keys = [hashlib.sha256(text.encode()).digest() for text in texts]
         wanted = dict(zip(keys, texts, strict=True))
         known: dict[bytes, bytes] = {}
@@ -50,7 +53,7 @@ class VectorCache:
                         [encoder.key, *chunk],
                     ).fetchall()
                 )
-            # by length, so that a batch is padded little
+            # by length, so that batches need little padding
             missing = sorted((key for key in ordered if key not in known), key=lambda key: len(wanted[key]))
             with Progress("encode", len(missing), progress, unit="texts") as shown:
                 for start in range(0, len(missing), SAVE_EVERY):

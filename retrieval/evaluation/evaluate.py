@@ -15,16 +15,14 @@ from pydantic import BaseModel
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.measures import measured, rank_outcome
-from retrieval.evaluation.queries import Query, check_targets, read_beir, read_queries
+from retrieval.evaluation.queries import Query, check_targets, read_beir
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
-from retrieval.search.fusion import LANES, Lane
+from retrieval.search.fusion import MODES, Mode
 from retrieval.search.reranker import Reranker
 from retrieval.search.searcher import Searcher
 
-MAIN_LANE: Lane = "hybrid"
-
-__all__ = ["Evaluation", "Query", "QueryResult", "evaluate", "evaluate_beir", "read_beir", "read_queries"]
+MAIN_MODE: Mode = "hybrid"
 
 
 class QueryResult(BaseModel):
@@ -58,11 +56,11 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: Progress
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
     vectors = searcher.encoder.queries([query.text for query in queries])
     outcomes = {}
-    for lane in LANES:
+    for lane in MODES:
         asked = Progress(lane, len(queries), progress, unit="questions").track(queries)
         outcomes[lane] = [
             rank_outcome(
-                query, [ids[video] for video in searcher.order(query.text, lane=lane, vector=vector)[0]], len(ids)
+                query, [ids[video] for video in searcher.order(query.text, mode=lane, vector=vector)[0]], len(ids)
             )
             for query, vector in zip(asked, vectors, strict=True)
         ]
@@ -74,14 +72,14 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: Progress
         generation=searcher.generation.name,
         encoder=searcher.encoder.name,
         videos=len(ids),
-        measures=lanes[MAIN_LANE],
+        measures=lanes[MAIN_MODE],
         lanes=lanes,
         queries=[
             QueryResult(
                 id=query.id,
                 text=query.text,
-                target=outcomes[MAIN_LANE][row].target,
-                rank=outcomes[MAIN_LANE][row].place,
+                target=outcomes[MAIN_MODE][row].target,
+                rank=outcomes[MAIN_MODE][row].place,
                 ranks={lane: of_lane[row].place for lane, of_lane in outcomes.items()},
             )
             for row, query in enumerate(queries)

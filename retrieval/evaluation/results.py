@@ -12,7 +12,7 @@ from retrieval.errors import EvaluationError
 from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, QueryOutcome, Values, holm, interval, measured, paired_p
 from retrieval.evaluation.queries import Property, Query
 from retrieval.evaluation.trial import ALONE, LANE, WITHOUT, Costs, Trial
-from retrieval.search.fusion import LANES
+from retrieval.search.fusion import MODES
 
 TESTED = ("RR", "Success@1")  # measures that every pair is tested on, each a family of its own for Holm
 SIGNIFICANT = 0.05
@@ -174,7 +174,7 @@ def compared(about: About, rows: Sequence[Row], queries: Sequence[Query], baseli
         **about.model_dump(),
         contenders=[_contender(row) for row in rows],
         pairs=_pairs(rows),
-        lanes=_by_settings(rows, [f"{LANE}{lane}" for lane in LANES]),
+        lanes=_by_settings(rows, [f"{LANE}{lane}" for lane in MODES]),
         fields_alone=_by_settings(rows, _settings(rows, ALONE)),
         fields_left_out=_by_settings(rows, _settings(rows, WITHOUT)),
         properties={

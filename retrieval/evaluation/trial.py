@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
 from ingest.progress import Progress, ProgressMode
-from retrieval.embedding.encoder import Encoder, _WordsAlone
+from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.evaluation.measures import QueryOutcome, rank_outcome
 from retrieval.evaluation.queries import Query
 from retrieval.index.builder import build
-from retrieval.index.dense import files_of
 from retrieval.index.documents import FIELDS, TEXT_FIELDS, Document
 from retrieval.index.generation import open_current
-from retrieval.search.fusion import LANES, Lane
+from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
 SAMPLE_TEXTS, SAMPLE_RUNS = 256, 16  # timed when vectors come from the cache: seconds even for a large model
@@ -83,7 +82,7 @@ class Trial:
     dimension: int
     precision: str
     prompts: dict[str, str]
-    lane: Lane
+    lane: Mode
     outcomes: dict[str, list[QueryOutcome]]
     tops: list[list[tuple[str, float]]]
     costs: Costs
@@ -102,7 +101,7 @@ def run_trial(job: Job) -> Trial:
     """
     clock = time.perf_counter()
     alone = job.model == KEYWORDS_ALONE
-    encoder = _WordsAlone() if alone else Encoder(job.model)
+    encoder: Encoder = KeywordOnly() if alone else SentenceEncoder(job.model)
     load_s = time.perf_counter() - clock
     texts = list({passage.text: None for doc in job.documents for of in doc.passages.values() for passage in of})
     cache = job.aside / "none.sqlite" if alone else job.cache
@@ -111,9 +110,7 @@ def run_trial(job: Job) -> Trial:
     encode_s = time.perf_counter() - clock
     build(job.documents, job.aside, encoder, cache=cache)
     generation = open_current(job.aside)
-    dense = {name for field in FIELDS for name in files_of(field)} if alone else set()
-    files = [path for path in generation.folder.iterdir() if path.name not in dense]
-    index_bytes = sum(path.stat().st_size for path in files)
+    index_bytes = sum(path.stat().st_size for path in generation.folder.iterdir())
     outcomes, tops, times = _ask(Searcher(generation, encoder), job, "keyword" if alone else "hybrid")
     generation.close()
     speed = None if alone else len(texts) / encode_s if encoded == len(texts) else _speed(encoder, texts)
@@ -121,9 +118,9 @@ def run_trial(job: Job) -> Trial:
         model=job.model,
         encoder=encoder.name,
         sha256=encoder.sha256,
-        dimension=0 if alone else encoder.dimension,
+        dimension=encoder.dimension,
         precision=encoder.precision,
-        prompts=encoder.prompts,
+        prompts=dict(encoder.prompts),
         lane="keyword" if alone else "hybrid",
         outcomes=outcomes,
         tops=tops,
@@ -142,21 +139,21 @@ def run_trial(job: Job) -> Trial:
 
 
 def _ask(
-    searcher: Searcher, job: Job, main: Lane
+    searcher: Searcher, job: Job, main: Mode
 ) -> tuple[dict[str, list[QueryOutcome]], list[list[tuple[str, float]]], list[float]]:
     """All rankings of all questions; the best of the main one, written as a run file too, and its milliseconds."""
     ids = searcher.generation.ids
-    lanes: tuple[Lane, ...] = LANES if main == "hybrid" else (main,)
+    lanes: tuple[Mode, ...] = MODES if main == "hybrid" else (main,)
     fields = (FIELDS if main == "hybrid" else TEXT_FIELDS) if job.fields else ()
     outcomes: dict[str, list[QueryOutcome]] = {}
     tops: list[list[tuple[str, float]]] = []
     times: list[float] = []
     for query in job.queries[:3]:
-        searcher.order(query.text, lane=main)  # the first questions warm everything up and are not timed
+        searcher.order(query.text, mode=main)  # the first questions warm everything up and are not timed
     with job.run_file.open("w", encoding="utf-8") as run:
         for query in Progress(f"ask {job.model}", len(job.queries), job.progress, unit="questions").track(job.queries):
             clock = time.perf_counter()
-            order, scores = searcher.order(query.text, lane=main)
+            order, scores = searcher.order(query.text, mode=main)
             if len(times) < TIMED_QUERIES:
                 times.append((time.perf_counter() - clock) * 1000)
             named = [ids[video] for video in order]
@@ -169,14 +166,14 @@ def _ask(
             vector = searcher.encoder.query(query.text) if main == "hybrid" else None
             for lane in lanes:
                 if lane != main:
-                    order, _ = searcher.order(query.text, lane=lane, vector=vector)
+                    order, _ = searcher.order(query.text, mode=lane, vector=vector)
                     outcomes.setdefault(f"{LANE}{lane}", []).append(
                         rank_outcome(query, [ids[v] for v in order], len(ids))
                     )
             for field in fields:
                 for how, rest, own in ((ALONE, 0.0, 1.0), (WITHOUT, 1.0, 0.0)):
                     weights = dict.fromkeys(FIELDS, rest) | {field: own}
-                    order, _ = searcher.order(query.text, lane=main, weights=weights, vector=vector)
+                    order, _ = searcher.order(query.text, mode=main, weights=weights, vector=vector)
                     outcomes.setdefault(f"{how}{field}", []).append(
                         rank_outcome(query, [ids[v] for v in order], len(ids))
                     )

@@ -113,7 +113,7 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     def places_of(weights: Values) -> Values:
         return np.array([float(sample.place(weights)) for sample in samples])
 
-    alone = np.array([name == "dense_lane" for name in PARTS])
+    alone = np.array([name == "dense_retriever" for name in PARTS])
     ours, learned = places_of(today), np.mean(reciprocal, axis=0)
     estimates = {
         "learned": _estimate(np.array(places)),

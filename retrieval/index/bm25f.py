@@ -1,8 +1,8 @@
-"""The keyword index: BM25F over the fields of a video, by stemmed words, their pairs, and word-bounded 4-grams.
+"""The keyword index: BM25F over the fields of a video, for stems, bigrams of stems, and character 4-grams.
 
-A term's frequency is summed over the fields, weighted, *before* BM25 saturates it (Robertson, Zaragoza and Taylor
-2004): that is BM25 over the joined text, which beats a sum of per-field BM25 scores by far here, and yet each field's
-share of the score is known exactly, as its share of the weighted frequency.
+A term's weighted frequency is summed over the fields *before* BM25 saturates it (Robertson, Zaragoza and Taylor 2004).
+With equal weights that is BM25 over the joined text, which is far better here than a sum of BM25 scores per field. Each
+field's share of the score is its share of the weighted frequency.
 """
 
 import json
@@ -16,28 +16,31 @@ from numpy.typing import NDArray
 
 from retrieval.index.analysis import TERMS
 
-K1 = 1.2  # the values of Robertson and Zaragoza 2009; on the tuning queries others gave nothing
+K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
 B = 0.75
+
+# How the files of each analyser begin; part of the format on disk.
+FILE_PREFIXES = {"stems": "words", "char_ngrams": "grams", "bigrams": "pairs"}
 
 
 class KeywordIndex:
-    """Postings of one analyser over all fields.
+    """The postings of one analyser over all fields.
 
-    Arrays: term t owns postings indptr[t] to indptr[t + 1], each a document, a field and a frequency, ordered by
-    document; `lengths` has shape (fields, documents).
+    Arrays: term t has the postings indptr[t] to indptr[t + 1], ordered by document, each with a document, a field and a
+    frequency; `lengths` has shape (fields, documents).
     """
 
     _ARRAYS = ("indptr", "docs", "fields", "frequencies", "lengths")
 
     def __init__(self, analyser: str, vocabulary: dict[str, int], arrays: Mapping[str, NDArray[Any]]) -> None:
         self.terms = TERMS[analyser]
-        self._name = analyser
+        self._prefix = FILE_PREFIXES[analyser]
         self._vocabulary = vocabulary
         self._indptr, self._docs, self._fields, self._frequencies, self._lengths = (arrays[a] for a in self._ARRAYS)
 
     @classmethod
     def build(cls, analyser: str, documents: Iterable[Mapping[str, str]], fields: Sequence[str]) -> "KeywordIndex":
-        """From each document's texts by field."""
+        """Index each document's texts by field."""
         postings: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         lengths: list[list[int]] = []
         for doc, texts in enumerate(documents):
@@ -60,33 +63,35 @@ class KeywordIndex:
         return cls(analyser, {term: number for number, term in enumerate(ordered)}, arrays)
 
     def save(self, folder: Path) -> None:
-        """Write the vocabulary and the arrays as files named after the analyser."""
-        (folder / f"{self._name}.terms.json").write_text(json.dumps(list(self._vocabulary)), encoding="utf-8")
+        """Write the vocabulary and the arrays to files whose names begin with the analyser's prefix."""
+        (folder / f"{self._prefix}.terms.json").write_text(json.dumps(list(self._vocabulary)), encoding="utf-8")
         for name in self._ARRAYS:
-            np.save(folder / f"{self._name}.{name}.npy", getattr(self, f"_{name}"))
+            np.save(folder / f"{self._prefix}.{name}.npy", getattr(self, f"_{name}"))
 
     @classmethod
     def load(cls, folder: Path, analyser: str) -> "KeywordIndex":
-        ordered = json.loads((folder / f"{analyser}.terms.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"{analyser}.{name}.npy", mmap_mode="r") for name in cls._ARRAYS}
+        prefix = FILE_PREFIXES[analyser]
+        ordered = json.loads((folder / f"{prefix}.terms.json").read_text(encoding="utf-8"))
+        arrays = {name: np.load(folder / f"{prefix}.{name}.npy", mmap_mode="r") for name in cls._ARRAYS}
         return cls(analyser, {term: number for number, term in enumerate(ordered)}, arrays)
 
-    def holds(self, term: str, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the documents have a term in any field."""
+    def contains(self, term: str, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of the documents have a term in any field, shape (documents,)."""
         number = self._vocabulary.get(term)
         if number is None:
             return np.zeros(len(documents), np.bool_)
         docs = self._docs[int(self._indptr[number]) : int(self._indptr[number + 1])]
-        places = np.searchsorted(docs, documents.astype(docs.dtype))
-        return np.asarray(docs[np.minimum(places, len(docs) - 1)] == documents)
+        found = np.searchsorted(docs, documents.astype(docs.dtype))
+        return np.asarray(docs[np.minimum(found, len(docs) - 1)] == documents)
 
     def scores(self, query: str, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, float]]:
-        """BM25F of every document, split by field: shape (fields, documents), its sum over the fields is the score.
+        """Return the BM25F scores of all documents, split by field, and the idf of each query term that was found.
+
+        The split has shape (fields, documents); its sum over the fields is the score.
 
         Args:
-            query: the question; a term counts once however often it is repeated.
-            weights: one per field, 0 switches it off: as if the field had never been indexed.
-        Returns: the scores and the idf of each query term found in a field that counts.
+            query: the question; a repeated term counts once.
+            weights: one per field; 0 switches a field off, as if it were not indexed.
         """
         documents = self._lengths.shape[1]
         split = np.zeros(self._lengths.shape)
@@ -107,7 +112,7 @@ class KeywordIndex:
             docs, fields, weighted = docs[counted], fields[counted], weighted[counted]
             if not len(docs):
                 continue
-            # postings are ordered by document: a document's fields stand together
+            # Postings are ordered by document, so those of one document are neighbours.
             firsts = np.concatenate([[0], np.flatnonzero(np.diff(docs)) + 1])
             total = np.add.reduceat(weighted, firsts)
             frequency = np.repeat(total, np.diff(np.concatenate([firsts, [len(docs)]])))

@@ -1,6 +1,6 @@
-"""Documents -> a generation: built in a temporary folder, verified, and switched to by one atomic rename.
+"""Documents -> a generation: built in a temporary folder, verified, and published by one atomic rename.
 
-The order of writes, and why a crash between any two is harmless, is in docs/explanation/generations.md.
+docs/explanation/generations.md has the order of the writes, and why a crash between any two is harmless.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ from retrieval.index.metadata import save
 from retrieval.index.phrases import PhraseIndex
 from scraper import files
 
-TUNED = "weights.json"  # the fusion weights that were tuned, by encoder
+TUNED = "weights.json"  # tuned fusion weights by encoder
 
 
 def build(
@@ -58,17 +58,18 @@ def build(
 ) -> Manifest:
     """Build a generation of `documents`, verify it by reading it back, and make it the current one.
 
-    It has the weights that were tuned for its encoder in `indexes` (see `reweight`), else the default ones.
+    Its weights are those tuned for its encoder in `indexes` (see `reweight`), or the defaults. An encoder without a
+    model (KeywordOnly) gives a generation without vectors.
 
     Args:
-        cache: the vector cache's file; by default the one in `indexes`.
+        cache: the file of the vector cache; by default the one in `indexes`.
 
     Raises:
-        GenerationError: there is nothing to index, or another build is at work in `indexes`.
+        GenerationError: there is nothing to index, or another process changes `indexes`.
     """
     documents = sorted((doc for doc in documents if doc.passages), key=lambda doc: doc.id)
     if not documents:
-        raise GenerationError("there is nothing to index: no video has any text")
+        raise GenerationError("nothing to index: no video has any text")
     indexes.mkdir(parents=True, exist_ok=True)
     with _only_builder(indexes):
         for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
@@ -107,7 +108,7 @@ def build(
 
 
 def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
-    """Publish the current generation anew with other weights, and keep them for later builds with its encoder."""
+    """Publish a copy of the current generation with other weights, and keep them for later builds with its encoder."""
     with _only_builder(indexes):
         current = generations_folder(indexes) / current_name(indexes)
         old = verified_manifest(current)
@@ -119,7 +120,7 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
         changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}
         manifest = old.model_copy(update=changed)
         _finish(folder, manifest)
-        tuned = _all_tuned(indexes) | {old.encoder: weights.model_dump()}
+        tuned = _all_tuned(indexes) | {old.encoder: weights.model_dump(by_alias=True)}
         with files.replace_atomically(indexes / TUNED) as part:
             part.write_text(json.dumps(tuned, indent=1), encoding="utf-8")
         _publish(indexes, name)
@@ -127,57 +128,57 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
 
 
 def rollback(indexes: Path, to: str | None = None) -> str:
-    """Make an earlier generation current (the newest one before it, or `to`), after verifying it; returns its name."""
+    """Verify an earlier generation (by default the one before the current) and make it current. Return its name."""
     with _only_builder(indexes):
         names = generation_names(indexes)
         if to is None:
             try:
                 earlier = [name for name in names if name < current_name(indexes)]
             except GenerationError:
-                earlier = names  # CURRENT is broken: the newest one is the way back
+                earlier = names  # CURRENT is broken: return to the newest generation
             if not earlier:
                 raise GenerationError(f"no generation in {indexes} is older than the current one")
             to = earlier[-1]
         elif to not in names:
-            raise GenerationError(f"no generation {to!r} in {indexes}; there are: {', '.join(names) or 'none'}")
+            raise GenerationError(f"no generation {to!r} in {indexes}; available: {', '.join(names) or 'none'}")
         Generation(generations_folder(indexes) / to).close()
         _publish(indexes, to)
     return to
 
 
 def prune(indexes: Path, keep: int = 2) -> list[str]:
-    """Delete all but the newest `keep` generations and the current one; returns the names of those deleted."""
+    """Delete all but the newest `keep` generations and the current one. Return the names of those deleted."""
     with _only_builder(indexes):
         current = current_name(indexes)
-        doomed = [name for name in generation_names(indexes)[: -keep or None] if name != current]
-        for name in doomed:
-            # first out of sight, then away: a crash in between leaves no half generation with a whole one's name
-            aside = generations_folder(indexes) / f"{BUILDING}{name}"
-            (generations_folder(indexes) / name).rename(aside)
-            shutil.rmtree(aside)
-    return doomed
+        old = [name for name in generation_names(indexes)[: -keep or None] if name != current]
+        for name in old:
+            # Rename first: a crash during the deletion must not leave an incomplete generation with a valid name.
+            doomed = generations_folder(indexes) / f"{BUILDING}{name}"
+            (generations_folder(indexes) / name).rename(doomed)
+            shutil.rmtree(doomed)
+    return old
 
 
 @contextlib.contextmanager
 def _only_builder(indexes: Path) -> Iterator[None]:
-    """One process at a time changes `indexes`; the lock goes with its process, however that ends."""
+    """Hold the lock of `indexes`, so that one process at a time changes it. The lock ends with its process."""
     if not indexes.is_dir():
-        raise GenerationError(f"no generation in {indexes}: make one with `python -m retrieval build`")
+        raise GenerationError(f"no generation in {indexes}: run `tiktok-retrieval build`")
     try:
         with FileLock(indexes / ".build.lock", timeout=0):
             yield
     except Timeout as error:
-        raise GenerationError(f"another build is at work in {indexes}: wait for it") from error
+        raise GenerationError(f"another build is running in {indexes}") from error
 
 
 def _new_name() -> tuple[datetime, str]:
     now = datetime.now(UTC)
-    # to the microsecond: names order generations by age
+    # With microseconds, so that the names are ordered by age.
     return now, f"{now:%Y%m%dT%H%M%S%f}-{secrets.token_hex(3)}"
 
 
 def _finish(folder: Path, manifest: Manifest) -> None:
-    """Complete a generation's folder: synced to disk, read back and checked before anybody can see it, then named."""
+    """Complete a generation: write the manifest, flush everything to disk, read it back, then give it its name."""
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     for path in folder.iterdir():
         files.fsync(path)
@@ -188,10 +189,10 @@ def _finish(folder: Path, manifest: Manifest) -> None:
 
 
 def _tuned_weights(indexes: Path, encoder: str) -> FusionWeights | None:
-    """The weights that were tuned for an encoder, if they were.
+    """Return the weights tuned for an encoder, if there are any.
 
     Raises:
-        GenerationError: the file that holds them is broken.
+        GenerationError: the file with the weights is broken.
     """
     tuned = _all_tuned(indexes)
     try:
@@ -210,7 +211,9 @@ def _all_tuned(indexes: Path) -> dict[str, Any]:
 
 
 def _broken_weights(indexes: Path, error: Exception) -> GenerationError:
-    return GenerationError(f"{indexes / TUNED} cannot be read ({error}): delete it, or tune anew")
+    return GenerationError(
+        f"{indexes / TUNED} cannot be read ({error}): delete it, or run `tiktok-retrieval tune --write`"
+    )
 
 
 def _publish(indexes: Path, name: str) -> None:
@@ -232,16 +235,18 @@ def _write_dense(
         field: np.cumsum([0, *(len(doc.passages.get(field, [])) for doc in documents)], dtype=np.int64)
         for field in FIELDS
     }
-    nearness = hubness(vectors[spans[OVERVIEW]], starts[OVERVIEW], vectors[spans["transcript"]], starts["transcript"])
+    whole, speech = spans[OVERVIEW], spans["transcript"]
+    hubs = (
+        hubness(vectors[whole], starts[OVERVIEW], vectors[speech], starts["transcript"]) if encoder.dimension else None
+    )
     for field, span in spans.items():
-        shift = nearness if field == OVERVIEW else None
-        DenseIndex.build(vectors[span], starts[field], shift).save(folder, field)
+        DenseIndex.build(vectors[span], starts[field], hubs if field == OVERVIEW else None).save(folder, field)
     return {field: span.stop - span.start for field, span in spans.items()}, encoded
 
 
 def _write_passages(documents: Sequence[Document], folder: Path) -> None:
     with closing(sqlite3.connect(folder / "passages.sqlite", isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = OFF")  # written once, in a folder that nobody sees before it is whole
+        db.execute("PRAGMA journal_mode = OFF")  # written once, in a folder that nobody reads before it is complete
         db.execute(
             "CREATE TABLE passages (field INTEGER, row INTEGER, text TEXT NOT NULL, marks TEXT NOT NULL,"
             " PRIMARY KEY (field, row)) WITHOUT ROWID"
@@ -260,7 +265,7 @@ def _write_passages(documents: Sequence[Document], folder: Path) -> None:
 
 
 def _whole_texts(doc: Document) -> dict[str, list[str]]:
-    """The texts that a phrase may stand in: a transcript as a whole, each comment by itself."""
+    """Return the texts to search for phrases: a transcript is one text, each comment is one."""
     comments = [passage.text for passage in doc.passages.get("comments", [])]
     return {field: [text] for field, text in doc.texts.items()} | {"comments": comments}
 

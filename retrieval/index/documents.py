@@ -1,8 +1,8 @@
-"""The fields of a video and how each is cut into passages.
+"""A video's fields, and how each is cut into passages.
 
-A transcript becomes windows of segments with their times, and so do words on the screen; each comment is a passage, the
-other fields are one passage each. The overview is the whole video as one text: on known-item queries the field that
-carries most.
+A transcript becomes windows of segments with their times, and so does the on-screen text. Each comment is a passage;
+each of the other fields is one passage. The whole video as one text is a field as well: on known-item queries it
+contributes most.
 """
 
 import re
@@ -12,20 +12,28 @@ from dataclasses import dataclass, replace
 from ingest.catalog.entries import Entry, Segment
 from retrieval.index.metadata import UNKNOWN, VideoMetadata, metadata_of
 
+# Identifiers of the fields on disk and in the API. FIELD_ALIASES has the plainer names that people may type.
 OVERVIEW = "overview"
-# The overview joins the others in this order. An encoder reads its beginning only (all-MiniLM-L6-v2: 256 tokens),
-# so what names the video stands first and the comments, which are many, last.
+# The whole video joins the others in this order. An encoder reads only the beginning (all-MiniLM-L6-v2: 256 tokens), so
+# what identifies the video comes first and the comments, which are many, come last.
 TEXT_FIELDS = ("description", "creator", "music", "cover", "transcript", "comments")
 FIELDS = (*TEXT_FIELDS, OVERVIEW)
+FIELD_ALIASES = {"cover": "onscreen", "transcript": "speech", OVERVIEW: "whole"}
 
-OVERVIEW_CHARS = 8_000  # more than any common encoder reads, and all of an ordinary video
+OVERVIEW_CHARS = 8_000  # more than common encoders read, and more than most videos have
 WINDOW_CHARS = 300  # about 55 English words: one thought, and well inside every encoder's limit
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
 
 
+def field_id(name: str) -> str | None:
+    """Return the stored identifier of a field from its identifier or its alias, in any case; None if there is none."""
+    wanted = name.strip().casefold()
+    return next((field for field in FIELDS if wanted in (field, FIELD_ALIASES.get(field))), None)
+
+
 @dataclass(frozen=True)
 class Mark:
-    """From character `at` of a passage on, its words are spoken at `start_s` to `end_s` seconds."""
+    """The text of a passage from character `at` on is spoken or shown from `start_s` to `end_s` seconds."""
 
     at: int
     start_s: float
@@ -34,7 +42,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Passage:
-    """A piece of a field that is encoded, matched and shown by itself; `marks` only where its times are known."""
+    """A piece of a field that is encoded, matched and shown as one text; `marks` are its times, if known."""
 
     text: str
     marks: tuple[Mark, ...] = ()
@@ -42,9 +50,9 @@ class Passage:
 
 @dataclass(frozen=True)
 class Document:
-    """What is indexed of one video: per field the whole text (for keywords) and its passages (for vectors).
+    """What is indexed of one video: by field, the full text (for keywords) and its passages (for vectors).
 
-    A field without text is absent from both.
+    A field without text is in neither.
     """
 
     id: str
@@ -54,7 +62,7 @@ class Document:
 
 
 def document(entry: Entry) -> Document:
-    """The catalogue's entry of a video as a document."""
+    """Return the document of a catalog entry."""
     video = entry.video
     cover, transcript = entry.texts.get("cover"), entry.texts.get("transcript")
     timed = {name: list(text.segments) for name, text in (("cover", cover), ("transcript", transcript)) if text}
@@ -74,7 +82,7 @@ def document(entry: Entry) -> Document:
 
 
 def plain_document(document_id: str, title: str, text: str) -> Document:
-    """A document of a plain corpus (BEIR): its title stands as description, its text as transcript."""
+    """Return a document of a text corpus (BEIR), with its title as description and its text as transcript."""
     return _document(document_id, {"description": title, "transcript": text}, [], {})
 
 
@@ -99,15 +107,17 @@ def _document(
 
 
 def _on_screen(text: str, shown: list[Segment]) -> list[Passage]:
-    """What stands on the pictures as one passage, and what the video shows, with its times, as windows."""
+    """Return the text of still images as one passage, and the text of video frames as windows with times."""
     moving = {segment.text for segment in shown}
     still = "\n".join(line for line in text.splitlines() if line not in moving)
     return [*([Passage(still)] if still else []), *_windows(shown)]
 
 
 def _windows(segments: Iterable[Segment]) -> list[Passage]:
-    """Neighbouring segments joined up to WINDOW_CHARS; each window begins with the last segment of the one before,
-    so that a thought across a border stands whole in one of them."""
+    """Join neighbouring segments into windows of up to WINDOW_CHARS.
+
+    Each window starts with the last segment of the previous one, so that a sentence across a border is complete in one.
+    """
     windows: list[Passage] = []
     current: list[Segment] = []
     fresh = False
@@ -134,8 +144,10 @@ def _joined(segments: Sequence[Segment]) -> Passage:
 
 
 def _untimed_windows(text: str) -> list[Passage]:
-    """A transcript whose times are not known, cut the same way at sentence ends, or between words where there are
-    none, or anywhere in a script that writes without spaces."""
+    """Cut a transcript without times into windows, at the ends of sentences.
+
+    A sentence longer than a window is cut between words, or anywhere in a script without spaces.
+    """
     pieces: list[str] = []
     for sentence in _SENTENCE_END.split(text):
         while len(sentence) > WINDOW_CHARS:

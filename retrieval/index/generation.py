@@ -1,6 +1,6 @@
-"""Generations: everything a search needs in one folder, built aside, verified, switched to by one atomic rename.
+"""Generations: everything that a search needs in one folder. This module reads them; builder.py writes them.
 
-The order of writes, and why a crash between any two is harmless, is told in docs/explanation/generations.md.
+docs/explanation/generations.md describes the files.
 """
 
 import json
@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
@@ -19,33 +19,35 @@ from retrieval.index.metadata import MetadataIndex
 from retrieval.index.phrases import PhraseIndex
 from scraper.files import sha256
 
-FORMAT = 2  # raised when a file of a generation changes its meaning; older ones are then refused and rebuilt
+FORMAT = 2  # incremented when a file changes its meaning; generations of another format must be built again
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
-BUILDING = ".building-"
-_REBUILD = "run `python -m retrieval build`, or `rollback` to an earlier generation"
+BUILDING = ".building-"  # how the names of unfinished generations begin
+_REBUILD = "run `tiktok-retrieval build`, or `tiktok-retrieval rollback` to return to an earlier generation"
 
 
 class FusionWeights(BaseModel):
-    """How much each part counts: the lanes' parts against each other, and each field within its lane.
+    """How much each part of a score counts: the dense retriever and the keyword retriever's three analysers against
+    each other, and each field within its retriever. The aliases are the names on disk.
 
-    In the dense lane the overview carries nearly all: single fields hold a little, which names the passage and the
-    second that match, and more of it neither helped nor hurt on the questions tried (docs/explanation/scoring.md).
+    In the dense retriever almost all weight is on the whole video. Single fields count a little, so that an explanation
+    can show the passage that matches and its time. More made no difference on the questions tried
+    (docs/explanation/scoring.md).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
-    dense_lane: float = 1.5
-    words: float = 0.45
-    grams: float = 0.45
-    pairs: float = 0.1
+    dense_retriever: float = Field(default=1.5, alias="dense_lane")
+    stems: float = Field(default=0.45, alias="words")
+    char_ngrams: float = Field(default=0.45, alias="grams")
+    bigrams: float = Field(default=0.1, alias="pairs")
     dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.01)
     keyword: dict[str, float] = dict.fromkeys(TEXT_FIELDS, 1.0)
 
 
 class Manifest(BaseModel):
-    """What a generation is: its format, encoder, counts, the state it was built from, and the sha256 of every file."""
+    """The description of a generation: its format, encoder, counts, a checksum of the corpus, and one of every file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,7 +71,7 @@ class Generation:
     """An opened, verified generation.
 
     Raises:
-        GenerationError: it is not there, of another format, or a file differs from its manifest.
+        GenerationError: it does not exist, has another format, or a file differs from the manifest.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,7 +99,7 @@ class Generation:
         self._passages.close()
 
     def passages(self, field: str, rows: range) -> list[Passage]:
-        """The passages of a field by row."""
+        """Return the passages of a field by row."""
         with self._lock:
             found = self._passages.execute(
                 "SELECT text, marks FROM passages WHERE field = ? AND row >= ? AND row < ? ORDER BY row",
@@ -107,19 +109,19 @@ class Generation:
 
 
 def open_current(indexes: Path) -> Generation:
-    """The generation that answers now.
+    """Open the current generation.
 
     Raises:
-        GenerationError: there is none, or it is refused.
+        GenerationError: there is none, or it cannot be opened.
     """
     return Generation(generations_folder(indexes) / current_name(indexes))
 
 
 def open_named(indexes: Path, name: str) -> Generation:
-    """A finished generation by its name.
+    """Open a finished generation by name.
 
     Raises:
-        GenerationError: there is none of this name, or it is refused.
+        GenerationError: there is none of this name, or it cannot be opened.
     """
     if name not in generation_names(indexes):
         raise GenerationError(f"no generation {name[:80]!r} in {indexes}")
@@ -127,20 +129,21 @@ def open_named(indexes: Path, name: str) -> Generation:
 
 
 def current_name(indexes: Path) -> str:
-    """The name in CURRENT."""
+    """Return the name of the current generation."""
     try:
         name = (indexes / CURRENT).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError) as error:
-        raise GenerationError(f"no index in {indexes}: make one with `python -m retrieval build`") from error
+        raise GenerationError(f"no index in {indexes}: run `tiktok-retrieval build`") from error
     if name not in generation_names(indexes):
         raise GenerationError(
-            f"{indexes / CURRENT} names {name!r}, which is not there: run `python -m retrieval rollback` or `build`"
+            f"{indexes / CURRENT} names {name!r}, which does not exist: run `tiktok-retrieval rollback` or"
+            " `tiktok-retrieval build`"
         )
     return name
 
 
 def generation_names(indexes: Path) -> list[str]:
-    """All finished generations, oldest first."""
+    """Return the names of all finished generations, oldest first."""
     folder = generations_folder(indexes)
     if not folder.is_dir():
         return []
@@ -148,16 +151,17 @@ def generation_names(indexes: Path) -> list[str]:
 
 
 def build_running(indexes: Path) -> bool:
-    """Whether a generation is being built aside (or a build was killed, and none has cleared that away)."""
+    """Return whether a generation is being built. Also true if a build was killed and no build has run since."""
     return any(generations_folder(indexes).glob(f"{BUILDING}*"))
 
 
 def read_manifest(indexes: Path, name: str) -> Manifest:
-    """The manifest of a generation, its files not checked."""
+    """Read the manifest of a generation without checking its files."""
     return _read_manifest(generations_folder(indexes) / name)
 
 
 def generations_folder(indexes: Path) -> Path:
+    """Return the folder of all generations."""
     return indexes / "generations"
 
 
@@ -165,13 +169,18 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if isinstance(raw, dict) and raw.get("format") != FORMAT:
-            raise GenerationError(f"{folder} has format {raw.get('format')}, this program reads {FORMAT}: {_REBUILD}")
+            raise GenerationError(f"{folder} has format {raw.get('format')}, not {FORMAT}: {_REBUILD}")
         return Manifest.model_validate(raw)
     except (OSError, ValueError, ValidationError) as error:
         raise GenerationError(f"{folder} has no readable manifest ({error}): {_REBUILD}") from error
 
 
 def verified_manifest(folder: Path) -> Manifest:
+    """Read a generation's manifest and check every file against it.
+
+    Raises:
+        GenerationError: the manifest cannot be read, or a file is missing or different.
+    """
     manifest = _read_manifest(folder)
     for name, wanted in manifest.files.items():
         path = folder / name

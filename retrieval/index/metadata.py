@@ -1,4 +1,4 @@
-"""What is known of a video beside its texts -> which videos a filter lets pass: creator, hashtags, language, date."""
+"""The metadata of all videos -> which videos match a filter: creator, hashtags, language, date."""
 
 import json
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from retrieval.index.analysis import plain, terms
 
 FILE = "facts.json"
 MAX_NEAR = 3
-MIN_NEAR = 75.0  # of 100, rapidfuzz's ratio: one or two letters off in a name of ordinary length
+MIN_NEAR = 75.0  # of 100, rapidfuzz's ratio: one or two wrong letters in a name of ordinary length
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class VideoMetadata:
-    """`posted` is an ISO date, `language` the code of the transcript's language; empty where not known."""
+    """`posted` is an ISO date, `language` the code of the transcript's language. Unknown values are empty."""
 
     username: str = ""
     nickname: str = ""
@@ -33,7 +33,7 @@ UNKNOWN = VideoMetadata()
 
 
 def metadata_of(entry: Entry) -> VideoMetadata:
-    """The facts of the catalogue's entry of a video."""
+    """Return the metadata of a catalog entry."""
     video, transcript = entry.video, entry.texts.get("transcript")
     return VideoMetadata(
         video.creator_username,
@@ -45,28 +45,28 @@ def metadata_of(entry: Entry) -> VideoMetadata:
 
 
 def name_key(name: str) -> str:
-    """A name as people remember it: Crumb & Crust, crumb.and.crust and crumbandcrust differ in nothing but signs."""
+    """Return a name without spaces and punctuation: crumb.and.crust, "crumb and crust" and crumbandcrust are equal."""
     return "".join(terms(name, plain)) or name.casefold().strip()
 
 
 def language_key(code: str) -> str:
-    """en-US, EN and en are one language."""
+    """Return the language of a code: en-US, EN and en are equal."""
     return code.replace("_", "-").partition("-")[0].casefold().strip()
 
 
 class MetadataIndex:
-    """The facts of all videos of a generation, in its order; masks have shape (videos,)."""
+    """The metadata of all videos of a generation, in its order. Masks have shape (videos,)."""
 
-    def __init__(self, facts: Sequence[VideoMetadata]) -> None:
-        self._videos = len(facts)
-        self.posted: NDArray[np.datetime64] = np.array([f.posted or "NaT" for f in facts], dtype="datetime64[D]")
+    def __init__(self, videos: Sequence[VideoMetadata]) -> None:
+        self._videos = len(videos)
+        self.posted: NDArray[np.datetime64] = np.array([one.posted or "NaT" for one in videos], dtype="datetime64[D]")
         self.dated: Mask = ~np.isnat(self.posted)
-        self.has_language: Mask = np.array([bool(f.language) for f in facts], dtype=bool)
+        self.has_language: Mask = np.array([bool(one.language) for one in videos], dtype=bool)
         self._creators: dict[str, list[int]] = {}
         self._tags: dict[str, list[int]] = {}
         self._languages: dict[str, list[int]] = {}
         self._usernames: dict[str, str] = {}
-        for number, known in enumerate(facts):
+        for number, known in enumerate(videos):
             for name in {name_key(known.username), name_key(known.nickname)} - {""}:
                 self._creators.setdefault(name, []).append(number)
                 self._usernames.setdefault(name, known.username)
@@ -81,11 +81,11 @@ class MetadataIndex:
         return cls([VideoMetadata(**{**row, "hashtags": tuple(row["hashtags"])}) for row in rows])
 
     def by_creator(self, name: str) -> Mask:
-        """Videos whose creator's username or nickname is `name`, whatever its case, accents and signs."""
+        """Return videos whose creator's username or nickname is `name`, ignoring case, accents and punctuation."""
         return self._mask(self._creators.get(name_key(name)))
 
     def by_part_of_name(self, name: str) -> Mask:
-        """Videos whose creator's username or nickname has `name` in it: names are often several words run together."""
+        """Return videos whose creator's username or nickname contains `name`: names are often several words joined."""
         part = name_key(name)
         return self._mask([number for key, numbers in self._creators.items() if part in key for number in numbers])
 
@@ -96,34 +96,34 @@ class MetadataIndex:
         return self._mask(self._languages.get(language_key(code)))
 
     def posted_before(self, day: str) -> Mask:
-        """Posted earlier than an ISO date; false where the date is not known."""
+        """Return videos posted before an ISO date; those without a known date are not among them."""
         return np.asarray(self.posted < np.datetime64(day, "D"))
 
     def posted_from(self, day: str) -> Mask:
-        """Posted on an ISO date or later; false where the date is not known."""
+        """Return videos posted on an ISO date or later; those without a known date are not among them."""
         return np.asarray(self.posted >= np.datetime64(day, "D"))
 
     def newest_first(self) -> NDArray[np.int64]:
-        """All videos by date, the unknown last; of one day by id."""
+        """Return all videos by date, newest first, those of one day by id, those without a known date last."""
         days = np.where(self.dated, self.posted, np.datetime64("0001-01-01", "D")).astype(np.int64)
         return np.argsort(-days, kind="stable")
 
     def near_creators(self, name: str) -> list[str]:
-        """Usernames that may have been meant."""
+        """Return usernames that are spelt like `name`."""
         found = process.extract(
             name_key(name), list(self._creators), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR
         )
         return list(dict.fromkeys(self._usernames[key] or key for key, *_ in found))
 
     def near_tags(self, tag: str) -> list[str]:
-        """Hashtags that may have been meant."""
+        """Return hashtags that are spelt like `tag`."""
         found = process.extract(
             tag.casefold(), list(self._tags), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR
         )
         return [key for key, *_ in found]
 
     def creators_from(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Usernames that begin like `start` (as names are compared), with how many videos they have, the most first."""
+        """Return usernames that begin with `start` and their number of videos, the most frequent first."""
         begun = [
             (self._usernames[key] or key, len(of))
             for key, of in self._creators.items()
@@ -132,12 +132,12 @@ class MetadataIndex:
         return sorted(dict(begun).items(), key=lambda one: (-one[1], one[0]))[:limit]
 
     def tags_from(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Hashtags that begin with `start`, with how many videos have them, the most first."""
+        """Return hashtags that begin with `start` and their number of videos, the most frequent first."""
         begun = [(tag, len(of)) for tag, of in self._tags.items() if tag.startswith(start.casefold())]
         return sorted(begun, key=lambda one: (-one[1], one[0]))[:limit]
 
     def languages(self) -> list[str]:
-        """The languages that are known of any video, the most frequent first."""
+        """Return all known languages, the most frequent first."""
         return sorted(self._languages, key=lambda code: (-len(self._languages[code]), code))
 
     def _mask(self, numbers: list[int] | None) -> Mask:
@@ -146,6 +146,6 @@ class MetadataIndex:
         return mask
 
 
-def save(facts: Sequence[VideoMetadata], folder: Path) -> None:
+def save(videos: Sequence[VideoMetadata], folder: Path) -> None:
     """Write the file that `MetadataIndex.load` reads."""
-    (folder / FILE).write_text(json.dumps([asdict(known) for known in facts]), encoding="utf-8")
+    (folder / FILE).write_text(json.dumps([asdict(known) for known in videos]), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""All texts as one long row of words, in order and unstemmed -> which videos hold an exact phrase, and the vocabulary.
+"""All texts as one long sequence of unstemmed words -> which videos contain an exact phrase, and the vocabulary.
 
-A phrase is found by looking at what follows each place of its rarest word; no text is read again, so it takes well
-under a millisecond however many videos there are.
+A phrase is found by checking the words around each occurrence of its rarest word. No text is read again, so it takes
+well under a millisecond.
 """
 
 import json
@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from retrieval.index.analysis import plain, terms, tokens
 
-BREAK = -1  # stands between two texts: no phrase reaches across
-_ARRAYS = ("row", "places", "indptr", "starts", "videos_of")
+BREAK = -1  # separates two texts, so that no phrase continues from one into the next
+_ARRAYS = ("row", "places", "indptr", "starts", "videos_of")  # names of the files on disk
 
 
 class PhraseIndex:
-    """The words of all texts. Arrays: `row` is the word (its number in `vocabulary`) at every place, BREAK between two
-    texts; word w stands at places[indptr[w]] to places[indptr[w + 1]], in ascending order; the texts of video v's field
-    f (of F) begin at starts[v * F + f]; `videos_of` counts the videos that hold each word.
+    """The words of all texts, as numbers in `vocabulary`.
 
-    `shown` has the words that are written otherwise than they are indexed: ete -> été.
+    Arrays: `row` is the sequence of words, with BREAK between two texts. Word w is at the positions places[indptr[w]]
+    to places[indptr[w + 1]] of it, in ascending order. The texts of field f (of F) of video v begin at
+    starts[v * F + f]. `videos_of` counts the videos that contain each word.
+
+    `shown` maps an indexed word to its spelling in the texts, if that is different: ete -> été.
     """
 
     def __init__(self, words: Sequence[str], shown: dict[str, str], fields: Sequence[str], arrays: Mapping[str, Any]):
@@ -36,7 +38,7 @@ class PhraseIndex:
 
     @classmethod
     def build(cls, documents: Iterable[Mapping[str, Sequence[str]]], fields: Sequence[str]) -> "PhraseIndex":
-        """From each document's texts by field; no phrase reaches from one text into the next."""
+        """Index each document's texts by field."""
         vocabulary: dict[str, int] = {}
         shown: dict[str, str] = {}
         row: list[int] = []
@@ -74,8 +76,8 @@ class PhraseIndex:
 
     def save(self, folder: Path) -> None:
         """Write `wording.json` and the arrays."""
-        told = {"words": self._words, "shown": self._shown, "fields": self._fields}
-        (folder / "wording.json").write_text(json.dumps(told), encoding="utf-8")
+        vocabulary = {"words": self._words, "shown": self._shown, "fields": self._fields}
+        (folder / "wording.json").write_text(json.dumps(vocabulary), encoding="utf-8")
         for name, array in zip(
             _ARRAYS, (self._row, self._places, self._indptr, self._starts, self.videos_of), strict=True
         ):
@@ -83,28 +85,28 @@ class PhraseIndex:
 
     @classmethod
     def load(cls, folder: Path) -> "PhraseIndex":
-        told = json.loads((folder / "wording.json").read_text(encoding="utf-8"))
+        vocabulary = json.loads((folder / "wording.json").read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"wording.{name}.npy", mmap_mode="r") for name in _ARRAYS}
-        return cls(told["words"], told["shown"], told["fields"], arrays)
+        return cls(vocabulary["words"], vocabulary["shown"], vocabulary["fields"], arrays)
 
     def shown(self, word: str) -> str:
-        """A word as it is written in the texts."""
+        """Return a word as it is spelt in the texts."""
         return self._shown.get(word, word)
 
     def count(self, word: str) -> int:
-        """How many videos hold a word."""
+        """Return how many videos contain a word."""
         number = self.vocabulary.get(word)
         return 0 if number is None else int(self.videos_of[number])
 
     def words_from(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Words that begin with `start`, as they are written, with how many videos hold them, the most first."""
+        """Return words that begin with `start`, as spelt, and their number of videos, the most frequent first."""
         key = "".join(terms(start, plain))
         begun = [number for word, number in self.vocabulary.items() if word.startswith(key)] if key else []
         begun.sort(key=lambda number: (-int(self.videos_of[number]), self._words[number]))
         return [(self.shown(self._words[number]), int(self.videos_of[number])) for number in begun[:limit]]
 
     def videos_with_phrase(self, phrase: Sequence[str], field: str = "") -> NDArray[np.bool_]:
-        """Which videos hold these words in this order, one after the other, in `field` or in any: shape (videos,)."""
+        """Return which videos contain these words next to each other, in `field` or in any: shape (videos,)."""
         found = np.zeros(self.videos, dtype=bool)
         numbers = [self.vocabulary.get(word) for word in phrase]
         known = [number for number in numbers if number is not None]

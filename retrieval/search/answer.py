@@ -1,24 +1,26 @@
-"""The types of an answer, which page, API, command line and evaluation share."""
+"""The types of an answer, shared by the page, the API, the command line and the evaluation."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, computed_field
 
-from retrieval.search.fusion import Lane, Scores
+from retrieval.search.fusion import Mode, Retriever, Scores
 from retrieval.search.query import Condition
 from retrieval.search.spelling import Correction
 
 
 class Reason(BaseModel):
-    """One part of a hit's score. `span` is the stretch of `passage` to look at, `matches` the question's words in it,
-    `start_s` to `end_s` when it is spoken."""
+    """One part of a hit's score: how much a field adds to it through one retriever.
+
+    `passage` is the text that matched, `span` the stretch of it to show, and `matches` the question's words in it. If
+    the passage has times, `start_s` to `end_s` is when it is spoken or shown.
+    """
 
     field: str
-    lane: Lane | Literal["reranker"]
+    retriever: Retriever
     contribution: float
     passage: str
     span: tuple[int, int]
@@ -26,10 +28,19 @@ class Reason(BaseModel):
     start_s: float | None
     end_s: float | None
 
+    @computed_field(deprecated=True, description="The older name of `retriever`.")  # type: ignore[prop-decorator]
+    @property
+    def lane(self) -> Retriever:
+        return self.retriever
+
 
 class Hit(BaseModel):
-    """A video with its score and the reasons, strongest first, whose contributions add up to it. `confidence`, 0 to 1,
-    is the chance that it is what was meant; `good`: that reaches the cut-off (docs/explanation/confidence.md)."""
+    """A video with its rank, its score and its reasons, strongest first. The reasons' contributions add up to the
+    score.
+
+    `confidence`, from 0 to 1, is the estimated chance that this is the video that was meant. `good` says whether it
+    reaches the cut-off (docs/explanation/confidence.md).
+    """
 
     id: str
     rank: int
@@ -40,61 +51,72 @@ class Hit(BaseModel):
 
 
 class Answer(BaseModel):
-    """What a search gives: `total` videos meet the conditions, `hits` are those asked for; milliseconds by step.
+    """The result of a search.
 
-    `text` is what was searched for, corrected; where it is empty the conditions alone decide and the newest come first.
-    `notes` are sentences for the user: what was corrected, left out, or is met by no video. `confidence` is that of the
-    surest of the first hits of all, whichever were asked for; `good` is false where none of them reaches the cut-off:
-    no good match.
+    `text` is what was searched for, with typos corrected. If it is empty, only the conditions decide, and the newest
+    videos come first. `total` videos meet the conditions; `hits` are the requested page of them. `notes` are sentences
+    for the user: corrections, videos left out, conditions that no video meets. `confidence` is the highest of the first
+    hits, on every page; `good` is false if none of them reaches the cut-off ("no good match").
     """
 
     query: str
     text: str
     conditions: list[Condition]
     notes: list[str]
-    lane: Lane
+    mode: Mode
     generation: str
     encoder: str
     total: int
     hits: Sequence[Hit]
-    timings_ms: dict[str, float]
+    timings_ms: dict[str, float] = Field(description="Milliseconds by step.")
     confidence: float = 1.0
     good: bool = True
+
+    @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
+    @property
+    def lane(self) -> Mode:
+        return self.mode
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """What a video's best passage, the `row` of a `field`, adds to its score."""
+    """What the reranker adds to a video's score for its best passage, `row` of `field`."""
 
     field: str
     row: int
     contribution: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """Every video scored. `dense` and `keyword` are contributions, shape (FIELDS, videos); `scores` their sum
-    and that of `rescored`: what a cross-encoder adds to the videos that it has read.
+    """The scores of every video for a question.
 
-    `query` is the question as the keyword lane read it, with the words in `corrections` corrected; `phrases` are the
-    words that it wants side by side. `parts` has by name (fusion.PARTS) what a weight multiplies, each of shape
-    (videos,). By analyser: `known` has the idf of every term of `query` that a video holds, `idfs` of those that tell
-    something.
+    Attributes:
+        query: the question as it was searched for, with `corrections` made.
+        scores: one per video, shape (videos,): the sum of `dense` and `keyword` over the fields, and of `rescored`.
+        dense, keyword: contributions by field, shape (FIELDS, videos).
+        parts: by name (fusion.PARTS), what each fusion weight multiplies, shape (videos,).
+        passage_scores: by field, the cosine of every passage, shape (passages,).
+        known_idfs: by analyser, the idf of every term of the question that some video has.
+        idfs: those of `known_idfs` that are informative.
+        phrases: the words that the question wants next to each other.
+        rescored: by video, what a cross-encoder adds.
     """
 
     query: str
     scores: Scores
     dense: Scores
     keyword: Scores
-    parts: dict[str, Scores]
-    passage_scores: dict[str, NDArray[np.float32]]
-    known: dict[str, dict[str, float]]
-    idfs: dict[str, dict[str, float]]
-    timings_ms: dict[str, float]
-    corrections: list[Correction]
-    phrases: list[tuple[str, ...]]
-    rescored: dict[int, Rescored]
+    parts: Mapping[str, Scores]
+    passage_scores: Mapping[str, NDArray[np.float32]]
+    known_idfs: Mapping[str, Mapping[str, float]]
+    idfs: Mapping[str, Mapping[str, float]]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    corrections: Sequence[Correction] = ()
+    phrases: Sequence[tuple[str, ...]] = ()
+    rescored: Mapping[int, Rescored] = field(default_factory=dict)
 
-    def order(self) -> NDArray[np.int64]:
-        """All videos, best first; ties by id (the videos' own order)."""
-        return np.argsort(-self.scores, kind="stable")
+    def order(self, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Return the videos, or those in the mask `among`, best first. Equal scores stay in the order of the ids."""
+        order = np.argsort(-self.scores, kind="stable")
+        return order if among is None else order[among[order]]

@@ -1,11 +1,12 @@
-"""A ranking -> how sure it is: for each hit the chance that it is what was meant, and the cut-off.
+"""A ranking -> the confidence of each hit: the chance that it is the video that was meant.
 
-A logistic regression over a few signals of a hit; the coefficients lie in assets/confidence.json, which
-benchmarks/confidence.py learns and measures (docs/explanation/confidence.md). Every signal is the hit's own, so that
-one formula serves the answer and each of its hits.
+A logistic regression on a few signals of a hit (docs/explanation/confidence.md). retrieval/evaluation/calibrate.py
+learns the coefficients and writes them to confidence.json. Every signal depends on one hit only, so the same formula
+serves every hit and, by its highest value, the answer.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
@@ -17,25 +18,25 @@ from retrieval.index.analysis import ANALYSERS, terms
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.search.answer import Ranking
-from retrieval.search.fusion import Lane, Scores
+from retrieval.search.fusion import Mode, Scores
 
-JUDGED = 10  # an answer is as sure as the surest of its first hits
-RAREST = 3  # words of a question that name the thing; a fourth is often one of many ways to say it
+JUDGED = 10  # an answer's confidence is the highest of this many first hits
+RAREST = 3  # words of a question that are likely to be in the video; a fourth is often a paraphrase
 ASSET = "confidence.json"
-# What each model looks at. "other" is for an encoder that the coefficients were not learned with, whose cosines lie
-# elsewhere: there only how far a cosine stands out among all videos' counts. The place by keywords alone is left out:
-# it says of a paraphrase, which shares few words with its video, that it is wrong (docs/explanation/confidence.md).
+# The signals of each model. "other" is for encoders that the coefficients were not learned with: their cosines have
+# another range, so only the cosine's z-score among all videos counts. The rank by keywords is not a signal: it would
+# reject paraphrases, which share few words with their video (docs/explanation/confidence.md).
 MODELS: dict[str, tuple[str, ...]] = {
-    "hybrid": ("cosine", "grams", "rarest"),
-    "dense": ("cosine", "grams", "rarest"),
-    "keyword": ("grams", "rarest"),
-    "hybrid other": ("cosine_z", "grams", "rarest"),
-    "dense other": ("cosine_z", "grams", "rarest"),
+    "hybrid": ("cosine", "char_ngrams", "rarest"),
+    "dense": ("cosine", "char_ngrams", "rarest"),
+    "keyword": ("char_ngrams", "rarest"),
+    "hybrid other": ("cosine_z", "char_ngrams", "rarest"),
+    "dense other": ("cosine_z", "char_ngrams", "rarest"),
 }
 
 
 class Model(BaseModel):
-    """A logistic regression: a coefficient for each signal, and the confidence from which on a hit is good."""
+    """A logistic regression: a coefficient for each signal, and the lowest confidence of a good hit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,13 +45,13 @@ class Model(BaseModel):
     cut_off: float
 
     def confidence(self, signals: Mapping[str, Scores]) -> Scores:
-        """The chance of each hit, 0 to 1, shape (hits,)."""
+        """Return the confidence of each hit, 0 to 1, shape (hits,)."""
         logit = self.intercept + sum(value * signals[name] for name, value in self.coefficients.items())
         return np.asarray(1 / (1 + np.exp(-logit)))
 
 
 class Calibration(BaseModel):
-    """The models by name and the weights of the encoder that their cosines are of."""
+    """The models by name, and the encoder whose cosines they were learned with."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,37 +59,42 @@ class Calibration(BaseModel):
     encoder_sha256: str
     models: dict[str, Model]
 
-    def model(self, lane: Lane, encoder_sha256: str, *, has_cosines: bool = True) -> Model:
-        """The model for a ranking by `lane`; without the overview's cosines only the words are left to judge by."""
-        if lane == "keyword" or not has_cosines:
+    def model(self, mode: Mode, encoder_sha256: str, *, has_cosines: bool = True) -> Model:
+        """Return the model for a ranking. Without cosines of the whole video it is the one for keywords."""
+        if mode == "keyword" or not has_cosines:
             return self.models["keyword"]
-        return self.models[lane if encoder_sha256 == self.encoder_sha256 else f"{lane} other"]
+        return self.models[mode if encoder_sha256 == self.encoder_sha256 else f"{mode} other"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The confidence of each of some videos, shape (videos,), and the lowest confidence of a good hit."""
+
+    confidence: Scores
+    cut_off: float
 
 
 @lru_cache(maxsize=1)
 def calibration() -> Calibration:
-    """The one that ships."""
+    """Return the calibration that is part of this package."""
     return Calibration.model_validate_json((files("retrieval.search") / ASSET).read_text(encoding="utf-8"))
 
 
-def judge(
-    generation: "Generation", ranking: "Ranking", lane: Lane, videos: Sequence[int] | NDArray[np.int64]
-) -> tuple[Scores, float]:
-    """The confidence of each video, shape (videos,), and the cut-off."""
+def judge(generation: Generation, ranking: Ranking, mode: Mode, videos: Sequence[int] | NDArray[np.int64]) -> Verdict:
+    """Return the confidence of each video."""
     has_cosines = OVERVIEW in ranking.passage_scores
-    model = calibration().model(lane, generation.manifest.encoder_sha256, has_cosines=has_cosines)
-    return model.confidence(signals(generation, ranking, videos)), model.cut_off
+    model = calibration().model(mode, generation.manifest.encoder_sha256, has_cosines=has_cosines)
+    return Verdict(model.confidence(signals(generation, ranking, videos)), model.cut_off)
 
 
-def signals(
-    generation: "Generation", ranking: "Ranking", videos: Sequence[int] | NDArray[np.int64]
-) -> dict[str, Scores]:
-    """What each video shows for itself, by name, shape (videos,):
+def signals(generation: Generation, ranking: Ranking, videos: Sequence[int] | NDArray[np.int64]) -> dict[str, Scores]:
+    """Return the signals of each video by name, shape (videos,):
 
-    - cosine, cosine_z: of its overview with the question, and that as a z-score among all videos, in units of what the
-      highest of so many would reach by chance, so that a small corpus's is like a large one's (dense lanes only);
-    - grams: its share of the idf mass of the question's 4-grams;
-    - rarest: how many of the question's RAREST rarest words it holds, as a share; a word that no video holds is rarest.
+    - cosine (with the dense retriever): of the whole video with the question;
+    - cosine_z: its z-score among all videos, divided by the highest z-score to expect by chance among so many, so that
+      small and large corpora are comparable;
+    - char_ngrams: the video's share of the idf mass of the question's 4-grams;
+    - rarest: the share of the question's RAREST rarest words that the video has. Words in no video are the rarest.
     """
     chosen = np.asarray(videos, np.int64)
     found: dict[str, Scores] = {}
@@ -97,23 +103,23 @@ def signals(
         known = cosines[~np.isnan(cosines)]
         mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
         found["cosine"] = np.nan_to_num(cosines[chosen])
-        by_chance = np.sqrt(2 * np.log(len(known) + 1))  # about the highest of so many normal draws
+        by_chance = np.sqrt(2 * np.log(len(known) + 1))  # about the highest of so many normal variables
         found["cosine_z"] = np.nan_to_num((cosines[chosen] - mean) / (deviation * by_chance or np.inf))
-    idfs, held = holdings(generation, ranking, "grams", chosen)
-    found["grams"] = idfs @ held / (idfs.sum() or 1.0)
-    idfs, held = holdings(generation, ranking, "words", chosen)
+    idfs, present = query_terms(generation, ranking, "char_ngrams", chosen)
+    found["char_ngrams"] = idfs @ present / (idfs.sum() or 1.0)
+    idfs, present = query_terms(generation, ranking, "stems", chosen)
     rarest = np.argsort(-idfs, kind="stable")[:RAREST]
-    found["rarest"] = held[rarest].sum(axis=0) / max(1, len(rarest))
+    found["rarest"] = present[rarest].sum(axis=0) / max(1, len(rarest))
     return found
 
 
-def holdings(
-    generation: "Generation", ranking: "Ranking", analyser: str, videos: NDArray[np.int64]
+def query_terms(
+    generation: Generation, ranking: Ranking, analyser: str, videos: NDArray[np.int64]
 ) -> tuple[Scores, Scores]:
-    """The idf of each term of the question, shape (terms,), and 1 where a video holds it, shape (terms, videos)."""
-    asked = list(dict.fromkeys(terms(ranking.query, ANALYSERS[analyser])))
+    """Return the idf of each term of the question, shape (terms,), and 1 if a video has it, shape (terms, videos)."""
+    wanted = list(dict.fromkeys(terms(ranking.query, ANALYSERS[analyser])))
     unknown = float(np.log(2 * len(ranking.scores) + 2))  # the idf of a term in no video
-    idfs = np.array([ranking.known[analyser].get(term, unknown) for term in asked])
+    idfs = np.array([ranking.known_idfs[analyser].get(term, unknown) for term in wanted])
     index = generation.keyword[analyser]
-    held = np.array([index.holds(term, videos) for term in asked], np.float64).reshape(len(asked), len(videos))
-    return idfs, held
+    present = np.array([index.contains(term, videos) for term in wanted], np.float64)
+    return idfs, present.reshape(len(wanted), len(videos))

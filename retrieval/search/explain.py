@@ -1,19 +1,23 @@
-"""Why a video matched: for each part of its score the passage, the words in it, and the second they are spoken."""
+"""Why a video matched: for each part of its score the passage, the matching words in it, and when they are spoken."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.index.analysis import grams, plain, tokens, words
-from retrieval.index.documents import Mark, Passage
+from retrieval.index.analysis import char_ngrams, plain, stems, tokens
+from retrieval.index.documents import FIELDS, Mark, Passage
+from retrieval.index.generation import Generation
+from retrieval.search.answer import Ranking, Reason
+from retrieval.search.fusion import Retriever, Scores
 
-SPAN_CHARS = 120  # the longest stretch that is pointed at: about two lines of text
-MIN_GRAM_SHARE = 0.6  # a word matches though its stem does not, if this share of its 4-grams does: a misspelling
+SPAN_CHARS = 120  # the longest span: about two lines of text
+MIN_NGRAM_SHARE = 0.6  # a misspelt word matches if this share of its 4-grams does
 MIN_IDF_SHARE = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
+MAX_EXPLAINED = 300  # passages of a field that are searched for the reason; a scraped video has 20 comments
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word of a passage that the question shares: where it stands, as which term, and the term's idf."""
+class Match:
+    """A word of a passage that is in the question too: its position, its term and the term's idf."""
 
     start: int
     end: int
@@ -22,87 +26,138 @@ class Word:
 
 
 def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
-    """The terms of a question that say something about a video which holds them."""
+    """Return the terms of a question that are rare enough to explain a match."""
     least = MIN_IDF_SHARE * max(idfs.values(), default=0.0)
     return {term: idf for term, idf in idfs.items() if idf >= least}
 
 
-def shared_words(
-    text: str, word_idfs: Mapping[str, float], gram_idfs: Mapping[str, float], phrases: Sequence[Sequence[str]] = ()
-) -> list[Word]:
-    """The question's words in a text, in order: those of a phrase that stands there, or by their stem, or misspelt by
-    most of their 4-grams."""
-    found = phrase_words(text, phrases, 1.0 + sum(word_idfs.values())) if phrases else []
-    quoted = {word.start for word in found}
-    for token in tokens(text, words):
-        if token.start in quoted:
+def matching_words(
+    text: str, stem_idfs: Mapping[str, float], ngram_idfs: Mapping[str, float], phrases: Sequence[Sequence[str]] = ()
+) -> list[Match]:
+    """Return the question's words in a text, in order.
+
+    A word matches as part of a phrase, by its stem, or, if it is misspelt, by most of its 4-grams.
+    """
+    found = phrase_words(text, phrases, 1.0 + sum(stem_idfs.values())) if phrases else []
+    in_phrase = {match.start for match in found}
+    for token in tokens(text, stems):
+        if token.start in in_phrase:
             continue
-        known = next((term for term in token.terms if term in word_idfs), None)
+        known = next((term for term in token.terms if term in stem_idfs), None)
         if known:
-            found.append(Word(token.start, token.end, known, word_idfs[known]))
+            found.append(Match(token.start, token.end, known, stem_idfs[known]))
             continue
-        pieces = grams(text[token.start : token.end])
-        shared = [gram_idfs[piece] for piece in pieces if piece in gram_idfs]
-        if shared and len(shared) >= MIN_GRAM_SHARE * len(pieces):
-            found.append(Word(token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))
-    return sorted(found, key=lambda word: word.start)
+        pieces = char_ngrams(text[token.start : token.end])
+        shared = [ngram_idfs[piece] for piece in pieces if piece in ngram_idfs]
+        if shared and len(shared) >= MIN_NGRAM_SHARE * len(pieces):
+            found.append(Match(token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))
+    return sorted(found, key=lambda match: match.start)
 
 
-def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> list[Word]:
-    """The words of phrases where they stand in a text, each phrase worth `idf`: more than all single words together,
-    so that the passage with what was quoted is the one that is shown."""
-    standing = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
-    found: dict[int, Word] = {}
+def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> list[Match]:
+    """Return the words of every occurrence of the phrases in a text. Each phrase counts as `idf`.
+
+    With an `idf` above that of all single words together, the passage with the phrase is the one shown.
+    """
+    words = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
+    found: dict[int, Match] = {}
     for phrase in phrases:
-        for first in range(len(standing) - len(phrase) + 1):
-            stretch = standing[first : first + len(phrase)]
-            if all(word == asked for (word, *_), asked in zip(stretch, phrase, strict=True)):
+        for first in range(len(words) - len(phrase) + 1):
+            stretch = words[first : first + len(phrase)]
+            if all(word == wanted for (word, *_), wanted in zip(stretch, phrase, strict=True)):
                 for word, start, end in stretch:
-                    found[start] = Word(start, end, f'"{word}"', idf / len(phrase))
+                    found[start] = Match(start, end, f'"{word}"', idf / len(phrase))
     return list(found.values())
 
 
-def mass(found: Iterable[Word]) -> float:
-    """The idf of the different terms among words."""
-    return sum({word.term: word.idf for word in found}.values())
+def idf_mass(found: Iterable[Match]) -> float:
+    """Return the sum of the idfs of the different terms among matches."""
+    return sum({match.term: match.idf for match in found}.values())
 
 
-def best_span(found: Sequence[Word]) -> tuple[int, int] | None:
-    """The stretch of up to SPAN_CHARS that holds most idf mass, the shortest and first of equals."""
+def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
+    """Return the stretch of up to SPAN_CHARS with the highest idf mass; of equals the shortest, then the first."""
     best, best_key = None, (0.0, 0)
-    for first, word in enumerate(found):
+    for first, match in enumerate(found):
         terms: dict[str, float] = {}
         for last in found[first:]:
-            if last.end - word.start > SPAN_CHARS and terms:
+            if last.end - match.start > SPAN_CHARS and terms:
                 break
             terms[last.term] = last.idf
-            key = (sum(terms.values()), word.start - last.end)
+            key = (sum(terms.values()), match.start - last.end)
             if best is None or key > best_key:
-                best, best_key = (word.start, last.end), key
+                best, best_key = (match.start, last.end), key
     return best
 
 
 def best_passage(
     passages: Iterable[Passage],
-    word_idfs: Mapping[str, float],
-    gram_idfs: Mapping[str, float],
+    stem_idfs: Mapping[str, float],
+    ngram_idfs: Mapping[str, float],
     phrases: Sequence[Sequence[str]] = (),
-) -> tuple[Passage, list[Word]]:
-    """The passage that holds most of the question's idf mass, the first of equals, and the words in it."""
-    matched = [(passage, shared_words(passage.text, word_idfs, gram_idfs, phrases)) for passage in passages]
-    return max(matched, key=lambda pair: mass(pair[1]), default=(Passage(""), []))
+) -> tuple[Passage, list[Match]]:
+    """Return the passage with the highest idf mass, the first of equals, and the matches in it."""
+    matched = [(passage, matching_words(passage.text, stem_idfs, ngram_idfs, phrases)) for passage in passages]
+    return max(matched, key=lambda pair: idf_mass(pair[1]), default=(Passage(""), []))
 
 
-def moment(passage: Passage, found: Sequence[Word]) -> Mark | None:
-    """When a passage is spoken: the segment with most of the question's words, else its first; None without times."""
+def best_mark(passage: Passage, found: Sequence[Match]) -> Mark | None:
+    """Return the times of a passage's segment with the highest idf mass, the first of equals; None without times."""
 
-    def held(number: int) -> float:
+    def mass(number: int) -> float:
         start = passage.marks[number].at
         end = passage.marks[number + 1].at if number + 1 < len(passage.marks) else len(passage.text)
-        return mass(word for word in found if start <= word.start < end)
+        return idf_mass(match for match in found if start <= match.start < end)
 
-    best = max(range(len(passage.marks)), key=held, default=None)
+    best = max(range(len(passage.marks)), key=mass, default=None)
     return None if best is None else passage.marks[best]
 
 
-MAX_EXPLAINED = 300  # passages of a field that are looked through for the reason; a scrape has 20 comments
+def explain(generation: Generation, ranking: Ranking, video: int) -> list[Reason]:
+    """Return why a video has its score: one reason for every contribution that is not 0, strongest first."""
+    parts: tuple[tuple[Retriever, Scores], ...] = (("dense", ranking.dense), ("keyword", ranking.keyword))
+    reasons = [
+        _reason(generation, ranking, video, field, retriever, float(contributions[number, video]))
+        for retriever, contributions in parts
+        for number, field in enumerate(FIELDS)
+        if contributions[number, video] != 0
+    ]
+    if read := ranking.rescored.get(video):
+        reasons.append(_reason(generation, ranking, video, read.field, "reranker", read.contribution))
+    return sorted(reasons, key=lambda reason: -reason.contribution)
+
+
+def _reason(
+    generation: Generation, ranking: Ranking, video: int, field: str, retriever: Retriever, contribution: float
+) -> Reason:
+    passage, found = _explaining_passage(generation, ranking, video, field, retriever)
+    mark = best_mark(passage, found)
+    return Reason(
+        field=field,
+        retriever=retriever,
+        contribution=contribution,
+        passage=passage.text,
+        span=best_span(found) or (0, len(passage.text)),
+        matches=[(match.start, match.end) for match in found],
+        start_s=mark.start_s if mark else None,
+        end_s=mark.end_s if mark else None,
+    )
+
+
+def _explaining_passage(
+    generation: Generation, ranking: Ranking, video: int, field: str, retriever: Retriever
+) -> tuple[Passage, list[Match]]:
+    """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
+    index = generation.dense[field]
+    stem_idfs, ngram_idfs = ranking.idfs["stems"], ranking.idfs["char_ngrams"]
+    if retriever == "keyword":
+        rows = index.rows(video)[:MAX_EXPLAINED]
+        return best_passage(generation.passages(field, rows), stem_idfs, ngram_idfs, ranking.phrases)
+    if retriever == "reranker":
+        row = ranking.rescored[video].row
+    elif index.present[video] and field in ranking.passage_scores:
+        row = index.best_row(ranking.passage_scores[field], video)
+    else:
+        return Passage(""), []
+    passage = generation.passages(field, range(row, row + 1))[0]
+    return passage, matching_words(passage.text, stem_idfs, ngram_idfs, ranking.phrases)

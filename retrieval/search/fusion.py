@@ -1,7 +1,8 @@
-"""Scores of lanes and fields -> one score per video, as a sum of contributions that explain it.
+"""Scores by retriever and field -> one score per video, as a sum of contributions that explain it.
 
-Two lanes are fused: dense (a cosine per field) and keyword (BM25F, three analysers, split by field). Every rule here is
-per query and gives a matrix (fields, videos) of contributions a lane; a video's score is the plain sum over both.
+Two retrievers are fused: dense (a cosine per field) and keyword (BM25F by three analysers, split by field). Each fusion
+method works on one query at a time and gives every retriever a matrix (fields, videos) of contributions. A video's
+score is the sum over both.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,59 +11,71 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.documents import FIELDS, TEXT_FIELDS
+from retrieval.errors import BadWeights
+from retrieval.index.documents import FIELD_ALIASES, FIELDS, TEXT_FIELDS, field_id
 
 Method = Literal["zscore", "dbsf", "rrf"]
-Lane = Literal["hybrid", "dense", "keyword"]
+Mode = Literal["hybrid", "dense", "keyword"]  # which retrievers answer: both, or one of them
+Retriever = Literal["dense", "keyword", "reranker"]  # where a contribution comes from
 Scores = NDArray[np.float64]
 METHODS: tuple[Method, ...] = ("zscore", "dbsf", "rrf")
-LANES: tuple[Lane, ...] = ("hybrid", "dense", "keyword")
-# what a score is a weighted sum of, by the names of its weights below: the dense lane, and the keyword lane's analysers
-PARTS = ("dense_lane", "words", "grams", "pairs")
+MODES: tuple[Mode, ...] = ("hybrid", "dense", "keyword")
+# A score is a weighted sum of these parts: the dense retriever and the keyword retriever's three analysers. The names
+# are those of their weights in FusionWeights.
+PARTS = ("dense_retriever", "stems", "char_ngrams", "bigrams")
 
-MAX_WEIGHT = 5.0  # of a field on top of its own weight; beyond it nothing else counts
-EQUAL = 1e-9  # scores that differ by less than this share of themselves are the same
+MAX_WEIGHT = 5.0  # of a field, multiplied with its tuned weight; with more, only that field would count
+EQUAL = 1e-9  # scores are equal if they differ by less than this share of their size
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 DBSF_SIGMAS = 3.0  # Mazzeschi 2023: mean plus and minus three standard deviations become 1 and 0
 
 
-def parse_weights(assignments: Iterable[str]) -> dict[str, float]:
-    """ "transcript=2" and the like -> weights by field.
+def parse_weights(assignments: str | Iterable[str]) -> dict[str, float]:
+    """Return field weights by stored identifier from text such as "speech=2, comments:0".
+
+    Args:
+        assignments: one text or several; each may hold several weights, separated by commas. `=` and `:` mean the same.
+            Fields have their names or their stored identifiers. The last weight of a field counts.
 
     Raises:
-        ValueError: no such field, or no number from 0 to MAX_WEIGHT.
+        BadWeights: there is no such field, a weight is not a number from 0 to MAX_WEIGHT, or every field is off.
     """
-    weights = {}
-    for assignment in assignments:
-        field, _, number = assignment.partition("=")
-        if field not in FIELDS:
-            raise ValueError(f"no field {field!r}; the fields are {', '.join(FIELDS)}")
-        try:
-            weights[field] = float(number)
-        except ValueError:
-            raise ValueError(f"the weight of {field} is a number like {field}=1.5, not {number!r}") from None
-        if not 0 <= weights[field] <= MAX_WEIGHT:
-            raise ValueError(f"the weight of {field} lies between 0 and {MAX_WEIGHT:g}")
+    weights: dict[str, float] = {}
+    for text in [assignments] if isinstance(assignments, str) else assignments:
+        for assignment in filter(None, map(str.strip, text.split(","))):
+            name, _, number = (piece.strip() for piece in assignment.replace(":", "=", 1).partition("="))
+            field = field_id(name)
+            if field is None:
+                shown = [FIELD_ALIASES.get(field, field) for field in FIELDS]
+                raise BadWeights(f"no field {name[:40]!r}; the fields are {', '.join(shown)}")
+            try:
+                weights[field] = float(number)
+            except ValueError:
+                weights[field] = -1.0
+            if not 0 <= weights[field] <= MAX_WEIGHT:
+                raise BadWeights(f"the weight of {name} must be a number from 0 to {MAX_WEIGHT:g}, as in {name}=2")
+    if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
+        raise BadWeights("every field is switched off; leave one above 0")
     return weights
 
 
 def rank_positions(scores: Scores) -> Scores:
-    """The 1-based place of each score, highest first; ties in the order they stand; NaN last."""
+    """Return the rank of each score, 1 for the highest. Equal scores keep their order; NaN is last."""
     order = np.argsort(-np.where(np.isnan(scores), -np.inf, scores), kind="stable")
-    places = np.empty(len(scores))
-    places[order] = np.arange(1, len(scores) + 1)
-    return places
+    ranks = np.empty(len(scores))
+    ranks[order] = np.arange(1, len(scores) + 1)
+    return ranks
 
 
 def _deviation(scores: Scores) -> float:
-    """The standard deviation, 0 where it is only the rounding of equal scores."""
+    """Return the standard deviation, or 0 if it is only the rounding error of equal scores."""
     deviation = float(scores.std()) if len(scores) else 0.0
     return deviation if deviation > EQUAL * float(np.abs(scores).max(initial=0.0)) else 0.0
 
 
 def _zscore(scores: Scores, present: NDArray[np.bool_]) -> Scores:
     deviation = _deviation(scores[present])
-    # one video alone, or all alike: nothing to tell apart, but still a score to explain
+    # One video, or all with the same score: there is no spread to normalise by, but still a score to explain.
     return (scores - scores[present].mean()) / deviation if deviation else scores
 
 
@@ -82,11 +95,11 @@ _NORMALISE: dict[Method, Callable[[Scores, NDArray[np.bool_]], Scores]] = {
 
 
 def fuse_dense(cosines: Mapping[str, Scores], weights: Mapping[str, float], method: Method) -> Scores:
-    """Contributions of the dense lane, shape (FIELDS, videos).
+    """Return the contributions of the dense retriever, shape (FIELDS, videos).
 
-    Each field's cosines (NaN: the video has no such field) are normalised over the videos that have it. A video's
-    contributions are the weighted mean over *its* fields: the weight of an absent field goes to those that are there.
-    A video with none of the weighted fields gets the lowest score that any other has, on the first such field's line.
+    Each field's cosines (NaN if a video does not have the field) are normalised over the videos that have it. A video's
+    contributions are the weighted mean over its fields, so the weight of a missing field goes to the others. A video
+    with none of the weighted fields gets the lowest score of all others, as a contribution of the first such field.
     """
     videos = len(next(iter(cosines.values()))) if cosines else 0
     contributions, total = np.zeros((len(FIELDS), videos)), np.zeros(videos)
@@ -104,10 +117,10 @@ def fuse_dense(cosines: Mapping[str, Scores], weights: Mapping[str, float], meth
 
 
 def fuse_keyword(split: Scores, method: Method) -> Scores:
-    """Contributions of one analyser, shape (FIELDS, videos), from its BM25F split by TEXT_FIELDS.
+    """Return the contributions of one analyser, shape (FIELDS, videos), from its BM25F split by TEXT_FIELDS.
 
-    The whole score is normalised without moving its zero (no word matched: nothing contributed), which ranks the same,
-    and is shared out among the fields as BM25F shares it.
+    The sum over the fields is normalised without moving its zero, so that a video without any matching term gets 0. It
+    is then divided among the fields in the proportions of BM25F.
     """
     scores = split.sum(axis=0)
     if method == "rrf":

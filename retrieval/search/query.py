@@ -1,7 +1,7 @@
-"""A typed question -> what to rank by and which videos may answer: "phrase", @creator, #tag, -word, field:word, dates.
+"""A typed question -> the text to rank by and the conditions: "phrase", @creator, #tag, -word, field:word, dates.
 
-Only what is surely meant as an operator is one: smileys, links, "3:15" and a lone quote stay words. What is asked for
-counts for the ranking too; what is excluded does not.
+Smileys, links, "3:15" and a single quote are not operators: they stay words. Wanted phrases, tags and names count for
+the ranking as well; excluded ones do not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,18 +12,22 @@ from typing import Literal
 import regex
 from pydantic import BaseModel, ConfigDict
 
+from retrieval.errors import BadFilter
 from retrieval.index.analysis import plain, terms
+from retrieval.index.documents import FIELD_ALIASES, TEXT_FIELDS
 
 Kind = Literal["phrase", "creator", "tag", "lang", "before", "after", "has"]
 
-# what people call the fields, to the fields' own names
+# Names of the fields in operators, with the stored identifier of each.
 FIELD_WORDS = {
-    **dict.fromkeys(("description", "desc", "caption", "title"), "description"),
-    **dict.fromkeys(("creator", "by", "user", "author"), "creator"),
-    **dict.fromkeys(("music", "song", "sound"), "music"),
-    **dict.fromkeys(("cover", "written", "text", "screen"), "cover"),
-    **dict.fromkeys(("transcript", "said", "says", "spoken", "speech"), "transcript"),
-    **dict.fromkeys(("comments", "comment"), "comments"),
+    **{field: field for field in TEXT_FIELDS},
+    **{FIELD_ALIASES[field]: field for field in TEXT_FIELDS if field in FIELD_ALIASES},
+    **dict.fromkeys(("desc", "caption", "title"), "description"),
+    **dict.fromkeys(("by", "user", "author"), "creator"),
+    **dict.fromkeys(("song", "sound"), "music"),
+    **dict.fromkeys(("written", "text", "screen"), "cover"),
+    **dict.fromkeys(("said", "says", "spoken"), "transcript"),
+    "comment": "comments",
 }
 _KIND_WORDS: dict[str, Kind] = {
     **dict.fromkeys(("lang", "language"), "lang"),
@@ -32,25 +36,25 @@ _KIND_WORDS: dict[str, Kind] = {
     **dict.fromkeys(("after", "since"), "after"),
     "has": "has",
 }
-_PLACES = {
+_IN_FIELD = {
     "description": "in the description",
     "creator": "in the creator's name",
     "music": "in the music",
-    "cover": "on the screen",
-    "transcript": "in what is said",
+    "cover": "in the on-screen text",
+    "transcript": "in the speech",
     "comments": "in the comments",
 }
-_HAD = {
+_HAS_FIELD = {
     "description": "a description",
     "creator": "a known creator",
     "music": "music",
-    "cover": "words on the screen",
+    "cover": "on-screen text",
     "transcript": "speech",
     "comments": "comments",
 }
-# one character for one, so that places stay the same; marks of direction are nothing to see
+# Replaced character by character, so that positions stay the same. Direction marks are invisible.
 _MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_READ_AS = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"') | dict.fromkeys(_MARKS, " "))
+_NORMALISED = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"') | dict.fromkeys(_MARKS, " "))
 _OPERATOR = regex.compile(
     r"""(?<![^\s(])(?P<minus>-)?(?:
         (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
@@ -61,17 +65,18 @@ _OPERATOR = regex.compile(
     )""",
     regex.VERBOSE,
 )
-_SAYS_SOMETHING = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
+_CONTENT = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
 _DAY = regex.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2}))?)?")
 _LANGUAGE = regex.compile(r"[A-Za-z]{2,12}(?:[-_][A-Za-z0-9]+)*")
 
 
 class Condition(BaseModel):
-    """What a video has to meet, or with `exclude` must not.
+    """What a video must meet, or with `exclude` must not.
 
-    `value` is the phrase, the name, the hashtag without #, the language's code, the ISO date from (after) or up to
-    (before, itself not) which, or (has) the field where there must be something; `field` the only field that a phrase
-    may stand in, "" any.
+    Attributes:
+        value: by kind the phrase, the username, the hashtag without #, the language's code, the field that must not be
+            empty (has), the first allowed ISO date (after), or the first date that is too late (before).
+        field: the only field to search for the phrase; "" for any.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,11 +88,11 @@ class Condition(BaseModel):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The words of a phrase, as they are compared."""
+        """The words of a phrase in the form in which they are compared."""
         return tuple(terms(self.value, plain)) if self.kind == "phrase" else ()
 
     def describe(self) -> str:
-        """What a video is that meets it: "by @maria", "without #cats"."""
+        """Describe a video that meets the condition: "by @maria", "without #cats"."""
         match self.kind:
             case "creator":
                 return f"{'not ' * self.exclude}by @{self.value}"
@@ -98,19 +103,19 @@ class Condition(BaseModel):
             case "after":
                 return f"{'not ' * self.exclude}posted on {self.value} or later"
             case "has":
-                return f"{'without' if self.exclude else 'with'} {_HAD[self.value]}"
+                return f"{'without' if self.exclude else 'with'} {_HAS_FIELD[self.value]}"
             case _:
                 what = f"#{self.value}" if self.kind == "tag" else f'"{self.value}"'
-                where = f" {_PLACES[self.field]}" if self.field else ""
+                where = f" {_IN_FIELD[self.field]}" if self.field else ""
                 return f"{'without' if self.exclude else 'with'} {what}{where}"
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question as it is understood.
+    """A parsed question.
 
-    `text` is what is searched for by meaning and words; empty where there are only conditions to meet, and then the
-    order is by date. `literal` are words that are right as they are, whatever the corpus thinks of their spelling.
+    `text` is what to rank by. If there are only conditions, it is empty, and the newest videos come first. `literal`
+    are words that must not be corrected.
     """
 
     text: str
@@ -124,33 +129,33 @@ class Question:
         object.__setattr__(self, "phrases", wanted)
 
     def where(self, filters: Sequence[Condition]) -> "Question":
-        """The same question with more conditions."""
+        """Return the question with more conditions."""
         conditions = tuple(dict.fromkeys([*self.conditions, *filters]))
         return Question(self.text, conditions, self.literal, self.notes)
 
 
 def parse(typed: str) -> Question:
-    """What a typed question asks for. Nothing is an error: what is no operator is a word."""
+    """Parse a typed question. Nothing is an error: what is not an operator is a word."""
     conditions: list[Condition] = []
     notes: list[str] = []
     literal: set[str] = set()
     kept, words, at = [], False, 0
-    for match in _OPERATOR.finditer(typed.translate(_READ_AS)):
+    for match in _OPERATOR.finditer(typed.translate(_NORMALISED)):
         found = _conditions(match, notes)
         if not found:
             continue
         conditions += found
         before = typed[at : match.start()]
         kept.append(before)
-        words = words or bool(_SAYS_SOMETHING.search(before))
+        words = words or bool(_CONTENT.search(before))
         kind, exclude = found[0].kind, found[0].exclude
         if not exclude and kind in ("phrase", "tag", "creator"):
             literal.update(terms(" ".join(one.value for one in found), plain))
             kept.append(found[0].value if match["name"] else match[0])
-            words = words or kind != "creator"  # a name alone ranks nothing: all of its videos have it
+            words = words or kind != "creator"  # a name alone cannot rank: all of its videos match equally
         at = match.end()
     kept.append(typed[at:])
-    words = words or not conditions or bool(_SAYS_SOMETHING.search(typed[at:]))
+    words = words or not conditions or bool(_CONTENT.search(typed[at:]))
     text = " ".join("".join(kept).split()) if conditions else typed.strip()
     return Question(text if words else "", tuple(dict.fromkeys(conditions)), frozenset(literal), tuple(notes))
 
@@ -158,10 +163,10 @@ def parse(typed: str) -> Question:
 def filters(
     creator: str = "", tag: str = "", lang: str = "", after: str = "", before: str = "", has: str = ""
 ) -> list[Condition]:
-    """Conditions from values that stand by themselves, as a form has them; empty ones are none.
+    """Return the conditions of separate filter values, as a form has them. Empty values are no conditions.
 
     Raises:
-        ValueError: a date is none, or nothing is called as `has` says; said in a sentence.
+        BadFilter: a value is not a date, or `has` names something that videos do not have.
     """
     made = []
     if name := creator.strip().lstrip("@").strip():
@@ -173,17 +178,17 @@ def filters(
     for kind, value in days.items():
         if value.strip():
             if not (day := first_day(value.strip())):
-                raise ValueError(f"{kind}: {value.strip()[:40]!r} is no date; write 2022, 2022-03 or 2022-03-15")
+                raise BadFilter(kind, f"{value.strip()[:40]!r} is not a date; write 2022, 2022-03 or 2022-03-15")
             made.append(Condition(kind=kind, value=day))
     for one in has.replace(",", " ").split():
         if one.lower() not in FIELD_WORDS:
-            raise ValueError(f"has: {one[:40]!r} is nothing a video has; write speech, text, comments or music")
+            raise BadFilter("has", f"no field {one[:40]!r}; write speech, onscreen, comments or music")
         made.append(Condition(kind="has", value=FIELD_WORDS[one.lower()]))
     return made
 
 
 def first_day(value: str) -> str:
-    """The ISO date on which a year, a month or a day begins; "" where it is none."""
+    """Return the first ISO date of a year, a month or a day; "" if it is none of these."""
     if not (match := _DAY.fullmatch(value)):
         return ""
     try:
@@ -193,7 +198,7 @@ def first_day(value: str) -> str:
 
 
 def _conditions(match: "regex.Match[str]", notes: list[str]) -> list[Condition]:
-    """What an operator asks for; nothing where it is none after all."""
+    """Return the conditions of a matched operator; none if it turns out to be ordinary text."""
     exclude = bool(match["minus"])
     if match["tags"]:
         tags = [tag for tag in match["tags"].replace(",", "").split("#") if tag]
@@ -207,17 +212,17 @@ def _conditions(match: "regex.Match[str]", notes: list[str]) -> list[Condition]:
     value = next((match[group] for group in ("field_phrase", "field_word", "phrase", "word") if match[group]), "")
     if name and name.lower() in _KIND_WORDS:
         return _keyed(_KIND_WORDS[name.lower()], value, exclude, match[0], notes)
-    place = FIELD_WORDS.get(name.lower(), "") if name else ""
-    if name and not place:  # "re:zero"
+    field_name = FIELD_WORDS.get(name.lower(), "") if name else ""
+    if name and not field_name:  # "re:zero"
         return _phrase(match[0][1:], "", True) if exclude and match[0][1].isalpha() else []
-    if place == "creator" and value.startswith("@") and terms(value, plain):
+    if field_name == "creator" and value.startswith("@") and terms(value, plain):
         return [Condition(kind="creator", value=value[1:].rstrip("."), exclude=exclude)]
-    return _phrase(value, place, exclude)
+    return _phrase(value, field_name, exclude)
 
 
-def _phrase(value: str, place: str, exclude: bool) -> list[Condition]:
+def _phrase(value: str, field_name: str, exclude: bool) -> list[Condition]:
     value = " ".join(value.split())
-    return [Condition(kind="phrase", value=value, field=place, exclude=exclude)] if terms(value, plain) else []
+    return [Condition(kind="phrase", value=value, field=field_name, exclude=exclude)] if terms(value, plain) else []
 
 
 def _keyed(kind: Kind, value: str, exclude: bool, typed: str, notes: list[str]) -> list[Condition]:
@@ -229,6 +234,6 @@ def _keyed(kind: Kind, value: str, exclude: bool, typed: str, notes: list[str]) 
     if kind in ("before", "after"):
         day = first_day(value)
         if not day and value[:1].isdigit():
-            notes.append(f"{typed} is no date (write 2022, 2022-03 or 2022-03-15), so it was searched for as words.")
+            notes.append(f"{typed} is not a date (write 2022, 2022-03 or 2022-03-15), so it was searched for as words.")
         value = day
     return [Condition(kind=kind, value=value, exclude=exclude)] if terms(value, plain) else []

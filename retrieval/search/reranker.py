@@ -1,7 +1,7 @@
-"""The first videos of a ranking -> re-scored by a cross-encoder, which reads question and passage together.
+"""The first videos of a ranking, rescored by a cross-encoder, which reads a question and a passage together.
 
-A cross-encoder is far slower than cosines, so it reads only a few passages of the first videos; each video counts with
-its best one. What that adds is never negative, so the videos it has read stay before all others.
+A cross-encoder is far slower than cosines, so it reads only a few passages of the first videos. A video's best passage
+counts. What it adds is never negative, so these videos stay ahead of all others.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,20 @@ from retrieval.index.generation import Generation
 from retrieval.search.answer import Ranking, Rescored
 
 RESCORED = 50  # videos
-PASSAGES = 3  # of each: its overview's beginning, and those nearest to the question
-PASSAGE_CHARS = 500  # about 125 tokens; the time grows with it, and what is said comes as windows of 300 anyway
-# of the cross-encoder against the score that the videos had, both in standard deviations among them; not tuned, as no
-# weights could be had
+PASSAGES = 3  # of each video: the beginning of the whole video's text, and those nearest to the question
+PASSAGE_CHARS = 500  # about 125 tokens; longer ones take longer, and windows of speech have at most 300 characters
+# Of the cross-encoder's score against the first score, both in standard deviations. Not tuned: no pretrained
+# cross-encoder was available.
 WEIGHT = 2.0
 BATCH = 32
 
 
 class Reranker:
-    """A sentence-transformers CrossEncoder by name or folder, its weights checked by sha256.
+    """A sentence-transformers CrossEncoder by name or folder. Its weights are checked by sha256.
 
     Raises:
-        ingest.weights.WeightsError: the weights cannot be had, or are not those of a cross-encoder with one score.
+        ingest.models.weights.WeightsError: the weights cannot be loaded, or are not those of a cross-encoder with one
+            score.
     """
 
     def __init__(self, name: str) -> None:
@@ -42,17 +43,17 @@ class Reranker:
         try:
             self._model = CrossEncoder(str(weights.folder), local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise WeightsError(f"{weights.folder} holds no cross-encoder: {error}") from error
+            raise WeightsError(f"{weights.folder} is not a cross-encoder: {error}") from error
         trained = self._model.config.architectures or []
         if self._model.num_labels != 1 or type(self._model.model).__name__ not in trained:
-            # an embedding model would be given a head of random numbers
-            raise WeightsError(f"{name} is no cross-encoder that gives each passage one score")
+            # the library would add a head of random weights to an embedding model
+            raise WeightsError(f"{name} is not a cross-encoder with one score for each passage")
         if self._model.device.type == "cpu":
-            self._model.float()  # kept in half precision it would compute so
-        self._lock = Lock()  # its tokenizer keeps the settings of a call
+            self._model.float()  # a model saved in half precision would otherwise compute in it
+        self._lock = Lock()  # the tokenizer is not thread-safe: it keeps settings of a call
 
     def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float64]:
-        """How well each passage answers, shape (passages,): the model's own figure before any squashing."""
+        """Return how well each passage answers, shape (passages,): the model's output before any activation."""
         from torch.nn import Identity
 
         pairs = [(question, passage[:PASSAGE_CHARS]) for passage in passages]
@@ -62,12 +63,11 @@ class Reranker:
 
 
 def rescore(
-    reranker: Reranker, generation: "Generation", ranking: "Ranking", among: NDArray[np.bool_] | None = None
-) -> "Ranking":
-    """The ranking with what the reranker adds to its first RESCORED videos, of those in `among` where that is given."""
-    order = ranking.order()
-    first = (order if among is None else order[among[order]])[:RESCORED]
-    read = [(int(video), *place) for video in first for place in _places(generation, ranking, int(video))]
+    reranker: Reranker, generation: Generation, ranking: Ranking, among: NDArray[np.bool_] | None = None
+) -> Ranking:
+    """Return the ranking with the first RESCORED videos (of those in the mask `among`) rescored."""
+    first = ranking.order(among)[:RESCORED]
+    read = [(int(video), field, row) for video in first for field, row in _to_read(generation, ranking, int(video))]
     if not read:
         return ranking
     texts = [generation.passages(field, range(row, row + 1))[0].text for _, field, row in read]
@@ -85,8 +85,8 @@ def rescore(
     return replace(ranking, scores=scores, rescored=rescored)
 
 
-def _places(generation: "Generation", ranking: "Ranking", video: int) -> list[tuple[str, int]]:
-    """The passages to read, by field and row: the overview, and those of the other fields with the highest cosines."""
+def _to_read(generation: Generation, ranking: Ranking, video: int) -> list[tuple[str, int]]:
+    """Return the passages to read, by field and row: the whole video, and others with the highest cosines."""
     found = [(OVERVIEW, row) for row in generation.dense[OVERVIEW].rows(video)]
     nearest = sorted(
         (-float(cosines[row]), field, row)
@@ -98,9 +98,9 @@ def _places(generation: "Generation", ranking: "Ranking", video: int) -> list[tu
 
 
 def _added(before: NDArray[np.float64], judged: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What the cross-encoder's scores of some videos add to those they had, shape (videos,): 0 for the worst of them.
+    """Return what the cross-encoder's scores add to the first scores, shape (videos,): 0 for the worst video.
 
-    One standard deviation of the one is WEIGHT of the other, whatever units either has.
+    One standard deviation of the cross-encoder's scores adds WEIGHT standard deviations of the first scores.
     """
     deviation = float(judged.std())
     scale = float(before.std()) or 1.0

@@ -1,40 +1,52 @@
-"""Searcher: a question -> ranked videos with reasons; the one door for page, API, command line and evaluation."""
+"""Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.embedding.encoder import Encoder, NoEncoder, Vectors
+from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder, Vectors
 from retrieval.errors import GenerationError
 from retrieval.index.analysis import plain, terms
-from retrieval.index.documents import FIELDS, TEXT_FIELDS, Passage
-from retrieval.index.generation import Generation, current_name, open_current, open_named
-from retrieval.search.answer import Answer, Hit, Ranking, Reason
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
+from retrieval.index.generation import Generation, Manifest, current_name, open_current, open_named
+from retrieval.index.metadata import Mask
+from retrieval.search.answer import Answer, Hit, Ranking
 from retrieval.search.confidence import JUDGED, judge
-from retrieval.search.explain import MAX_EXPLAINED, best_passage, best_span, informative_terms, moment, shared_words
+from retrieval.search.explain import explain, informative_terms
 from retrieval.search.filters import passing
-from retrieval.search.fusion import Lane, Method, Scores, fuse_dense, fuse_keyword
+from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
 from retrieval.search.query import Condition, Question, parse
 from retrieval.search.reranker import Reranker, rescore
 from retrieval.search.spelling import Correction, Speller
+from retrieval.search.timer import Timer
 from scraper.records import clean_text
 
-MAX_QUERY_CHARS = 1_000  # a remembered video is told in a few sentences; the rest would only slow the keyword lane
+MAX_QUERY_CHARS = 1_000  # a few sentences; more would only slow the keyword retriever down
 MAX_K = 1_000
 
 
-class Searcher:
-    """Answers from one generation with one encoder; safe to use from several threads.
+@dataclass(frozen=True)
+class _Found:
+    """The page of hits that a search has found, and what it says about them."""
 
-    With a `reranker` the first videos are re-scored by it.
+    hits: Sequence[Hit] = ()
+    text: str = ""
+    corrections: Sequence[Correction] = ()
+    confidence: float = 0.0
+    good: bool = False
+
+
+class Searcher:
+    """Searches one generation with one encoder. It can be used by several threads.
+
+    A `reranker` rescores the first videos.
 
     Raises:
-        GenerationError: the encoder is not the one that the generation was built with, or was changed since.
+        GenerationError: the generation was built with another encoder, or the encoder has changed since.
     """
 
     def __init__(self, generation: Generation, encoder: Encoder, reranker: Reranker | None = None) -> None:
@@ -42,7 +54,8 @@ class Searcher:
         if encoder.key != manifest.encoder_key:
             raise GenerationError(
                 f"generation {manifest.name} was built with other weights or settings of {manifest.encoder}"
-                f" ({manifest.encoder_key[:12]}, not {encoder.key[:12]}): run `python -m retrieval build`"
+                f" ({manifest.encoder_key[:12]}, not {encoder.key[:12]}): run"
+                f" `tiktok-retrieval build --encoder {manifest.encoder}`"
             )
         self.generation = generation
         self.encoder = encoder
@@ -51,137 +64,130 @@ class Searcher:
 
     @classmethod
     def open(cls, indexes: Path, reranker: Reranker | None = None) -> "Searcher":
-        """The searcher of the current generation, with the encoder that its manifest names."""
+        """Open the current generation with the encoder that its manifest names."""
         generation = open_current(indexes)
-        encoder = Encoder(generation.manifest.encoder, precision=generation.manifest.precision)
-        return cls(generation, encoder, reranker)
+        return cls(generation, _load_encoder(generation.manifest), reranker)
 
     @classmethod
-    def without_encoder(cls, indexes: Path, why: str) -> "Searcher":
-        """The searcher of the current generation while its encoder cannot be had: every answer is by words alone."""
+    def without_encoder(cls, indexes: Path, reason: str) -> "Searcher":
+        """Open the current generation while its encoder cannot be loaded: every answer is by keywords only."""
         generation = open_current(indexes)
-        return cls(generation, NoEncoder(generation.manifest.encoder, generation.manifest.encoder_key, why))
+        return cls(generation, KeywordOnly(generation.manifest.encoder, generation.manifest.encoder_key, reason))
 
     @property
-    def words_only(self) -> bool:
-        """Whether there is no encoder, so that only the keyword lane answers."""
-        return isinstance(self.encoder, NoEncoder)
+    def keyword_only(self) -> bool:
+        """Whether there is no encoder, so that only the keyword retriever can answer."""
+        return isinstance(self.encoder, KeywordOnly)
 
     def refreshed(self, indexes: Path) -> "Searcher":
-        """This searcher, or one of the generation that is current by now; the encoder is kept where it fits."""
+        """Return this searcher, or one of the generation that is current now. A matching encoder is reused."""
         if current_name(indexes) == self.generation.name:
             return self
         generation = open_current(indexes)
         if generation.manifest.encoder_key == self.encoder.key:
             return Searcher(generation, self.encoder, self.reranker)
-        encoder = Encoder(generation.manifest.encoder, precision=generation.manifest.precision)
-        return Searcher(generation, encoder, self.reranker)
+        return Searcher(generation, _load_encoder(generation.manifest), self.reranker)
 
     @classmethod
     def named(cls, indexes: Path, name: str, others: Sequence["Searcher"] = ()) -> "Searcher":
-        """The searcher of a generation by its name, with the encoder of one of `others` where that fits."""
+        """Open a generation by name. The encoder of one of `others` is reused if it matches."""
         generation = open_named(indexes, name)
         for other in others:
             if other.encoder.key == generation.manifest.encoder_key:
                 return cls(generation, other.encoder, other.reranker)
-        return cls(generation, Encoder(generation.manifest.encoder, precision=generation.manifest.precision))
+        return cls(generation, _load_encoder(generation.manifest))
 
     def rank(
         self,
         query: str | Question,
         *,
-        lane: Lane = "hybrid",
+        mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
         vector: Vectors | None = None,
-        among: NDArray[np.bool_] | None = None,
+        among: Mask | None = None,
     ) -> Ranking:
-        """Score every video, those too that do not meet the question's conditions: a score does not change with them.
+        """Score every video, including those that do not meet the question's conditions: conditions change no score.
 
         Args:
-            weights: per field, on top of the generation's own: 1 (or not named) leaves a field as it is, 0 switches
-                it off in both lanes, 2 doubles it.
-            vector: the unit vector of `query` as it is, where it is already known; used unless a word is corrected.
-            among: the videos of which a reranker reads the first, shape (videos,); all where it is not given. What it
-                adds does depend on them.
+            weights: by field, multiplied with the tuned weights: 1 (the default) changes nothing, 0 switches a field
+                off in both retrievers, 2 doubles it.
+            vector: the unit vector of `query`, if known. It is not used if a word is corrected.
+            among: the videos whose first ones the reranker reads, shape (videos,); by default all. What the reranker
+                adds depends on them.
         """
-        question = parse(_typed(query)) if isinstance(query, str) else query
-        own = self.generation.manifest.weights
-        asked = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
-        videos = len(self.generation.ids)
-        dense, keyword = np.zeros((len(FIELDS), videos)), np.zeros((len(FIELDS), videos))
-        timings: dict[str, float] = {}
+        timer = Timer()
+        question = parse(_clean(query)) if isinstance(query, str) else query
+        tuned = self.generation.manifest.weights
+        factors = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
+        text, corrections = self._corrected(question)
+        timer.lap("spell")
+        dense_weights = {field: tuned.dense.get(field, 0.0) * factors[field] for field in FIELDS}
         passage_scores: dict[str, NDArray[np.float32]] = {}
-        parts: dict[str, Scores] = {}
-        clock = time.perf_counter()
-
-        def lap(step: str) -> None:
-            nonlocal clock
-            now = time.perf_counter()
-            timings[step] = (now - clock) * 1000
-            clock = now
-
-        # a word that is right but stands in no video ("falls") is not corrected to one that does ("calls")
-        right = {word for word in terms(question.text, plain) if self.encoder.knows(word)}
-        text, corrections = self.speller.correct(question.text, question.literal | right)
-        lap("spell")
-        if lane != "keyword":
+        if mode != "keyword":
             if vector is None or text != query:
                 vector = self.encoder.query(text)
-            lap("encode")
-            dense_weights = {field: own.dense.get(field, 0.0) * asked[field] for field in FIELDS}
-            cosines: dict[str, Scores] = {}
-            for field, weight in dense_weights.items():
-                if weight > 0:
-                    index = self.generation.dense[field]
-                    passage_scores[field] = index.passage_scores(vector)
-                    cosines[field] = index.video_scores(passage_scores[field])
-            lap("dense")
-        # the dense lane asks the keyword index too: not for scores, but to point at the words and the second
-        field_weights = np.array([own.keyword.get(field, 0.0) * asked[field] for field in TEXT_FIELDS])
+            timer.lap("encode")
+            passage_scores = self._passage_scores(vector, dense_weights)
+        cosines = {field: self.generation.dense[field].video_scores(found) for field, found in passage_scores.items()}
+        if mode != "keyword":
+            timer.lap("dense")
+        # In dense mode as well: the keyword index says which words match, and where they are spoken.
+        field_weights = np.array([tuned.keyword.get(field, 0.0) * factors[field] for field in TEXT_FIELDS])
         found = {name: index.scores(text, field_weights) for name, index in self.generation.keyword.items()}
-        lap("keyword")
-        if lane != "keyword" and cosines:
+        timer.lap("keyword")
+        shape = (len(FIELDS), len(self.generation.ids))
+        dense, keyword = np.zeros(shape), np.zeros(shape)
+        parts: dict[str, Scores] = {}
+        if cosines:
             normal = fuse_dense(cosines, dense_weights, method)
-            parts["dense_lane"] = normal.sum(axis=0)
-            dense = own.dense_lane * normal
-        if lane != "dense":
+            parts["dense_retriever"] = normal.sum(axis=0)
+            dense = tuned.dense_retriever * normal
+        if mode != "dense":
             for name, (split, _) in found.items():
                 normal = fuse_keyword(split, method)
                 parts[name] = normal.sum(axis=0)
-                keyword += getattr(own, name) * normal
-        known = {name: idf for name, (_, idf) in found.items()}
-        idfs = {name: informative_terms(idf) for name, idf in known.items()}
+                keyword += getattr(tuned, name) * normal
+        known_idfs = {name: idfs for name, (_, idfs) in found.items()}
         scores = dense.sum(axis=0) + keyword.sum(axis=0)
-        lap("fuse")
-        phrases = [condition.words for condition in question.phrases]
+        timer.lap("fuse")
         ranking = Ranking(
-            text, scores, dense, keyword, parts, passage_scores, known, idfs, timings, corrections, phrases, {}
+            query=text,
+            scores=scores,
+            dense=dense,
+            keyword=keyword,
+            parts=parts,
+            passage_scores=passage_scores,
+            known_idfs=known_idfs,
+            idfs={name: informative_terms(idfs) for name, idfs in known_idfs.items()},
+            timings_ms=timer.steps_ms,
+            corrections=corrections,
+            phrases=[condition.words for condition in question.phrases],
         )
         if self.reranker:
             ranking = rescore(self.reranker, self.generation, ranking, among)
-            lap("rerank")
+            timer.lap("rerank")
         return ranking
 
     def order(
         self,
         query: str,
         *,
-        lane: Lane = "hybrid",
+        mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
         vector: Vectors | None = None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The rows of all videos that meet a question's conditions, in the order in which `search` gives them, and
-        their scores: noughts where it holds conditions only. Arguments as of `rank`."""
-        question = parse(_typed(query))
+    ) -> tuple[NDArray[np.int64], Scores]:
+        """Return all videos that meet a question's conditions, in the order of `search`, and their scores.
+
+        Without a text to rank by, the scores are 0. For the arguments see `rank`.
+        """
+        question = parse(_clean(query))
         mask, _ = passing(self.generation, self.speller, question.conditions)
         if not question.text:
-            newest = self.generation.metadata.newest_first()
-            newest = newest[mask[newest]]
+            newest = self._newest(mask)
             return newest, np.zeros(len(newest))
-        ranking = self.rank(query, lane=lane, weights=weights, vector=vector, among=mask)
-        order = ranking.order()
-        order = order[mask[order]]
+        ranking = self.rank(query, mode=mode, weights=weights, vector=vector, among=mask)
+        order = ranking.order(mask)
         return order, ranking.scores[order]
 
     def search(
@@ -190,136 +196,132 @@ class Searcher:
         k: int = 10,
         *,
         offset: int = 0,
-        lane: Lane = "hybrid",
+        mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
     ) -> Answer:
-        """The `k` best videos from place `offset` on that meet the question's conditions and the `filters`, each with
-        its reasons. An empty question has no hits; one of conditions only has the newest first, with no score.
+        """Return the `k` best videos after the first `offset` ones, each with its reasons.
+
+        All of them meet the question's conditions and the `filters`. An empty question has no hits. A question that has
+        only conditions gives the newest videos first, without a score.
         """
-        clock = time.perf_counter()
-        query = _typed(query)
+        timer = Timer()
+        query = _clean(query)
         question = parse(query).where(filters)
         mask, notes = passing(self.generation, self.speller, question.conditions)
-        timings = {"filter": (time.perf_counter() - clock) * 1000}
-        hits: list[Hit] = []
-        text, places = question.text, slice(offset, offset + min(k, MAX_K))
-        surest, good = 0.0, False
-        if self.words_only and lane != "keyword":
-            lane, notes = (
-                "keyword",
-                [*notes, f"Only words count just now, not their meaning: {self.encoder.name} is not to be had."],
-            )
-        if text and mask.any():
-            ranking = self.rank(question, lane=lane, weights=weights, method=method, among=mask)
-            timings |= ranking.timings_ms
-            text = ranking.query
-            notes = [self._told(correction) for correction in ranking.corrections] + notes
-            clock = time.perf_counter()
-            order = ranking.order()
-            best = order[mask[order]][places]
-            hits = [self._hit(ranking, int(video), offset + n + 1) for n, video in enumerate(best)]
-            timings["explain"] = (time.perf_counter() - clock) * 1000
-            clock = time.perf_counter()
-            first = order[mask[order]][:JUDGED]
-            sure, cut_off = judge(self.generation, ranking, lane, np.concatenate([first, best]))
-            surest = float(sure[: len(first)].max(initial=0.0))
-            good = surest >= cut_off
-            for hit, confidence in zip(hits, sure[len(first) :], strict=True):
-                hit.confidence, hit.good = float(confidence), bool(confidence >= cut_off)
-            timings["judge"] = (time.perf_counter() - clock) * 1000
+        timer.lap("filter")
+        if self.keyword_only and mode != "keyword":
+            mode = "keyword"
+            notes.append(f"Keyword search only: the model {self.encoder.name} could not be loaded.")
+        page = slice(offset, offset + min(k, MAX_K))
+        if question.text and mask.any():
+            ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask)
+            timer.include(ranking.timings_ms)
+            found = self._best(ranking, mode, mask, page, timer)
         elif question.conditions and mask.any():
-            surest, good = 1.0, True  # nothing to be unsure of: the conditions are met
-            order = self.generation.metadata.newest_first()
-            best = order[mask[order]][places]
-            hits = [
-                Hit(id=self.generation.ids[video], rank=offset + n + 1, score=0.0, explanation=[])
-                for n, video in enumerate(best)
-            ]
-        timings["total"] = sum(timings.values())
+            # Only conditions, and these videos meet them: there is nothing to be unsure of.
+            found = _Found(self._hits(self._newest(mask), page), confidence=1.0, good=True)
+        else:
+            found = _Found(text=question.text)
         return Answer(
             query=query,
-            text=text,
+            text=found.text,
             conditions=list(question.conditions),
-            notes=[*question.notes, *notes],
-            lane=lane,
+            notes=[*question.notes, *map(self._note, found.corrections), *notes],
+            mode=mode,
             generation=self.generation.name,
             encoder=self.generation.manifest.encoder,
-            total=int(mask.sum()) if text or question.conditions else 0,
-            hits=hits,
-            timings_ms={step: round(value, 3) for step, value in timings.items()},
-            confidence=surest,
-            good=bool(good),
+            total=int(mask.sum()) if found.text or question.conditions else 0,
+            hits=list(found.hits),
+            timings_ms=timer.summary(),
+            confidence=found.confidence,
+            good=found.good,
         )
 
     def similar(self, video_id: str, k: int = 6) -> list[Hit]:
-        """The `k` videos whose overviews mean most nearly what this one's does; `score` is their cosine. None where it
-        has no text.
+        """Return the `k` videos whose whole text is closest in meaning to this one's; `score` is their cosine.
+
+        There are none if the video has no text, or the generation no vectors.
 
         Raises:
             KeyError: the generation does not have the video.
         """
-        index, video = self.generation.dense["overview"], self.generation.positions[video_id]
-        if not index.present[video]:
+        index, video = self.generation.dense[OVERVIEW], self.generation.positions[video_id]
+        if not index.has_vectors or not index.present[video]:
             return []
         cosines = index.video_scores(index.passage_scores(index.vector(index.rows(video)[0])))
         cosines[video] = np.nan
-        best = [int(one) for one in np.argsort(-cosines, kind="stable")[:k] if not np.isnan(cosines[one])]
+        nearest = np.argsort(-cosines, kind="stable")[:k]
+        return self._hits(nearest[~np.isnan(cosines[nearest])], slice(0, k), cosines)
+
+    def _corrected(self, question: Question) -> tuple[str, list[Correction]]:
+        """Return the question's text with its typos corrected, and the corrections."""
+        # A word that the model knows is not a typo, even if no video has it: "falls" must not become "calls".
+        known = {word for word in terms(question.text, plain) if self.encoder.knows(word)}
+        return self.speller.correct(question.text, question.literal | known)
+
+    def _passage_scores(self, vector: Vectors, weights: Mapping[str, float]) -> dict[str, NDArray[np.float32]]:
+        """Return the cosine of every passage by field, for the fields with a weight above 0."""
+        return {
+            field: self.generation.dense[field].passage_scores(vector)
+            for field, weight in weights.items()
+            if weight > 0
+        }
+
+    def _best(self, ranking: Ranking, mode: Mode, mask: Mask, page: slice, timer: Timer) -> _Found:
+        """Return a page of the best videos in the mask, explained and judged."""
+        order = ranking.order(mask)
+        explanations = [explain(self.generation, ranking, int(video)) for video in order[page]]
+        timer.lap("explain")
+        first = order[:JUDGED]
+        verdict = judge(self.generation, ranking, mode, np.concatenate([first, order[page]]))
+        confidence = float(verdict.confidence[: len(first)].max(initial=0.0))
+        timer.lap("judge")
+        hits = [
+            hit.model_copy(update={"explanation": reasons, "confidence": sure, "good": sure >= verdict.cut_off})
+            for hit, reasons, sure in zip(
+                self._hits(order, page, ranking.scores),
+                explanations,
+                verdict.confidence[len(first) :].tolist(),
+                strict=True,
+            )
+        ]
+        return _Found(hits, ranking.query, ranking.corrections, confidence, confidence >= verdict.cut_off)
+
+    def _newest(self, mask: Mask) -> NDArray[np.int64]:
+        """Return the videos in the mask, newest first."""
+        newest = self.generation.metadata.newest_first()
+        return newest[mask[newest]]
+
+    def _hits(self, order: NDArray[np.int64], page: slice, scores: Scores | None = None) -> list[Hit]:
+        """Return a page of videos as hits without reasons; without `scores` their score is 0."""
         return [
-            Hit(id=self.generation.ids[one], rank=n, score=float(cosines[one]), explanation=[])
-            for n, one in enumerate(best, start=1)
+            Hit(
+                id=self.generation.ids[video],
+                rank=rank,
+                score=0.0 if scores is None else float(scores[video]),
+                explanation=[],
+            )
+            for rank, video in enumerate(order[page].tolist(), start=page.start + 1)
         ]
 
-    def _told(self, correction: Correction) -> str:
+    def _note(self, correction: Correction) -> str:
         if self.encoder.knows(correction.typed.lower()):
             return f'No video has "{correction.typed}", so "{correction.used}" counts as a match too.'
         return (
-            f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has;'
-            " in quotes it is searched for as it is."
-        )
-
-    def _hit(self, ranking: Ranking, video: int, rank: int) -> Hit:
-        parts: tuple[tuple[Lane, Scores], ...] = (("dense", ranking.dense), ("keyword", ranking.keyword))
-        reasons = [
-            self._reason(ranking, video, field, lane, float(contributions[number, video]))
-            for lane, contributions in parts
-            for number, field in enumerate(FIELDS)
-            if contributions[number, video] != 0
-        ]
-        if read := ranking.rescored.get(video):
-            reasons.append(self._reason(ranking, video, read.field, "reranker", read.contribution))
-        reasons.sort(key=lambda reason: -reason.contribution)
-        return Hit(id=self.generation.ids[video], rank=rank, score=float(ranking.scores[video]), explanation=reasons)
-
-    def _reason(
-        self, ranking: Ranking, video: int, field: str, lane: Lane | Literal["reranker"], contribution: float
-    ) -> Reason:
-        index = self.generation.dense[field]
-        words, grams = ranking.idfs["words"], ranking.idfs["grams"]
-        if lane == "keyword":
-            rows = index.rows(video)[:MAX_EXPLAINED]
-            passage, found = best_passage(self.generation.passages(field, rows), words, grams, ranking.phrases)
-        elif lane == "reranker" or (index.present[video] and field in ranking.passage_scores):
-            read = lane == "reranker"
-            row = ranking.rescored[video].row if read else index.best_row(ranking.passage_scores[field], video)
-            passage = self.generation.passages(field, range(row, row + 1))[0]
-            found = shared_words(passage.text, words, grams, ranking.phrases)
-        else:
-            passage, found = Passage(""), []
-        spoken = moment(passage, found)
-        return Reason(
-            field=field,
-            lane=lane,
-            contribution=contribution,
-            passage=passage.text,
-            span=best_span(found) or (0, len(passage.text)),
-            matches=[(word.start, word.end) for word in found],
-            start_s=spoken.start_s if spoken else None,
-            end_s=spoken.end_s if spoken else None,
+            f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
+            " Put a word in quotes to search for it as it is."
         )
 
 
-def _typed(query: str) -> str:
-    """A question as it was meant: what is pasted from a page's source has &#39; for an apostrophe."""
+def _load_encoder(manifest: Manifest) -> Encoder:
+    """Load the encoder that a generation was built with."""
+    if not manifest.dimension:
+        return KeywordOnly()
+    return SentenceEncoder(manifest.encoder, precision=manifest.precision)
+
+
+def _clean(query: str) -> str:
+    """Return a question without control characters and HTML entities: text copied from a page has &#39; for '."""
     return clean_text(html.unescape(query), MAX_QUERY_CHARS)

@@ -10,7 +10,7 @@ from ingest.catalog.judgements import Judgement
 from retrieval.errors import UnknownVideo
 from retrieval.index.generation import build_running
 from retrieval.search.answer import Hit
-from retrieval.search.fusion import Lane, Method
+from retrieval.search.fusion import Method, Mode
 from retrieval.search.query import Condition
 from retrieval.server.media import MediaFiles, duration_s
 from retrieval.server.schemas import (
@@ -50,7 +50,7 @@ class Service:
         k: int = 10,
         *,
         offset: int = 0,
-        lane: Lane = "hybrid",
+        lane: Mode = "hybrid",
         weights: dict[str, float] | None = None,
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
@@ -66,7 +66,7 @@ class Service:
             UnknownGeneration: none has this name.
         """
         answer = self.searchers.get(generation).search(
-            query, k, offset=offset, lane=lane, weights=weights, method=method, filters=filters
+            query, k, offset=offset, mode=lane, weights=weights, method=method, filters=filters
         )
         if self._on_search:
             self._on_search(answer.timings_ms)

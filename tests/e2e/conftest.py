@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from tests.conftest import REPOSITORY
 from tests.hostile_strings import HOSTILE_STRINGS
 from tests.tiny_corpus import make_data, make_index
@@ -29,7 +29,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the tiny corpus, hostile strings among its comments, and its index in `indexes`."""
     folder = tmp_path_factory.mktemp("tiny")
     make_data(folder, HOSTILE_STRINGS)
-    make_index(folder, folder / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(folder, folder / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     (folder / "examples.json").write_text(json.dumps([{"text": text} for text in EXAMPLES]))
     return folder
 

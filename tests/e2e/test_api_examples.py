@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, make_data, make_index
@@ -22,7 +22,7 @@ PAGE = (REPOSITORY / "docs" / "reference" / "api.md").read_text(encoding="utf-8"
 def address(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("examples")
     make_data(folder)
-    make_index(folder, folder / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(folder, folder / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     return serve(folder, folder / "indexes")
 
 

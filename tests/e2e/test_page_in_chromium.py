@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page, Response, expect
 
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from tests.e2e.conftest import EXAMPLES, Serve
 from tests.tiny_corpus import (
     BREAD,
@@ -454,7 +454,7 @@ def test_the_tab_is_in_the_address(page: Page, server: str) -> None:
 
 def test_another_generation_can_be_asked(page: Page, serve: Serve, tmp_path: Path) -> None:
     make_data(tmp_path)
-    encoder = Encoder("sentence-transformers/all-MiniLM-L6-v2")
+    encoder = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2")
     old, _ = (make_index(tmp_path, tmp_path / "indexes", encoder).name for _ in range(2))
     page.goto(f"{serve(tmp_path, tmp_path / 'indexes')}/?q=loaf+hollow+drum")
     expect(page.locator("article").first).to_be_visible()
@@ -536,7 +536,7 @@ def test_without_an_index_the_page_says_what_to_run_and_answers_once_it_is_there
     ask(page, QUESTION)
     settled(page)
     expect(page.locator("#results code", has_text="tiktok-retrieval build")).to_be_visible()
-    make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(tmp_path, tmp_path / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     ask(page, QUESTION)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
 
@@ -550,7 +550,7 @@ def test_while_an_index_is_built_the_one_before_answers_and_the_page_says_so(
     server = serve(tmp_path, tmp_path / "indexes")
     page.goto(server)
     expect(page.get_by_role("heading", name="The first index is being built")).to_be_visible()
-    make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(tmp_path, tmp_path / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     aside.mkdir(exist_ok=True)
     ask(page, QUESTION)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from page.evaluate_tab import COMPARE, MEASURE, PLACE, _steps, evaluation_html, judgements_html, report_html
 from page.jobs import Job, JobError, Jobs
 from page.reports import REPORT, job_ids, routes
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.server.service import Service
 from tests.tiny_corpus import BREAD, HOSTILE, make_data, make_index
 
@@ -24,7 +24,7 @@ HOSTILE_QUESTION = "<img src=x onerror=alert(1)> haunted toaster"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("evaluate")
     make_data(data)
-    make_index(data, data / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(data, data / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     queries = [{"text": "loaf hollow drum", "target": BREAD}, {"text": HOSTILE_QUESTION, "target": HOSTILE}]
     (data / "queries.json").write_text(json.dumps(queries))
     return data

@@ -9,7 +9,7 @@ import pytest
 from ingest.catalog import Catalog
 from page.jobs import JobError, Jobs
 from page.library_tab import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.server.service import Service
 from scraper.records import Video
 from tests.tiny_corpus import BREAD, FALCON, HOSTILE, KETTLE, LOST, make_data, make_index
@@ -22,7 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny corpus, with failures, and its index."""
     data = tmp_path_factory.mktemp("library")
     make_data(data)
-    make_index(data, data / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(data, data / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     with Catalog(data) as catalog:
         catalog.fail(LOST, "download", "gone: https://example.org/1.mp4 answers 404 <b>Not Found</b>")
         catalog.fail(HOSTILE, "download", "gone: https://example.org/2.mp4 answers 404 <b>Not Found</b>")

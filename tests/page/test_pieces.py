@@ -16,7 +16,7 @@ from ingest.catalog.entries import Segment
 from page import cards, html, routes
 from page.routes import answer_html, view_html
 from page.video_view import details
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.index.documents import FIELDS
 from retrieval.search.answer import Reason
 from retrieval.search.query import Condition
@@ -77,7 +77,7 @@ class Page(HTMLParser):
 
 
 def reason(field: str = "comments", passage: str = "", contribution: float = 1.0, **more: Any) -> Reason:
-    values = {"lane": "keyword", "span": (0, len(passage)), "matches": [], "start_s": None, "end_s": None, **more}
+    values = {"retriever": "keyword", "span": (0, len(passage)), "matches": [], "start_s": None, "end_s": None, **more}
     return Reason(field=field, passage=passage, contribution=contribution, **values)
 
 
@@ -104,7 +104,7 @@ def hit(reasons: list[Reason], **video: Any) -> FoundHit:
 
 def answer(hits: list[FoundHit], **more: Any) -> SearchAnswer:
     values = {"query": "x", "text": "x", "conditions": [], "notes": [], "total": len(hits), **more}
-    return SearchAnswer(lane="keyword", generation="g", encoder="e", hits=hits, timings_ms={"total": 1.0}, **values)
+    return SearchAnswer(mode="keyword", generation="g", encoder="e", hits=hits, timings_ms={"total": 1.0}, **values)
 
 
 def hostile_hits(text: str) -> list[FoundHit]:
@@ -203,7 +203,7 @@ def test_a_passage_without_spaces_is_cut_too() -> None:
 
 def test_the_passage_shown_is_the_strongest_that_says_something_new() -> None:
     overview, comment = (
-        reason("overview", "all of it", 9.0, lane="dense"),
+        reason("overview", "all of it", 9.0, retriever="dense"),
         reason("comments", "ha", 0.5, matches=[(0, 2)]),
     )
     letters = reason("music", "hum", 2.0)
@@ -217,7 +217,7 @@ def test_the_passage_shown_is_the_strongest_that_says_something_new() -> None:
 
 def test_the_reasons_on_a_card_add_up_to_its_score() -> None:
     one = hit(
-        [reason("overview", "x", 2.346, lane="dense"), reason("transcript", "y", 1.1), reason("music", "z", -0.2)]
+        [reason("overview", "x", 2.346, retriever="dense"), reason("transcript", "y", 1.1), reason("music", "z", -0.2)]
     )
     page = Page(cards.reasons(one))
     numbers = [float(data["value"] or "") for data in page.all("data")]
@@ -320,7 +320,7 @@ def test_what_goes_wrong_is_told_without_a_traceback(tmp_path: Path, caplog: pyt
     assert str(tmp_path) not in answer_html(service, "cat")
     assert "tiktok-retrieval import" in answer_html(service, "   ")
     assert "switched off" in answer_html(service, "cat", w=",".join(f"{field}:0" for field in FIELDS))
-    assert "is no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
+    assert "no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
         service, "cat", w="<b>:1"
     )
     assert "tiktok-retrieval import" in view_html(service, "71000", None)
@@ -361,7 +361,7 @@ def test_results_that_go_on_say_nothing_twice() -> None:
 
 def test_searches_on_the_page_are_counted_like_those_of_the_api(tmp_path: Path) -> None:
     make_data(tmp_path)
-    make_index(tmp_path, tmp_path / "indexes", Encoder("sentence-transformers/all-MiniLM-L6-v2"))
+    make_index(tmp_path, tmp_path / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     served = create_app(tmp_path, tmp_path / "indexes")
     served.include_router(routes.routes(served.state.service, served.state.queue))
     client = TestClient(served)

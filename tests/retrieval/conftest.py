@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest.catalog.entries import Entry, Segment, Text
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import Encoder, SentenceEncoder
 from retrieval.index.builder import build
 from retrieval.index.documents import Document, document
 from retrieval.index.generation import open_current
@@ -78,7 +78,7 @@ def documents() -> list[Document]:
 
 @pytest.fixture(scope="session")
 def encoder() -> Encoder:
-    return Encoder("sentence-transformers/all-MiniLM-L6-v2")
+    return SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2")
 
 
 @pytest.fixture(scope="session")

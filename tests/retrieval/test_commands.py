@@ -69,7 +69,7 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
         (("build", "--data", "nowhere"), "ingest import"),
         (("search", "x", "--indexes", "nowhere"), "retrieval build"),
         (("search", "x", "--lane", "both"), "--lane"),
-        (("search", "x", "-w", "speech=1"), "speech"),
+        (("search", "x", "-w", "voice=1"), "voice"),
         (("evaluate",), "--queries"),
         (("evaluate", "--beir", "nowhere"), "BEIR"),
         (("compare", "--models", "bm25"), "--queries"),

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from retrieval.errors import BadFilter, BadWeights
 from retrieval.index.documents import FIELDS
-from retrieval.search.fusion import Lane, Method
+from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, parse_weights
 from retrieval.search.query import filters
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from retrieval.server.problems import Problem, problem_responses
@@ -21,36 +22,12 @@ from retrieval.server.routes.common import (
 )
 from retrieval.server.schemas import SearchAnswer, Suggestions
 
-MAX_WEIGHT = 5.0  # five times its usual share lets a field outvote all others
-
 router = APIRouter()
 _EXAMPLE = json.loads((files("retrieval.server") / "answer_example.json").read_text(encoding="utf-8"))
 _ANSWERED: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {"example": _EXAMPLE}}}}
 
 
-def parse_weights(text: str) -> dict[str, float]:
-    """`transcript:2,comments:0` as field -> weight.
-
-    Raises:
-        Problem: 422, a field is not known, or a weight is no number from 0 to MAX_WEIGHT.
-    """
-    weights: dict[str, float] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        field, _, value = (piece.strip() for piece in part.partition(":"))
-        if field not in FIELDS:
-            raise Problem(422, f"w: {field[:40]!r} is no field; the fields are {', '.join(FIELDS)}")
-        try:
-            weights[field] = float(value)
-        except ValueError:
-            weights[field] = -1.0
-        if not 0 <= weights[field] <= MAX_WEIGHT:
-            raise Problem(422, f"w: {field} needs a weight from 0 to {MAX_WEIGHT:g}, as in `{field}:2`")
-    if weights and all(weights.get(field, 1.0) == 0 for field in FIELDS):
-        raise Problem(422, "w: every field is switched off; leave one above 0")
-    return weights
-
-
-def chosen_mode(mode: Lane | None, lane: Lane | None) -> Lane:
+def chosen_mode(mode: Mode | None, lane: Mode | None) -> Mode:
     """Return the mode that a request asks for, by the parameter `mode` or its old name `lane`.
 
     Raises:
@@ -78,7 +55,7 @@ async def search(
     k: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of hits.")] = 10,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET, description="Number of hits to skip.")] = 0,
     mode: Annotated[
-        Lane | None, Query(description="Match by meaning (dense), by keyword, or both (hybrid, the default).")
+        Mode | None, Query(description="Match by meaning (dense), by keyword, or both (hybrid, the default).")
     ] = None,
     w: Annotated[
         str,
@@ -97,15 +74,17 @@ async def search(
     before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
     has: Annotated[str, filter_query("Only videos that have this: speech, text, comments, music.")] = "",
     generation: Generation = "",
-    lane: Annotated[Lane | None, Query(deprecated=True, description="The old name of mode.")] = None,
+    lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
     the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
     operators and filters. `notes` says which of them no video meets, and which words were corrected."""
-    chosen, weights = chosen_mode(mode, lane), parse_weights(w)
+    chosen = chosen_mode(mode, lane)
     try:
-        conditions = filters(creator, tag, lang, after, before, has)
-    except ValueError as error:
+        weights, conditions = parse_weights(w), filters(creator, tag, lang, after, before, has)
+    except BadWeights as error:
+        raise Problem(422, f"w: {error}") from None
+    except BadFilter as error:
         raise Problem(422, str(error)) from None
     return await queue.run(
         lambda: service.search(

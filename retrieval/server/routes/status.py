@@ -44,7 +44,7 @@ def health(service: UseService) -> Health:
             " See the server log.",
         ) from None
     manifest = searcher.generation.manifest
-    status: Literal["ok", "words only"] = "words only" if searcher.words_only else "ok"
+    status: Literal["ok", "words only"] = "words only" if searcher.keyword_only else "ok"
     return Health(status=status, generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder)
 
 

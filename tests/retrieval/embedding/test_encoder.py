@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ingest.models.weights import WeightsError, resolve
-from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder
+from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder, SentenceEncoder
 from retrieval.embedding.vector_cache import VectorCache
 
 
@@ -17,7 +17,7 @@ def test_vectors_are_unit_and_of_the_models_dimension(encoder: Encoder) -> None:
 
 def test_the_chosen_precision_stays_close_to_fp32(encoder: Encoder) -> None:
     texts = ["my cat knocked the teapot over", "#fyp 😭", "la tortilla de patatas", "12 km/h", "a " * 300]
-    exact = Encoder("sentence-transformers/all-MiniLM-L6-v2", precision="fp32")
+    exact = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2", precision="fp32")
     assert (encoder.passages(texts) * exact.passages(texts)).sum(axis=1).min() >= MIN_BF16_COSINE
     assert (encoder.key == exact.key) == (encoder.precision == "fp32")
 
@@ -33,7 +33,7 @@ def test_only_texts_not_seen_before_are_encoded_and_each_once(encoder: Encoder, 
 def test_another_precision_is_another_cache_line(encoder: Encoder, tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.encode(encoder, ["one"])
-    other = Encoder(
+    other = SentenceEncoder(
         "sentence-transformers/all-MiniLM-L6-v2", precision="fp32" if encoder.precision == "bf16" else "bf16"
     )
     assert cache.encode(other, ["one"])[1] == 1
@@ -47,18 +47,18 @@ def test_nothing_to_encode_gives_an_empty_matrix(encoder: Encoder, tmp_path: Pat
 def test_a_model_that_is_not_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsError, match="nobody/no-such-model"):
-        Encoder("nobody/no-such-model")
+        SentenceEncoder("nobody/no-such-model")
 
 
 def test_other_settings_beside_the_same_weights_are_another_encoder(tmp_path: Path) -> None:
     carried = resolve("sentence-transformers/all-MiniLM-L6-v2").folder
     shutil.copytree(carried, tmp_path / "mine")
-    first = Encoder(str(tmp_path / "mine"))
+    first = SentenceEncoder(str(tmp_path / "mine"))
     assert first.name == str((tmp_path / "mine").resolve())
     pooling = tmp_path / "mine" / "1_Pooling" / "config.json"
     text = pooling.read_text().replace('"pooling_mode_mean_tokens": true', '"pooling_mode_mean_tokens": false')
     pooling.write_text(text.replace('"pooling_mode_cls_token": false', '"pooling_mode_cls_token": true'))
-    assert Encoder(str(tmp_path / "mine")).key != first.key
+    assert SentenceEncoder(str(tmp_path / "mine")).key != first.key
     pooling.write_text('{"nonsense": 1}')
-    with pytest.raises(WeightsError, match="no sentence-transformers model"):
-        Encoder(str(tmp_path / "mine"))
+    with pytest.raises(WeightsError, match="not a sentence-transformers model"):
+        SentenceEncoder(str(tmp_path / "mine"))

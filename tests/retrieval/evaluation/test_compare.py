@@ -14,7 +14,7 @@ from playwright.sync_api import Browser
 
 from benchmarks.ranx_check import differences
 from ingest.models.weights import WeightsError
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.compare import RUNS, Corpus, compare
 from retrieval.evaluation.evaluate import evaluate
@@ -227,11 +227,11 @@ def test_what_cannot_be_compared_is_told_before_anything_is_encoded(
 
 
 def test_a_model_gets_the_prompts_it_wants_and_they_are_part_of_its_key(tiny_model: Path, tmp_path: Path) -> None:
-    plain = Encoder(str(tiny_model))
+    plain = SentenceEncoder(str(tiny_model))
     assert plain.prompts == {"query": "", "document": ""}
     e5 = tmp_path / "e5-small-v2"
     e5.symlink_to(tiny_model)
-    known = Encoder(str(e5))
+    known = SentenceEncoder(str(e5))
     assert known.prompts == {"query": "query: ", "document": "passage: "} and known.key != plain.key
     assert (known.query("teapot") != plain.query("teapot")).any()
     own = tmp_path / "own"
@@ -241,6 +241,6 @@ def test_a_model_gets_the_prompts_it_wants_and_they_are_part_of_its_key(tiny_mod
     config = json.loads((own / "config_sentence_transformers.json").read_text())
     config["prompts"] = {"query": "teapot ", "passage": "moon "}
     (own / "config_sentence_transformers.json").write_text(json.dumps(config))
-    told = Encoder(str(own))
+    told = SentenceEncoder(str(own))
     assert told.prompts == {"query": "teapot ", "document": "moon "}
     assert told.passages(["x"])[0] == pytest.approx(plain.passages(["moon x"])[0], abs=1e-6)

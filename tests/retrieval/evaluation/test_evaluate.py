@@ -5,8 +5,8 @@ import pytest
 
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.evaluate import evaluate, evaluate_beir, read_beir, read_queries
-from retrieval.evaluation.queries import Query
+from retrieval.evaluation.evaluate import evaluate, evaluate_beir
+from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.search.searcher import Searcher
 from tests.scraper.test_sources import write
 

@@ -58,11 +58,11 @@ def test_the_parts_add_up_to_the_score(indexes: Path, encoder: Encoder) -> None:
 
 
 def test_a_part_that_misleads_loses_its_weight(indexes: Path, encoder: Encoder) -> None:
-    reweight(indexes, TODAY.model_copy(update={"dense_lane": 20.0}))
+    reweight(indexes, TODAY.model_copy(update={"dense_retriever": 20.0}))
     try:
         tuning = tune(Searcher(open_current(indexes), encoder), queries(26, topic=1))
         assert tuning.today.RR < 0.9 < tuning.learned.RR
-        assert tuning.better and tuning.weights.dense_lane < 2
+        assert tuning.better and tuning.weights.dense_retriever < 2
         total = sum(getattr(tuning.weights, name) for name in PARTS)
         assert total == pytest.approx(sum(getattr(TODAY, name) for name in PARTS), abs=0.01)
         assert tuning.keyword.RR == 1.0
@@ -101,23 +101,23 @@ def test_operators_narrow_what_is_learned_from(indexes: Path, encoder: Encoder) 
 
 def test_learned_weights_of_another_encoder_stay(tmp_path: Path, encoder: Encoder) -> None:
     build([plain_document("70000", "", NAMES[0])], tmp_path, encoder)
-    (tmp_path / TUNED).write_text(json.dumps({"another": TODAY.model_dump()}))
-    reweight(tmp_path, TODAY.model_copy(update={"pairs": 0.3}))
+    (tmp_path / TUNED).write_text(json.dumps({"another": TODAY.model_dump(by_alias=True)}))
+    reweight(tmp_path, TODAY.model_copy(update={"bigrams": 0.3}))
     assert set(json.loads((tmp_path / TUNED).read_text())) == {"another", encoder.name}
 
 
 def test_learned_weights_are_kept_for_later_builds_with_the_same_encoder(tmp_path: Path, encoder: Encoder) -> None:
     documents = [plain_document(f"{70000 + n}", "", name) for n, name in enumerate(NAMES[:3])]
     before = build(documents, tmp_path, encoder)
-    other = TODAY.model_copy(update={"pairs": 0.3})
+    other = TODAY.model_copy(update={"bigrams": 0.3})
     after = reweight(tmp_path, other)
     assert generation_names(tmp_path) == [before.name, after.name] and current_name(tmp_path) == after.name
     assert after.files == before.files
     assert build(documents, tmp_path, encoder).weights == other
-    (tmp_path / TUNED).write_text(json.dumps({"another": TODAY.model_dump()}))
+    (tmp_path / TUNED).write_text(json.dumps({"another": TODAY.model_dump(by_alias=True)}))
     assert build(documents, tmp_path, encoder).weights == TODAY
     (tmp_path / TUNED).write_text("{")
-    with pytest.raises(GenerationError, match="delete it, or tune anew"):
+    with pytest.raises(GenerationError, match="delete it, or run"):
         build(documents, tmp_path, encoder)
 
 

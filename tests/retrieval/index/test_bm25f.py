@@ -4,7 +4,7 @@ import bm25s
 import numpy as np
 import pytest
 
-from retrieval.index.analysis import grams, pairs, terms, tokens, words
+from retrieval.index.analysis import bigrams, char_ngrams, stems, terms, tokens
 from retrieval.index.bm25f import K1, B, KeywordIndex
 from retrieval.index.documents import TEXT_FIELDS, Document
 
@@ -23,26 +23,26 @@ EQUAL = np.ones(len(TEXT_FIELDS))
     ],
 )
 def test_words_are_stems_of_plain_letters_in_any_script(text: str, expected: list[str]) -> None:
-    assert terms(text, words) == expected
+    assert terms(text, stems) == expected
 
 
 def test_grams_stay_inside_word_boundaries() -> None:
-    assert grams("cat") == ("_cat", "cat_")
-    assert grams("a") == ("_a_",)
-    assert terms("ab cde", grams) == ["_ab_", "_cde", "cde_"]
+    assert char_ngrams("cat") == ("_cat", "cat_")
+    assert char_ngrams("a") == ("_a_",)
+    assert terms("ab cde", char_ngrams) == ["_ab_", "_cde", "cde_"]
 
 
 def test_pairs_are_neighbouring_stems() -> None:
-    assert pairs("Multiple remote jobs, #remotejobs") == ["multipl remot", "remot job", "job remotejob"]
-    assert pairs("alone") == []
+    assert bigrams("Multiple remote jobs, #remotejobs") == ["multipl remot", "remot job", "job remotejob"]
+    assert bigrams("alone") == []
 
 
 def test_spans_point_at_the_words_as_they_stand_in_the_text() -> None:
     text = "naïve 🐈 Über-fan 你好"
-    assert [text[token.start : token.end] for token in tokens(text, words)] == ["naïve", "Über", "fan", "你好"]
+    assert [text[token.start : token.end] for token in tokens(text, stems)] == ["naïve", "Über", "fan", "你好"]
 
 
-@pytest.mark.parametrize("analyser", ["words", "grams", "pairs"])
+@pytest.mark.parametrize("analyser", ["stems", "char_ngrams", "bigrams"])
 def test_scores_equal_bm25_over_the_joined_text_as_bm25s_computes_it(documents: list[Document], analyser: str) -> None:
     index = KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS)
     joined = [[term for text in doc.texts.values() for term in index.terms(text)] for doc in documents]
@@ -57,9 +57,9 @@ def test_scores_equal_bm25_over_the_joined_text_as_bm25s_computes_it(documents: 
 
 
 def test_a_field_switched_off_is_as_if_it_had_never_been_indexed(documents: list[Document]) -> None:
-    index = KeywordIndex.build("words", (doc.texts for doc in documents), TEXT_FIELDS)
+    index = KeywordIndex.build("stems", (doc.texts for doc in documents), TEXT_FIELDS)
     without = [{name: text for name, text in doc.texts.items() if name != "comments"} for doc in documents]
-    reference = KeywordIndex.build("words", without, TEXT_FIELDS)
+    reference = KeywordIndex.build("stems", without, TEXT_FIELDS)
     weights = np.array([float(name != "comments") for name in TEXT_FIELDS])
     query = "justice for the teapot left plant"
     np.testing.assert_allclose(index.scores(query, weights)[0], reference.scores(query, EQUAL)[0])
@@ -67,18 +67,18 @@ def test_a_field_switched_off_is_as_if_it_had_never_been_indexed(documents: list
 
 
 def test_a_term_counts_once_however_often_it_is_asked(documents: list[Document]) -> None:
-    index = KeywordIndex.build("words", (doc.texts for doc in documents), TEXT_FIELDS)
+    index = KeywordIndex.build("stems", (doc.texts for doc in documents), TEXT_FIELDS)
     np.testing.assert_array_equal(index.scores("teapot", EQUAL)[0], index.scores("teapot teapots TEAPOT", EQUAL)[0])
 
 
 def test_a_saved_index_scores_the_same(documents: list[Document], tmp_path: Path) -> None:
-    index = KeywordIndex.build("grams", (doc.texts for doc in documents), TEXT_FIELDS)
+    index = KeywordIndex.build("char_ngrams", (doc.texts for doc in documents), TEXT_FIELDS)
     index.save(tmp_path)
-    again = KeywordIndex.load(tmp_path, "grams")
+    again = KeywordIndex.load(tmp_path, "char_ngrams")
     np.testing.assert_array_equal(index.scores("caravn", EQUAL)[0], again.scores("caravn", EQUAL)[0])
 
 
 def test_all_fields_off_or_an_unknown_word_scores_nothing(documents: list[Document]) -> None:
-    index = KeywordIndex.build("words", (doc.texts for doc in documents), TEXT_FIELDS)
+    index = KeywordIndex.build("stems", (doc.texts for doc in documents), TEXT_FIELDS)
     assert not index.scores("teapot", np.zeros(len(TEXT_FIELDS)))[0].any()
     assert not index.scores("zzzz", EQUAL)[0].any()

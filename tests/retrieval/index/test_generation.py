@@ -199,7 +199,7 @@ def test_no_index_or_a_current_that_points_nowhere_says_what_to_run(tmp_path: Pa
     with pytest.raises(GenerationError, match="retrieval build"):
         open_current(tmp_path)
     (tmp_path / "CURRENT").write_text("../../etc\n")
-    with pytest.raises(GenerationError, match="not there"):
+    with pytest.raises(GenerationError, match="does not exist"):
         open_current(tmp_path)
 
 

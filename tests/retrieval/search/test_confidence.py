@@ -4,7 +4,7 @@ import pytest
 
 from retrieval.index.documents import FIELDS
 from retrieval.search.confidence import MODELS, calibration, judge, signals
-from retrieval.search.fusion import LANES, Lane
+from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
 THERE = "cat pushes the porcelain teapot off the shelf"
@@ -17,9 +17,9 @@ def test_the_shipped_models_look_at_just_the_signals_that_are_computed() -> None
         assert 0 < calibration().models[name].cut_off < 1
 
 
-@pytest.mark.parametrize("lane", LANES)
-def test_a_question_about_a_video_is_surer_than_one_about_none(searcher: Searcher, lane: Lane) -> None:
-    there, nowhere = searcher.search(THERE, lane=lane), searcher.search(NOWHERE, lane=lane)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_question_about_a_video_is_surer_than_one_about_none(searcher: Searcher, mode: Mode) -> None:
+    there, nowhere = searcher.search(THERE, mode=mode), searcher.search(NOWHERE, mode=mode)
     assert there.good and there.hits[0].good
     assert not nowhere.good and not any(hit.good for hit in nowhere.hits)
     assert 0 <= nowhere.confidence < there.confidence <= 1
@@ -44,19 +44,19 @@ def test_a_word_that_no_video_holds_counts_as_missing(searcher: Searcher) -> Non
     known = searcher.rank("teapot")
     more = searcher.rank("teapot zyzzyva")
     first = known.order()[:1]
-    assert signals(searcher.generation, known, first)["grams"][0] == pytest.approx(1)
+    assert signals(searcher.generation, known, first)["char_ngrams"][0] == pytest.approx(1)
     assert signals(searcher.generation, known, first)["rarest"][0] == 1
-    assert signals(searcher.generation, more, first)["grams"][0] < 0.7
+    assert signals(searcher.generation, more, first)["char_ngrams"][0] < 0.7
     assert signals(searcher.generation, more, first)["rarest"][0] == 0.5
 
 
 def test_without_the_whole_videos_vectors_the_words_are_judged(searcher: Searcher) -> None:
     ranking = searcher.rank(THERE, weights={**dict.fromkeys(FIELDS, 1.0), "overview": 0.0})
     first = ranking.order()[:1]
-    sure, cut_off = judge(searcher.generation, ranking, "hybrid", first)
+    verdict = judge(searcher.generation, ranking, "hybrid", first)
     model = calibration().models["keyword"]
-    assert cut_off == model.cut_off
-    assert sure[0] == pytest.approx(model.confidence(signals(searcher.generation, ranking, first))[0])
+    assert verdict.cut_off == model.cut_off
+    assert verdict.confidence[0] == pytest.approx(model.confidence(signals(searcher.generation, ranking, first))[0])
 
 
 def test_another_encoders_cosines_are_taken_by_how_far_they_stand_out(searcher: Searcher) -> None:

@@ -1,5 +1,5 @@
 from retrieval.index.documents import Mark, Passage
-from retrieval.search.explain import SPAN_CHARS, best_passage, best_span, informative_terms, moment, shared_words
+from retrieval.search.explain import SPAN_CHARS, best_mark, best_passage, best_span, informative_terms, matching_words
 
 IDFS = {"teapot": 5.0, "shelf": 4.0, "fall": 3.0}
 
@@ -11,30 +11,30 @@ def test_words_that_say_little_are_not_pointed_at() -> None:
 
 def test_the_span_is_the_shortest_stretch_with_most_of_the_question() -> None:
     text = "a teapot, " + "and so on " * 30 + "the teapot falls off its shelf, what a teapot"
-    found = shared_words(text, IDFS, {})
+    found = matching_words(text, IDFS, {})
     span = best_span(found)
     assert span and text[slice(*span)] == "teapot falls off its shelf"
 
 
 def test_a_text_that_repeats_one_word_for_ever_has_a_short_span() -> None:
-    span = best_span(shared_words("teapot " * 20_000, IDFS, {}))
+    span = best_span(matching_words("teapot " * 20_000, IDFS, {}))
     assert span == (0, 6)
     assert best_span([]) is None
 
 
 def test_a_stretch_is_never_longer_than_two_lines() -> None:
-    span = best_span(shared_words("teapot " + "x" * SPAN_CHARS + " shelf", IDFS, {}))
+    span = best_span(matching_words("teapot " + "x" * SPAN_CHARS + " shelf", IDFS, {}))
     assert span == (0, 6)
 
 
 def test_the_moment_is_the_segment_with_most_of_the_question_not_the_first() -> None:
     text = "there it will fall. the teapot on the shelf"
     passage = Passage(text, (Mark(0, 1.0, 4.0), Mark(20, 9.5, 12.0)))
-    spoken = moment(passage, shared_words(text, IDFS, {}))
+    spoken = best_mark(passage, matching_words(text, IDFS, {}))
     assert spoken and spoken.start_s == 9.5
-    first = moment(passage, [])
+    first = best_mark(passage, [])
     assert first and first.start_s == 1.0
-    assert moment(Passage(text), []) is None
+    assert best_mark(Passage(text), []) is None
 
 
 def test_the_passage_with_most_of_the_question_is_chosen() -> None:

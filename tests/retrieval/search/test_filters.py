@@ -27,6 +27,7 @@ def ids(answer: Answer) -> list[str]:
         ("comments:left", ["70006"]),
         ("said:left", ["70006"]),
         ("written:left", []),
+        ("onscreen:audacity", ["70001"]),
         ('said:"feed the starter"', ["70002"]),
         ("by:gnome plant", ["70003"]),
         ("lang:en", ["70001", "70002"]),
@@ -71,9 +72,9 @@ def test_filters_alone_are_enough(searcher: Searcher) -> None:
     assert ids(answer) == ["70002"] and answer.conditions[0].describe() == "by @bread.bench"
 
 
-@pytest.mark.parametrize("lane", ["hybrid", "dense", "keyword"])
-def test_quoted_words_are_marked_where_they_stand_together_and_reasons_add_up(searcher: Searcher, lane: str) -> None:
-    answer = searcher.search('"left no" caravan', lane=lane)  # type: ignore[arg-type]
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "keyword"])
+def test_quoted_words_are_marked_where_they_stand_together_and_reasons_add_up(searcher: Searcher, mode: str) -> None:
+    answer = searcher.search('"left no" caravan', mode=mode)  # type: ignore[arg-type]
     [hit] = answer.hits
     assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score)
     said = next(reason for reason in hit.explanation if reason.field == "transcript")
@@ -83,22 +84,25 @@ def test_quoted_words_are_marked_where_they_stand_together_and_reasons_add_up(se
 
 def test_words_too_common_to_explain_anything_are_marked_when_quoted(searcher: Searcher) -> None:
     [hit] = searcher.search('"off the" teapot').hits
-    said = next(reason for reason in hit.explanation if (reason.field, reason.lane) == ("transcript", "keyword"))
+    said = next(reason for reason in hit.explanation if (reason.field, reason.retriever) == ("transcript", "keyword"))
     assert {"off", "the"} <= {said.passage[start:end] for start, end in said.matches}
 
 
 @pytest.mark.parametrize(
     ("question", "note"),
     [
-        ("@whiskers.dayly cat", "There is no video by @whiskers.dayly. Perhaps @whiskers.daily?"),
-        ("#knockingthingover", "Perhaps #knockingthingsover?"),
-        ('"porcelan teapot"', "Perhaps porcelain?"),
+        ("@whiskers.dayly cat", "There is no video by @whiskers.dayly. Did you mean @whiskers.daily?"),
+        ("#knockingthingover", "Did you mean #knockingthingsover?"),
+        ('"porcelan teapot"', "Did you mean porcelain?"),
         ("lang:fr", "The languages here are en, ja."),
-        ("after:2022", "2 videos whose date is not known are left out."),
-        ("lang:en", "3 videos of which no language is known are left out."),
+        ("after:2022", "2 videos without a known date are left out."),
+        ("lang:en", "3 videos without a known language are left out."),
         ("after:2030", "There is no video posted on 2030-01-01 or later."),
-        ("#knockingthingsover after:2022", "none fits all of them: with #knockingthingsover, posted on 2022-01-01"),
-        ("cat before:2022-99", "before:2022-99 is no date"),
+        (
+            "#knockingthingsover after:2022",
+            "No video meets all of these conditions together: with #knockingthingsover, posted on 2022-01-01",
+        ),
+        ("cat before:2022-99", "before:2022-99 is not a date"),
         ("porcelan", 'Searched for "porcelain" instead of "porcelan"'),
     ],
 )
@@ -113,9 +117,9 @@ def test_a_misspelt_word_finds_and_marks_what_the_right_one_finds(searcher: Sear
 
 
 def test_a_right_word_that_only_this_corpus_lacks_is_still_read_by_its_meaning(searcher: Searcher) -> None:
-    answer = searcher.search("boat shelf", lane="dense")  # one letter from "goat" in no text, and a word
-    assert answer.hits == searcher.search("boat shelf", lane="dense").hits and answer.notes == []
-    kept = searcher.rank("teapod shelf", lane="dense")
+    answer = searcher.search("boat shelf", mode="dense")  # one letter from "goat" in no text, and a word
+    assert answer.hits == searcher.search("boat shelf", mode="dense").hits and answer.notes == []
+    kept = searcher.rank("teapod shelf", mode="dense")
     assert kept.query == "teapot shelf"
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from retrieval.errors import BadWeights
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
 from retrieval.search.fusion import Method, fuse_dense, fuse_keyword, parse_weights, rank_positions
 
@@ -37,7 +38,7 @@ def test_zscore_fusion_agrees_with_ranx_up_to_a_constant(
     )
     theirs = ranx_fusion([cosines, split.sum(axis=0)], "zmuv", "wsum", weights=(1.0, 0.5))
     difference = np.array([ours[n] - theirs[f"v{n:02}"] for n in range(VIDEOS)])
-    # the keyword lane keeps its zero where it is, which moves every score of a query alike
+    # the keyword mode keeps its zero where it is, which moves every score of a query alike
     np.testing.assert_allclose(difference, difference[0], atol=1e-6)
 
 
@@ -93,13 +94,31 @@ def test_ranks_put_ties_in_order_and_absent_last() -> None:
     assert rank_positions(np.array([0.5, np.nan, 0.9, 0.5])).tolist() == [2, 4, 1, 3]
 
 
-def test_weights_are_read_and_bad_ones_named() -> None:
-    assert parse_weights(["transcript=2", "comments=0"]) == {"transcript": 2.0, "comments": 0.0}
-    for bad, told in (
-        ("speech=1", "no field 'speech'"),
-        ("cover=x", "number"),
-        ("cover=-1", "between"),
-        ("cover=nan", "between"),
-    ):
-        with pytest.raises(ValueError, match=told):
-            parse_weights([bad])
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ["transcript=2", "comments=0"],
+        ["transcript:2,comments:0"],
+        "speech = 2, comments: 0,",
+        ["Speech=1", "speech=2,comments=0"],
+    ],
+)
+def test_weights_are_read_in_both_spellings_by_name_or_identifier(assignments: str | list[str]) -> None:
+    assert parse_weights(assignments) == {"transcript": 2.0, "comments": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("voice=1", "no field 'voice'; the fields are description, creator, music, onscreen, speech, comments, whole"),
+        ("onscreen", "the weight of onscreen must be a number from 0 to 5"),
+        ("cover=x", "number from 0 to 5"),
+        ("cover=-1", "number from 0 to 5"),
+        ("cover:5.1", "number from 0 to 5"),
+        ("cover=nan", "number from 0 to 5"),
+        (",".join(f"{field}=0" for field in FIELDS), "every field is switched off"),
+    ],
+)
+def test_bad_weights_are_named(assignment: str, message: str) -> None:
+    with pytest.raises(BadWeights, match=message):
+        parse_weights(assignment)

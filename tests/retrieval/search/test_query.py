@@ -2,6 +2,7 @@
 
 import pytest
 
+from retrieval.errors import BadFilter
 from retrieval.index.documents import TEXT_FIELDS
 from retrieval.search.query import FIELD_WORDS, filters, first_day, parse
 
@@ -21,8 +22,8 @@ def told(typed: str) -> list[str]:
         ("tag:#cats teapot", "cats teapot", ["with #cats"]),
         ("cat -dog", "cat", ['without "dog"']),
         ('cat -"hot dog" -#fyp -@me', "cat", ['without "hot dog"', "without #fyp", "not by @me"]),
-        ("said:teapot", "teapot", ['with "teapot" in what is said']),
-        ('Written:"day 1"', "day 1", ['with "day 1" on the screen']),
+        ("said:teapot", "teapot", ['with "teapot" in the speech']),
+        ('Written:"day 1"', "day 1", ['with "day 1" in the on-screen text']),
         ("by:maria soup", "maria soup", ['with "maria" in the creator\'s name']),
         ("by:@maria soup", "maria soup", ["by @maria"]),
         ("cat -comments:fake", "cat", ['without "fake" in the comments']),
@@ -66,7 +67,7 @@ def test_natural_language_stays_words(typed: str) -> None:
 def test_a_date_that_is_none_is_said_and_searched_for_as_words() -> None:
     question = parse("cat before:2022-13")
     assert question.conditions == () and question.text == "cat before:2022-13"
-    assert "before:2022-13 is no date" in question.notes[0]
+    assert "before:2022-13 is not a date" in question.notes[0]
 
 
 def test_a_hyphen_before_an_unknown_field_excludes_its_words() -> None:
@@ -96,8 +97,15 @@ def test_filters_are_the_same_conditions() -> None:
         *("posted on 2022-01-01 or later", "posted before 2022-03-15"),
     ]
     assert filters() == filters(creator=" ", tag="#", lang="", after=" ") == []
-    with pytest.raises(ValueError, match="write 2022"):
-        filters(before="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"), [("before", "yesterday", "write 2022"), ("has", "cats", "'cats'")]
+)
+def test_a_bad_filter_is_named(name: str, value: str, message: str) -> None:
+    with pytest.raises(BadFilter, match=f"^{name}: .*{message}") as caught:
+        filters(**{name: value})
+    assert caught.value.filter == name
 
 
 @pytest.mark.parametrize(

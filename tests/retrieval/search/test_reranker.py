@@ -8,9 +8,10 @@ from typer.testing import CliRunner
 
 from ingest.models.weights import WeightsError
 from retrieval.__main__ import app
-from retrieval.evaluation.evaluate import Query, evaluate
+from retrieval.evaluation.evaluate import evaluate
+from retrieval.evaluation.queries import Query
 from retrieval.search import reranker as module
-from retrieval.search.fusion import LANES, METHODS, Lane, Method
+from retrieval.search.fusion import METHODS, MODES, Method, Mode
 from retrieval.search.reranker import Reranker
 from retrieval.search.searcher import Searcher
 
@@ -58,14 +59,14 @@ def rescoring(searcher: Searcher, reranker: Reranker) -> Searcher:
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("mode", MODES)
 def test_contributions_with_the_rerankers_still_add_up_to_the_score(
-    rescoring: Searcher, lane: Lane, method: Method
+    rescoring: Searcher, mode: Mode, method: Method
 ) -> None:
-    hits = rescoring.search(QUESTION, lane=lane, method=method).hits
+    hits = rescoring.search(QUESTION, mode=mode, method=method).hits
     for hit in hits:
         assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score, abs=1e-6)
-        assert sum(reason.lane == "reranker" for reason in hit.explanation) == 1
+        assert sum(reason.retriever == "reranker" for reason in hit.explanation) == 1
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
@@ -97,7 +98,7 @@ def test_only_the_first_videos_are_read_and_stay_before_the_others(
     before, after = searcher.search(QUESTION), rescoring.search(QUESTION)
     ids = [[hit.id for hit in answer.hits] for answer in (before, after)]
     assert sorted(ids[0][:3]) == sorted(ids[1][:3]) and ids[0][3:] == ids[1][3:]
-    assert not any(reason.lane == "reranker" for hit in after.hits[3:] for reason in hit.explanation)
+    assert not any(reason.retriever == "reranker" for hit in after.hits[3:] for reason in hit.explanation)
 
 
 def test_of_videos_under_a_condition_the_first_that_meet_it_are_read(
@@ -105,7 +106,7 @@ def test_of_videos_under_a_condition_the_first_that_meet_it_are_read(
 ) -> None:
     monkeypatch.setattr(module, "RESCORED", 1)
     hit = rescoring.search(QUESTION + " @bread.bench").hits[0]
-    assert hit.id == "70002" and any(reason.lane == "reranker" for reason in hit.explanation)
+    assert hit.id == "70002" and any(reason.retriever == "reranker" for reason in hit.explanation)
 
 
 def test_the_reranker_takes_part_in_an_evaluation(searcher: Searcher, rescoring: Searcher) -> None:
@@ -124,7 +125,7 @@ def test_the_command_line_searches_with_it(indexes: Path, folder: Path, tmp_path
 
 
 def test_an_embedding_model_is_refused_instead_of_given_a_random_head() -> None:
-    with pytest.raises(WeightsError, match="no cross-encoder"):
+    with pytest.raises(WeightsError, match="not a cross-encoder"):
         Reranker("sentence-transformers/all-MiniLM-L6-v2")
 
 

@@ -2,28 +2,30 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.embedding.encoder import Encoder
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import Encoder, KeywordOnly
 from retrieval.errors import GenerationError
 from retrieval.index.builder import build
 from retrieval.index.documents import Document
-from retrieval.search.fusion import LANES, METHODS, Lane, Method
+from retrieval.search.fusion import METHODS, MODES, Method, Mode
 from retrieval.search.searcher import Searcher
+from tests.retrieval.fake_encoder import FakeEncoder
 
 QUESTIONS = ("cat pushes teapot off a shelf", "foxglov", "LEFT!!", "how do tides work", "寿司", "zzzzqq", "🍣", "a")
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_every_hits_contributions_add_up_to_its_score(
-    searcher: Searcher, question: str, lane: Lane, method: Method
+    searcher: Searcher, question: str, mode: Mode, method: Method
 ) -> None:
     for weights in ({}, {"overview": 0.0}, {"comments": 3.0, "description": 0.0}, dict.fromkeys(["cover"], 5.0)):
-        answer = searcher.search(question, 100, lane=lane, method=method, weights=weights)
+        answer = searcher.search(question, 100, mode=mode, method=method, weights=weights)
         assert len(answer.hits) == answer.total == 6
         for hit in answer.hits:
             assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score, abs=1e-6)
-            assert all(lane in ("hybrid", reason.lane) for reason in hit.explanation)
+            assert all(mode in ("hybrid", reason.retriever) for reason in hit.explanation)
 
 
 @pytest.mark.parametrize(
@@ -44,32 +46,32 @@ def test_the_remembered_video_comes_first(searcher: Searcher, question: str, tar
 
 def test_a_reason_names_the_passage_the_words_and_the_second(searcher: Searcher) -> None:
     hit = searcher.search("porcelain teapot", 1).hits[0]
-    reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
+    reason = next(r for r in hit.explanation if (r.field, r.retriever) == ("transcript", "keyword"))
     assert reason.start_s == 12.5 and reason.end_s == 15.0
     assert reason.span and reason.passage[slice(*reason.span)] == "porcelain teapot"
     assert [reason.passage[start:end] for start, end in reason.matches] == ["porcelain", "teapot"]
-    comment = next(r for r in hit.explanation if (r.field, r.lane) == ("comments", "keyword"))
+    comment = next(r for r in hit.explanation if (r.field, r.retriever) == ("comments", "keyword"))
     assert comment.passage == "justice for the teapot" and comment.start_s is None
 
 
 def test_the_dense_lane_points_at_the_words_and_the_second_too(searcher: Searcher) -> None:
-    hit = searcher.search("porcelain teapot", 1, lane="dense").hits[0]
+    hit = searcher.search("porcelain teapot", 1, mode="dense").hits[0]
     reason = next(r for r in hit.explanation if r.field == "transcript")
     assert reason.start_s == 12.5 and [reason.passage[a:b] for a, b in reason.matches] == ["porcelain", "teapot"]
 
 
 def test_a_misspelt_word_is_pointed_at_too(searcher: Searcher) -> None:
     hit = searcher.search("porcelan", 1).hits[0]
-    reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
+    reason = next(r for r in hit.explanation if (r.field, r.retriever) == ("transcript", "keyword"))
     assert [reason.passage[start:end] for start, end in reason.matches] == ["porcelain"]
 
 
 def test_weight_zero_switches_a_field_off(searcher: Searcher) -> None:
-    on = searcher.search("justice", 1, lane="keyword").hits[0]
+    on = searcher.search("justice", 1, mode="keyword").hits[0]
     assert on.id == "70001" and on.score > 0
     off = searcher.search("justice", 10, weights={"comments": 0.0})
     assert not any(r.field == "comments" for hit in off.hits for r in hit.explanation)
-    by_id = {hit.id: hit for hit in searcher.search("justice", 10, lane="keyword", weights={"comments": 0.0}).hits}
+    by_id = {hit.id: hit for hit in searcher.search("justice", 10, mode="keyword", weights={"comments": 0.0}).hits}
     assert by_id["70001"].score == 0 and by_id["70001"].explanation == []
 
 
@@ -115,23 +117,42 @@ def test_a_new_generation_is_picked_up_with_the_same_encoder(
     assert len(second.search("x", 10).hits) == 6 and len(first.search("x", 10).hits) == 2
 
 
-def test_other_weights_than_the_generations_are_refused(indexes: Path, encoder: Encoder, searcher: Searcher) -> None:
-    other = object.__new__(Encoder)
-    other.key = "0" * 64
-    with pytest.raises(GenerationError, match="retrieval build"):
-        Searcher(searcher.generation, other)
+def test_an_encoder_with_other_weights_is_refused(searcher: Searcher) -> None:
+    with pytest.raises(GenerationError, match=f"retrieval build --encoder {searcher.encoder.name}"):
+        Searcher(searcher.generation, FakeEncoder("another"))
+
+
+def test_an_index_without_vectors_is_searched_by_keywords(documents: list[Document], tmp_path: Path) -> None:
+    manifest = build(documents, tmp_path, KeywordOnly())
+    assert (manifest.dimension, manifest.encoded) == (0, 0)
+    searcher = Searcher.open(tmp_path)
+    answer = searcher.search("porcelain teapot has:speech", mode="hybrid")
+    assert answer.mode == answer.lane == "keyword" and "Keyword search only" in answer.notes[0]
+    [reason] = {(r.retriever, r.start_s) for r in answer.hits[0].explanation if r.field == "transcript"}
+    assert answer.hits[0].id == "70001" and reason == ("keyword", 12.5)
+    assert searcher.search("porcelain teapot", mode="keyword").notes == []
+    assert searcher.similar("70001") == []
+
+
+def test_a_missing_encoder_leaves_keyword_search(indexes: Path, searcher: Searcher) -> None:
+    without = Searcher.without_encoder(indexes, "no such model")
+    answer = without.search("porcelain teapot")
+    assert answer.notes == [f"Keyword search only: the model {searcher.encoder.name} could not be loaded."]
+    assert answer.hits == searcher.search("porcelain teapot", mode="keyword").hits
+    with pytest.raises(WeightsError, match="no such model"):
+        without.rank("porcelain teapot")
 
 
 def test_a_corpus_of_one_video_is_explained_too(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
     build(documents[:1], tmp_path, encoder)
     [hit] = Searcher.open(tmp_path).search("porcelain teapot").hits
-    reason = next(r for r in hit.explanation if (r.field, r.lane) == ("transcript", "keyword"))
+    reason = next(r for r in hit.explanation if (r.field, r.retriever) == ("transcript", "keyword"))
     assert reason.contribution > 0 and reason.start_s == 12.5
 
 
-@pytest.mark.parametrize("lane", LANES)
-def test_a_question_with_a_lone_surrogate_is_answered(searcher: Searcher, lane: Lane) -> None:
-    answer = searcher.search("teapot \ud800 shelf", 1, lane=lane)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_question_with_a_lone_surrogate_is_answered(searcher: Searcher, mode: Mode) -> None:
+    answer = searcher.search("teapot \ud800 shelf", 1, mode=mode)
     assert answer.hits[0].id == "70001"
     answer.model_dump_json()
 
