@@ -70,7 +70,7 @@ def sample_corpus() -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM:
-        pytest.skip("no chromium on this machine (Debian: apt install chromium)")
+        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
@@ -85,7 +85,7 @@ def serving() -> Iterator[FaultyServer]:
 
 @pytest.fixture
 def server(serving: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> FaultyServer:
-    """The faulty server, trusted, with nothing asked yet."""
+    """Return the faulty server with its certificate accepted and its counters at zero."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(serving.authority))
     monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
     serving.asked.clear()

@@ -1,4 +1,4 @@
-"""The corpus that ships keeps what data/README.md promises of it."""
+"""The sample corpus is as data/README.md describes it."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def spoken(sample_corpus: Path) -> dict[str, list[dict[str, Any]]]:
     return dict(read(sample_corpus / "spoken.json"))
 
 
-def test_there_are_at_least_160_videos_with_19_digit_ids_of_their_own(records: list[dict[str, Any]]) -> None:
+def test_there_are_at_least_160_videos_with_unique_19_digit_ids(records: list[dict[str, Any]]) -> None:
     ids = [entry["id"] for entry in records]
     assert len(ids) == len(set(ids)) >= 160
     assert all(len(id_) == 19 and id_.isdigit() and id_.startswith("9000000000000000") for id_ in ids)
@@ -64,25 +64,25 @@ def test_every_link_leads_to_a_reserved_domain(records: list[dict[str, Any]]) ->
         assert entry["video-src"] == entry["coverphoto-src"] == ""
 
 
-def test_descriptions_run_from_nothing_to_a_page(records: list[dict[str, Any]]) -> None:
+def test_descriptions_range_from_empty_to_a_page(records: list[dict[str, Any]]) -> None:
     lengths = [len(entry["description"]) for entry in records]
     assert lengths.count(0) >= 3
     assert sum(length >= 500 for length in lengths) >= 3
 
 
-def test_comment_sections_run_from_empty_to_a_dozen(records: list[dict[str, Any]]) -> None:
+def test_videos_have_from_no_comments_to_a_dozen(records: list[dict[str, Any]]) -> None:
     counts = {len(entry["comments"]) for entry in records}
     assert 0 in counts
     assert max(counts) >= 10
 
 
-def test_at_least_six_scripts_are_written_in(records: list[dict[str, Any]]) -> None:
+def test_descriptions_are_in_at_least_six_scripts(records: list[dict[str, Any]]) -> None:
     texts = "".join(entry["description"] for entry in records)
     scripts = {unicodedata.name(letter).split()[0] for letter in set(texts) if letter.isalpha()}
     assert scripts >= {"LATIN", "CYRILLIC", "ARABIC", "DEVANAGARI", "HANGUL", "HIRAGANA", "CJK"}
 
 
-def test_every_video_has_a_cover_of_a_phones_shape(sample_corpus: Path, records: list[dict[str, Any]]) -> None:
+def test_every_video_has_a_cover_in_portrait_format(sample_corpus: Path, records: list[dict[str, Any]]) -> None:
     for entry in records:
         with Image.open(sample_corpus / "coverphotos" / f"{entry['id']}.jpg") as cover:
             cover.load()
@@ -113,7 +113,7 @@ def test_at_least_twelve_clips_have_pictures_and_sound(
     assert with_both >= 12
 
 
-def test_the_voice_is_heard_where_the_reference_says_so(
+def test_the_sound_is_louder_where_the_reference_has_speech(
     sample_corpus: Path, spoken: dict[str, list[dict[str, Any]]]
 ) -> None:
     for id_, sentences in spoken.items():
@@ -122,17 +122,17 @@ def test_the_voice_is_heard_where_the_reference_says_so(
         with av.open(str(sample_corpus / "videos" / f"{id_}.mp4")) as clip:
             rate = clip.streams.audio[0].rate
             sound = np.concatenate([frame.to_ndarray()[0] for frame in clip.decode(audio=0)])
-        heard = np.zeros(len(sound), bool)
+        speaking = np.zeros(len(sound), bool)
         for words in sentences:
-            heard[round(words["start_s"] * rate) : round(words["end_s"] * rate)] = True
-        assert np.std(sound[heard]) > 2 * np.std(sound[~heard]), id_
+            speaking[round(words["start_s"] * rate) : round(words["end_s"] * rate)] = True
+        assert np.std(sound[speaking]) > 2 * np.std(sound[~speaking]), id_
 
 
-def test_some_clips_say_nothing(spoken: dict[str, list[dict[str, Any]]]) -> None:
+def test_some_clips_have_no_speech(spoken: dict[str, list[dict[str, Any]]]) -> None:
     assert sum(not sentences for sentences in spoken.values()) >= 3
 
 
-def test_what_is_said_stands_in_no_other_field(
+def test_speech_is_repeated_in_no_other_field(
     records: list[dict[str, Any]], spoken: dict[str, list[dict[str, Any]]]
 ) -> None:
     written = " ".join(
@@ -143,7 +143,7 @@ def test_what_is_said_stands_in_no_other_field(
         assert words["text"].lower() not in written
 
 
-def test_every_query_means_a_video_that_exists(records: list[dict[str, Any]], queries: list[dict[str, str]]) -> None:
+def test_every_query_targets_a_video_that_exists(records: list[dict[str, Any]], queries: list[dict[str, str]]) -> None:
     assert len(queries) >= 40
     assert {query["target"] for query in queries} <= {entry["id"] for entry in records}
     kinds = {"said", "written", "description", "comments", "creator", "music", "topic"}
@@ -151,13 +151,13 @@ def test_every_query_means_a_video_that_exists(records: list[dict[str, Any]], qu
     assert len({query["text"] for query in queries}) == len(queries)
 
 
-def test_the_qrels_say_what_the_queries_say(sample_corpus: Path, queries: list[dict[str, str]]) -> None:
+def test_the_qrels_match_the_queries(sample_corpus: Path, queries: list[dict[str, str]]) -> None:
     header, *lines = (sample_corpus / "qrels.tsv").read_text(encoding="utf-8").splitlines()
     assert header == "query-id\tcorpus-id\tscore"
     assert lines == [f"q{number}\t{query['target']}\t1" for number, query in enumerate(queries, 1)]
 
 
-def test_what_is_remembered_as_said_was_said(
+def test_queries_about_speech_target_videos_with_speech(
     queries: list[dict[str, str]], spoken: dict[str, list[dict[str, Any]]]
 ) -> None:
     assert all(spoken[query["target"]] for query in queries if query["remembers"] == "said")
@@ -167,7 +167,7 @@ def test_the_sample_stays_small(sample_corpus: Path) -> None:
     assert sum(path.stat().st_size for path in sample_corpus.rglob("*") if path.is_file()) < MAX_BYTES
 
 
-def test_the_shipped_records_are_those_the_script_writes(records: list[dict[str, Any]]) -> None:
+def test_the_shipped_records_are_what_the_script_writes(records: list[dict[str, Any]]) -> None:
     assert [record(video, place) for place, video in enumerate(read_videos())] == records
 
 
@@ -175,7 +175,7 @@ def test_the_shipped_records_are_those_the_script_writes(records: list[dict[str,
     ("number", "shown"),
     [(873, "873"), (9_999, "9999"), (20_150, "20.1K"), (999_949, "999.9K"), (999_960, "1M"), (1_100_000, "1.1M")],
 )
-def test_counts_are_written_as_on_the_page(number: int, shown: str) -> None:
+def test_counts_are_abbreviated_as_on_the_site(number: int, shown: str) -> None:
     assert scraped_count(number) == shown
 
 
@@ -187,7 +187,7 @@ def test_without_espeak_the_script_says_what_to_install(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-def test_the_script_leaves_a_folder_of_other_things_alone(tmp_path: Path) -> None:
+def test_the_script_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     answer = run_script("--out", str(tmp_path))
     assert answer.returncode == 1

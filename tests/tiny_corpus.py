@@ -1,4 +1,4 @@
-"""A data folder of a few invented videos, hostile ones among them, with real media: what page and API are tested on."""
+"""A small invented corpus with real media and hostile texts: page and API are tested on it."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ HOSTILE_SPEECH = "</mark><img src='https://example.invalid/pixel.png' onerror=al
 
 
 def make_data(data: Path, naughty: list[str] | None = None) -> None:
-    """Fill a data folder with the videos; `naughty` strings become the comments of one."""
+    """Fill a data folder with the videos. `naughty` strings become the comments of one of them."""
     videos = [
         Video(
             id=BREAD,
@@ -102,7 +102,7 @@ def make_picture(path: Path, colour: str) -> None:
 
 
 def make_video(path: Path) -> None:
-    """VIDEO_S seconds at 5 frames a second that brighten from black to white, with a key frame every second."""
+    """Write VIDEO_S seconds at 5 frames a second that brighten from black to white, with a key frame every second."""
     with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
         stream = container.add_stream("libx264", rate=5, options={"g": "5", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 90, 160, "yuv420p"

@@ -1,11 +1,12 @@
 """A real server in a process of its own, and a real browser that may reach nothing else."""
 
+import contextlib
 import json
+import random
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from tests.conftest import REPOSITORY
 from tests.hostile_strings import HOSTILE_STRINGS
 from tests.tiny_corpus import make_data, make_index
 
-START_S = 90.0  # on a busy machine torch and gradio take a while to load
+START_S = 180.0  # on a busy machine torch and gradio take a while to load
+PORTS = range(20_000, 32_000)  # below those that the system gives to connections, which other tests open meanwhile
 WAIT_MS = 60_000  # the first search waits for the encoder to load
 EXAMPLES = ["loaf hollow drum", "haunted toaster", "three trains"]
 
@@ -37,15 +39,22 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Serve = Callable[[Path, Path], str]
 
 
+def free_port() -> int:
+    """Return a port that nothing listens on, and that no other test worker is likely to choose."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Starts `python app.py` on a free port and gives its address; stops all it started."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(data: Path, indexes: Path) -> str:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         log = tmp_path_factory.mktemp("server") / "log.txt"
         command = [sys.executable, "app.py", "--data", str(data), "--indexes", str(indexes), "--port", str(port)]
         with log.open("wb") as output:
@@ -57,14 +66,14 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             try:
                 urllib.request.urlopen(f"{address}/openapi.json", timeout=5).close()
                 return address
-            except (urllib.error.URLError, TimeoutError):
+            except OSError:
                 time.sleep(0.2)
         pytest.fail(f"the server did not come up:\n{log.read_text()}")
 
     yield start
     for process in started:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="session")

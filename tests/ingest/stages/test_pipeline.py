@@ -512,7 +512,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_what_is_finished(
     while running.poll() is None and not made_at(tmp_path):
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
-    _, errors = running.communicate(timeout=60)
+    _, errors = running.communicate(timeout=300)
     assert running.returncode == 130
     assert b"what is finished stays" in errors
     assert b"Traceback" not in errors

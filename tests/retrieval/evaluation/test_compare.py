@@ -202,7 +202,7 @@ def test_ctrl_c_leaves_nothing_but_what_is_encoded(tmp_path: Path) -> None:
         while running.poll() is None and not (tmp_path / "indexes" / CACHE_FILE).exists():
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=60)
+        _, errors = running.communicate(timeout=300)
     assert running.returncode == 130
     assert "stopped" in errors and "Traceback" not in errors
     assert [path.name for path in (tmp_path / "out").iterdir()] == [RUNS]
