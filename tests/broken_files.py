@@ -27,7 +27,6 @@ def damaged(data: bytes, chance: random.Random) -> dict[str, bytes]:
         "cut": data[: 2 * third],
         "zeros": data[:third] + bytes(third) + data[2 * third :],
         "flipped": bytes(flipped),
-        "twice": data + data,
         "shifted": data[1:],
         "noise": data[:64] + chance.randbytes(len(data)),
         "huge sizes": data[:16] + b"\xff" * 16 + data[32:],

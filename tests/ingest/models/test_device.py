@@ -16,7 +16,7 @@ torch.manual_seed(1)
 states, weight = torch.randn(8, 64, 384).to(torch.bfloat16), torch.randn(1536, 384).to(torch.bfloat16)
 print(float(torch.nn.functional.linear(states, weight).float().abs().mean()))
 """
-SHOW_LIMIT = "import os, ingest.ocr, ingest.pipeline; print(os.environ.get('OMP_THREAD_LIMIT'))"
+SHOW_LIMIT = "import os, ingest.ocr.engine, ingest.stages.pipeline; print(os.environ.get('OMP_THREAD_LIMIT'))"
 
 
 def run(code: str, **environment: str) -> str:

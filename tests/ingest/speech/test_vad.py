@@ -90,7 +90,7 @@ def test_a_mapped_file_gives_what_memory_gives(tmp_path: Path) -> None:
 
 def test_finding_speech_leaves_the_threads_of_torch_alone() -> None:
     """silero_vad sets one thread for the process when it is imported, so this takes a process of its own."""
-    code = "import torch; torch.set_num_threads(2); from ingest.speech import find_speech; import numpy as np"
+    code = "import torch; torch.set_num_threads(2); from ingest.speech.vad import find_speech; import numpy as np"
     code += "; find_speech(np.zeros(16000, np.float32)); print(torch.get_num_threads())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == "2"
