@@ -27,8 +27,9 @@ from urllib3.exceptions import HTTPError
 from scraper import safe_http
 from scraper.failures import FAILURES, DownloadError
 from scraper.records import MediaKind
-from scraper.safe_http import Session, Watch
+from scraper.safe_http import Session
 from scraper.sniff import HEAD_BYTES, SUFFIXES, is_whole, sniff
+from scraper.watch import Watch
 
 __all__ = ["FAILURES", "HOSTS", "DownloadError", "Fetched", "Fetcher", "Link", "MediaKind", "Rules", "sweep"]
 

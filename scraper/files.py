@@ -16,6 +16,8 @@ def sha256(path: Path) -> str:
 
 def fsync(path: Path) -> None:
     """Flush a file, or the entries of a folder, to disk."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -41,6 +43,6 @@ def replace_atomically(target: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove temporary files that killed processes left beside `target`. No other process may be writing it."""
+    """Remove temporary files of killed processes in the folder of `target`. No other process may be writing it."""
     for part in target.parent.glob(f".{target.name}.*.part"):
         part.unlink(missing_ok=True)

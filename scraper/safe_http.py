@@ -6,16 +6,12 @@ neither a redirect nor a second answer of the name server can bypass the check.
 
 import contextlib
 import functools
-import ipaddress
 import os
 import socket
 import ssl
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
-from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,139 +25,21 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry
 from urllib3.util.ssl_ import create_urllib3_context
 
+from scraper.addresses import is_allowed
 from scraper.failures import DownloadError
+from scraper.watch import Watch
 
 CONNECT_S, READ_S = 10.0, 15.0  # until the connection stands, and between two chunks
-RESOLVE_S = 10.0  # for a name; resolvers ask two servers for 5 s each
-WATCH_EVERY_S = 0.1  # how late a deadline or a stopped run may be noticed
 RETRIES = 3
 BACKOFF_S = 1.0  # 0, 2, 4 s between tries ...
 RETRY_AFTER_MAX_S = 30  # ... or what the server asks for, up to this; a later run can wait longer
 ADDRESSES = 2  # of a name, tried within CONNECT_S: one of each family; a retry begins with the next one
-PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")  # all that is assigned for the internet
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # IPv4 addresses in networks without IPv4
 NAME_MISMATCH = {62, 64}  # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-
-Address = tuple[socket.AddressFamily, tuple[Any, ...]]
-
-
-def is_allowed(address: str, local: bool) -> bool:
-    """Whether an address lies in the internet or, if `local`, in the local network.
-
-    An IPv6 address that contains an IPv4 address is checked by the latter. Link-local addresses are never allowed:
-    at cloud providers one of them hands out credentials.
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        inner = ip.ipv4_mapped or ip.sixtofour
-        if ip in NAT64:
-            inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-        if inner:
-            return is_allowed(str(inner), local)
-        public = ip in PUBLIC_V6 and ip.is_global
-    else:
-        public = ip.is_global and not ip.is_multicast
-    return public or (local and not (ip.is_link_local or ip.is_multicast or ip.is_unspecified))
-
-
-def lookup(host: str, port: int) -> list[Address]:
-    """All addresses of a name in the system's order of preference, IPv4 and IPv6 alternating."""
-    families: dict[socket.AddressFamily, list[Address]] = {}
-    for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        families.setdefault(family, []).append((family, address))
-    return [found for turn in zip_longest(*families.values()) for found in turn if found]
 
 
 def dial(connecting: socket.socket, address: tuple[Any, ...]) -> None:
     """Connect a socket to a checked address."""
     connecting.connect(address)
-
-
-class Watch:
-    """Cuts the connections of one file at its deadline or when the run is stopped, whatever they wait for.
-
-    It holds a second handle of each socket, because TLS takes over the first one.
-    """
-
-    def __init__(self, limit_s: float, stopped: threading.Event) -> None:
-        self._stopped = stopped
-        self._deadline = time.monotonic() + limit_s
-        self._waiting = False
-        self._sockets: list[socket.socket] = []
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        for connected in self._sockets:
-            connected.close()
-
-    def add(self, connecting: socket.socket) -> None:
-        """Cut this socket as well."""
-        self._sockets.append(connecting.dup())
-
-    def check(self) -> None:
-        """Raise DownloadError if the run was stopped or the deadline has passed."""
-        if self._stopped.is_set():
-            raise DownloadError("stopped")
-        if not self._waiting and time.monotonic() > self._deadline:
-            raise DownloadError("deadline")
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, but not beyond the deadline."""
-        self._stopped.wait(min(seconds, max(0.0, self._deadline - time.monotonic())))
-        self.check()
-
-    @contextlib.contextmanager
-    def holding(self, slot: threading.Semaphore) -> Iterator[None]:
-        """Hold a slot of a host. The wait for it does not count against the deadline."""
-        since = time.monotonic()
-        self._waiting = True
-        while not slot.acquire(timeout=WATCH_EVERY_S):
-            self.check()
-        self._deadline += time.monotonic() - since
-        self._waiting = False
-        try:
-            yield
-        finally:
-            slot.release()
-
-    def resolve(self, host: str, port: int) -> list[Address]:
-        """The addresses of a name. The system call cannot be ended, so it is abandoned if it takes too long."""
-        answers: list[list[Address]] = []
-        errors: list[Exception] = []
-        answered = threading.Event()
-
-        def ask() -> None:
-            try:
-                answers.append(lookup(host, port))
-            except (OSError, UnicodeError) as error:
-                errors.append(error)
-            answered.set()
-
-        threading.Thread(target=ask, daemon=True).start()
-        give_up = time.monotonic() + RESOLVE_S
-        while not answered.wait(WATCH_EVERY_S) and time.monotonic() < give_up:
-            self.check()
-        if errors and isinstance(errors[0], UnicodeError):  # a label of more than 63 letters, or an empty one
-            raise DownloadError("malformed") from errors[0]
-        if not answers or not answers[0]:
-            raise DownloadError("dns") from (errors[0] if errors else None)
-        return answers[0]
-
-    def _look(self) -> None:
-        while not self._done.wait(WATCH_EVERY_S):
-            try:
-                self.check()
-            except DownloadError:
-                for connected in tuple(self._sockets):
-                    with contextlib.suppress(OSError):  # the connection is closed already
-                        connected.shutdown(socket.SHUT_RDWR)
 
 
 @functools.cache

@@ -1,85 +1,39 @@
-"""A Whisper model in CTranslate2's form (model.bin, config.json, tokenizer.json) -> a folder that transformers loads.
+"""A Whisper model of CTranslate2 (model.bin, config.json, tokenizer.json) -> a folder that transformers loads.
 
-The conversion is exact: CTranslate2 stores OpenAI's float16 weights with some matrices stacked and others
-renamed, so that taking them apart and widening them gives the very bytes of the published model.safetensors.
-Quantised models are refused, because their weights cannot be had back.
-
-model.bin, all little-endian, strings as uint16 length (with the final NUL) and bytes:
-uint32 format version, string specification, uint32 its revision; uint32 number of variables, and for each
-string name, uint8 rank, uint32 per dimension, uint8 type, uint32 bytes, data; uint32 number of aliases, and for
-each string alias, string name. Source: CTranslate2, python/ctranslate2/specs/model_spec.py.
+The conversion is exact. CTranslate2 stores OpenAI's float16 weights with some matrices stacked and others renamed.
+Splitting and widening them gives the bytes of the published model.safetensors. Quantised models are refused, because
+their original weights are lost.
 """
 
 import json
-import math
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from scraper.errors import UserError
+from ingest.models.ctranslate2_format import Array, CT2Error, read
 
-FORMAT_VERSION = 6  # the one both known carriers have; the layout changed between earlier ones
-SPECIFICATION = "WhisperSpec"
-MAX_BYTES = 4 << 30  # whisper-large in float16 is 3.1 GB
-MAX_RANK = 4  # Whisper's largest rank is 3 (convolutions)
-DTYPES = {0: "<f4", 1: "<i1", 2: "<i2", 3: "<i4", 4: "<f2"}
-
-HEAD_SIZE = 64  # Whisper's, at every size
-MULTILINGUAL_VOCABULARY = 51865  # at least; English-only models have 51864 tokens
+HEAD_SIZE = 64  # of Whisper, at every size
+MULTILINGUAL_VOCABULARY = 51865  # tokens at least; English-only models have 51864
 TIMESTAMPS = 1501  # <|0.00|> to <|30.00|> in steps of 0.02 s, the last tokens of the vocabulary
 MAX_INITIAL_TIMESTAMP_INDEX = 50  # speech starts within the first second of a window, or the window has none
 
-Array = npt.NDArray[Any]
-
-
-class CT2Error(UserError):
-    """The file is not a CTranslate2 Whisper model that can be converted exactly."""
-
-
-def read(path: Path) -> dict[str, Array]:
-    """Every variable of a model.bin by name, in the file's own types; aliases are left out.
-
-    Every length is held against the bytes that are left, so a broken file cannot ask for more memory than
-    it has bytes. Raises CT2Error for missing or trailing bytes and for anything that is not Whisper.
-    """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise CT2Error(f"{path.name} has {size} bytes, more than any Whisper model ({MAX_BYTES})")
-    reader = _Reader(path.read_bytes(), path.name)
-    version = reader.number("I")
-    if version != FORMAT_VERSION:
-        raise CT2Error(f"{path.name} has CTranslate2 format {version}; only {FORMAT_VERSION} is read")
-    specification = reader.string()
-    if specification != SPECIFICATION:
-        raise CT2Error(f"{path.name} is a {specification!r}, not a {SPECIFICATION}")
-    reader.number("I")  # the specification's revision, which changes no variable that is read here
-    variables: dict[str, Array] = {}
-    for _ in range(reader.number("I")):
-        name = reader.string()
-        if name in variables:
-            raise CT2Error(f"{path.name} has {name} twice")
-        variables[name] = reader.array(name)
-    for _ in range(reader.number("I")):
-        reader.string(), reader.string()
-    reader.end()
-    return variables
-
 
 def convert(source: Path, target: Path) -> None:
-    """Write into the folder `target` what transformers' WhisperProcessor and model load from a folder.
+    """Write a folder `target` that transformers' WhisperProcessor and model can load, with float32 weights.
 
-    `source` holds model.bin, config.json and tokenizer.json. Weights come out as float32.
+    `source` contains model.bin, config.json and tokenizer.json.
+
+    Raises:
+        CT2Error: the model cannot be converted exactly.
     """
     from safetensors.numpy import save_file
 
     variables = read(source / "model.bin")
     tensors = dict(_tensors(variables))
     if variables:
-        raise CT2Error(f"model.bin has variables that Whisper has not: {', '.join(sorted(variables)[:5])}")
+        raise CT2Error(f"model.bin has variables that Whisper does not have: {', '.join(sorted(variables)[:5])}")
     config = _config(tensors)
     try:
         hints = json.loads((source / "config.json").read_text(encoding="utf-8"))
@@ -87,7 +41,7 @@ def convert(source: Path, target: Path) -> None:
         _add_timestamps(tokenizer, config["vocab_size"])
         generation = _generation_config(config, hints, tokenizer)
     except (ValueError, KeyError, TypeError) as error:
-        raise CT2Error(f"config.json or tokenizer.json beside model.bin is not Whisper's: {error!r}") from error
+        raise CT2Error(f"config.json or tokenizer.json is not one of Whisper: {error!r}") from error
     target.mkdir(parents=True, exist_ok=True)
     save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
     for name, content in {
@@ -101,7 +55,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def _tensors(variables: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-    """The tensors by transformers' names; what has been used is taken out of `variables`."""
+    """The tensors by their names in transformers. Used ones are removed from `variables`."""
 
     def take(name: str) -> Array:
         try:
@@ -126,7 +80,7 @@ def _tensors(variables: dict[str, Array]) -> Iterator[tuple[str, Array]]:
             if not name.endswith(".k_proj"):
                 yield f"{name}.bias", np.ascontiguousarray(b)
             elif b.any():
-                raise CT2Error(f"{theirs} has a bias on its keys, which Whisper has not")
+                raise CT2Error(f"{theirs} has a bias on its keys, which Whisper does not have")
 
     def attention(ours: str, theirs: str, crossed: bool) -> Iterator[tuple[str, Array]]:
         q, k, v = (f"{ours}.{part}_proj" for part in "qkv")
@@ -150,7 +104,7 @@ def _tensors(variables: dict[str, Array]) -> Iterator[tuple[str, Array]]:
             yield from linear(f"{theirs}/ffn/linear_0", f"{ours}.fc1")
             yield from linear(f"{theirs}/ffn/linear_1", f"{ours}.fc2")
     for name in [name for name, array in variables.items() if array.ndim == 0]:
-        del variables[name]  # switches of CTranslate2's own decoder, such as decoder/pre_norm
+        del variables[name]  # options of CTranslate2's decoder, such as decoder/pre_norm
 
 
 def _layers(variables: dict[str, Array], prefix: str) -> int:
@@ -158,10 +112,10 @@ def _layers(variables: dict[str, Array], prefix: str) -> int:
 
 
 def _config(tensors: dict[str, Array]) -> dict[str, Any]:
-    """transformers' WhisperConfig; everything that is not read off the tensors is the same at every size."""
+    """transformers' WhisperConfig. What does not follow from the tensors is the same at every size."""
     convolution = tensors["model.encoder.conv1.weight"].shape
     if len(convolution) != 3:
-        raise CT2Error(f"encoder/conv1/weight has the shape {convolution}, which is no convolution over mel bins")
+        raise CT2Error(f"encoder/conv1/weight has the shape {convolution}, which is not a convolution over mel bins")
     width, mel_bins, _ = convolution
     vocabulary = len(tensors["model.decoder.embed_tokens.weight"])
     end = 50257 if vocabulary >= MULTILINGUAL_VOCABULARY else 50256
@@ -192,7 +146,7 @@ def _config(tensors: dict[str, Array]) -> dict[str, Any]:
 
 
 def _generation_config(config: dict[str, Any], hints: dict[str, Any], tokenizer: dict[str, Any]) -> dict[str, Any]:
-    """What steers Whisper's decoding: which tokens are never said, where the timestamps and languages are."""
+    """The options of Whisper's decoding: suppressed tokens, and the tokens of timestamps and languages."""
     ids = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     end = config["eos_token_id"]
     generation: dict[str, Any] = {
@@ -219,7 +173,7 @@ def _generation_config(config: dict[str, Any], hints: dict[str, Any], tokenizer:
 
 
 def _add_timestamps(tokenizer: dict[str, Any], vocabulary: int) -> None:
-    """Name the timestamp tokens, which CTranslate2's tokenizer leaves out because its decoder knows them."""
+    """Add the timestamp tokens, which are missing in CTranslate2's tokenizer."""
     known = {token["id"] for token in tokenizer["added_tokens"]}
     for i in range(TIMESTAMPS):
         if (token := vocabulary - TIMESTAMPS + i) not in known:
@@ -267,46 +221,3 @@ _TOKENIZER_CONFIG = {
     "model_max_length": 1024,
     "return_attention_mask": False,
 }
-
-
-class _Reader:
-    """Takes typed values off the front of some bytes, never past their end."""
-
-    def __init__(self, data: bytes, name: str) -> None:
-        self._data = memoryview(data)
-        self._at = 0
-        self._name = name
-
-    def number(self, kind: str) -> int:
-        value: int = struct.unpack(f"<{kind}", self._take(struct.calcsize(f"<{kind}")))[0]
-        return value
-
-    def string(self) -> str:
-        raw = bytes(self._take(self.number("H"))).removesuffix(b"\0")
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            raise CT2Error(f"{self._name} has a name that is no text at byte {self._at}") from None
-
-    def array(self, name: str) -> Array:
-        rank = self.number("B")
-        if rank > MAX_RANK:
-            raise CT2Error(f"{name} has {rank} dimensions; Whisper has at most {MAX_RANK}")
-        shape = [self.number("I") for _ in range(rank)]
-        code, size = self.number("B"), self.number("I")
-        if code not in DTYPES:
-            raise CT2Error(f"{name} has the unknown type {code}")
-        dtype = np.dtype(DTYPES[code])
-        if math.prod(shape) * dtype.itemsize != size:
-            raise CT2Error(f"{name} has {size} bytes, which is not {shape} of {dtype}")
-        return np.frombuffer(self._take(size), dtype=dtype).reshape(shape)
-
-    def end(self) -> None:
-        if left := len(self._data) - self._at:
-            raise CT2Error(f"{self._name} has {left} bytes after its end")
-
-    def _take(self, count: int) -> memoryview:
-        if count > len(self._data) - self._at:
-            raise CT2Error(f"{self._name} ends at byte {len(self._data)}, in the middle of a value")
-        self._at += count
-        return self._data[self._at - count : self._at]

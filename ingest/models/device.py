@@ -1,4 +1,4 @@
-"""What torch may compute on: which device, how many threads of the processor, and whether in bf16."""
+"""Where torch computes: on which device, with how many threads, and whether in bf16."""
 
 import os
 from typing import Literal
@@ -8,30 +8,30 @@ from scraper.errors import UserError
 
 
 class DeviceError(UserError):
-    """A device is not there; the message says which are."""
+    """A device does not exist. The message says which do."""
 
 
 def usable(device: Device) -> Literal["cpu", "cuda", "mps"]:
-    """The device itself, or of "auto" the fastest that is there: CUDA, else Apple's MPS, else the processor.
+    """The device, or for "auto" the fastest one: CUDA, else Apple's MPS, else the CPU.
 
     Raises:
-        DeviceError: it is not there, or this torch was built without it.
+        DeviceError: the device does not exist, or this torch was built without it.
     """
     import torch
 
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    found = [name for name, is_there in there.items() if is_there]
+    devices = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    found = [name for name, exists in devices.items() if exists]
     if device != "auto" and device not in found:
         raise DeviceError(f"torch cannot compute on {device!r} here, only on {', '.join(found)}")
     return device if device != "auto" else found[0]  # type: ignore[return-value]
 
 
 def obey_thread_limit() -> None:
-    """Bring torch's threads within OMP_THREAD_LIMIT, which people set for Tesseract's sake.
+    """Limit torch's threads to OMP_THREAD_LIMIT, which people set for Tesseract.
 
-    Where the limit is lower than the number torch counts on, OpenMP starts fewer threads than a bf16 product was split
-    for, and the rest of the product is left out without a word: Whisper then writes nonsense. (The encoder notices, for
-    it compares its bf16 vectors with fp32, but is slower by it.)
+    If the limit is lower than torch's number of threads, OpenMP starts fewer threads than a bf16 product was split
+    for, and silently skips the rest of the product: Whisper then writes nonsense. (The encoder notices, because it
+    compares its bf16 vectors with fp32, but it becomes slower.)
     """
     import torch
 
@@ -41,7 +41,7 @@ def obey_thread_limit() -> None:
 
 
 def has_bf16() -> bool:
-    """Whether the processor computes in bf16 natively: two to three times as fast as fp32 then, else slower."""
+    """Whether the CPU computes in bf16 natively. Then it is two to three times as fast as fp32, else slower."""
     import torch
 
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

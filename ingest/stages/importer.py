@@ -1,33 +1,34 @@
-"""A source of records -> the catalogue: records, the texts that came with them, and their local files taken over."""
+"""A source of records -> the catalog: the records, their texts, and copies of their local files."""
 
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.catalog import Catalog
-from ingest.catalog.entries import Entry, Media, MediaKind, Outcome
+from ingest.catalog import Catalog, Entry, Media, MediaKind
+from ingest.catalog.entries import Outcome
 from ingest.progress import Progress, ProgressMode
 from ingest.speech.captions import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
+from scraper.files import sha256
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, read
 
-BATCH = 200  # records a transaction: a killed import loses at most these, and the next one takes them again
-# Of a file on its way into the data folder: `scraper.download.sweep` removes what a killed import left as it does its
-# own. It is the same for every import, so that the next one takes its place; sweeping from here could hit a download.
-ASIDE = f"{b'imported'.hex()}.part"
+BATCH = 200  # records per transaction: a killed import loses at most these, and the next one imports them again
+# The suffix of a file that is being copied into the data folder. It is the same for every import, so that the next one
+# overwrites what a killed one left, and of the form that `scraper.download.sweep` removes. With the random names of
+# `files.replace_atomically` leftovers would pile up, and sweeping here could remove the file of a running download.
+PART_SUFFIX = f"{b'imported'.hex()}.part"
 
 
 class _NotReadable(Exception):
-    """A file is not of the kind that it is said to be."""
+    """A file has another type than expected."""
 
 
 @dataclass
 class ImportReport:
-    """What an import did, in records; `texts` and `media` count what was entered or changed."""
+    """What an import did, in records. `texts` and `media` count new and changed ones."""
 
     new: int = 0
     updated: int = 0
@@ -37,14 +38,21 @@ class ImportReport:
     problems: list[Problem] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> None:
-        setattr(self, outcome, getattr(self, outcome) + 1)
+        """Add one record."""
+        match outcome:
+            case "new":
+                self.new += 1
+            case "updated":
+                self.updated += 1
+            case "unchanged":
+                self.unchanged += 1
 
 
 def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "off") -> ImportReport:
-    """Take every record of `source`; running it again changes nothing.
+    """Import every record of `source`. To import it again changes nothing.
 
     Raises:
-        scraper.sources.SourceError: nothing readable is there.
+        scraper.sources.SourceError: there is nothing to read.
     """
     report = ImportReport()
     batch: list[ParsedRecord] = []
@@ -54,13 +62,13 @@ def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "o
             continue
         batch.append(found)
         if len(batch) >= BATCH:
-            _take(catalog, batch, report)
+            _import_batch(catalog, batch, report)
             batch = []
-    _take(catalog, batch, report)
+    _import_batch(catalog, batch, report)
     return report
 
 
-def _take(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport) -> None:
+def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport) -> None:
     stored: list[ParsedRecord] = []
     with catalog.transaction():
         for found in batch:
@@ -75,17 +83,17 @@ def _take(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport) -> 
             report.count(outcome)
             report.texts += texts
             stored.append(found)
-    # copying and hashing files takes long, and nobody else could write while a transaction is open
+    # after the transaction: to copy and hash files takes long, and other processes could not write meanwhile
     for found in stored:
         entry = catalog.get(found.video.id) if found.files or found.captions else None
         if entry:
             for kind, position, path in found.files:
-                _take_file(catalog, entry, MediaKey(kind, position), path, report)
-            _take_captions(catalog, entry, found, report)
+                _import_file(catalog, entry, MediaKey(kind, position), path, report)
+            _import_captions(catalog, entry, found, report)
 
 
-def _take_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: ImportReport) -> None:
-    """Take over caption files beside a record; one in the language spoken is the transcript where there is none."""
+def _import_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: ImportReport) -> None:
+    """Import caption files. One in the spoken language becomes the transcript if there is none."""
     spoken, known = _spoken(found), entry.texts.get("transcript")
     wanted = known is None or known.text is None
     for position, (language, path) in enumerate(found.captions):
@@ -95,9 +103,9 @@ def _take_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: 
             report.problems.append(Problem(str(path), None, str(error)))
             continue
         except OSError as error:
-            report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
+            report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
             continue
-        _take_file(catalog, entry, MediaKey("caption", position), path, report)
+        _import_file(catalog, entry, MediaKey("caption", position), path, report)
         if wanted and language in spoken:
             catalog.put_text(entry.video.id, "transcript", read)
             report.texts += 1
@@ -105,8 +113,8 @@ def _take_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: 
 
 
 def _spoken(found: ParsedRecord) -> set[str]:
-    """The languages of caption files that are no translations, as far as can be told: of several files nothing says
-    which one is, unless the record does."""
+    """The languages of caption files that are not translations, as far as known. A single file is taken as the
+    original; of several, the record must say which ones are."""
     languages = {language for language, _ in found.captions}
     if len(languages) == 1:
         return languages
@@ -114,52 +122,51 @@ def _spoken(found: ParsedRecord) -> set[str]:
     return languages & known
 
 
-def _take_file(catalog: Catalog, entry: Entry, place: MediaKey, path: Path, report: ImportReport) -> None:
-    """Take over a file, unless its content is what the catalogue has."""
+def _import_file(catalog: Catalog, entry: Entry, key: MediaKey, path: Path, report: ImportReport) -> None:
+    """Import a file, unless the catalog has the same content."""
     video_id = entry.video.id
-    known = next((media for media in entry.media if (media.kind, media.position) == place), None)
+    known = next((media for media in entry.media if (media.kind, media.position) == key), None)
     try:
         if _same_content(known, path):
             return
-        own = _take_over(catalog.media_folder(video_id), place, path)
-        report.media += catalog.put_media(video_id, place.kind, own, "imported", position=place.position)
+        copy = _copy(path, catalog.media_folder(video_id), key)
+        report.media += catalog.put_media(video_id, key.kind, copy, "imported", position=key.position)
     except _NotReadable as error:
         report.problems.append(Problem(str(path), None, str(error)))
     except OSError as error:
-        report.problems.append(Problem(str(path), None, f"cannot be taken over: {error.strerror}"))
+        report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
 
 
 def _same_content(media: Media | None, path: Path) -> bool:
-    """Whether the catalogue's row and its file are of what `path` holds now."""
+    """Whether the file of the catalog exists and has the content of `path`."""
     if media is None or not media.path.is_file() or media.bytes != path.stat().st_size:
         return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == media.sha256
+    return sha256(path) == media.sha256
 
 
-def _take_over(folder: Path, place: MediaKey, path: Path) -> Path:
-    """Link a file into the folder of its video, or copy it where the file system cannot link; atomic either way."""
-    suffix = _suffix(path, place.kind)
-    target, aside = folder / f"{place.stem}{suffix}", folder / f".{place.stem}.{ASIDE}"
-    aside.unlink(missing_ok=True)
+def _copy(path: Path, folder: Path, key: MediaKey) -> Path:
+    """Link a file into the folder of its video, or copy it if the file system cannot link. Both are atomic."""
+    suffix = _suffix(path, key.kind)
+    target, part = folder / f"{key.stem}{suffix}", folder / f".{key.stem}.{PART_SUFFIX}"
+    part.unlink(missing_ok=True)
     try:
         try:
-            os.link(path.resolve(), aside)
+            os.link(path.resolve(), part)
         except OSError:
-            shutil.copy2(path, aside)
-        aside.replace(target)
+            shutil.copy2(path, part)
+        part.replace(target)
     finally:
-        aside.unlink(missing_ok=True)  # still there where the disk is full, or `target` is a link to the same file
-    for other in set(SUFFIXES[place.kind]) - {suffix}:
-        (folder / f"{place.stem}{other}").unlink(missing_ok=True)
+        part.unlink(missing_ok=True)  # still there if the disk is full, or if `target` links to the same file
+    for other in set(SUFFIXES[key.kind]) - {suffix}:
+        (folder / f"{key.stem}{other}").unlink(missing_ok=True)
     return target
 
 
 def _suffix(path: Path, kind: MediaKind) -> str:
-    """What a file is: the bytes say so (yt-dlp calls any cover .image), else its name, if decoders read such files."""
+    """The suffix of a file by its content (yt-dlp names any cover .image), else by its name."""
     with path.open("rb") as file:
         suffix = sniff(file.read(HEAD_BYTES), kind) or path.suffix.lower()
     if suffix not in SUFFIXES[kind]:
         what = {"video": "video", "caption": "caption file"}.get(kind, "picture")
-        raise _NotReadable(f"is no {what} that can be read here")
+        raise _NotReadable(f"is not a {what} that can be read here")
     return suffix

@@ -1,173 +1,206 @@
 """The ocr stage: covers, slides and videos -> the text that they show, with the seconds at which a video shows it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from ingest.catalog.entries import Segment, Text
+from ingest.catalog import Catalog, Segment, Text
 from ingest.ocr import engine as ocr
+from ingest.ocr.engine import Reading
 from ingest.settings import Settings
-from ingest.stages.media_files import FRAME, MediaKey, check_there
+from ingest.stages.media_files import FRAME, MediaKey, check_exists
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
+from scraper.files import remove_leftovers, replace_atomically
 
 PICTURES = ("cover", "slide")
-DECODE_LIMIT_S = 120.0  # for the frames of one video; three minutes of it take 5 s
-RULES = 1  # counts up when the reading here changes so that texts made before are worth making anew
+DECODE_LIMIT_S = 120.0  # for the frames of one video; three minutes of video take 5 s
+RULES = 1  # part of the recipe: increase it when a change here makes older texts worth replacing
+
+TimedReading = tuple[float, float, Reading]  # the seconds from and to which a video shows it
 
 
 def recipes(settings: Settings) -> tuple[str, str]:
-    """What a text depends on besides the pictures: of those that have a video, and of those that have none."""
-    packs = "" if settings.ocr_engine == "rapidocr" else f" {settings.ocr_languages}"  # it knows no packs
+    """The settings that a text depends on: of posts with a video, and of posts without one."""
+    packs = "" if settings.ocr_engine == "rapidocr" else f" {settings.ocr_languages}"  # RapidOCR has no packs
     engine = f"{settings.ocr_engine}{packs}"
     return f"{engine} frames={settings.frames} rules={RULES}", f"{engine} rules={RULES}"
 
 
 @dataclass(frozen=True)
 class _Job:
-    """What a worker reads for one video; a `frame` is taken of it for want of pictures."""
+    """The files of one video. Without pictures, a worker saves a frame of the video as its cover."""
 
-    pictures: tuple[tuple[str, Path], ...]  # what it is, for errors, and where
+    pictures: tuple[tuple[str, Path], ...]  # label for errors, and path
     video: Path | None
     frame: Path
 
 
 @dataclass(frozen=True)
-class _Read:
+class _Result:
     text: str | None  # None: nothing could be read
     segments: list[Segment]
     confidence: float | None
     errors: str
-    framed: bool  # a frame was taken for want of pictures
-    filmed: bool  # there is a video
+    saved_frame: bool
+    has_video: bool
 
 
-def read_pictures(run: StageRun, settings: Settings, processes: int) -> None:
-    """Read the pictures and frames of every video that is due, a process a core.
+def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
+    """Read the pictures and frames of every video that is due, in one process per core.
 
     Raises:
-        ingest.ocr.OcrError: an engine is not there.
+        ingest.ocr.result.OcrError: an engine is not installed.
     """
     if not run.due:
         return
     engine = Text(None, settings.ocr_engine, ocr.check(settings.ocr_languages, settings.ocr_engine), recipe=run.recipe)
-    moving_recipe, still_recipe = recipes(settings)
-
-    def jobs() -> Iterator[tuple[str, _Job]]:
-        for video_id, entry in run.entries():
-            video = entry.file("video")
-            film = bool(video and video.path.is_file())
-            # a frame counts where the film is lost: else it is taken again, for it may be of an older one
-            still = [media for media in entry.media if media.kind in PICTURES and not (media.source == FRAME and film)]
-            moving = [video] if video and (settings.frames or not still) else []
-            if not (still or moving):
-                run.no_media(video_id, entry, engine)
-            elif not run.needs_redownload(entry, still + moving):
-                # a photo post's cover is one of its slides: equal files are read once
-                once = {media.sha256: media for media in reversed(still)}
-                labelled = tuple(
-                    (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
-                )
-                yield video_id, _Job(labelled, moving[0].path if moving else None, frame_of(video_id))
-
-    def frame_of(video_id: str) -> Path:
-        return run.catalog.media_folder(video_id) / "frame.jpg"
 
     def limit_s(job: _Job) -> float:
         frames = max(settings.frames, 1) if job.video else 0
         return ocr.IMAGE_LIMIT_S * (len(job.pictures) + frames) + (DECODE_LIMIT_S if job.video else 0.0)
 
-    for video_id, outcome in each(partial(_read, settings=settings), jobs(), processes=processes, limit_s=limit_s):
-        if isinstance(outcome, Exception):
-            run.unreadable(video_id, outcome, engine)
-            continue
-        made = Text(
-            outcome.text,
-            engine.engine,
-            engine.version,
-            settings.ocr_languages,
-            confidence=outcome.confidence,
-            segments=outcome.segments,
-            recipe=moving_recipe if outcome.filmed else still_recipe,
-        )
-        entry = run.catalog.get(video_id)
-        real = [media for media in entry.media if media.kind in PICTURES and media.source != FRAME] if entry else []
-        if outcome.framed and not real:  # none has come in the meantime
-            run.catalog.put_media(video_id, "cover", frame_of(video_id), FRAME)
-        if outcome.errors:
-            run.fail(video_id, outcome.errors, made)
+    jobs = _jobs(run, settings, engine)
+    for video_id, result in each(partial(_read, settings=settings), jobs, processes=processes, limit_s=limit_s):
+        if isinstance(result, Exception):
+            run.unreadable(video_id, result, engine)
         else:
-            run.text(video_id, made)
+            _store(run, video_id, result, engine=engine, settings=settings)
 
 
-def _read(job: _Job, settings: Settings) -> _Read:
-    """In a worker: the text of all pictures and frames, one after the other."""
-    # A Tesseract a core beats its threads several times over. Only here: in a process that also computes with torch,
-    # a limit below torch's own number of threads makes it leave out work without a word, and Whisper writes nonsense.
+def _jobs(run: StageRun, settings: Settings, engine: Text) -> Iterator[tuple[str, _Job]]:
+    for video_id, entry in run.entries():
+        video = entry.file("video")
+        exists = bool(video and video.path.is_file())
+        # an older frame counts only if the video is lost: else it is taken again, because the video may have changed
+        still = [media for media in entry.media if media.kind in PICTURES and not (media.source == FRAME and exists)]
+        moving = [video] if video and (settings.frames or not still) else []
+        if not (still or moving):
+            run.no_media(video_id, entry, engine)
+        elif not run.needs_redownload(entry, still + moving):
+            # a photo post's cover is one of its slides: equal files are read once
+            once = {media.sha256: media for media in reversed(still)}
+            pictures = tuple(
+                (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
+            )
+            yield video_id, _Job(pictures, moving[0].path if moving else None, _frame(run.catalog, video_id))
+
+
+def _frame(catalog: Catalog, video_id: str) -> Path:
+    return catalog.media_folder(video_id) / "frame.jpg"
+
+
+def _store(run: StageRun, video_id: str, result: _Result, *, engine: Text, settings: Settings) -> None:
+    with_video, without_video = recipes(settings)
+    made = Text(
+        result.text,
+        engine.engine,
+        engine.version,
+        settings.ocr_languages,
+        confidence=result.confidence,
+        segments=result.segments,
+        recipe=with_video if result.has_video else without_video,
+    )
+    entry = run.catalog.get(video_id)
+    real = [media for media in entry.media if media.kind in PICTURES and media.source != FRAME] if entry else []
+    if result.saved_frame and not real:  # no picture has come in the meantime
+        run.catalog.put_media(video_id, "cover", _frame(run.catalog, video_id), FRAME)
+    if result.errors:
+        run.fail(video_id, result.errors, made)
+    else:
+        run.text(video_id, made)
+
+
+# -- in a worker process ------------------------------------------------------------------------------------------
+
+
+def _read(job: _Job, settings: Settings) -> _Result:
+    """Read all pictures and frames of a video, one after the other."""
+    # One Tesseract per core is faster than its threads. Set only here: in a process that also computes with torch, a
+    # limit below torch's number of threads makes torch skip work silently, and Whisper writes nonsense.
     os.environ["OMP_THREAD_LIMIT"] = "1"
-    from ingest.media import MediaError, NoStream, poster
-    from ingest.ocr.frames import Frame, frames
-    from ingest.ocr.merge import Line, join
+    from ingest.media import poster
 
+    stills, errors = read_stills(job.pictures, settings)
+    needs_frame = job.video is not None and not job.pictures
+    if job.video and needs_frame:
+        check_exists(job.video)
+        remove_leftovers(job.frame)
+        with replace_atomically(job.frame) as part:
+            poster(job.video).save(part, "JPEG", quality=90)
+    shown, frame_errors = read_frames(job, settings)
+    if needs_frame and not (shown or frame_errors):  # no frames are wanted, or all are blank
+        stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine)]
+    return combine(stills, shown, [*errors, *frame_errors], saved_frame=needs_frame, has_video=job.video is not None)
+
+
+def read_stills(pictures: Sequence[tuple[str, Path]], settings: Settings) -> tuple[list[Reading], list[str]]:
+    """Read (label, path) pictures. Return the readings, and an error for each picture that cannot be read."""
+    from ingest.media import MediaError
+
+    readings: list[Reading] = []
     errors: list[str] = []
-    confidences: list[float] = []
-    readings: list[ocr.Reading] = []
-
-    def lines(reading: ocr.Reading) -> list[Line]:
-        readings.append(reading)
-        if reading.confidence is not None:
-            confidences.append(reading.confidence)
-        return reading.lines
-
-    stills: list[list[Line]] = []
-    for label, path in job.pictures:
+    for label, path in pictures:
         try:
-            check_there(path)
-            stills.append(lines(ocr.read_cover(path, settings.ocr_languages, settings.ocr_engine)))
+            check_exists(path)
+            readings.append(ocr.read_cover(path, settings.ocr_languages, settings.ocr_engine))
         except (MediaError, ocr.ReadingError) as error:
             errors.append(f"{label}: {error}")
-    moving: list[Frame] = []
-    framed = False
-    if job.video:
-        try:
-            check_there(job.video)
-            if not job.pictures:
-                _save(poster(job.video), job.frame)
-                framed = True
-            moving = frames(job.video, settings.frames) if settings.frames else []
-        except NoStream:
-            if not job.pictures:
-                raise
-        except MediaError as error:
-            if not job.pictures:
-                raise
-            errors.append(f"video: {error}")
-    shown: list[tuple[float, float, list[Line]]] = []
-    for frame in moving:
+    return readings, errors
+
+
+def read_frames(job: _Job, settings: Settings) -> tuple[list[TimedReading], list[str]]:
+    """Read the frames of a video that differ. Return the readings with their times, and the errors.
+
+    Raises:
+        ingest.media.MediaError: the video cannot be read, and there are no pictures either.
+    """
+    from ingest.media import MediaError, NoStream
+    from ingest.ocr.frames import frames
+
+    if not (job.video and settings.frames):
+        return [], []
+    try:
+        check_exists(job.video)
+        differing = frames(job.video, settings.frames)
+    except MediaError as error:
+        if not job.pictures:
+            raise
+        return [], [] if isinstance(error, NoStream) else [f"video: {error}"]
+    readings: list[TimedReading] = []
+    errors: list[str] = []
+    for frame in differing:
         try:
             reading = ocr.read_image(frame.image, settings.ocr_languages, settings.ocr_engine)
-            shown.append((frame.start_s, frame.end_s, lines(reading)))
+            readings.append((frame.start_s, frame.end_s, reading))
         except ocr.ReadingError as error:
             errors.append(f"frame at {frame.start_s:.0f} s: {error}")
-    if framed and not moving:  # no frames are wanted, or all are blank
-        stills.append(lines(ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine)))
-    text, segments = join(stills, shown)
-    nothing = bool(errors) and not readings
-    return _Read(
-        None if nothing else text,
-        segments,
-        min(confidences, default=None),
-        "; ".join(errors),
-        framed,
-        job.video is not None,
+    return readings, errors
+
+
+def combine(
+    stills: Sequence[Reading],
+    shown: Sequence[TimedReading],
+    errors: Sequence[str],
+    *,
+    saved_frame: bool,
+    has_video: bool,
+) -> _Result:
+    """Merge the readings of one video into one text with times."""
+    from ingest.ocr.merge import join
+
+    readings = [*stills, *(reading for _, _, reading in shown)]
+    text, segments = join(
+        [reading.lines for reading in stills],
+        [(start_s, end_s, reading.lines) for start_s, end_s, reading in shown],
     )
-
-
-def _save(frame: Image.Image, path: Path) -> None:
-    part = path.with_name(f".{path.stem}.part")
-    frame.save(part, "JPEG", quality=90)
-    part.replace(path)
+    return _Result(
+        text=None if errors and not readings else text,
+        segments=segments,
+        confidence=min((one.confidence for one in readings if one.confidence is not None), default=None),
+        errors="; ".join(errors),
+        saved_frame=saved_frame,
+        has_video=has_video,
+    )

@@ -1,11 +1,13 @@
-"""Runs a stage over the videos that are due: worker processes read their media, the catalogue takes item by item.
+"""Run a stage over the videos that are due. Worker processes read their media; this one writes item by item.
 
-Each outcome is one transaction made when the item is finished, so whatever ends a run (Ctrl-C, kill, a full disk) costs
-the items at work and no others; the next run takes what is still due.
+Each outcome is one transaction, so whatever ends a run (Ctrl-C, kill, a full disk) affects only the items in work. The
+next run takes what is still due.
 """
 
 import contextlib
 import sqlite3
+import sys
+import time
 from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
@@ -14,17 +16,17 @@ from ingest.catalog import Catalog, Stage
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.ocr.result import OcrError
-from ingest.progress import ProgressMode
+from ingest.progress import Progress, ProgressMode
 from ingest.settings import Settings
 from ingest.stages import ocr, transcribe
-from ingest.stages.download import download
+from ingest.stages.download import download_due
 from ingest.stages.stage_run import StageReport, StageRun
 from ingest.stages.workers import cores
 from scraper.errors import UserError
 
 
 class StageError(UserError):
-    """A stage cannot go on at all; the message says what to do. What is finished stays."""
+    """A stage had to stop. The message says what to do. Finished items stay."""
 
 
 def run_stage(
@@ -37,27 +39,40 @@ def run_stage(
     batch: int | None = None,
     report: StageReport | None = None,
 ) -> StageReport:
-    """Work off what is due in a stage. `processes` read media (all cores), `batch` windows go through Whisper at once.
+    """Process everything that is due in a stage, also texts made here with another engine, model or setting.
 
-    Texts that were made here with another engine, model or setting are due again.
-    A `report` of one's own holds what was done even where something ends the run.
+    Args:
+        progress: How to show progress on stderr.
+        processes: How many processes read media; by default one per core.
+        batch: How many windows Whisper transcribes at once.
+        report: A report to fill. It is complete even if an error ends the run.
 
     Raises:
-        StageError: another run is at this stage, or what the stage needs (Tesseract, weights) is not there.
+        StageError: another run of this stage is active, or what it needs (Tesseract, weights, space) is missing.
     """
     recipes = {"ocr": ocr.recipes, "transcribe": transcribe.recipes}.get(stage, lambda _: ())(settings)
     report = report or StageReport(stage)
-    with _only_run(catalog, stage), StageRun(catalog, report, progress, recipes) as run:
-        _work(run, settings, processes or cores(), batch)
+    with _only_run(catalog, stage):
+        outdated = catalog.outdated(stage, recipes) if recipes else []
+        if outdated and progress != "off":
+            print(f"{stage}: {len(outdated)} texts were made with other settings and are made again", file=sys.stderr)
+        due = sorted({*catalog.ledger.due(stage), *outdated})
+        started = time.monotonic()
+        try:
+            with Progress(stage, len(due), progress, unit="videos") as shown:
+                run = StageRun(catalog, report, shown, due, recipes[0] if recipes else "")
+                _process(run, settings, processes or cores(), batch)
+        finally:
+            report.seconds = time.monotonic() - started
     return report
 
 
-def _work(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
+def _process(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
     try:
         if run.stage == "download":
-            download(run, settings)
+            download_due(run, settings)
         elif run.stage == "ocr":
-            ocr.read_pictures(run, settings, processes)
+            ocr.ocr_due(run, settings, processes)
         else:
             transcribe.transcribe_due(run, settings, processes, batch)
     except (OcrError, WeightsError, DeviceError) as error:
@@ -70,7 +85,7 @@ def _work(run: StageRun, settings: Settings, processes: int, batch: int | None) 
 
 @contextlib.contextmanager
 def _only_run(catalog: Catalog, stage: Stage) -> Iterator[None]:
-    """The operating system holds the lock for the process and lets it go when the process ends, however it ends."""
+    """Hold the lock of a stage. The operating system releases it when the process ends, however it ends."""
     lock = FileLock(catalog.data / f".{stage}.lock", timeout=0)
     try:
         lock.acquire()

@@ -1,4 +1,4 @@
-"""The transcribe stage: the sound of videos -> what is said in them, with its seconds."""
+"""The transcribe stage: the audio of videos -> transcripts with times."""
 
 import os
 import shutil
@@ -10,9 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.catalog.entries import Text
+from ingest.catalog import Text
 from ingest.settings import Settings
-from ingest.stages.media_files import check_there
+from ingest.stages.media_files import check_exists
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of it takes 0.2 s
-HEAR_LIMIT_S = 3_600.0  # of computing for a video of up to an hour; whisper-base takes half of that on slow machines
-FOLDER = ".hearing-"  # where samples wait, in the data folder
-RULES = 1  # counts up when the hearing changes so that texts made before are worth making anew
+DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of audio takes 0.2 s
+TRANSCRIBE_LIMIT_S = 3_600.0  # for a video of up to an hour; whisper-base takes half of that on slow computers
+FOLDER = ".hearing-"  # prefix of the folder with decoded samples, in the data folder
+RULES = 1  # part of the recipe: increase it when a change here makes older transcripts worth replacing
 
 
 def recipes(settings: Settings) -> tuple[str]:
-    """What a transcript depends on besides the sound."""
+    """The settings that a transcript depends on."""
     return (f"{settings.whisper} languages={settings.speech_languages or 'all'} rules={RULES}",)
 
 
@@ -35,8 +35,8 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
     """Transcribe every video that is due.
 
     Raises:
-        ingest.weights.WeightsError: Whisper's weights are not to be had.
-        ingest.cpu.DeviceError: what it is to compute on is not there.
+        ingest.models.weights.WeightsError: Whisper's weights cannot be loaded.
+        ingest.models.device.DeviceError: the device does not exist.
     """
     unreadable = Text(None, "whisper", recipe=run.recipe)
 
@@ -55,7 +55,7 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
     from ingest.media import SAMPLE_RATE
     from ingest.speech.whisper import BATCH, TooSlow, Transcriber
 
-    for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a run that was killed: this one holds the lock
+    for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a killed run: this one holds the lock
         shutil.rmtree(leftover, ignore_errors=True)
     transcriber = Transcriber(settings.whisper, settings.device, settings.speech_languages)
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
@@ -66,35 +66,35 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
             jobs = ((video_id, (path, Path(folder, video_id))) for video_id, path in chain([first], wanted))
             for video_id, target in each(_save, jobs, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
                 if isinstance(target, Exception):
-                    Path(folder, video_id).unlink(missing_ok=True)  # its beginning, maybe of hours
+                    Path(folder, video_id).unlink(missing_ok=True)  # incomplete, maybe large
                     run.unreadable(video_id, target, unreadable)
                 else:
                     samples = _OnDisk(target)
-                    run.count_media(len(samples) / SAMPLE_RATE)
+                    run.report.media_seconds += len(samples) / SAMPLE_RATE
                     yield video_id, samples
 
         with closing(audios()) as source:  # no worker outlives the folder
-            for video_id, heard in transcriber.run(source, batch or BATCH, HEAR_LIMIT_S):
-                if isinstance(heard, TooSlow):
-                    run.fail(video_id, str(heard), unreadable)
+            for video_id, transcript in transcriber.run(source, batch or BATCH, TRANSCRIBE_LIMIT_S):
+                if isinstance(transcript, TooSlow):
+                    run.fail(video_id, str(transcript), unreadable)
                 else:
-                    run.text(video_id, replace(heard, recipe=run.recipe))
+                    run.text(video_id, replace(transcript, recipe=run.recipe))
 
 
 def _save(job: tuple[Path, Path]) -> Path:
-    """In a worker: the samples of a video, in a file: many long videos wait to be heard, and memory is small."""
+    """In a worker: save the samples of a video in a file, because those of many long videos do not fit into memory."""
     from ingest.media import save_audio
 
     path, target = job
-    check_there(path)
+    check_exists(path)
     save_audio(path, target)
     return target
 
 
 class _OnDisk:
-    """Samples in a file, of which a slice is read when it is asked for; the file goes when they do.
+    """Samples in a file that is removed when this object is. Slices are read on access.
 
-    A mapped file would do too, but what was once read of it counts as memory of the process.
+    Not a memory-mapped file: its pages would count as memory of the process.
     """
 
     def __init__(self, path: Path) -> None:

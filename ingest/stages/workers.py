@@ -1,4 +1,4 @@
-"""Runs a function over items in worker processes; one that crashes or hangs takes its own item with it and no other."""
+"""Run a function over items in worker processes. A crash or hang affects only the item in work."""
 
 import multiprocessing
 import os
@@ -11,8 +11,8 @@ from pebble import ProcessExpired, ProcessPool
 
 from scraper.errors import UserError
 
-IN_FLIGHT = 2  # items a process: one at work and one at hand; more would only hold memory
-TASKS_A_PROCESS = 500  # then it is replaced, so that what C libraries leak stays small
+IN_FLIGHT = 2  # items per process: one in work and one waiting; more would only hold memory
+TASKS_PER_PROCESS = 500  # then it is replaced, so that leaks of C libraries stay small
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class WorkerError(UserError):
-    """The worker process of an item crashed, was killed, or ran out of time; one sentence for the ledger."""
+    """The worker process of an item crashed, was killed, or ran out of time. The message is for the ledger."""
 
 
 def cores() -> int:
@@ -37,14 +37,14 @@ def each(
 ) -> Iterator[tuple[Key, Result | Exception]]:
     """`function(item)` for every (key, item), as (key, result) in the order in which they finish.
 
-    What the function raises stands in the place of its result; a worker that dies, or takes longer than `limit_s` says
-    of the item (seconds), gives a WorkerError. Items are drawn as workers come free. Processes are spawned, for the
-    parent may hold threads; they end with it, however it ends, and leave Ctrl-C to it.
+    An exception of the function is returned as its result. If a worker dies or takes longer than `limit_s(item)`
+    seconds, the result is a WorkerError. Items are drawn when workers are free. Processes are spawned, because the
+    parent may have threads. They end with the parent, however it ends, and leave Ctrl-C to it.
     """
     source = iter(items)
     waiting: dict[Future[Any], tuple[Key, float]] = {}
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPool(processes, TASKS_A_PROCESS, _end_with_parent, context=context)
+    pool = ProcessPool(processes, TASKS_PER_PROCESS, _end_with_parent, context=context)
     try:
         while True:
             while len(waiting) < processes * IN_FLIGHT and (pair := next(source, None)):
@@ -62,7 +62,7 @@ def each(
 
 
 def _end_with_parent() -> None:
-    """Watch, in a worker, for the end of the parent: a killed one cannot stop its workers."""
+    """In a worker: exit when the parent ends. A killed parent cannot stop its workers."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import pytest
 import trustme
 
-from scraper import download, safe_http
+from scraper import addresses, download, safe_http, watch
 from scraper.download import MediaKind, Rules
 from tests.scraper.faulty_answers import ANSWERS, BACK_S, FAULTS, GOOD, Asked, Talk, bomb, picture, video
 
@@ -33,7 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(safe_http, "RETRY_AFTER_MAX_S", 1)
     monkeypatch.setattr(safe_http, "CONNECT_S", 0.5)
     monkeypatch.setattr(safe_http, "READ_S", 1.5)
-    monkeypatch.setattr(safe_http, "RESOLVE_S", 1.0)
+    monkeypatch.setattr(watch, "RESOLVE_S", 1.0)
     for kind in download.MAX_BYTES:
         monkeypatch.setitem(download.MAX_BYTES, kind, QUICK_BYTES)
         monkeypatch.setitem(download.DEADLINE_S, kind, QUICK_S)
@@ -123,7 +123,7 @@ class FaultyServer:
         """Make up an internet: names with their addresses; each public one is this server, at the usual ports."""
         usual = {443: self._ports["https"], 80: self._ports["http"]}
 
-        def lookup(host: str, port: int) -> list[safe_http.Address]:
+        def lookup(host: str, port: int) -> list[addresses.Address]:
             if host not in names:
                 raise socket.gaierror(socket.EAI_NONAME, "no such name")
             return [(socket.AF_INET, (address, port)) for address in names[host]()]
@@ -132,7 +132,7 @@ class FaultyServer:
             self.dialled.append(address[0])
             connecting.connect(("127.0.0.1", usual[address[1]]))
 
-        monkeypatch.setattr(safe_http, "lookup", lookup)
+        monkeypatch.setattr(addresses, "lookup", lookup)
         monkeypatch.setattr(safe_http, "dial", dial)
 
     def _edge(self) -> ssl.SSLContext:

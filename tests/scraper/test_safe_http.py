@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from scraper import download, safe_http
+from scraper import addresses, download, safe_http, watch
+from scraper.addresses import is_allowed
 from scraper.download import DownloadError, Fetcher, Rules
-from scraper.safe_http import Watch, is_allowed
+from scraper.watch import Watch
 from tests.scraper.faulty_answers import PROMPT_S, picture
 from tests.scraper.faulty_server import FaultyServer
 
@@ -142,16 +143,16 @@ def test_a_retry_asks_another_edge_server(
 
 
 def slow_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lookup(host: str, port: int) -> list[safe_http.Address]:
+    def lookup(host: str, port: int) -> list[addresses.Address]:
         time.sleep(20)
         return []
 
-    monkeypatch.setattr(safe_http, "lookup", lookup)
+    monkeypatch.setattr(addresses, "lookup", lookup)
 
 
 def test_a_name_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_names(monkeypatch)
-    monkeypatch.setattr(safe_http, "RESOLVE_S", 0.3)
+    monkeypatch.setattr(watch, "RESOLVE_S", 0.3)
     before = time.monotonic()
     assert code(tmp_path) == "dns"
     assert time.monotonic() - before < PROMPT_S

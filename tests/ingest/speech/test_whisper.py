@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ingest.catalog.entries import Segment, Text
 from ingest.media import SAMPLE_RATE, audio
-from ingest.models import weights
+from ingest.models import packages, pins
 from ingest.models.device import DeviceError
+from ingest.models.weights import WeightsError
 from ingest.speech import whisper
 from ingest.speech.vad import Span, windows
 from ingest.speech.whisper import TooSlow, Transcriber, is_loop
@@ -36,8 +37,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 def ready(name: str) -> bool:
     """Whether the weights of a model are on this machine."""
-    pin = weights._pinned(name)
-    return bool(pin and weights._cached(pin, weights._default_cache()))
+    pin = pins.find(name)
+    return bool(pin and packages.cached(pin, packages.default_cache()))
 
 
 @pytest.fixture(
@@ -99,7 +100,7 @@ def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcri
 def test_a_model_that_is_no_whisper_is_refused_with_its_folder(tmp_path: Path) -> None:
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(weights.WeightsError, match="no Whisper"):
+    with pytest.raises(WeightsError, match="no Whisper"):
         Transcriber(str(folder))
 
 
@@ -110,7 +111,7 @@ def test_a_model_that_brings_code_is_refused_and_its_code_not_run(
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}')
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(weights.WeightsError, match="no Whisper"):
+    with pytest.raises(WeightsError, match="no Whisper"):
         Transcriber(str(folder))
     assert not (tmp_path / "ran").exists()
 
@@ -181,7 +182,7 @@ def test_a_language_that_is_not_allowed_is_not_heard(tmp_path_factory: pytest.Te
         [made] = heard(Transcriber(folder, languages=f" {code.upper()}"), media_samples.speech(3))
         assert made.text
         assert made.language == code
-    with pytest.raises(weights.WeightsError, match="does not know the language tlh"):
+    with pytest.raises(WeightsError, match="does not know the language tlh"):
         Transcriber(folder, languages="en,tlh")
 
 

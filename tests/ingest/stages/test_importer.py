@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_read_costs_only_itself(study: Path, tmp_path: Pat
         blocked.write_text("a file where the folder should be")
         report = import_source(catalog, study)
         assert (report.new, report.media) == (2, 1)
-        assert any("cannot be taken over" in problem.reason for problem in report.problems)
+        assert any("cannot be imported" in problem.reason for problem in report.problems)
 
 
 @pytest.fixture
@@ -198,9 +198,9 @@ def test_a_file_that_is_no_medium_is_refused_and_told(tmp_path: Path) -> None:
         report = import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE} | named))
         assert (report.new, report.media, names(catalog)) == (1, 1, ["slide_02.jpg"])
     assert [(Path(problem.file).name, problem.reason) for problem in report.problems] == [
-        ("x.html", "is no picture that can be read here"),
-        ("x.json", "is no video that can be read here"),
-        ("x.svg", "is no picture that can be read here"),
+        ("x.html", "is not a picture that can be read here"),
+        ("x.json", "is not a video that can be read here"),
+        ("x.svg", "is not a picture that can be read here"),
     ]
 
 

@@ -314,7 +314,7 @@ def test_a_changed_setting_makes_anew_what_it_concerns_and_says_how_many(
     assert run(catalog, "ocr").done == 2
     fewer = Settings(frames=3)
     assert run_stage(catalog, "ocr", fewer, progress="auto") == StageReport("ocr", done=1)
-    assert "ocr: 1 texts were made in another way" in capsys.readouterr().err
+    assert "ocr: 1 texts were made with other settings" in capsys.readouterr().err
     assert run_stage(catalog, "ocr", fewer) == StageReport("ocr")
 
 
