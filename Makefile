@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 # Named with its version, so that a CPU build in a wheel folder of yours (PIP_FIND_LINKS) or another index of yours
 # (PIP_EXTRA_INDEX_URL) is preferred; the default one brings some gigabytes for graphics cards.
 TORCH := $(shell grep '^torch==' constraints.txt)
-# The tests of one file share a process: they share its browser, its server and its models.
-PARALLEL = -n $(WORKERS) --dist loadfile
+# The tests of one file run in one process and share its browser, its server and its models. The longest come first.
+PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 RESEARCH_DATA = $(or $(TIKTOK_RETRIEVAL_SHARED_DATA),../shared/data)
 DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo
