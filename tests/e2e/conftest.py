@@ -48,9 +48,9 @@ def free_port() -> int:
             return port
 
 
-@pytest.fixture(scope="session")
-def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Starts `python app.py` on a free port and gives its address; stops all it started."""
+@contextlib.contextmanager
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Yield a function that starts `python app.py` on a free port and returns its address. Stop all at the end."""
     started: list[subprocess.Popen[bytes]] = []
 
     def start(data: Path, indexes: Path) -> str:
@@ -70,15 +70,27 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
                 time.sleep(0.2)
         pytest.fail(f"the server did not come up:\n{log.read_text()}")
 
-    yield start
-    for process in started:
-        process.terminate()
-        process.wait(60)
+    try:
+        yield start
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Start servers of the test's own data. They end with the file's tests."""
+    with servers(tmp_path_factory) as start:
+        yield start
 
 
 @pytest.fixture(scope="session")
-def server(serve: Serve, tiny: Path) -> str:
-    return serve(tiny, tiny / "indexes")
+def server(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of the tiny corpus."""
+    with servers(tmp_path_factory) as start:
+        yield start(tiny, tiny / "indexes")
 
 
 @dataclass
