@@ -25,6 +25,7 @@ FIELD_NAMES = {
 }
 RETRIEVER_NAMES = {"dense": "Meaning", "keyword": "Keywords"}
 MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
+STAGE_NAMES = {"download": "Download", "ocr": "OCR", "transcribe": "Transcribe"}
 
 
 def asset(name: str) -> str:

@@ -1,4 +1,4 @@
-"""A job -> what a tab shows of it: its steps, how far it is, its last lines, and a Stop button."""
+"""A job -> what a tab shows of it: its steps, its progress, its last lines, and a Stop button."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from page.html import clock, notice, text
 from page.jobs import Job, Jobs, Progress
 
 TICK_S = 1.0
-STATES = {"running": "at work", "finished": "finished", "failed": "failed", "stopped": "stopped"}
+STATES = {"running": "running", "finished": "finished", "failed": "failed", "stopped": "stopped"}
 
 
-class Panel:
-    """The components that show a tab's jobs; `shown()` gives their values, in the order of `outputs`."""
+class JobPanel:
+    """The components that show the last job of a tab. `values()` returns their values, in the order of `outputs`."""
 
-    def __init__(self, jobs: Jobs, place: str) -> None:
-        self.jobs, self.place = jobs, place
+    def __init__(self, jobs: Jobs, tab: str) -> None:
+        self.jobs, self.tab = jobs, tab
         self.about = gr.HTML("", apply_default_css=False, elem_classes="tab-html")
         with gr.Row(elem_classes="actions"):
             self.stop = gr.Button(
@@ -26,7 +26,7 @@ class Panel:
                 scale=0,
                 min_width=120,
                 visible=False,
-                elem_id=f"stop-{place.lower()}",
+                elem_id=f"stop-{tab.lower()}",
             )
         with gr.Accordion("Output", open=False, visible=False) as self.output:
             self.lines = gr.Textbox(
@@ -38,11 +38,11 @@ class Panel:
 
     @property
     def running(self) -> bool:
-        job = self.jobs.latest(self.place)
+        job = self.jobs.latest(self.tab)
         return bool(job and job.running)
 
-    def shown(self) -> list[Any]:
-        job = self.jobs.latest(self.place)
+    def values(self) -> list[Any]:
+        job = self.jobs.latest(self.tab)
         if job is None:
             return ["", gr.Button(visible=False), gr.Accordion(visible=False), "", gr.Timer(active=False)]
         return [
@@ -54,9 +54,9 @@ class Panel:
         ]
 
     def refused(self, error: Exception) -> list[Any]:
-        """The values that tell why nothing was started; a job at work in this tab stays on view below."""
-        _, *rest = self.shown()
-        job = self.jobs.latest(self.place)
+        """Return the values that say why a job was not started. A running job of this tab stays below."""
+        _, *rest = self.values()
+        job = self.jobs.latest(self.tab)
         below = job_html(job, self._progress(job)) if job else ""
         return [notice("Not started", str(error), "problem") + below, *rest]
 
@@ -80,7 +80,7 @@ class Panel:
 
 
 def job_html(job: Job, progress: Progress | None) -> str:
-    """A job as HTML."""
+    """Return a job as HTML."""
     steps = ""
     if len(job.steps) > 1:
         kinds = [

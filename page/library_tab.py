@@ -1,4 +1,4 @@
-"""The catalogue and its indexes -> the tab Library: what is here, what failed and why, and jobs that take in more."""
+"""The catalog and its indexes -> the tab Library: what there is, what failed and why, and jobs that add videos."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
-from page.html import FIELD_NAMES, FIRST_STEPS, link, notice, text
-from page.job_panel import Panel
+from page.html import FIELD_NAMES, FIRST_STEPS, STAGE_NAMES, link, notice, text
+from page.job_panel import JobPanel
 from page.jobs import JobError, Jobs, Step, typed_path
 from retrieval.errors import GenerationError
 from retrieval.index.documents import TEXT_FIELDS, document
@@ -20,24 +20,23 @@ from retrieval.index.generation import current_name, generation_names, read_mani
 if TYPE_CHECKING:
     from retrieval.server.service import Service
 
-PLACE = "Library"
+TAB = "Library"
 PAGE_VIDEOS = 25
 DESCRIPTION_CHARS = 160
-IMPORT, READ, BUILD, ALL, RETRY = "Import", "Read media", "Build index", "All three", "Try failed again"
-STAGE_NAMES = {"download": "Download", "ocr": "Read pictures", "transcribe": "Listen"}
+IMPORT, RUN, BUILD, ALL, RETRY = "Import", "Process media", "Build index", "All three", "Retry failed"
 COVERED = {
     "videos": "videos",
-    "video": "with their video file",
+    "video": "with a video file",
     "cover": "with a cover",
     "slide": "with slides",
-    "transcript": "where something is said",
-    "words": "with words on the screen",
+    "transcript": "with speech",
+    "words": "with on-screen text",
     "comments": "with comments",
 }
 
 
 def add(service: "Service", jobs: Jobs) -> None:
-    """The tab's components, inside `with gr.Tab(...)`; what they show is read when the tab is opened."""
+    """Add the tab's components, inside `with gr.Tab(...)`. Their values are read when the tab is opened."""
     tab = Context.block
     assert isinstance(tab, gr.Tab)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -45,108 +44,108 @@ def add(service: "Service", jobs: Jobs) -> None:
     figures = gr.HTML("", apply_default_css=False, elem_id="library-figures", elem_classes="tab-html")
     refresh = gr.Button("Refresh", size="sm", scale=0)
     gr.HTML(
-        "<h2>Take in more</h2><p class=muted>Searches go on meanwhile; a new index answers as soon as it is built.</p>",
+        "<h2>Add videos</h2><p class=muted>You can search meanwhile. A new index answers as soon as it is built.</p>",
         apply_default_css=False,
         elem_classes="tab-html",
     )
     source = gr.Textbox(
         "",
-        label="Scraped records: path of a file or folder on the machine where this page runs",
+        label="Records: path of a file or folder on the machine that runs this page",
         placeholder="scraped/",
         max_lines=1,
         max_length=1000,
         elem_id="library-source",
     )
-    unread = gr.Checkbox(label="Index videos whose media are unread or unreadable too", value=False)
+    everything = gr.Checkbox(label="Also index videos whose OCR or transcript is missing", value=False)
     with gr.Row(elem_classes="actions"):
         start = {
             name: gr.Button(name, size="md", min_width=130, variant="primary" if name == ALL else "secondary")
-            for name in (IMPORT, READ, BUILD, ALL, RETRY)
+            for name in (IMPORT, RUN, BUILD, ALL, RETRY)
         }
-    panel = Panel(jobs, PLACE)
+    panel = JobPanel(jobs, TAB)
     with gr.Column(visible=False) as browse:
-        gr.HTML("<h2>Videos</h2>", apply_default_css=False, elem_classes="tab-html")
+        gr.HTML("<h2>Browse</h2>", apply_default_css=False, elem_classes="tab-html")
         words = gr.Textbox(
             "",
-            label="Only those with these words in id, creator or description",
+            label="Filter by words in id, creator or description",
             max_lines=1,
             max_length=200,
             elem_id="library-filter",
         )
         videos = gr.HTML("", apply_default_css=False, elem_id="library-videos", elem_classes="tab-html")
         with gr.Row(elem_classes="actions"):
-            back = gr.Button("Newer", size="sm", interactive=False)
-            on = gr.Button("Older", size="sm", interactive=False)
+            newer = gr.Button("Newer", size="sm", interactive=False)
+            older = gr.Button("Older", size="sm", interactive=False)
     offset = gr.State(0)
-    table: list[Any] = [browse, videos, offset, back, on]
+    table: list[Any] = [browse, videos, offset, newer, older]
 
-    def turned(words: str, offset: int) -> list[Any]:
+    def page(words: str, offset: int) -> list[Any]:
         html, total = videos_html(service, words, offset)
-        older, newer = offset + PAGE_VIDEOS < total, offset > 0
-        return [gr.Column(visible=bool(html)), html, offset, gr.Button(interactive=newer), gr.Button(interactive=older)]
+        buttons = [gr.Button(interactive=offset > 0), gr.Button(interactive=offset + PAGE_VIDEOS < total)]
+        return [gr.Column(visible=bool(html)), html, offset, *buttons]
 
-    def whole(words: str, offset: int) -> list[Any]:
-        return [figures_html(service), *panel.shown(), *turned(words, offset)]
+    def refreshed(words: str, offset: int) -> list[Any]:
+        return [figures_html(service), *panel.values(), *page(words, offset)]
 
-    def ticked(words: str, offset: int) -> list[Any]:
+    def updated(words: str, offset: int) -> list[Any]:
         if panel.running:
-            return [gr.skip(), *panel.shown(), *[gr.skip()] * len(table)]
-        return whole(words, offset)
+            return [gr.skip(), *panel.values(), *[gr.skip()] * len(table)]
+        return refreshed(words, offset)
 
-    everything = [figures, *panel.outputs, *table]
-    gr.on([tab.select, refresh.click], whole, [words, offset], everything, **quiet)
-    panel.timer.tick(ticked, [words, offset], everything, **quiet)
-    words.change(lambda words: turned(words, 0), words, table, trigger_mode="always_last", **quiet)
-    back.click(lambda words, offset: turned(words, max(0, offset - PAGE_VIDEOS)), [words, offset], table, **quiet)
-    on.click(lambda words, offset: turned(words, offset + PAGE_VIDEOS), [words, offset], table, **quiet)
+    outputs = [figures, *panel.outputs, *table]
+    gr.on([tab.select, refresh.click], refreshed, [words, offset], outputs, **quiet)
+    panel.timer.tick(updated, [words, offset], outputs, **quiet)
+    words.change(lambda words: page(words, 0), words, table, trigger_mode="always_last", **quiet)
+    newer.click(lambda words, offset: page(words, max(0, offset - PAGE_VIDEOS)), [words, offset], table, **quiet)
+    older.click(lambda words, offset: page(words, offset + PAGE_VIDEOS), [words, offset], table, **quiet)
 
-    def begin(name: str, typed: str, unread: bool) -> list[Any]:
+    def begin(name: str, typed: str, everything: bool) -> list[Any]:
         try:
-            steps = _steps(jobs, name, typed, unread)
-            jobs.start(PLACE, name if name != ALL else "Import, read media, build index", lambda _: steps)
+            steps = _steps(jobs, name, typed, everything)
+            jobs.start(TAB, name if name != ALL else "Import, process media, build index", lambda _: steps)
         except JobError as error:
             return panel.refused(error)
-        return panel.shown()
+        return panel.values()
 
     for name, button in start.items():
-        button.click(lambda *given, name=name: begin(name, *given), [source, unread], panel.outputs, **quiet)
+        button.click(lambda *given, name=name: begin(name, *given), [source, everything], panel.outputs, **quiet)
 
 
-def _steps(jobs: Jobs, name: str, typed: str, unread: bool) -> Sequence[Step]:
+def _steps(jobs: Jobs, name: str, typed: str, everything: bool) -> Sequence[Step]:
     data = ("--data", str(jobs.data.absolute()))
     steps = []
     if name in (IMPORT, ALL):
-        path = typed_path(typed, "scraped records (a file or a folder)")
+        path = typed_path(typed, "a file or folder of records")
         steps.append(Step(IMPORT, ("ingest", "import", str(path), *data)))
     if name == RETRY:
-        steps.append(Step("Make failed work due", ("ingest", "retry", *data)))
-    if name in (READ, ALL, RETRY):
-        steps.append(Step(READ, ("ingest", "run", *data)))
+        steps.append(Step("Reset failed items", ("ingest", "retry", *data)))
+    if name in (RUN, ALL, RETRY):
+        steps.append(Step(RUN, ("ingest", "run", *data)))
     if name in (BUILD, ALL):
-        everything = ("--all",) if unread else ()
-        build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *everything)
+        every = ("--all",) if everything else ()
+        build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *every)
         steps.append(Step(BUILD, build))
     return steps
 
 
 def figures_html(service: "Service") -> str:
-    """Counts, languages, ledger, failures and generations as HTML."""
+    """Return counts, languages, stages, failures and generations as HTML."""
     try:
         with Catalog(service.data) as catalog:
             coverage, languages = catalog.browser.coverage(), catalog.browser.languages()
             stages, reasons = catalog.ledger.stage_counts(), catalog.browser.failure_groups()
     except CatalogError as error:
         if (service.data / FILE_NAME).exists():
-            return notice("The catalogue cannot be read", str(error), "problem")
-        return notice("Nothing here yet", FIRST_STEPS)
+            return notice("The catalog cannot be read", str(error), "problem")
+        return notice("No videos yet", FIRST_STEPS)
     tiles = "".join(
         f"<li><strong>{coverage.get(name, 0):,}</strong> {label}</li>"
         for name, label in COVERED.items()
         if coverage.get(name) or name in ("videos", "video", "cover", "transcript", "words")
     )
-    known = any(languages)  # a corpus that came with its texts may not say
-    spoken = "".join(f"<li>{text(name or 'not known')} {n:,}</li>" for name, n in languages.items() if known)
-    spoken = f'<h3>Languages that are spoken</h3><ul class="chips">{spoken}</ul>' if spoken else ""
+    known = any(languages)  # imported texts may have no language
+    spoken = "".join(f"<li>{text(name or 'unknown')} {n:,}</li>" for name, n in languages.items() if known)
+    spoken = f'<h3>Spoken languages</h3><ul class="chips">{spoken}</ul>' if spoken else ""
     rows = "".join(
         f'<tr><th scope="row">{STAGE_NAMES[stage]}</th>'
         + "".join(
@@ -156,11 +155,11 @@ def figures_html(service: "Service") -> str:
         + "</tr>"
         for stage in STAGES
     )
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("", "Due", "Done", "Failed", "Absent"))
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("", "Due", "Done", "Failed", "No such media"))
     return (
-        f'<h2>What is here</h2><ul class="tiles">{tiles}</ul>{spoken}<h3>Work</h3>'
-        f'<div class="wide" tabindex="0" role="region" aria-label="Work"><table class="numbers"><thead><tr>{heads}</tr>'
-        f"</thead><tbody>{rows}</tbody></table></div>{_reasons_html(reasons)}{generations_html(service)}"
+        f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{spoken}<h3>Processing</h3>'
+        '<div class="wide" tabindex="0" role="region" aria-label="Processing"><table class="numbers"><thead>'
+        f"<tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{_reasons_html(reasons)}{generations_html(service)}"
     )
 
 
@@ -175,27 +174,27 @@ def _reasons_html(reasons: Sequence[FailureGroup]) -> str:
         + "</ul></details></li>"
         for reason in reasons
     )
-    return f'<h3>Why something failed</h3><ul class="reasons">{items}</ul>'
+    return f'<h3>Reasons for failures</h3><ul class="reasons">{items}</ul>'
 
 
 def generations_html(service: "Service") -> str:
-    """The generations, newest first, the current one marked."""
+    """Return the generations, newest first, with the current one marked."""
     try:
         current = current_name(service.indexes)
     except GenerationError:
         current = ""
     rows = ""
     for name in reversed(generation_names(service.indexes)):
-        mark = "✓ answers" if name == current else ""
+        mark = "✓ current" if name == current else ""
         try:
             made = read_manifest(service.indexes, name)
-            told = (made.created[:16].replace("T", " "), f"{made.videos:,}", made.encoder)
+            values = (made.created[:16].replace("T", " "), f"{made.videos:,}", made.encoder)
         except GenerationError as error:
-            told = ("", "", str(error))
-        cells = "".join(f"<td>{text(cell)}</td>" for cell in (*told, mark))
+            values = ("", "", str(error))
+        cells = "".join(f"<td>{text(cell)}</td>" for cell in (*values, mark))
         rows += f'<tr{" class=current" if mark else ""}><th scope="row">{text(name)}</th>{cells}</tr>'
     if not rows:
-        return "<h3>Indexes</h3><p>None yet: “Build index” below makes one. Until then nothing is found.</p>"
+        return "<h3>Indexes</h3><p>None yet. “Build index” below creates one.</p>"
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Generation", "Made", "Videos", "Model", ""))
     return (
         '<h3>Indexes</h3><div class="wide" tabindex="0" role="region" aria-label="Indexes"><table class="stack">'
@@ -204,14 +203,14 @@ def generations_html(service: "Service") -> str:
 
 
 def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
-    """One page of the videos whose id, creator or description hold `words`, and how many there are in all."""
+    """Return one page of the videos whose id, creator or description has `words`, and how many there are in total."""
     try:
         with Catalog(service.data) as catalog:
             entries, total = catalog.browser.page(words, offset, PAGE_VIDEOS)
     except CatalogError:
         return "", 0
     if not entries:
-        return notice("No such video", "No id, creator or description has these words."), total
+        return notice("No video matches", "No id, creator or description has these words."), total
     shown = f"{offset + 1:,} to {offset + len(entries):,} of {total:,}, newest first"
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Video", "Creator", "Description", "Posted", "Has"))
     rows = "".join(_row(entry) for entry in entries)

@@ -36,7 +36,7 @@ def evaluate(page: Page, server: str) -> None:
 def library(page: Page, server: str) -> None:
     page.goto(server)
     page.get_by_role("tab", name="Library").click()
-    expect(page.get_by_role("heading", name="What is here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your videos")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -445,9 +445,9 @@ def test_the_one_is_kept_for_the_question_that_was_answered_and_can_be_said_in_t
 def test_the_tab_is_in_the_address(page: Page, server: str) -> None:
     page.goto(server)
     page.get_by_role("tab", name="Library").click()
-    expect(page.get_by_role("heading", name="What is here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your videos")).to_be_visible()
     page.reload()
-    expect(page.get_by_role("heading", name="What is here")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your videos")).to_be_visible()
     page.get_by_role("tab", name="Search").click()
     expect(page).not_to_have_url(re.compile("tab="))
 

@@ -43,21 +43,21 @@ def test_the_library_shows_counts_and_failures_with_their_reasons(page: Page, ad
     expect(reason).to_be_visible()
     reason.click()
     expect(figures.get_by_text(f"{LOST} gone: the server answers 404 <img src=x onerror=alert(1)>")).to_be_visible()
-    expect(figures.get_by_text("✓ answers")).to_be_visible()
+    expect(figures.get_by_text("✓ current")).to_be_visible()
 
 
 def test_videos_are_filtered_and_hostile_descriptions_are_text(page: Page, address: str) -> None:
     open_tab(page, address, "Library")
     videos = page.locator("#library-videos")
     expect(videos.locator("tbody tr").first).to_be_visible()
-    page.get_by_label("Only those with these words").fill("toaster")
+    page.get_by_label("Filter by words").fill("toaster")
     expect(videos.locator("tbody tr")).to_have_count(1)
     expect(videos).to_contain_text("<script>alert('description')</script> haunted **toaster**")
 
 
 def test_what_is_missing_is_a_plain_message(page: Page, address: str) -> None:
     open_tab(page, address, "Library")
-    page.get_by_label("Scraped records").fill("/no/such/folder")
+    page.get_by_label("Records: path").fill("/no/such/folder")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("There is no /no/such/folder")).to_be_visible()
 
@@ -68,8 +68,8 @@ def test_records_taken_in_from_the_page_are_found_while_searches_go_on(
     record = {"id": WALRUS, "creator_username": "walrus.band", "description": "a walrus plays the accordion"}
     (tmp_path / "batch.json").write_text(json.dumps([record]))
     open_tab(page, address, "Library")
-    page.get_by_label("Scraped records").fill(str(tmp_path))
-    page.get_by_label("Index videos whose media are unread").check()
+    page.get_by_label("Records: path").fill(str(tmp_path))
+    page.get_by_label("Also index videos").check()
     page.get_by_role("button", name="All three").click()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     assert page.request.get(f"{address}/api/search?q=loaf").ok
@@ -98,7 +98,7 @@ def test_what_was_judged_is_measured_and_its_figures_show(page: Page, address: s
     assert page.request.get(f"{address}/api/judgements/queries").json()[0]["text"] == "loaf hollow drum"
     page.get_by_role("button", name="Measure", exact=True).click()
     figures = page.locator("#evaluation")
-    expect(figures).to_contain_text("1 question, ", timeout=JOB_MS)
+    expect(figures).to_contain_text("1 query, ", timeout=JOB_MS)
     expect(figures.get_by_role("row", name=re.compile("^Hybrid"))).to_contain_text("1.000")
 
 
@@ -106,7 +106,7 @@ def test_a_comparison_s_report_shows_in_its_frame(page: Page, address: str, tmp_
     (tmp_path / "queries.json").write_text(json.dumps([{"text": "the haunted toaster", "target": HOSTILE}]))
     open_tab(page, address, "Evaluate")
     page.get_by_label("A query file").check()
-    page.get_by_label("Path of a query file").fill(str(tmp_path / "queries.json"))
+    page.get_by_label("Query file (JSON").fill(str(tmp_path / "queries.json"))
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#report iframe")).to_be_visible(timeout=JOB_MS)
     report = page.frame_locator("#report iframe")

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from page.evaluate_tab import COMPARE, MEASURE, PLACE, _steps, evaluation_html, judgements_html, report_html
+from page.evaluate_tab import COMPARE, MEASURE, TAB, _steps, evaluation_html, judgements_html, report_html
 from page.jobs import Job, JobError, Jobs
 from page.reports import REPORT, job_ids, routes
 from retrieval.embedding.encoder import SentenceEncoder
@@ -43,7 +43,7 @@ def jobs(made: Path) -> Iterator[Jobs]:
 
 
 def run(service: Service, jobs: Jobs, title: str, *models: str) -> Job:
-    job = jobs.start(PLACE, title, _steps(service, jobs, title, str(jobs.data / "queries.json"), models))
+    job = jobs.start(TAB, title, _steps(service, jobs, title, str(jobs.data / "queries.json"), models))
     jobs.wait(WAIT_S)
     assert job.state == "finished", list(job.lines)
     return job
@@ -62,26 +62,26 @@ def client(service: Service, jobs: Jobs) -> TestClient:
 
 
 def test_judgements_are_shown_as_text_measured_and_deleted(service: Service, jobs: Jobs) -> None:
-    with pytest.raises(JobError, match="Nobody has said"):
+    with pytest.raises(JobError, match="no judgements yet"):
         _steps(service, jobs, MEASURE, None, [])
     number = service.judge(HOSTILE_QUESTION, HOSTILE).id
     html = judgements_html(service)
-    assert "1 question whose video" in html
+    assert "1 judgement, each" in html
     assert "&lt;img src=x onerror=alert(1)&gt; haunted toaster" in html
     assert "<img" not in html
-    job = jobs.start(PLACE, MEASURE, _steps(service, jobs, MEASURE, None, []))
+    job = jobs.start(TAB, MEASURE, _steps(service, jobs, MEASURE, None, []))
     jobs.wait(WAIT_S)
     assert job.state == "finished"
-    assert "1 question, 7 videos" in evaluation_html(jobs)
-    assert "No judgements yet" in judgements_html(service, forget=number)
+    assert "1 query, 7 videos" in evaluation_html(jobs)
+    assert "No judgements yet" in judgements_html(service, delete=number)
     assert not service.judgements()
 
 
 def test_a_measurement_s_figures_are_shown_per_lane_and_question(service: Service, jobs: Jobs) -> None:
     run(service, jobs, MEASURE)
     html = evaluation_html(jobs)
-    assert "2 questions, 7 videos" in html
-    assert re.search(r"Both</th><td>1\.000</td>", html)
+    assert "2 queries, 7 videos" in html
+    assert re.search(r"Hybrid</th><td>1\.000</td>", html)
     assert "Success@10" in html
     assert "loaf hollow drum" in html
     assert "&lt;img src=x" in html
@@ -156,7 +156,7 @@ def test_what_cannot_be_asked_is_told_before_anything_starts(service: Service, j
 
 def test_a_file_that_holds_no_questions_fails_in_plain_words(service: Service, jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text('{"not": "a list"}')
-    job = jobs.start(PLACE, MEASURE, _steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
+    job = jobs.start(TAB, MEASURE, _steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
     jobs.wait(WAIT_S)
     assert job.state == "failed"
     assert "is no list of questions" in job.message

@@ -47,14 +47,14 @@ def test_counts_stages_and_the_generation_that_answers_are_shown(service: Servic
     assert "<li>en 2</li>" in html
     assert re.search(r'Download</th><td>\d</td><td>0</td><td class="?bad"?>2</td><td>\d</td>', html)
     assert service.searchers.get().generation.name in html
-    assert "✓ answers" in html
+    assert "✓ current" in html
 
 
 def test_failures_of_one_reason_are_one_line_with_examples(service: Service) -> None:
     html = figures_html(service)
     assert "<b>2</b> × Download: gone: … answers … &lt;b&gt;Not Found&lt;/b&gt;" in html
     assert "https://example.org/1.mp4 answers 404" in html
-    assert "<b>1</b> × Read pictures: the picture ends early" in html
+    assert "<b>1</b> × OCR: the picture ends early" in html
     assert "<b>1</b> × video file: gone" in html
 
 
@@ -88,7 +88,7 @@ def test_the_filter_looks_in_id_creator_and_description(service: Service, words:
 def test_a_video_s_fields_and_open_work_are_told(service: Service) -> None:
     html, _ = videos_html(service, BREAD, 0)
     assert "Description, Creator, Music, On-screen text, Speech, Comments" in html
-    assert "Read pictures: failed" in html
+    assert "OCR: failed" in html
 
 
 def test_scraped_text_stays_text(service: Service) -> None:
@@ -100,7 +100,7 @@ def test_scraped_text_stays_text(service: Service) -> None:
 
 def test_a_first_run_is_told_what_to_do(tmp_path: Path) -> None:
     service = Service(tmp_path / "none", tmp_path / "none")
-    assert "Nothing here yet" in figures_html(service)
+    assert "No videos yet" in figures_html(service)
     assert videos_html(service, "", 0) == ("", 0)
     assert not (tmp_path / "none").exists(), "looking makes nothing"
 
@@ -130,7 +130,11 @@ def test_a_job_starts_only_with_records_that_are_there(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, tmp_path / "indexes")
     with pytest.raises(JobError, match="There is no"):
         _steps(jobs, IMPORT, str(tmp_path / "missing"), False)
-    assert [step.title for step in _steps(jobs, ALL, str(tmp_path), False)] == ["Import", "Read media", "Build index"]
+    assert [step.title for step in _steps(jobs, ALL, str(tmp_path), False)] == [
+        "Import",
+        "Process media",
+        "Build index",
+    ]
     assert [step.arguments[1] for step in _steps(jobs, RETRY, "", False)] == ["retry", "run"]
     (build,) = _steps(jobs, BUILD, "", True)
     assert build.arguments[-1] == "--all"
