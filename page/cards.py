@@ -15,7 +15,7 @@ ADJUST = '<button type="button" data-set="{changes}">{label}</button>'
 
 def has_evidence(reason: "Reason") -> bool:
     """Return whether a reason's passage explains it. One that shares only parts of words does not."""
-    return reason.contribution > 0 and bool(reason.matches or reason.lane == "dense")
+    return reason.contribution > 0 and bool(reason.matches or reason.retriever == "dense")
 
 
 def best_reason(hit: "FoundHit") -> "Reason | None":
@@ -84,7 +84,7 @@ def reasons(hit: "FoundHit") -> str:
         return ""
     fields: dict[str, dict[str, float]] = {}
     for reason in hit.explanation:
-        fields.setdefault(reason.field, {})[reason.lane] = reason.contribution
+        fields.setdefault(reason.field, {})[reason.retriever] = reason.contribution
     widest = max(sum(map(abs, parts.values())) for parts in fields.values()) or 1.0
 
     def number(parts: Mapping[str, float], retriever: str) -> str:
@@ -130,7 +130,7 @@ def card(hit: "FoundHit", judged: Mapping[str, int] | None = None) -> str:
     shown = passage(hit, reason) if reason and (reason.field != "overview" or not (video and video.description)) else ""
     # fields that share words with the query, and the one shown; by meaning, every field is a little like any query
     matched = dict.fromkeys(
-        r.field for r in hit.explanation if r is reason or (r.lane == "keyword" and has_evidence(r))
+        r.field for r in hit.explanation if r is reason or (r.retriever == "keyword" and has_evidence(r))
     )
     badges = "".join(f"<li>{FIELD_NAMES[field]}</li>" for field in matched if field != "overview" or len(matched) == 1)
     badges = f'<ul class="badges" aria-label="Matched in">{badges}</ul>' if badges else ""
@@ -178,7 +178,7 @@ def results(
     if not hits:
         none = "No video has any of these words. Try others, or search by meaning as well."
         by_meaning = (
-            ADJUST.format(changes="mode=hybrid", label="Search by meaning as well") if answer.lane == "keyword" else ""
+            ADJUST.format(changes="mode=hybrid", label="Search by meaning as well") if answer.mode == "keyword" else ""
         )
         return notes + notice("No video matches", none, more=by_meaning + (filters if answer.conditions else ""))
     took = answer.timings_ms.get("total", 0.0)

@@ -56,7 +56,7 @@ def answer_html(
             query,
             PAGE_HITS,
             offset=offset,
-            lane=mode,
+            mode=mode,
             weights=parse_weights(w),
             filters=conditions,
             generation=generation or None,

@@ -50,7 +50,7 @@ class Service:
         k: int = 10,
         *,
         offset: int = 0,
-        lane: Mode = "hybrid",
+        mode: Mode = "hybrid",
         weights: dict[str, float] | None = None,
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
@@ -66,7 +66,7 @@ class Service:
             UnknownGeneration: none has this name.
         """
         answer = self.searchers.get(generation).search(
-            query, k, offset=offset, mode=lane, weights=weights, method=method, filters=filters
+            query, k, offset=offset, mode=mode, weights=weights, method=method, filters=filters
         )
         if self._on_search:
             self._on_search(answer.timings_ms)

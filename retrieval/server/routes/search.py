@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from retrieval.errors import BadFilter, BadWeights
-from retrieval.index.documents import FIELDS
+from retrieval.index.documents import FIELD_ALIASES, FIELDS
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, parse_weights
 from retrieval.search.query import filters
 from retrieval.search.searcher import MAX_QUERY_CHARS
@@ -62,8 +61,11 @@ async def search(
         Query(
             max_length=400,
             description=f"Weights of fields, from 0 (off) to {MAX_WEIGHT:g}; 1 by default. Fields: "
-            + ", ".join(FIELDS),
-            examples=["transcript:2,comments:0"],
+            + ", ".join(FIELD_ALIASES.get(field, field) for field in FIELDS)
+            + ". The identifiers in answers work as well: "
+            + ", ".join(FIELD_ALIASES)
+            + ".",
+            examples=["speech:2,comments:0"],
         ),
     ] = "",
     method: Annotated[Method, Query(description="How the scores of retrievers and fields are fused.")] = "zscore",
@@ -72,26 +74,21 @@ async def search(
     lang: Annotated[str, filter_query("Only videos spoken in this language, such as en.")] = "",
     after: Annotated[str, filter_query("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
     before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
-    has: Annotated[str, filter_query("Only videos that have this: speech, text, comments, music.")] = "",
+    has: Annotated[str, filter_query("Only videos that have this: speech, onscreen, comments, music.")] = "",
     generation: Generation = "",
     lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
     the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
     operators and filters. `notes` says which of them no video meets, and which words were corrected."""
-    chosen = chosen_mode(mode, lane)
-    try:
-        weights, conditions = parse_weights(w), filters(creator, tag, lang, after, before, has)
-    except BadWeights as error:
-        raise Problem(422, f"w: {error}") from None
-    except BadFilter as error:
-        raise Problem(422, str(error)) from None
+    chosen, weights = chosen_mode(mode, lane), parse_weights(w)
+    conditions = filters(creator, tag, lang, after, before, has)
     return await queue.run(
         lambda: service.search(
             q,
             k,
             offset=offset,
-            lane=chosen,
+            mode=chosen,
             weights=weights,
             method=method,
             filters=conditions,

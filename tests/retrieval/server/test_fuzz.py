@@ -1,0 +1,56 @@
+"""Generated requests to every operation that the API describes."""
+
+import shutil
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from retrieval.server.api import create_app
+from tests.retrieval.server.conftest import Folders
+
+QUICK = settings(max_examples=25, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+OPERATIONS = (
+    "GET /api/search",
+    "GET /api/suggest",
+    "GET /api/videos/{video_id}",
+    "GET /api/videos/{video_id}/similar",
+    "GET /api/generations",
+    "GET /api/judgements",
+    "POST /api/judgements",
+    "DELETE /api/judgements/{number}",
+    "GET /api/judgements/queries",
+    "GET /api/stats",
+    "GET /api/health",
+    "GET /media/{video_id}/{kind}",
+)
+
+
+@pytest.fixture(scope="module")
+def description(built: Folders, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The API's description of itself, as schemathesis reads it; over copies, because judgements are stored."""
+    copies = tmp_path_factory.mktemp("fuzz")
+    data, indexes = (shutil.copytree(folder, copies / folder.name) for folder in built)
+    return schemathesis.openapi.from_asgi("/openapi.json", create_app(data, indexes))
+
+
+@pytest.mark.parametrize("label", OPERATIONS)
+def test_no_request_causes_an_internal_error(description: Any, label: str) -> None:
+    (operation,) = [one for result in description.get_all_operations() if (one := result.ok()).label == label]
+
+    @QUICK
+    @given(case=operation.as_strategy())
+    def send(case: Any) -> None:
+        answer = case.call()
+        assert answer.status_code < 500
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == ["application/problem+json"]
+
+    send()
+
+
+def test_every_operation_is_tried(description: Any) -> None:
+    assert {result.ok().label for result in description.get_all_operations()} == set(OPERATIONS)

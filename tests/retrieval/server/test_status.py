@@ -1,0 +1,43 @@
+"""Health, counts and metrics of the API."""
+
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+
+from retrieval.index.generation import CURRENT
+from retrieval.server.api import create_app
+from tests.retrieval.server.conftest import Folders
+from tests.retrieval.server.requests import problem
+from tests.tiny_corpus import BREAD, FALCON
+
+
+def test_health_names_the_generation_and_the_encoder(client: TestClient, built: Folders) -> None:
+    health = client.get("/api/health")
+    name = (built[1] / CURRENT).read_text().strip()
+    encoder = "sentence-transformers/all-MiniLM-L6-v2"
+    assert health.json() == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder}
+
+
+def test_without_a_generation_the_answer_says_what_to_run(built: Folders, tmp_path: Path) -> None:
+    client = TestClient(create_app(built[0], tmp_path))
+    assert "retrieval build" in problem(client.get("/api/health"), 503)
+    assert "retrieval build" in problem(client.get("/api/search?q=x"), 503)
+    assert client.get(f"/api/videos/{BREAD}").status_code == 200
+
+
+def test_without_a_catalog_the_answer_says_what_to_run(built: Folders, tmp_path: Path) -> None:
+    client = TestClient(create_app(tmp_path / "empty", built[1]))
+    for path in ("/api/health", "/api/search?q=loaf", f"/api/videos/{BREAD}"):
+        assert " import" in problem(client.get(path), 503)
+
+
+def test_requests_are_counted_without_anything_that_they_contain(built: Folders) -> None:
+    client = TestClient(create_app(*built))
+    assert client.get("/api/stats").json()["catalog"]["videos"] == 7
+    client.get("/api/search?q=secretword")
+    client.get(f"/media/{FALCON}/cover")
+    client.get("/nowhere/secretword")
+    text = client.get("/metrics").text
+    assert 'tiktok_retrieval_requests_total{route="/api/search",status="200"} 1.0' in text
+    assert 'route="/media/{video_id}/{kind}",status="200"' in text and "tiktok_retrieval_videos 7.0" in text
+    assert "secretword" not in text and FALCON not in text
