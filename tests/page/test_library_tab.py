@@ -43,7 +43,7 @@ def ids(html: str) -> list[str]:
 def test_counts_stages_and_the_generation_that_answers_are_shown(service: Service, made: Path) -> None:
     html = figures_html(service)
     assert "<strong>7</strong> videos" in html
-    assert "<strong>1</strong> with their video file" in html
+    assert "<strong>1</strong> with a video file" in html
     assert "<li>en 2</li>" in html
     assert re.search(r'Download</th><td>\d</td><td>0</td><td class="?bad"?>2</td><td>\d</td>', html)
     assert service.searchers.get().generation.name in html
