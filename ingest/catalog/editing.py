@@ -1,4 +1,4 @@
-"""A text of the catalogue <-> lines that a person corrects in an editor; one whose times are known begins with them."""
+"""A text of the catalog <-> lines that a person edits. A line with known times begins with them."""
 
 import re
 
@@ -10,11 +10,11 @@ _TIMED = re.compile(r"\[(?:(\d+):)?(\d{1,3}):(\d{1,2}(?:\.\d+)?) - (?:(\d+):)?(\
 
 
 class EditError(UserError):
-    """A line cannot be understood; the message says which and why."""
+    """A line cannot be parsed. The message says which and why."""
 
 
 def to_lines(text: Text | None) -> str:
-    """A text as lines: "[0:06.80 - 0:09.10] words" where times are known, words alone where not."""
+    """A text as lines: "[0:06.80 - 0:09.10] words" if times are known, else only the words."""
     if text is None:
         return ""
     timed = {segment.text for segment in text.segments}
@@ -26,10 +26,10 @@ def to_lines(text: Text | None) -> str:
 
 
 def from_lines(lines: str, kind: TextKind) -> Text:
-    """Lines as a person left them -> a text by hand.
+    """The edited lines as a text by hand.
 
     Raises:
-        EditError: times that end before they begin.
+        EditError: a line ends before it begins.
     """
     said: list[str] = []
     segments: list[Segment] = []
@@ -44,7 +44,10 @@ def from_lines(lines: str, kind: TextKind) -> Text:
             segments.append(Segment(start_s, end_s, line))
         said.append(line)
     segments.sort(key=lambda segment: segment.start_s)
-    one_line = kind == "transcript" and len(segments) in (0, len(said))  # else lines without times would be lost in it
+    one_line = kind == "transcript" and len(segments) in (
+        0,
+        len(said),
+    )  # else lines without times would get lost
     return Text((" " if one_line else "\n").join(said), HAND, segments=segments)
 
 

@@ -11,10 +11,8 @@ from scraper.records import Video
 
 Stage = Literal["download", "ocr", "transcribe"]
 State = Literal["due", "done", "failed", "absent"]
-FileKind = Literal["cover", "video", "slide", "caption", "page"]  # page: the video's own page, asked for fresh links
+FileKind = Literal["cover", "video", "slide", "caption", "page"]  # page: the page of the video, for fresh links
 STAGES: tuple[Stage, ...] = ("download", "ocr", "transcribe")
-
-
 Outcome = Literal["new", "updated", "unchanged"]
 TEXT_OF_STAGE: dict[Stage, TextKind] = {"ocr": "cover", "transcribe": "transcript"}
 STAGE_OF_TEXT: dict[TextKind, Stage] = {"cover": "ocr", "transcript": "transcribe"}
@@ -22,31 +20,31 @@ READ_BY: dict[MediaKind, tuple[Stage, ...]] = {
     "cover": ("ocr",),
     "slide": ("ocr",),
     "video": ("ocr", "transcribe"),
-    "caption": (),  # it is a text already
+    "caption": (),  # it is text already
 }
-IMPORTED = "imported"  # the engine name of texts that came with a record instead of being made here
-CAPTIONS = "captions"  # of transcripts that came as captions; their model is the site's word for how they were made
-HAND = "hand"  # of texts that a person wrote or corrected: nothing else replaces them
+IMPORTED = "imported"  # the engine of texts that came with a record
+CAPTIONS = "captions"  # the engine of transcripts from captions; their model is how the site made them
+HAND = "hand"  # the engine of texts that a person wrote or corrected: nothing else replaces them
 GIVEN = (IMPORTED, CAPTIONS, HAND)  # engines whose texts no setting changes
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What is said, or stands on the screen, from one second of the video's own timeline to another."""
+    """Speech, or text on the screen, from one second of the video to another."""
 
     start_s: float
     end_s: float
     text: str
-    avg_logprob: float | None = None  # mean log-probability of its tokens, as Whisper gives them
-    no_speech: float | None = None  # Whisper's probability that nobody speaks in its window
+    avg_logprob: float | None = None  # mean log-probability of its tokens in Whisper
+    no_speech: float | None = None  # Whisper's probability that its window has no speech
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text made from media (or imported) with where it comes from. `text` None: the media could not be read.
+    """A text made from media (or imported) with its provenance. `text` is None if the media could not be read.
 
-    `segments` are the parts whose times are known: of a transcript all, of a cover's text what the video shows.
-    `recipe` names engine, model and settings: where it is not today's, the text is to be made anew.
+    `segments` are the parts with known times: all of a transcript; of on-screen text, what the video shows.
+    `recipe` names engine, model and settings. If it differs from the current one, the text is made again.
     """
 
     text: str | None
@@ -73,7 +71,7 @@ class Media:
 
 @dataclass(frozen=True)
 class Entry:
-    """All that the catalogue knows of one video."""
+    """Everything that the catalog knows about one video."""
 
     video: Video
     texts: dict[TextKind, Text] = field(default_factory=dict)

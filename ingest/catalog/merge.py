@@ -1,24 +1,24 @@
-"""Several records of one video, from whatever sources -> one record, field by field."""
+"""Several records of one video from any sources -> one record, field by field."""
 
 from collections.abc import Sequence
 
 from scraper.records import MAX_LINKS, Caption, Video
 
-# Values that say one thing in two ways come from the same record; `source` and `scraped_at` tell of all of them.
+# Two forms of one value come from the same record; `source` and `scraped_at` describe all records.
 _TOGETHER: tuple[tuple[str, ...], ...] = (
     ("likes", "likes_shown"),
     ("comment_count", "comments_shown"),
     ("posted", "posted_shown"),
 )
 _OF_ALL = ("source", "scraped_at")
-_LINKS = ("video_sources", "cover_sources")  # all links of one file: any that still works will do
-_NAMELESS = "/@/"  # in a permalink from a list of links: it leads there, but another one tells the creator too
+_LINKS = ("video_sources", "cover_sources")  # all links of a file are kept: any of them may still work
+_NAMELESS = "/@/"  # in a permalink without the creator: another record may have a better one
 
 
 def merge(records: Sequence[Video]) -> Video:
-    """The newest non-empty value of each field; `records` are of one id, newest first, one at least.
+    """Take the newest non-empty value of each field. `records` are of one video, newest first, at least one.
 
-    `source` names the sources of all of them, newest first.
+    `source` names the sources of all records, newest first.
     """
     newest = records[0]
     if len(records) == 1:
@@ -39,7 +39,7 @@ def merge(records: Sequence[Video]) -> Video:
     sources = [part for record in records for part in record.source.split(", ") if part]
     values["source"] = ", ".join(dict.fromkeys(sources))
     values["scraped_at"] = max((r.scraped_at for r in records if r.scraped_at is not None), default=None)
-    # every value has been validated in the record that it comes from
+    # every value was validated in its record
     return Video.model_construct(set(values), **values)
 
 
@@ -49,7 +49,7 @@ def _is_there(record: Video, name: str) -> bool:
 
 
 def _captions(records: Sequence[Video]) -> list[Caption]:
-    """The newest tracks that have links; what made them may be known from an older record only (yt-dlp drops it)."""
+    """The newest tracks with links. How they were made may be known only from an older record (yt-dlp drops it)."""
     newest = next((r.captions for r in records if any(track.url for track in r.captions)), records[0].captions)
     made = {track.language: track.source for r in reversed(records) for track in r.captions if track.source}
     return [

@@ -1,4 +1,4 @@
-"""The tables of the catalogue, as the migrations that make them; `user_version` counts those that have been applied."""
+"""The tables of the catalog, as the migrations that create them; `user_version` counts the applied ones."""
 
 import hashlib
 import json
@@ -138,12 +138,12 @@ MIGRATIONS = (
 
 
 def digest(text: str) -> str:
-    """The sha256 of a text, in hex."""
+    """The sha256 of a text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _whole_record(record: str, comments: str) -> str:
-    """A record and its comments, kept apart by the first format, as one is written today."""
+    """Join a record and its comments, which the first format kept apart, into a record of today's form."""
     return Video.model_validate(json.loads(record) | {"comments": json.loads(comments)}).model_dump_json(
         exclude_defaults=True
     )
@@ -154,7 +154,7 @@ class NewerFormat(Exception):
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Bring a catalogue (in autocommit mode) to the latest format; a new file is one without any migration.
+    """Bring a catalog (in autocommit mode) to the latest format. A new file has no migration applied.
 
     Raises:
         NewerFormat: a newer program made it.
@@ -162,7 +162,7 @@ def migrate(db: sqlite3.Connection) -> None:
     if _version(db) < len(MIGRATIONS):
         db.create_function("digest", 1, digest, deterministic=True)
         db.create_function("whole_record", 2, _whole_record, deterministic=True)
-        db.execute("BEGIN IMMEDIATE")  # a second process waits here, then finds the work done
+        db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
             for version in range(_version(db), len(MIGRATIONS)):
                 for statement in _statements(MIGRATIONS[version]):
@@ -181,7 +181,7 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """The statements of an SQL script one by one: `executescript` would commit the transaction they belong to."""
+    """The statements of an SQL script one by one: `executescript` would commit the current transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line

@@ -1,6 +1,6 @@
-"""A picture -> the text written on it, through Tesseract, RapidOCR, or RapidOCR where Tesseract is unsure.
+"""A picture -> the text on it, by Tesseract, by RapidOCR, or by RapidOCR if Tesseract is not confident.
 
-How well each reads, and how fast, is measured by `benchmarks/ocr.py`; docs/explanation/ocr.md has the figures.
+`benchmarks/ocr.py` measures their accuracy and speed; docs/explanation/ocr.md has the figures.
 """
 
 from pathlib import Path
@@ -26,22 +26,22 @@ __all__ = [
     "read_image",
 ]
 
-ENGINE: Engine = "tesseract"  # what every system has a package of; "auto" reads more, if the extra is there
-SURE = 0.95  # confidence from which "auto" takes Tesseract's word: RapidOCR reads the other four in ten
-IMAGE_LIMIT_S = tesseract.READ_LIMIT_S + 30.0  # for one image in all, opening it and RapidOCR included
+ENGINE: Engine = "tesseract"  # every system has a package of it; "auto" reads more, but needs an extra
+CONFIDENT = 0.95  # from which "auto" accepts Tesseract's reading: RapidOCR reads the other four in ten pictures
+IMAGE_LIMIT_S = tesseract.READ_LIMIT_S + 30.0  # for one image, with opening it and RapidOCR
 
 
 def check(languages: str, engine: Engine = ENGINE) -> str:
-    """The versions of what `engine` reads with, once it is sure that it can read `languages`.
+    """Check that `engine` can read `languages`, and return its versions.
 
-    `languages` are Tesseract's packs joined by "+" ("eng+deu"), or "auto" for all that are installed, a script at a
-    time; RapidOCR reads Latin letters, Chinese and Japanese whatever they say.
+    `languages` are Tesseract's packs joined by "+" ("eng+deu"), or "auto" for all installed ones, one script at a time.
+    RapidOCR always reads Latin letters, Chinese and Japanese.
 
     Raises:
-        OcrError: there is no such engine; Tesseract, a language pack, or the extra for RapidOCR is not installed.
+        OcrError: the engine does not exist; Tesseract, a language pack, or the extra for RapidOCR is not installed.
     """
     if engine not in get_args(Engine):
-        raise OcrError(f"there is no OCR engine {engine!r}; there are {', '.join(get_args(Engine))}")
+        raise OcrError(f"unknown OCR engine {engine!r}; choose one of {', '.join(get_args(Engine))}")
     versions = [tesseract.check(languages)] if engine != "rapidocr" else []
     if engine != "tesseract":
         from ingest.ocr import rapidocr
@@ -51,19 +51,19 @@ def check(languages: str, engine: Engine = ENGINE) -> str:
 
 
 def read_cover(path: Path, languages: str, engine: Engine = ENGINE) -> Reading:
-    """The text of an image file.
+    """Read the text of an image file.
 
     Raises:
         MediaError: the file cannot be read.
-        ReadingError: the engine takes too long over it, or breaks down.
+        ReadingError: the engine takes too long, or crashes.
     """
     return read_image(open_image(path), languages, engine)
 
 
 def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE) -> Reading:
-    """The text of an upright RGB picture; raises ReadingError as `read_cover` does."""
+    """Read the text of an upright RGB picture. Raises ReadingError like `read_cover`."""
     first = tesseract.read(image, languages) if engine != "rapidocr" else None
-    if first and (engine == "tesseract" or (first.confidence or 0.0) >= SURE):
+    if first and (engine == "tesseract" or (first.confidence or 0.0) >= CONFIDENT):
         return first
     from ingest.ocr import rapidocr
 

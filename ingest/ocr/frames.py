@@ -1,4 +1,4 @@
-"""A video -> the few frames of it that differ, with their times: where words on the screen are to be read."""
+"""A video -> the few frames that differ, with their times, to read the text on the screen."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from PIL import Image
 
 from ingest.media import BLANK_STDDEV, MediaError, NoStream, broken, check_pixels, decodable, open_container, upright
 
-STEP_S = 1.0  # between frames that are looked at: words that are to be read stay longer
-EVERY_FRAME_S = 180.0  # up to this length every frame is decoded (5 s of work); longer videos give their key frames
-MAX_LOOKED_AT = 600  # frames of one video; of what is longer, the beginning
-MAX_FRAMES = 8  # given of one video: each costs Tesseract a third of a second
-LARGEST = (2560, 2560)  # px that a frame is kept in: engines look at no more
-LOOK = (216, 384)  # pixels that a frame is compared in: words one reads on a phone are still some of them high ...
-CELL = 12  # ... and in square cells of so many, small enough for one word to stand out
-CHANGED = 24.0  # levels of 255 by which the mean or the contrast of a cell differs when something else is shown there
+STEP_S = 1.0  # between compared frames: text for people stays longer
+EVERY_FRAME_S = 180.0  # up to this length every frame is decoded (5 s of work); of longer videos only key frames are
+MAX_COMPARED = 600  # frames of one video; of a longer one, those at the beginning
+MAX_FRAMES = 8  # of one video: Tesseract needs a third of a second for each
+LARGEST = (2560, 2560)  # px of a kept frame: engines use no more
+COMPARED = (216, 384)  # px of a frame when compared: text that is readable on a phone is still some pixels high
+CELL = 12  # px of a square cell: small enough for one word to change it
+CHANGED = 24.0  # levels of 255: the mean or contrast of a cell differs by more if something else is shown there
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A picture, upright RGB, and the seconds during which the video shows it or one like it."""
+    """A picture, upright RGB, and the seconds during which the video shows it or a similar one."""
 
     start_s: float
     end_s: float
@@ -31,21 +31,21 @@ class Frame:
 
 
 def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
-    """Up to `limit` frames that differ, in order; those between them are spread evenly where there are more.
+    """Up to `limit` frames that differ, in order; if there are more, evenly spread ones.
 
-    Blank ones are left out. A video that breaks off gives what can be read of it.
+    Blank frames are left out. Of a cut video, the readable frames are returned.
 
     Raises:
         NoStream: the file has no pictures.
-        MediaError: no frame of it can be read.
+        MediaError: no frame can be read.
     """
     found: list[Frame] = []
-    numbers: list[int] = []  # of those in `found`, among all that differ
-    count, every = 0, 1  # each so many-th of all that differ is kept, and the last: hundreds would fill the memory
+    numbers: list[int] = []  # of the frames in `found`, counted among all that differ
+    count, every = 0, 1  # every n-th frame that differs is kept, and the last: hundreds would fill the memory
     last: NDArray[np.float32] | None = None
     seen = 0
     try:
-        for time_s, image in _looked_at(path):
+        for time_s, image in _sampled(path):
             seen += 1
             now = fingerprint(image)
             if now[1].max() < BLANK_STDDEV and np.ptp(now[0]) < BLANK_STDDEV:
@@ -72,26 +72,26 @@ def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
     if len(found) <= limit:
         return found
     step = numbers[-1] / max(1, limit - 1)
-    return [found[_nearest(numbers, place * step)] for place in range(limit)]
+    return [found[_nearest(numbers, index * step)] for index in range(limit)]
 
 
 def fingerprint(image: Image.Image) -> NDArray[np.float32]:
     """Mean and contrast (standard deviation) of luma in each cell, 0 to 255: float32 [2, rows, columns].
 
-    Usual perceptual hashes look at the picture as a whole and miss a line of words on the same ground; an outlined
-    word leaves even the mean as it was, but not the contrast.
+    Common perceptual hashes describe the whole picture and miss a line of text on the same background. An outlined
+    word may not even change the mean, but it changes the contrast.
     """
-    luma = np.asarray(image.convert("L").resize(LOOK, Image.Resampling.BOX), np.float32)
-    cells = luma.reshape(LOOK[1] // CELL, CELL, LOOK[0] // CELL, CELL)
+    luma = np.asarray(image.convert("L").resize(COMPARED, Image.Resampling.BOX), np.float32)
+    cells = luma.reshape(COMPARED[1] // CELL, CELL, COMPARED[0] // CELL, CELL)
     return np.stack([cells.mean(axis=(1, 3)), cells.std(axis=(1, 3))])
 
 
 def _nearest(numbers: list[int], wanted: float) -> int:
-    return min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
+    return min(range(len(numbers)), key=lambda index: abs(numbers[index] - wanted))
 
 
-def _looked_at(path: Path) -> Iterator[tuple[float, Image.Image]]:
-    """Frames about STEP_S apart with their seconds on the video's own timeline."""
+def _sampled(path: Path) -> Iterator[tuple[float, Image.Image]]:
+    """Frames about STEP_S apart, with their seconds on the timeline of the video."""
     with open_container(path) as container:
         if not container.streams.video:
             raise NoStream("the file has no video track")
@@ -108,5 +108,5 @@ def _looked_at(path: Path) -> Iterator[tuple[float, Image.Image]]:
             check_pixels(frame.width, frame.height)
             yield time_s, upright(frame)
             next_s, count = time_s + STEP_S, count + 1
-            if count >= MAX_LOOKED_AT:
+            if count >= MAX_COMPARED:
                 return

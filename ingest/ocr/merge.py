@@ -1,4 +1,4 @@
-"""Lines read on stills and on frames of a video -> one text without repetitions, and when each line is to be seen."""
+"""Lines read on stills and on frames of a video -> one text without repetitions, and the times of each line."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,21 +8,21 @@ from rapidfuzz import fuzz
 from ingest.catalog.entries import Segment
 from ingest.ocr.result import letters
 
-SAME = 80.0  # of 100, rapidfuzz's ratio: two readings of one line differ by a letter or two
-SURE = 0.8  # confidence of a line that is seen on one frame only; textures read as letters rarely last
-NUMBER = re.compile(r"(?<!\w)\d+(?!\w)")  # standing alone: within a word a digit is often a misread letter
-MIN_LETTERS = 3  # of a line of a frame: less is found in any moving picture
+SAME = 80.0  # of 100, rapidfuzz's ratio: two readings of a line differ by a letter or two
+CONFIDENT = 0.8  # needed for a line on only one frame: textures read as letters rarely last
+NUMBER = re.compile(r"(?<!\w)\d+(?!\w)")  # as a word: within a word a digit is often a misread letter
+MIN_LETTERS = 3  # of a line on a frame: any moving picture has shorter ones
 
-Line = tuple[str, float]  # what it says, and the engine's confidence, 0 to 1
+Line = tuple[str, float]  # the text, and the confidence of the engine, 0 to 1
 
 
 def join(
     stills: Iterable[Sequence[Line]], shown: Iterable[tuple[float, float, Sequence[Line]]]
 ) -> tuple[str, list[Segment]]:
-    """Lines of the stills, and of frames with the seconds from and to which they are shown, in order.
+    """Join the lines of stills, and of frames with the seconds from and to which they are shown, in order.
 
-    Returns the text, a line a line, and the lines of the frames with their times. A line that comes again is kept
-    once, as it was read best, from its first second to its last.
+    Return the text with one line per line, and the lines of the frames with their times. A repeated line is kept once,
+    in its most confident reading, from its first second to its last.
     """
     kept: list[Line] = []
     for still in stills:
@@ -30,7 +30,7 @@ def join(
         kept += [line for line in still if _bare(line[0]) not in before]
     seen: list[_Seen] = []
     for start_s, end_s, lines in shown:
-        before_frame = list(seen)  # lines of one frame are not compared: a list's entries may differ in a letter
+        before_frame = list(seen)  # lines of the same frame are not compared: entries of a list may differ by a letter
         for line in lines:
             if letters(line[0]) >= MIN_LETTERS:
                 known = next((one for one in before_frame if _same(one.best[0], line[0])), None)
@@ -40,35 +40,36 @@ def join(
                 else:
                     seen.append(_Seen(start_s, end_s, line))
     segments: list[Segment] = []
-    said = [text for text, _ in kept]
+    texts = [text for text, _ in kept]
     untimed = list(range(len(kept)))
     for one in seen:
-        place = next((n for n in untimed if _same(said[n], one.best[0])), None)
-        if place is not None:  # a cover is often a frame of its video: its line gets a time
-            untimed.remove(place)
-            one.best = max(one.best, kept[place], key=lambda line: line[1])
-            said[place] = one.best[0]
-        elif one.times > 1 or one.best[1] >= SURE:
-            said.append(one.best[0])
+        number = next((n for n in untimed if _same(texts[n], one.best[0])), None)
+        if number is not None:  # a cover is often a frame of its video: its line gets a time
+            untimed.remove(number)
+            one.best = max(one.best, kept[number], key=lambda line: line[1])
+            texts[number] = one.best[0]
+        elif one.times > 1 or one.best[1] >= CONFIDENT:
+            texts.append(one.best[0])
         else:
             continue
         segments.append(Segment(one.start_s, one.end_s, one.best[0]))
-    return "\n".join(said), segments
+    return "\n".join(texts), segments
 
 
 class _Seen:
-    """A line that frames show."""
+    """A line on frames."""
 
     def __init__(self, start_s: float, end_s: float, line: Line) -> None:
         self.start_s, self.end_s, self.best, self.times = start_s, end_s, line, 1
 
     def add(self, end_s: float, line: Line) -> None:
+        """Add another frame with this line."""
         self.end_s, self.times = max(self.end_s, end_s), self.times + 1
         self.best = max(self.best, line, key=lambda one: one[1])
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two lines are readings of one; "part 1" and "part 2" are not, nor are two prices."""
+    """Whether two lines are readings of the same one; "part 1" and "part 2" are not, nor are two prices."""
     return NUMBER.findall(one) == NUMBER.findall(other) and fuzz.ratio(_bare(one), _bare(other)) >= SAME
 
 

@@ -1,7 +1,7 @@
-"""A picture -> its words through RapidOCR: PP-OCRv6 on onnxruntime, which also reads turned, outlined, glowing letters.
+"""A picture -> its words by RapidOCR: PP-OCRv6 on onnxruntime, which also reads rotated, outlined, glowing letters.
 
-An extra. Its models lie inside its wheel and are handed over by path: without one it would look for them on the net.
-It knows Latin letters, Chinese and Japanese; what is in another script it leaves out or misreads.
+An extra. Its models are in its wheel and passed by path, because without a path it would download them. It knows Latin
+letters, Chinese and Japanese, and skips or misreads other scripts.
 """
 
 from functools import cache
@@ -15,36 +15,36 @@ from PIL import Image
 
 from ingest.ocr.result import OcrError, Reading, ReadingError, Word
 
-HINT = '`pip install "tiktok-retrieval[rapidocr]"` brings it'
+HINT = 'install it with `pip install "tiktok-retrieval[rapidocr]"`'
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",  # finds lines
-    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",  # tells those upside down
+    "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",  # detects lines that are upside down
     "Rec": "PP-OCRv6_rec_small.onnx",  # reads them
 }
-MIN_CONFIDENCE = 0.8  # per line; what lies below is mostly made up
-MAX_SIDE = 2000  # px of the longer side, RapidOCR's own limit; scaled here, so that it never holds a larger one
+MIN_CONFIDENCE = 0.8  # per line; lines below are mostly hallucinations
+MAX_SIDE = 2000  # px of the longer side, RapidOCR's limit; scaled here to save memory
 
 
 def check() -> str:
-    """The version of RapidOCR, once it is sure that it and its models are there.
+    """Check that RapidOCR and its models are installed, and return its version.
 
     Raises:
-        OcrError: the extra is not installed, or in a version with other models.
+        OcrError: the extra is not installed, or its version has other models.
     """
     missing = [name for name in ("rapidocr", "onnxruntime") if not find_spec(name)]
     if missing:
         raise OcrError(f"{' and '.join(missing)} not installed: {HINT}")
     lost = [file for file in MODELS.values() if not (_folder() / file).is_file()]
     if lost:
-        raise OcrError(f"rapidocr {metadata.version('rapidocr')} comes without {', '.join(lost)}: {HINT}")
+        raise OcrError(f"rapidocr {metadata.version('rapidocr')} lacks {', '.join(lost)}: {HINT}")
     return f"rapidocr {metadata.version('rapidocr')}"
 
 
 def read(image: Image.Image) -> Reading:
-    """The text of an upright RGB picture. RapidOCR knows no words: each has the confidence and box of its line.
+    """Read an upright RGB picture. RapidOCR returns lines: each word has the confidence and box of its line.
 
     Raises:
-        ReadingError: RapidOCR breaks down over it.
+        ReadingError: RapidOCR crashes.
         OcrError: it is not installed.
     """
     scale = min(1.0, MAX_SIDE / max(image.size))
@@ -52,11 +52,11 @@ def read(image: Image.Image) -> Reading:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     try:
-        found = _engine()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))  # it takes arrays as BGR
+        found = _engine()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))  # it expects BGR
     except OcrError:
         raise
-    except Exception as error:  # of OpenCV, onnxruntime, numpy: each has its own
-        raise ReadingError(f"RapidOCR broke down over it ({type(error).__name__})") from error
+    except Exception as error:  # of OpenCV, onnxruntime or numpy
+        raise ReadingError(f"RapidOCR crashed ({type(error).__name__})") from error
     lines = []
     for text, confidence, corners in zip(
         *((field if field is not None else ()) for field in (found.txts, found.scores, found.boxes)), strict=True
@@ -77,7 +77,7 @@ def _folder() -> Path:
 
 @cache
 def _engine() -> Any:
-    """One engine a process, on one thread: the pipeline runs a process a core."""
+    """One engine per process, on one thread: the pipeline runs one process per core."""
     check()
     from rapidocr import RapidOCR
 

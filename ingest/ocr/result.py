@@ -1,4 +1,4 @@
-"""What every OCR engine gives back: words with their places and confidences, joined into lines of text."""
+"""The result of every OCR engine: words with boxes and confidences, joined into lines of text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from ingest.settings import Engine
 from scraper.errors import UserError
 
-WIDE_FROM = "\u2e80"  # from here on lie Chinese, Japanese and Korean; one such character says as much as ...
-WIDE_LETTERS = 2  # ... so many letters
-MIN_LINE = 2  # letters or digits; a lone one is a corner of something
+WIDE_FROM = "\u2e80"  # Chinese, Japanese and Korean from here on; one such character counts as ...
+WIDE_LETTERS = 2  # ... this many letters
+MIN_LINE = 2  # letters or digits; a single one is usually the corner of something
 
-Line = tuple[str, float]  # what it says, and the engine's confidence, 0 to 1
+Line = tuple[str, float]  # the text, and the confidence of the engine, 0 to 1
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels of the upright picture
 
 
 class OcrError(UserError):
-    """An engine cannot be used at all; the message says what to install."""
+    """An engine cannot be used. The message says what to install."""
 
 
 class ReadingError(UserError):
-    """An engine did not get through one image; one sentence for the ledger."""
+    """An engine failed on one image. The message is for the ledger."""
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word and where it stands; `confidence` 0 to 1."""
+    """A word with its box; `confidence` from 0 to 1."""
 
     text: str
     confidence: float
@@ -33,47 +33,49 @@ class Word:
 
 @dataclass(frozen=True)
 class Reading:
-    """What an engine read on one picture, in reading order."""
+    """The text that an engine read on one picture, in reading order."""
 
     rows: tuple[tuple[Word, ...], ...]  # the words of each line
-    engine: Engine  # which one read it: "tesseract" or "rapidocr"
+    engine: Engine  # "tesseract" or "rapidocr"
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[Word]], engine: Engine) -> "Reading":
-        """The reading of lines of words, without those that hold no more than a stray character."""
+        """A reading from lines of words, without lines of a single stray character."""
         kept = (tuple(row) for row in rows if sum(letters(word.text) for word in row) >= MIN_LINE)
         return cls(tuple(kept), engine)
 
     @property
     def words(self) -> list[Word]:
+        """All words."""
         return [word for row in self.rows for word in row]
 
     @property
     def lines(self) -> list[Line]:
+        """The lines as text with confidence."""
         return [(" ".join(word.text for word in row), confidence(row) or 0.0) for row in self.rows]
 
     @property
     def text(self) -> str:
-        """A line a line, "" where there is none."""
+        """One line per line; "" without text."""
         return "\n".join(text for text, _ in self.lines)
 
     @property
     def confidence(self) -> float | None:
-        """0 to 1, None without text."""
+        """From 0 to 1; None without text."""
         return confidence(self.words)
 
 
 def letters(text: str) -> int:
-    """How many letters and digits a text holds; signs and emoji do not count."""
+    """The number of letters and digits in a text; punctuation and emoji do not count."""
     return sum(WIDE_LETTERS if sign >= WIDE_FROM else 1 for sign in text if sign.isalnum())
 
 
 def weight(words: Sequence[Word]) -> float:
-    """How much words say: their letters, each as far as the engine is sure of it."""
+    """The sum of the letters of words, each weighted by its confidence."""
     return sum(word.confidence * letters(word.text) for word in words)
 
 
 def confidence(words: Sequence[Word]) -> float | None:
-    """The mean confidence of words, each weighed by its letters; None without any."""
+    """The mean confidence of words, weighted by their letters; None without words."""
     count = sum(letters(word.text) for word in words)
     return weight(words) / count if count else None

@@ -1,7 +1,7 @@
-"""A picture -> its words through Tesseract, which looks at it in several ways; the sure words are merged by place.
+"""A picture -> its words by Tesseract in several passes; confident words are merged by position.
 
-Captions stand in white letters over a busy picture, on coloured cards, or printed on a page, and no single way to look
-at a picture finds them all. What was tried, and how much each step brings, stands in docs/explanation/ocr.md.
+Captions are white letters over a busy picture, text on coloured cards, or print on a page, and no single pass finds
+them all. docs/explanation/ocr.md says what was tried, and what each pass adds.
 """
 
 import subprocess
@@ -17,26 +17,26 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word, letters, weight
 
-AUTO = "auto"  # as languages: every installed pack, one script after the other
+AUTO = "auto"  # as languages: all installed packs, one script after the other
 MIN_SIDE, MAX_SIDE = 1280, 2560  # px of the longer side; letters under about 20 px are misread, above 100 px are slow
-MIN_HEIGHT = 8  # px; no letter fits into less, and Tesseract breaks down over it
-WHITE_FROM = 200  # of 255 in the darkest channel: captions stay, skin and walls go
+MIN_HEIGHT = 8  # px; no letter fits into less, and Tesseract crashes
+WHITE_FROM = 200  # of 255 in the darkest channel: keeps captions, removes skin and walls
 FULL_PAGE, SPARSE = 3, 11  # Tesseract's page segmentation modes: lay out a page, or find text anywhere
-LOCAL = "-c thresholding_method=2"  # Sauvola's threshold follows the neighbourhood: coloured cards, shadows
-DPI = 70  # what Tesseract takes a picture for that does not say; else the file's own claim would sway it
-MIN_CONFIDENCE = 0.6  # per word; below lies mostly foliage and fabric read as letters
-SHORT = 3  # letters; so few are found in any texture, and must be surer:
+LOCAL = "-c thresholding_method=2"  # Sauvola's local threshold, for coloured cards and shadows
+DPI = 70  # passed to Tesseract, so that the value in the file does not matter
+MIN_CONFIDENCE = 0.6  # per word; words below are mostly foliage and fabric read as letters
+SHORT = 3  # letters; any texture has such words, so they need a higher confidence:
 MIN_SHORT_CONFIDENCE = 0.9
-COVERED = 0.3  # share of the smaller of two boxes: from here on they are the same place on the picture
-GAP = 1.0  # line heights between two pieces of one line
-SURE = 0.93  # confidence of a reading after which no other script is tried, and ...
-ENOUGH = 12  # ... from so many letters on, no further look
-MAX_EDGES = 0.08  # share of neighbours that differ once only white is left: print has up to 0.04, noise from 0.1
-MIN_OTHER = 0.85  # confidence from which a pack of another script is believed: all of them make something of pictures
-LOOK_LIMIT_S = 20.0  # for one run; a cover takes 0.2 s, a full page 2 s, and grain can keep Tesseract for minutes
-READ_LIMIT_S = 60.0  # for all runs over one image
+COVERED = 0.3  # share of the smaller of two boxes from which they have the same position
+GAP = 1.0  # line heights between two parts of a line
+CONFIDENT = 0.93  # confidence of a reading after which no other script is tried, and ...
+ENOUGH = 12  # ... from this many letters on, no further pass
+MAX_EDGES = 0.08  # share of neighbouring pixels that differ when only white is left: print has up to 0.04, noise 0.1
+MIN_OTHER = 0.85  # confidence needed by a pack of another script: each of them reads something in any picture
+PASS_LIMIT_S = 20.0  # for one pass; a cover takes 0.2 s, a full page 2 s, and grain can take minutes
+READ_LIMIT_S = 60.0  # for all passes over one image
 
-# Tesseract's packs of other scripts than Latin, a script a line: those of one script read together.
+# Tesseract's packs of other scripts than Latin, one script per line; packs of a script are used together.
 OTHER_SCRIPTS = """
     ara fas kur_ara pus snd uig urd
     aze_cyrl bel bul kaz kir mkd mon rus srp tat tgk ukr uzb_cyrl
@@ -50,11 +50,11 @@ OTHER_SCRIPTS = """
     chr\n div\n guj\n hye\n iku\n kan\n kat\n khm\n lao\n mal\n mya\n ori\n pan\n sin\n syr\n tam\n tel\n tha
 """
 OTHER_LETTER = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
-NO_LANGUAGES = {"osd", "equ", "snum"}  # packs that read no text
+NO_LANGUAGES = {"osd", "equ", "snum"}  # packs that do not read text
 
 
 def check(languages: str) -> str:
-    """The version of Tesseract and the packs it reads with, once it is sure that they are there.
+    """Check that Tesseract and its packs are installed, and return the version and packs.
 
     Raises:
         OcrError: Tesseract or a language pack is not installed.
@@ -63,15 +63,16 @@ def check(languages: str) -> str:
         version = str(pytesseract.get_tesseract_version())
         return f"{version} {','.join(packs(languages))}"
     except (pytesseract.TesseractNotFoundError, subprocess.SubprocessError, SystemExit, OSError) as error:
-        raise OcrError("Tesseract is not installed: `apt-get install tesseract-ocr` brings it") from error
+        raise OcrError("Tesseract is not installed: install it with `apt-get install tesseract-ocr`") from error
 
 
 @cache
 def packs(languages: str) -> tuple[str, ...]:
-    """The packs for Tesseract, joined by "+" where they read together, in the order in which they are tried.
+    """The packs for Tesseract, joined by "+" if they are used together, in the order in which they are tried.
 
-    `languages` is packs joined by "+" ("eng+deu"), used as they are, or AUTO: a pack for Latin letters, then the packs
-    of each other script. Latin packs are not joined, for each takes as long again; tesseract-ocr-script-latn has all.
+    `languages` is packs joined by "+" ("eng+deu"), used unchanged, or AUTO: a pack for Latin letters, then the packs of
+    each other script. Latin packs are not joined, because each takes the same time again; tesseract-ocr-script-latn
+    has all of them.
 
     Raises:
         OcrError: a pack is not installed.
@@ -83,29 +84,29 @@ def packs(languages: str) -> tuple[str, ...]:
         others = ["+".join(name for name in script if name in installed) for script in scripts]
         found = tuple(filter(None, (latin, *others))) or tuple(name for name in installed if name not in NO_LANGUAGES)
         if not found:
-            raise OcrError("Tesseract has no language at all: `apt-get install tesseract-ocr-eng` brings one")
+            raise OcrError("Tesseract has no language pack: install one with `apt-get install tesseract-ocr-eng`")
         return found
     missing = [name for name in languages.split("+") if name not in installed]
     if missing:
         wanted = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
         raise OcrError(
-            f"Tesseract has no language {', '.join(map(repr, missing))}: `apt-get install {wanted}` may bring it; "
+            f"Tesseract has no language {', '.join(map(repr, missing))}: try `apt-get install {wanted}`; "
             f"installed are {', '.join(sorted(installed))}"
         )
     return (languages,)
 
 
 def _installed() -> list[str]:
-    """The names of all packs; pytesseract's own list leaves out those of whole scripts."""
+    """The names of all packs; pytesseract's list leaves out those of whole scripts."""
     command = [pytesseract.pytesseract.tesseract_cmd, "--list-langs"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=LOOK_LIMIT_S).stdout.split("\n")[1:-1]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PASS_LIMIT_S).stdout.split("\n")[1:-1]
 
 
 def read(image: Image.Image, languages: str) -> Reading:
-    """The text of an upright RGB picture; `languages` as for `packs`.
+    """Read the text of an upright RGB picture; `languages` as for `packs`.
 
     Raises:
-        ReadingError: Tesseract takes too long in whichever way it looks, or breaks down.
+        ReadingError: Tesseract takes too long in every pass, or crashes.
     """
     longer = max(image.size)
     scale = min(max(longer, MIN_SIDE), MAX_SIDE) / longer
@@ -114,59 +115,61 @@ def read(image: Image.Image, languages: str) -> Reading:
         return Reading.of([], "tesseract")
     large = image.resize(size, Image.Resampling.LANCZOS)
     grey, white = ImageOps.grayscale(large), _only_white(large)
-    looks = [(grey, FULL_PAGE, ""), (white, SPARSE, ""), (grey, SPARSE, LOCAL)]
+    passes = [(grey, FULL_PAGE, ""), (white, SPARSE, ""), (grey, SPARSE, LOCAL)]
     if _edges(white) > MAX_EDGES:
-        del looks[1]
+        del passes[1]
     until = time.monotonic() + READ_LIMIT_S
     best: Reading | None = None
     for pack in packs(languages):
         seen: list[list[_Line]] = []
-        for look, (picture, mode, options) in enumerate(looks):
+        for number, (picture, mode, options) in enumerate(passes):
             if options == LOCAL and _enough([word for lines in seen for line in lines for word in line.words]):
                 break
-            lines = _lines(picture, f"--psm {mode} --dpi {DPI} {options}", pack, look, until)
+            lines = _lines(picture, f"--psm {mode} --dpi {DPI} {options}", pack, number, until)
             seen += [lines] if lines is not None else []
         if seen:
             found = Reading.of(_shrunk(_merged([line for lines in seen for line in lines]), scale), "tesseract")
             if best is None or (weight(found.words) > weight(best.words) and _of_another_script(found)):
                 best = found
-            if (best.confidence or 0.0) >= SURE:
-                break  # packs of another script would make something of these letters too
+            if (best.confidence or 0.0) >= CONFIDENT:
+                break  # packs of another script would also read something in these letters
     if best is None:
-        raise ReadingError(f"Tesseract took longer than {LOOK_LIMIT_S:.0f} s")
+        raise ReadingError(f"Tesseract took longer than {PASS_LIMIT_S:.0f} s")
     return best
 
 
 @dataclass
 class _Line:
-    look: int  # which way of looking at the picture found it
-    place: int  # its number in reading order there
+    pass_: int  # which pass found it
+    order: int  # its number in the reading order of that pass
     words: list[Word]
 
     @property
     def box(self) -> Box:
+        """The box around all words."""
         lefts, tops, rights, bottoms = zip(*(word.box for word in self.words), strict=True)
         return min(lefts), min(tops), max(rights), max(bottoms)
 
     @property
     def weight(self) -> float:
+        """The weight of all words."""
         return weight(self.words)
 
 
-def _lines(picture: Image.Image, config: str, pack: str, look: int, until: float) -> list[_Line] | None:
-    """What one run of Tesseract is sure of; None if it takes too long."""
-    left_s = min(LOOK_LIMIT_S, until - time.monotonic())
+def _lines(picture: Image.Image, config: str, pack: str, pass_: int, until: float) -> list[_Line] | None:
+    """The confident lines of one pass of Tesseract; None if it takes too long."""
+    left_s = min(PASS_LIMIT_S, until - time.monotonic())
     if left_s <= 0:
         return None
     picture = picture.copy()
-    picture.format = "PPM"  # how pytesseract hands it over: to pack it as PNG takes as long as to read it
+    picture.format = "PPM"  # the format that pytesseract passes on: to compress it as PNG takes as long as OCR
     try:
         found = pytesseract.image_to_data(
             picture, lang=pack, config=config, timeout=left_s, output_type=pytesseract.Output.DICT
         )
-    except pytesseract.TesseractError as error:  # its message names temporary files: no two would be equal
-        raise ReadingError(f"Tesseract broke down over it (exit code {error.status})") from error
-    except RuntimeError:  # so pytesseract says that the time is up
+    except pytesseract.TesseractError as error:  # its message names temporary files, so no two would be equal
+        raise ReadingError(f"Tesseract crashed (exit code {error.status})") from error
+    except RuntimeError:  # pytesseract's time-out
         return None
     lines: dict[tuple[int, int, int], list[Word]] = {}
     for i, text in enumerate(found["text"]):
@@ -175,13 +178,13 @@ def _lines(picture: Image.Image, config: str, pack: str, look: int, until: float
         word = Word(text.strip(), float(found["conf"][i]) / 100, box)
         count = letters(word.text)
         if count and word.confidence >= (MIN_CONFIDENCE if count > SHORT else MIN_SHORT_CONFIDENCE):
-            place = found["block_num"][i], found["par_num"][i], found["line_num"][i]
-            lines.setdefault(place, []).append(word)
-    return [_Line(look, place, words) for place, words in enumerate(lines.values())]
+            key = found["block_num"][i], found["par_num"][i], found["line_num"][i]
+            lines.setdefault(key, []).append(word)
+    return [_Line(pass_, order, words) for order, words in enumerate(lines.values())]
 
 
 def _merged(found: list[_Line]) -> list[list[Word]]:
-    """The lines of several looks as one text: each place on the picture once, in the words of the surest line there."""
+    """Merge the lines of several passes: each position on the picture once, by the line with the highest weight."""
     taken: list[Word] = []
     lines: list[_Line] = []
     for line in sorted(found, key=lambda line: -line.weight):
@@ -190,9 +193,9 @@ def _merged(found: list[_Line]) -> list[list[Word]]:
             continue
         taken += words
         piece = replace(line, words=words)
-        beside = next((other for other in lines if _beside(piece.box, other.box)), None)
-        if beside:
-            beside.words += words
+        neighbour = next((other for other in lines if _on_one_line(piece.box, other.box)), None)
+        if neighbour:
+            neighbour.words += words
         else:
             lines.append(piece)
     for line in lines:
@@ -201,21 +204,24 @@ def _merged(found: list[_Line]) -> list[list[Word]]:
 
 
 def _in_order(lines: list[_Line]) -> list[_Line]:
-    """Reading order: that of the look which found most, for it knows columns; others stand by their nearest line."""
-    weights = {look: sum(line.weight for line in lines if line.look == look) for look in {line.look for line in lines}}
-    main = [line for line in lines if line.look == max(weights, key=lambda look: weights[look])]
+    """Reading order of the pass with the most text, which knows columns. Other lines follow the nearest one."""
+    weights: dict[int, float] = {}
+    for line in lines:
+        weights[line.pass_] = weights.get(line.pass_, 0.0) + line.weight
+    best = max(sorted(weights), key=lambda pass_: weights[pass_], default=0)
+    main = [line for line in lines if line.pass_ == best]
 
-    def place(line: _Line) -> tuple[int, int, int]:
+    def position(line: _Line) -> tuple[int, int, int]:
         x, y = _middle(line.box)
         near = min(main, key=lambda other: (_middle(other.box)[1] - y) ** 2 + (_middle(other.box)[0] - x) ** 2 / 10)
         side = 0 if near is line else 1 if _middle(near.box)[1] < y else -1
-        return near.place, side, line.box[1]
+        return near.order, side, line.box[1]
 
-    return sorted(lines, key=place)
+    return sorted(lines, key=position)
 
 
 def _shrunk(lines: list[list[Word]], scale: float) -> list[list[Word]]:
-    """The words with their boxes in pixels of the picture before it was scaled."""
+    """The words with their boxes in pixels of the unscaled picture."""
 
     def box(word: Word) -> Box:
         left, top, right, bottom = (round(side / scale) for side in word.box)
@@ -225,7 +231,7 @@ def _shrunk(lines: list[list[Word]], scale: float) -> list[list[Word]]:
 
 
 def _only_white(image: Image.Image) -> Image.Image:
-    """Black where the image is white, white elsewhere."""
+    """Black where the image is white, and white elsewhere."""
     red, green, blue = image.split()
     darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
     return darkest.point([255] * WHITE_FROM + [0] * (256 - WHITE_FROM))
@@ -233,13 +239,13 @@ def _only_white(image: Image.Image) -> Image.Image:
 
 def _enough(words: Sequence[Word]) -> bool:
     count = sum(letters(word.text) for word in words)
-    return count >= ENOUGH and weight(words) >= SURE * count
+    return count >= ENOUGH and weight(words) >= CONFIDENT * count
 
 
 def _of_another_script(reading: Reading) -> bool:
-    """Whether a pack of another script read its own letters: it also reads Latin ones, worse, into and out of them."""
-    sure = (reading.confidence or 0.0) >= MIN_OTHER
-    return sure and 2 * len(OTHER_LETTER.findall(reading.text)) >= sum(map(str.isalpha, reading.text))
+    """Whether a pack of another script read letters of its script; it also reads Latin letters, but worse."""
+    confident = (reading.confidence or 0.0) >= MIN_OTHER
+    return confident and 2 * len(OTHER_LETTER.findall(reading.text)) >= sum(map(str.isalpha, reading.text))
 
 
 def _right_to_left(words: list[Word]) -> bool:
@@ -248,7 +254,7 @@ def _right_to_left(words: list[Word]) -> bool:
 
 
 def _edges(mask: Image.Image) -> float:
-    """The share of pixels that differ from their neighbour on the right, of a picture in black and white."""
+    """The share of pixels of a black and white picture that differ from their right neighbour."""
     moved = ImageChops.offset(mask, 1, 0)
     return ImageStat.Stat(ImageChops.difference(mask, moved)).mean[0] / 255
 
@@ -256,14 +262,14 @@ def _edges(mask: Image.Image) -> float:
 def _covers(one: Box, other: Box) -> bool:
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:  # nearly always: a page has half a million pairs
+    if width <= 0 or height <= 0:  # the common case: a page has half a million pairs
         return False
     smaller = min((one[2] - one[0]) * (one[3] - one[1]), (other[2] - other[0]) * (other[3] - other[1]))
     return width * height >= COVERED * smaller
 
 
-def _beside(one: Box, other: Box) -> bool:
-    """Whether two boxes stand on one line, next to each other."""
+def _on_one_line(one: Box, other: Box) -> bool:
+    """Whether two boxes are neighbours on one line."""
     low, high = sorted((one[3] - one[1], other[3] - other[1]))
     shared = min(one[3], other[3]) - max(one[1], other[1])
     gap = max(one[0], other[0]) - min(one[2], other[2])

@@ -1,6 +1,6 @@
-"""16 kHz audio -> where somebody speaks, by Silero VAD, and the windows over it that Whisper hears.
+"""16 kHz audio -> spans of speech, by Silero VAD, and windows over them for Whisper.
 
-Music, noise and silence end up in no window. A window is a stretch of the audio as it is, so its times are true.
+Music, noise and silence are in no window. A window is an unchanged part of the audio, so its times are exact.
 """
 
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from ingest.media import SAMPLE_RATE
 
 WINDOW_S = 30.0  # what Whisper was trained on
 
-THRESHOLD = 0.4  # Silero's probability of speech, of FRAME each, above which speech starts ...
+THRESHOLD = 0.4  # Silero's probability of speech per FRAME, above which speech starts ...
 END_THRESHOLD = 0.2  # ... and below which it ends
-FRAME = 512  # samples, 32 ms, as Silero takes them
-BLOCK = 320 * FRAME  # 10 s: Silero's memory starts anew so often; after long silence it misses the first second
-WARM_UP = 62 * FRAME  # 2 s before a block, by which its memory is as if it had never been cleared
-MIN_SPEECH_S = 0.25  # "no" takes about that long
-MIN_PAUSE_S = 0.2  # shorter ones lie within a phrase
-MAX_PAUSE_S = 2.0  # a window ends at a longer one: Whisper's times are vague across silence
-EDGE_S = 0.3  # of what surrounds speech is heard too: soft consonants lie outside of what Silero marks
+FRAME = 512  # samples, 32 ms, the input of Silero
+BLOCK = 320 * FRAME  # 10 s, after which Silero's state is reset: after long silence it misses the first second
+WARM_UP = 62 * FRAME  # 2 s before a block, after which the state is as if it had not been reset
+MIN_SPEECH_S = 0.25  # about as long as the word "no"
+MIN_PAUSE_S = 0.2  # shorter pauses are within a phrase
+MAX_PAUSE_S = 2.0  # a window ends at a longer pause: Whisper's times are vague across silence
+EDGE_S = 0.3  # added around speech: soft consonants lie outside of Silero's spans
 SNAP_S = 0.5  # Whisper's times are off by up to that, and some checkpoints write whole seconds
-LONGEST_S = 25.0  # of speech in a window, cut in the longest of its pauses: Whisper leaves off the end of a full one
+LONGEST_S = 25.0  # of a window, cut in the longest of its pauses: Whisper skips the end of a full one
 
 
 class Samples(Protocol):
-    """Samples at SAMPLE_RATE, in memory or in a file: their number, and slices of them."""
+    """Samples at SAMPLE_RATE, in memory or in a file, with a length and slices."""
 
     def __len__(self) -> int: ...
 
@@ -38,26 +38,27 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of audio: its first sample, and the one after its last."""
+    """A part of the audio: its first sample, and the one after its last."""
 
     start: int
     end: int
 
     @property
     def length_s(self) -> float:
+        """Its length in seconds."""
         return (self.end - self.start) / SAMPLE_RATE
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of audio of up to WINDOW_S, and where in it somebody speaks, in samples of the whole audio."""
+    """A part of the audio of up to WINDOW_S, and the speech in it, in samples of the whole audio."""
 
-    heard: Span
+    span: Span
     speech: tuple[Span, ...]
 
 
 def find_speech(samples: Samples) -> list[Span]:
-    """Where somebody speaks, in order, each at most LONGEST_S long. Samples are read block by block."""
+    """Find speech: spans in order, each at most LONGEST_S long. Samples are read block by block."""
     silero, detector = _silero()
     probabilities = [np.zeros(0, np.float32)]
     for start in range(0, len(samples), BLOCK):
@@ -78,7 +79,7 @@ def find_speech(samples: Samples) -> list[Span]:
 
 
 def windows(speech: list[Span], length: int) -> list[Window]:
-    """Windows over speech, cut in its pauses, each with its edges. `length` is that of the audio, in samples."""
+    """Windows over speech, cut in pauses, each with its edges. `length` is that of the audio, in samples."""
     groups: list[list[Span]] = []
     for span in speech:
         group = groups[-1] if groups else [span]
@@ -90,7 +91,7 @@ def windows(speech: list[Span], length: int) -> list[Window]:
     edge = round(EDGE_S * SAMPLE_RATE)
     made: list[Window] = []
     for number, group in enumerate(groups):
-        # the pause between two windows is shared where it is shorter than two edges: nothing is heard twice
+        # if the pause between two windows is shorter than two edges, they share it: windows never overlap
         left = (groups[number - 1][-1].end + group[0].start) // 2 if number else 0
         right = (group[-1].end + groups[number + 1][0].start) // 2 if number + 1 < len(groups) else length
         made.append(Window(Span(max(left, group[0].start - edge), min(right, group[-1].end + edge)), tuple(group)))
@@ -98,8 +99,8 @@ def windows(speech: list[Span], length: int) -> list[Window]:
 
 
 def snap(window: Window, start: int, end: int) -> Span | None:
-    """Whisper's times for a segment -> true ones, in samples: each end goes to the end of speech that is near, and
-    neither stays in silence. None if nobody speaks between them."""
+    """Correct the times of a segment from Whisper, in samples: each end moves to a near end of speech, and none stays
+    in silence. None if there is no speech between them."""
     reach = SNAP_S * SAMPLE_RATE
     onsets = [span.start for span in window.speech if abs(span.start - start) <= reach]
     ends = [span.end for span in window.speech if abs(span.end - end) <= reach]
@@ -110,28 +111,28 @@ def snap(window: Window, start: int, end: int) -> Span | None:
 
 
 def rest(window: Window, done: int) -> Window:
-    """What comes after the sample `done`; nothing may be left of its speech."""
+    """The part of a window after the sample `done`, maybe without speech."""
     left = tuple(Span(max(span.start, done), span.end) for span in window.speech if span.end > done)
-    start = max(done, left[0].start - round(EDGE_S * SAMPLE_RATE)) if left else window.heard.end
-    return Window(Span(start, window.heard.end), left)
+    start = max(done, left[0].start - round(EDGE_S * SAMPLE_RATE)) if left else window.span.end
+    return Window(Span(start, window.span.end), left)
 
 
 def halves(window: Window) -> list[Window]:
-    """The window in two, cut in its longest pause; as it is if it has none."""
+    """The window cut in two in its longest pause, or unchanged if it has no pause."""
     pauses = [(later.start - earlier.end, earlier.end, later.start) for earlier, later in pairwise(window.speech)]
     if not pauses:
         return [window]
     _, end, start = max(pauses)
     middle = (end + start) // 2
     return [
-        Window(Span(window.heard.start, middle), tuple(span for span in window.speech if span.end <= middle)),
-        Window(Span(middle, window.heard.end), tuple(span for span in window.speech if span.start >= middle)),
+        Window(Span(window.span.start, middle), tuple(span for span in window.speech if span.end <= middle)),
+        Window(Span(middle, window.span.end), tuple(span for span in window.speech if span.start >= middle)),
     ]
 
 
 @cache
 def _silero() -> tuple[Any, Any]:
-    """Silero's package, and the model in it that takes blocks of 512 frames at a time."""
+    """Silero's package, and its model for blocks of frames."""
     import torch
 
     threads = torch.get_num_threads()

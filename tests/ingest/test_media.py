@@ -28,7 +28,7 @@ def check_half(video: Path, folder: Path) -> None:
     whole = video.read_bytes()
     broken = folder / "broken.mp4"
     broken.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(MediaError, match="breaks off"):
+    with pytest.raises(MediaError, match=r"is broken or cut|ends before its claimed length"):
         audio(broken)
 
 
@@ -222,7 +222,7 @@ def test_errors_of_one_kind_are_worded_alike(tmp_path: Path) -> None:
             open_image(tmp_path / name)
     Image.new("RGB", (10, 10)).save(tmp_path / "c.png")
     for read in (audio, poster):
-        with pytest.raises(MediaError, match=r"^the file is no video or sound of a format read here$"):
+        with pytest.raises(MediaError, match=r"^the file is not a video or audio file of a known format$"):
             read(tmp_path / "c.png")
 
 

@@ -239,7 +239,7 @@ def test_a_format_that_is_not_on_the_list_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_takes_too_long_is_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tesseract, "LOOK_LIMIT_S", 0.02)
+    monkeypatch.setattr(tesseract, "PASS_LIMIT_S", 0.02)
     with pytest.raises(ReadingError, match="longer than"):
         read_image(ground(), "eng")
 

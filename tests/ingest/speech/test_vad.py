@@ -123,7 +123,7 @@ def test_short_pauses_stay_in_a_window_and_long_ones_end_it() -> None:
     speech = [span(10, 12), span(13, 14), span(14 + MAX_PAUSE_S + 1, 20)]
     first, second = windows(speech, 60 * SAMPLE_RATE)
     assert first.speech == tuple(speech[:2])
-    assert first.heard == span(10 - EDGE_S, 14 + EDGE_S)
+    assert first.span == span(10 - EDGE_S, 14 + EDGE_S)
     assert second.speech == tuple(speech[2:])
 
 
@@ -131,14 +131,14 @@ def test_windows_hold_all_speech_once_and_never_more_than_whisper_hears() -> Non
     speech = [span(start, start + 7.9) for start in range(0, 120, 8)]
     made = windows(speech, 120 * SAMPLE_RATE)
     assert [one for window in made for one in window.speech] == speech
-    assert all(window.heard.length_s <= WINDOW_S for window in made)
-    assert all(earlier.heard.end <= later.heard.start for earlier, later in pairwise(made))
+    assert all(window.span.length_s <= WINDOW_S for window in made)
+    assert all(earlier.span.end <= later.span.start for earlier, later in pairwise(made))
     assert len(made) < len(speech)
 
 
 def test_a_window_at_the_rim_stays_inside_the_audio() -> None:
     [window] = windows([span(0.1, 4.9)], 5 * SAMPLE_RATE)
-    assert window.heard == span(0, 5)
+    assert window.span == span(0, 5)
 
 
 WINDOW = Window(span(9.7, 20.3), (span(10, 14), span(15, 20)))
@@ -163,7 +163,7 @@ def test_the_rest_of_a_window_starts_where_its_last_segment_ends() -> None:
     left = rest(WINDOW, span(0, 14).end)
     assert left == Window(span(15 - EDGE_S, 20.3), (span(15, 20),))
     assert rest(WINDOW, span(0, 18).end) == Window(span(18, 20.3), (span(18, 20),))
-    assert rest(WINDOW, WINDOW.heard.end).speech == ()
+    assert rest(WINDOW, WINDOW.span.end).speech == ()
 
 
 def test_a_window_is_halved_in_its_longest_pause() -> None:

@@ -50,7 +50,7 @@ def real(request: pytest.FixtureRequest) -> Transcriber:
     return Transcriber(request.param)
 
 
-def heard(transcriber: Transcriber, *clips: NDArray[np.float32]) -> list[Text]:
+def transcribe(transcriber: Transcriber, *clips: NDArray[np.float32]) -> list[Text]:
     """The transcripts of clips, in their order."""
     made = dict(transcriber.run(enumerate(clips)))
     return [text for number in range(len(clips)) if isinstance(text := made[number], Text)]
@@ -75,7 +75,7 @@ def edits(expected: list[str], heard: list[str]) -> int:
 
 
 def test_silence_gives_the_empty_text_and_speech_a_text(tiny: Transcriber) -> None:
-    silent, nothing, spoken = heard(tiny, noise(5, 0), noise(0, 0), media_samples.speech(3))
+    silent, nothing, spoken = transcribe(tiny, noise(5, 0), noise(0, 0), media_samples.speech(3))
     assert silent.text == nothing.text == ""
     assert silent.confidence is None
     assert spoken.text
@@ -90,7 +90,7 @@ def test_a_batch_gives_what_one_by_one_gives(tiny: Transcriber) -> None:
 
 
 def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcriber) -> None:
-    [made] = heard(tiny, media_samples.speech(75))
+    [made] = transcribe(tiny, media_samples.speech(75))
     times = [time for segment in made.segments for time in (segment.start_s, segment.end_s)]
     assert times == sorted(times)
     assert 60 < times[-1] <= 75
@@ -100,7 +100,7 @@ def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcri
 def test_a_model_that_is_no_whisper_is_refused_with_its_folder(tmp_path: Path) -> None:
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(WeightsError, match="no Whisper"):
+    with pytest.raises(WeightsError, match="no Whisper model"):
         Transcriber(str(folder))
 
 
@@ -111,7 +111,7 @@ def test_a_model_that_brings_code_is_refused_and_its_code_not_run(
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}')
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(WeightsError, match="no Whisper"):
+    with pytest.raises(WeightsError, match="no Whisper model"):
         Transcriber(str(folder))
     assert not (tmp_path / "ran").exists()
 
@@ -137,7 +137,7 @@ def test_tokens_become_segments_inside_the_window(
 
 
 def test_each_segment_says_how_sure_it_is(tiny: Transcriber) -> None:
-    [made] = heard(tiny, media_samples.speech(3))
+    [made] = transcribe(tiny, media_samples.speech(3))
     assert made.segments
     for segment in made.segments:
         assert segment.avg_logprob is not None
@@ -148,7 +148,7 @@ def test_each_segment_says_how_sure_it_is(tiny: Transcriber) -> None:
 
 def test_segments_that_are_guesses_are_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "MIN_LOGPROB", 0.0)
-    assert [made.text for made in heard(tiny, media_samples.speech(3))] == [""]
+    assert [made.text for made in transcribe(tiny, media_samples.speech(3))] == [""]
 
 
 def test_a_window_that_whisper_calls_silent_is_dropped_where_it_is_unsure(
@@ -156,30 +156,30 @@ def test_a_window_that_whisper_calls_silent_is_dropped_where_it_is_unsure(
 ) -> None:
     monkeypatch.setattr(whisper, "MIN_LOGPROB", -0.001)
     monkeypatch.setattr(whisper, "NO_SPEECH", -1.0)
-    assert [made.text for made in heard(tiny, media_samples.speech(3))] == [""]
+    assert [made.text for made in transcribe(tiny, media_samples.speech(3))] == [""]
 
 
 def test_loops_are_heard_again_a_few_times_and_then_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "MAX_COMPRESSION", 0.0)
-    assert [made.text for made in heard(tiny, media_samples.speech(40))] == [""]
+    assert [made.text for made in transcribe(tiny, media_samples.speech(40))] == [""]
 
 
 def test_a_segment_follows_itself_only_so_often(tiny: Transcriber) -> None:
     audio = whisper._Audio("loop", np.zeros(0, np.float32))
-    audio.heard = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
+    audio.segments = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
     assert tiny._text(audio).text == "la la la da la"
 
 
 def test_what_is_said_again_after_a_pause_is_no_loop(tiny: Transcriber) -> None:
     audio = whisper._Audio("chorus", np.zeros(0, np.float32))
-    audio.heard = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
+    audio.segments = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
     assert tiny._text(audio).text == "la la la la la la"
 
 
 def test_a_language_that_is_not_allowed_is_not_heard(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = str(media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper")))
     for code in ("en", "de"):
-        [made] = heard(Transcriber(folder, languages=f" {code.upper()}"), media_samples.speech(3))
+        [made] = transcribe(Transcriber(folder, languages=f" {code.upper()}"), media_samples.speech(3))
         assert made.text
         assert made.language == code
     with pytest.raises(WeightsError, match="does not know the language tlh"):
@@ -190,7 +190,7 @@ def test_an_audio_that_takes_too_long_is_given_up_and_the_others_are_not(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = [("long", media_samples.speech(120)), ("short", media_samples.speech(3))]
-    monkeypatch.setattr(whisper, "UNHEARD_S", 99.0)
+    monkeypatch.setattr(whisper, "MISSED_S", 99.0)
     made = dict(tiny.run(clips, batch=1, limit_s=1e-9))
     assert set(made) == {"long", "short"}
     assert isinstance(made["long"], TooSlow)
@@ -214,7 +214,7 @@ def test_a_device_that_is_not_there_is_told() -> None:
 def test_samples_may_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None:
     samples = media_samples.speech(40)
     samples.tofile(tmp_path / "samples")
-    assert heard(tiny, np.memmap(tmp_path / "samples", np.float32, "r")) == heard(tiny, samples)
+    assert transcribe(tiny, np.memmap(tmp_path / "samples", np.float32, "r")) == transcribe(tiny, samples)
 
 
 def test_the_encoder_gives_what_its_own_forward_gives(tiny: Transcriber) -> None:
@@ -242,12 +242,12 @@ def test_loops_of_a_few_letters_are_loops_however_short_the_text() -> None:
 
 def test_nothing_is_heard_in_silence_and_noise(real: Transcriber) -> None:
     clips = [noise(20, 0), noise(20, 0.001), noise(20, 0.1)]
-    assert [text.text for text in heard(real, *clips)] == [""] * 3
+    assert [text.text for text in transcribe(real, *clips)] == [""] * 3
 
 
 def test_nothing_is_heard_in_silence_and_noise_by_the_tiny_model(tiny: Transcriber) -> None:
     clips = [noise(20, 0), noise(20, 0.001), noise(20, 0.1)]
-    assert [text.text for text in heard(tiny, *clips)] == [""] * 3
+    assert [text.text for text in transcribe(tiny, *clips)] == [""] * 3
 
 
 def test_a_sample_clip_comes_out_with_few_wrong_words_and_its_true_times(
@@ -255,7 +255,7 @@ def test_a_sample_clip_comes_out_with_few_wrong_words_and_its_true_times(
 ) -> None:
     id_ = "9000000000000000134"
     sentences = json.loads((sample_corpus / "spoken.json").read_text(encoding="utf-8"))[id_]
-    [made] = heard(real, audio(sample_corpus / "videos" / f"{id_}.mp4"))
+    [made] = transcribe(real, audio(sample_corpus / "videos" / f"{id_}.mp4"))
     expected = words(" ".join(sentence["text"] for sentence in sentences))
     assert edits(expected, words(made.text or "")) / len(expected) < 0.25
     assert made.segments[0].start_s == pytest.approx(sentences[0]["start_s"], abs=0.5)
@@ -265,14 +265,14 @@ def test_a_sample_clip_comes_out_with_few_wrong_words_and_its_true_times(
 @pytest.mark.research_data("recordings of silence")
 def test_silent_and_near_silent_clips_have_no_text(shared_data: Path, real: Transcriber) -> None:
     clips = [audio(shared_data / "speech" / "whisper_timestamped" / name) for name in ("empty.wav", "empty.mp3")]
-    assert [text.text for text in heard(real, *clips)] == ["", ""]
+    assert [text.text for text in transcribe(real, *clips)] == ["", ""]
 
 
 @pytest.mark.research_data("recordings of laughter")
 def test_babble_and_laughter_do_not_loop(shared_data: Path, real: Transcriber) -> None:
     """Sounds that pass for speech: Whisper may make something of them, but not the same over and over."""
     laughs = [audio(shared_data / "speech" / "whisper_timestamped" / f"laugh{n}.mp3") for n in (1, 2)]
-    for text in heard(real, media_samples.speech(30), np.concatenate([laughs[0]] * 6), *laughs):
+    for text in transcribe(real, media_samples.speech(30), np.concatenate([laughs[0]] * 6), *laughs):
         said = words(text.text or "")
         assert not is_loop(text.text or "")
         assert len(said) < 120
@@ -287,7 +287,7 @@ def test_speech_in_long_silence_has_its_true_times(shared_data: Path, real: Tran
     samples = noise(130, 0.0005)
     for start_s in starts_s:
         samples[round(start_s * SAMPLE_RATE) :][: len(spoken)] += spoken
-    [made] = heard(real, samples)
+    [made] = transcribe(real, samples)
     length_s = len(spoken) / SAMPLE_RATE
     for start_s in starts_s:
         inside = [s for s in made.segments if s.start_s < start_s + length_s and s.end_s > start_s]
@@ -297,7 +297,7 @@ def test_speech_in_long_silence_has_its_true_times(shared_data: Path, real: Tran
 
 @pytest.mark.research_data("recordings of people")
 def test_a_known_speech_comes_out_word_for_word(shared_data: Path, real: Transcriber) -> None:
-    [made] = heard(real, audio(shared_data / "speech" / "jfk.flac"))
+    [made] = transcribe(real, audio(shared_data / "speech" / "jfk.flac"))
     assert words(made.text or "") == JFK.split()
     assert made.language == "en"
     assert made.segments[-1].end_s == pytest.approx(10.6, abs=0.5)
@@ -307,7 +307,7 @@ def test_a_known_speech_comes_out_word_for_word(shared_data: Path, real: Transcr
 def test_no_sentence_is_lost_where_windows_meet(shared_data: Path, real: Transcriber) -> None:
     read = np.concatenate([audio(path) for path in sorted((shared_data / "speech" / "librivox").glob("*.wav"))])
     speech = audio(shared_data / "speech" / "jfk.flac")
-    [made] = heard(real, np.concatenate([read, speech, read]))
+    [made] = transcribe(real, np.concatenate([read, speech, read]))
     text = " ".join(words(made.text or ""))
     assert text.count("and so my fellow americans") == 1
     assert text.count("he might even have been made amiable himself") == 2
@@ -321,7 +321,7 @@ def test_reference_clips_come_out_with_few_wrong_words(shared_data: Path, name: 
     lines = [line.split("\t") for line in (shared_data / "speech" / "reference.tsv").read_text().splitlines()[1:]]
     clips = {line[0]: line[2] for line in lines if line[1] == "en" and "cards" not in line[0] and "sr_" not in line[0]}
     transcriber = Transcriber(name)
-    made = heard(transcriber, *(audio(shared_data / "speech" / clip) for clip in clips))
+    made = transcribe(transcriber, *(audio(shared_data / "speech" / clip) for clip in clips))
     wrong = total = 0
     for text, reference in zip(made, clips.values(), strict=True):
         expected = [word.replace("mister", "mr") for word in words(reference)]

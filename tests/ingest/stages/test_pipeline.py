@@ -212,7 +212,7 @@ def test_tesseract_breaking_down_costs_only_its_slide(
     )
     assert run(catalog, "ocr").failed == 1
     assert text(catalog, "10001", "ocr") == "Second"
-    assert catalog.ledger.error("10001", "ocr") == "slide 1: Tesseract broke down over it (exit code 3)"
+    assert catalog.ledger.error("10001", "ocr") == "slide 1: Tesseract crashed (exit code 3)"
 
 
 def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
@@ -379,7 +379,7 @@ def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
     assert mute_entry
     assert (mute_entry.states["transcribe"], mute_entry.texts) == ("absent", {})
     assert text(catalog, "10004", "transcribe") is None
-    assert "breaks off" in catalog.ledger.error("10004", "transcribe")
+    assert "before its claimed length" in catalog.ledger.error("10004", "transcribe")
     made = catalog.get("10001")
     assert made
     assert made.texts["transcript"].segments
