@@ -14,7 +14,7 @@ from tests.ingest import media_samples
 
 
 @pytest.mark.parametrize("cut", [0.02, 0.3, 0.6, 0.9])
-def test_a_file_cut_anywhere_is_an_error_and_not_a_shorter_text(tmp_path: Path, cut: float) -> None:
+def test_a_cut_file_is_an_error_and_not_a_shorter_text(tmp_path: Path, cut: float) -> None:
     whole = media_samples.video(tmp_path / "whole.mp4", media_samples.voice(10), 10).read_bytes()
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole[: int(len(whole) * cut)])
@@ -61,9 +61,7 @@ def test_audio_is_mono_at_16_khz_and_as_long_as_the_video(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 @pytest.mark.parametrize("from_s", [0, 2])
-def test_audio_that_starts_late_or_pauses_lies_on_the_timeline_of_the_video(
-    tmp_path: Path, suffix: str, from_s: int
-) -> None:
+def test_late_and_paused_audio_stays_on_the_timeline_of_the_video(tmp_path: Path, suffix: str, from_s: int) -> None:
     path = media_samples.video(tmp_path / f"video.{suffix}", media_samples.voice(4), 7, late={from_s: 3})
     samples = audio(path)
     heard_s = np.flatnonzero(np.abs(samples) > 0.05) / media.SAMPLE_RATE
@@ -78,7 +76,7 @@ def test_an_absurd_time_stamp_adds_no_silence(tmp_path: Path) -> None:
     assert len(samples) / media.SAMPLE_RATE == pytest.approx(4, abs=0.1)
 
 
-def test_audio_that_runs_ahead_of_its_clock_is_held_back(tmp_path: Path) -> None:
+def test_audio_that_overlaps_is_cut(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
         for number in range(100):  # of 0.1 s, each said to come 0.095 s after the one before
@@ -89,7 +87,7 @@ def test_audio_that_runs_ahead_of_its_clock_is_held_back(tmp_path: Path) -> None
     assert len(audio(tmp_path / "sound.mkv")) / media.SAMPLE_RATE == pytest.approx(9.5, abs=0.2)
 
 
-def test_zeros_in_a_file_that_pauses_are_still_an_error(tmp_path: Path) -> None:
+def test_zeros_in_a_file_with_pauses_are_an_error(tmp_path: Path) -> None:
     path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(10), 13, late={2: 3})
     content = bytearray(path.read_bytes())
     third = len(content) // 3
@@ -100,7 +98,7 @@ def test_zeros_in_a_file_that_pauses_are_still_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [slice(None), slice(5_000, 5_001)], ids=["everywhere", "in one sample"])
-def test_float_samples_far_out_of_range_come_back_into_it(tmp_path: Path, broken: slice) -> None:
+def test_float_samples_out_of_range_are_scaled(tmp_path: Path, broken: slice) -> None:
     samples = media_samples.voice(2)
     samples[broken] = 1e5 * (samples[broken] + 0.1)
     with av.open(str(tmp_path / "loud.wav"), "w") as container:
@@ -130,7 +128,7 @@ def test_audio_on_disk_is_the_same_as_in_memory(tmp_path: Path, monkeypatch: pyt
     assert np.array_equal(np.fromfile(tmp_path / "samples", np.float32), audio(path))
 
 
-def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None:
+def test_a_video_without_audio_differs_from_a_broken_one(tmp_path: Path) -> None:
     with pytest.raises(NoStream):
         audio(media_samples.video(tmp_path / "mute.mp4", None))
 
@@ -138,7 +136,7 @@ def test_a_video_without_sound_is_told_from_a_broken_one(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("suffix", "codec"), [("flac", "flac"), ("wav", "pcm_s16le"), ("mp3", "mp3"), ("m4a", "aac"), ("ogg", "libopus")]
 )
-def test_sound_is_read_from_every_container(tmp_path: Path, suffix: str, codec: str) -> None:
+def test_audio_is_read_from_every_container(tmp_path: Path, suffix: str, codec: str) -> None:
     path = media_samples.sound(tmp_path / f"sound.{suffix}", media_samples.voice(2), codec)
     assert len(audio(path)) / media.SAMPLE_RATE == pytest.approx(2, abs=0.1)
 
@@ -149,7 +147,7 @@ def test_every_container_of_the_shared_clips_is_read(shared_data: Path) -> None:
         assert len(audio(shared_data / "speech" / name)) > media.SAMPLE_RATE
 
 
-def test_a_playlist_that_points_elsewhere_is_not_followed(tmp_path: Path) -> None:
+def test_a_media_playlist_with_references_is_not_followed(tmp_path: Path) -> None:
     media_samples.video(tmp_path / "inner.mp4", media_samples.voice(2))
     playlist = tmp_path / "video.mp4"
     playlist.write_text("#EXTM3U\n#EXTINF:2,\ninner.mp4\n#EXT-X-ENDLIST\n")
@@ -172,7 +170,7 @@ def test_the_poster_is_the_first_frame_that_is_not_blank(tmp_path: Path) -> None
     assert poster(path).size == (160, 288)
 
 
-def test_a_poster_needs_no_sound_first_packet_and_no_clock_from_zero(tmp_path: Path) -> None:
+def test_a_poster_needs_no_intact_first_packet_or_clock_from_zero(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (288, 160, 3), np.uint8)
     black, busy = Image.new("RGB", (160, 288)), Image.fromarray(noise)
     source = media_samples.video(tmp_path / "video.mp4", None, 4, [black, black, busy, busy])
@@ -190,7 +188,7 @@ def test_a_poster_needs_no_sound_first_packet_and_no_clock_from_zero(tmp_path: P
         assert np.asarray(poster(tmp_path / name)).std() > 20, name
 
 
-def test_an_all_black_video_still_has_a_poster(tmp_path: Path) -> None:
+def test_a_black_video_has_a_poster(tmp_path: Path) -> None:
     black = Image.new("RGB", (160, 288))
     assert poster(media_samples.video(tmp_path / "video.mp4", None, 2, [black])).size == (160, 288)
 
@@ -215,7 +213,7 @@ def test_pictures_of_more_than_eight_bits_keep_their_contrast(
     assert open_image(tmp_path / name).getextrema() == ((0, 255),) * 3
 
 
-def test_errors_of_one_kind_are_worded_alike(tmp_path: Path) -> None:
+def test_errors_of_one_kind_have_the_same_message(tmp_path: Path) -> None:
     for name, size in (("a.png", 20_000), ("b.png", 15_000)):
         Image.new("1", (size, size)).save(tmp_path / name)
         with pytest.raises(MediaError, match=r"^the picture is larger than 40 megapixels$"):

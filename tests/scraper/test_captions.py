@@ -53,7 +53,7 @@ def said(data: bytes) -> list[str]:
     return [cue.text for cue in parse(data)]
 
 
-def test_webvtt_gives_what_is_said_without_tags_names_notes_and_styles() -> None:
+def test_webvtt_gives_speech_without_tags_names_notes_and_styles() -> None:
     assert parse(WEBVTT.encode()) == SAID
 
 
@@ -87,7 +87,7 @@ def test_an_srt_without_blank_lines_keeps_its_numbers_out_of_the_text() -> None:
         "00:00:01.000 --> 00:00:02.000\n \t",
     ],
 )
-def test_a_cue_without_a_time_or_a_text_costs_only_itself(broken: str) -> None:
+def test_a_cue_without_a_time_or_a_text_does_not_affect_others(broken: str) -> None:
     good = ["00:00:01.000 --> 00:00:02.000\nfirst", "00:00:08.000 --> 00:00:09.000\nlast"]
     assert said(vtt(good[0], broken, good[1])) == ["first", "last"]
 
@@ -99,12 +99,12 @@ def test_a_cue_without_a_usable_end_lasts_until_the_next_or_a_few_seconds(times:
     assert parse(vtt(f"{times}\nopen"))[0] == Cue(1.0, 6.0, "open")
 
 
-def test_cues_come_in_the_order_of_their_times_and_may_overlap() -> None:
+def test_cues_are_ordered_by_time_and_may_overlap() -> None:
     cues = parse(vtt("00:00:05.000 --> 00:00:09.000\nlate", "00:00:01.000 --> 00:00:06.000\nearly"))
     assert cues == [Cue(1.0, 6.0, "early"), Cue(5.0, 9.0, "late")]
 
 
-def test_times_of_the_sites_json_are_kept_within_what_a_video_can_last() -> None:
+def test_times_of_the_sites_json_are_limited_to_a_possible_video() -> None:
     times: list[tuple[object, object]] = [(-500, 1000), (-900, -100), (2000, 10**30), (float("nan"), 1), (True, 2)]
     times += [(10**12, 10**12 + 1), ("3", "4"), (None, 5), (4000, "x"), (20_000, 10**12)]
     utterances = [{"start_time": a, "end_time": b, "text": f"t{n}"} for n, (a, b) in enumerate(times)]
@@ -112,24 +112,24 @@ def test_times_of_the_sites_json_are_kept_within_what_a_video_can_last() -> None
     assert cues == [Cue(0.0, 1.0, "t0"), Cue(2.0, 4.0, "t2"), Cue(4.0, 9.0, "t8"), Cue(20.0, MAX_TIME_S, "t9")]
 
 
-def test_a_repeated_cue_is_said_once_and_after_a_pause_again() -> None:
+def test_a_repeated_cue_counts_once_unless_there_is_a_pause() -> None:
     cues = ["00:00:01.000 --> 00:00:02.000\nyes", "00:00:02.000 --> 00:00:03.000\nyes"]
     assert parse(vtt(*cues, "00:00:09.000 --> 00:00:10.000\nyes")) == [Cue(1.0, 3.0, "yes"), Cue(9.0, 10.0, "yes")]
 
 
-def test_the_lines_that_a_rolling_caption_repeats_are_said_once() -> None:
+def test_repeated_lines_of_a_rolling_caption_count_once() -> None:
     rolling = ["00:00:01.000 --> 00:00:02.000\none", "00:00:02.000 --> 00:00:03.000\none\ntwo"]
     rolling += ["00:00:03.000 --> 00:00:04.000\ntwo\nthree", "00:00:04.000 --> 00:00:04.010\nthree"]
     assert parse(vtt(*rolling)) == [Cue(1.0, 2.0, "one"), Cue(2.0, 3.0, "two"), Cue(3.0, 4.01, "three")]
 
 
-def test_what_no_database_can_carry_is_replaced_and_an_endless_text_is_cut() -> None:
+def test_unstorable_characters_are_replaced_and_long_texts_cut() -> None:
     assert said(vtt("00:00:01.000 --> 00:00:02.000\na\x00b &#0; &#xD800;")) == ["a\ufffdb \ufffd \ufffd"]
     assert len(said(vtt("00:00:01.000 --> 00:00:02.000\n" + "w\n" + "w" * 50_000))[0]) == MAX_TEXT_CHARS
 
 
 @pytest.mark.parametrize("data", [b"WEBVTT\n\n", b'{"utterances": []}', b"WEBVTT\n\n00:01.000 --> 00:02.000\n\n"])
-def test_captions_in_which_nothing_is_said_are_no_error(data: bytes) -> None:
+def test_captions_without_speech_are_not_an_error(data: bytes) -> None:
     assert parse(data) == []
 
 
@@ -148,7 +148,7 @@ def test_captions_in_which_nothing_is_said_are_no_error(data: bytes) -> None:
         (b"x" * (MAX_BYTES + 1), "larger than 5 MB"),
     ],
 )
-def test_what_cannot_be_read_says_why_in_a_sentence(data: bytes, why: str) -> None:
+def test_unreadable_captions_say_why(data: bytes, why: str) -> None:
     with pytest.raises(CaptionError, match=f"^The caption file .*{why}.*\\.$|^The caption file is {why}.$"):
         parse(data)
 
@@ -179,13 +179,13 @@ def parses_or_says_why(data: bytes) -> bool:
     return True
 
 
-def test_random_bytes_raise_nothing_else() -> None:
+def test_random_bytes_raise_only_caption_errors() -> None:
     chance = random.Random(20260728)
     for _ in range(2_000):
         parses_or_says_why(chance.randbytes(chance.randrange(400)))
 
 
-def test_broken_captions_raise_nothing_else() -> None:
+def test_broken_captions_raise_only_caption_errors() -> None:
     chance = random.Random(7)
     good = 0
     for _ in range(3_000):
@@ -203,12 +203,12 @@ def check_hostile(files: list[bytes]) -> None:
         parses_or_says_why(b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + data[:200_000])
 
 
-def test_hostile_files_raise_nothing_else() -> None:
+def test_hostile_files_raise_only_media_errors() -> None:
     check_hostile(list(broken_files().values()))
 
 
 @pytest.mark.research_data("published collections of hostile files")
-def test_published_hostile_files_raise_nothing_else(shared_data: Path) -> None:
+def test_published_hostile_files_raise_only_media_errors(shared_data: Path) -> None:
     files = [path for path in sorted((shared_data / "hostile").rglob("*")) if path.is_file()]
     check_hostile([path.read_bytes() for path in files])
     assert len(files) > 800

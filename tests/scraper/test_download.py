@@ -35,7 +35,7 @@ KINDS = [(kind, path) for kind, paths in GOOD.items() for path in paths]
 
 
 @pytest.mark.parametrize(("kind", "path"), KINDS, ids=[path for _, path in KINDS])
-def test_a_file_arrives_whole_under_the_suffix_of_what_it_is(
+def test_a_file_arrives_complete_with_the_suffix_of_its_content(
     server: FaultyServer, tmp_path: Path, kind: download.MediaKind, path: str
 ) -> None:
     fetched = Fetcher(server.rules).fetch([server.https(path)], tmp_path / kind, kind)
@@ -50,7 +50,7 @@ def test_a_file_arrives_whole_under_the_suffix_of_what_it_is(
 
 
 @pytest.mark.parametrize("path", RECOVERING)
-def test_passing_trouble_is_waited_out(server: FaultyServer, tmp_path: Path, path: str) -> None:
+def test_temporary_trouble_is_retried(server: FaultyServer, tmp_path: Path, path: str) -> None:
     before = time.monotonic()
     assert get(server, tmp_path / "cover", path).read_bytes() == picture()
     assert server.counts[path] > 1
@@ -63,21 +63,21 @@ def test_another_edge_server_may_have_the_right_certificate(server: FaultyServer
     assert server.edges == 2
 
 
-def test_the_next_link_is_tried_and_the_first_reason_is_told(server: FaultyServer, tmp_path: Path) -> None:
+def test_the_next_link_is_tried_and_the_first_reason_reported(server: FaultyServer, tmp_path: Path) -> None:
     links = [server.https("/403"), server.https("/cover")]
     assert Fetcher(server.rules).fetch(links, tmp_path / "cover", "cover").link == links[1]
     assert code(server, tmp_path, links[0], "blob:x") == "forbidden"
     assert code(server, tmp_path) == "nolink"
 
 
-def test_an_older_file_with_another_suffix_goes(server: FaultyServer, tmp_path: Path) -> None:
+def test_an_older_file_with_another_suffix_is_removed(server: FaultyServer, tmp_path: Path) -> None:
     for name in ("cover.jpg", "cover_02.jpg", "covers.jpg"):
         (tmp_path / name).write_bytes(b"older")
     get(server, tmp_path / "cover", "/cover.webp")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cover.webp", "cover_02.jpg", "covers.jpg"]
 
 
-def test_a_link_that_has_not_expired_is_asked(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_link_that_has_not_expired_is_requested(server: FaultyServer, tmp_path: Path) -> None:
     later = int(time.time()) + 3600
     assert get(server, tmp_path / "cover", f"/cover?x-expires={later}").is_file()
     assert get(server, tmp_path / "cover", f"/{'a' * 32}/{later:08x}/cover").is_file()
@@ -85,7 +85,7 @@ def test_a_link_that_has_not_expired_is_asked(server: FaultyServer, tmp_path: Pa
 
 
 @pytest.mark.parametrize("length", [b"\xb2", b"9" * 5000])
-def test_a_length_that_is_none_does_not_matter(server: FaultyServer, tmp_path: Path, length: bytes) -> None:
+def test_an_invalid_content_length_is_ignored(server: FaultyServer, tmp_path: Path, length: bytes) -> None:
     server.answers["/odd"] = lambda t: t.send(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\n" + picture())
     assert get(server, tmp_path / "cover", "/odd").read_bytes() == picture()
 
@@ -116,7 +116,7 @@ def outcomes(serving: FaultyServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.parametrize(("path", "expected"), FAULTS.items(), ids=[path[1:] for path in FAULTS])
-def test_a_fault_comes_to_its_word_in_time_and_leaves_nothing(
+def test_each_fault_gives_its_code_in_time_and_leaves_no_file(
     outcomes: dict[str, Outcome], path: str, expected: str
 ) -> None:
     error, took_s, left = outcomes[path]
@@ -128,7 +128,7 @@ def test_a_fault_comes_to_its_word_in_time_and_leaves_nothing(
     assert left == []
 
 
-def test_every_failure_has_a_sentence_with_nothing_of_a_case_in_it() -> None:
+def test_failure_sentences_contain_no_details_of_a_case() -> None:
     assert set(FAULTS.values()) <= set(FAILURES)
     assert set(FAILURES) >= failures.DEAD
     for name, sentence in FAILURES.items():
@@ -142,7 +142,7 @@ def test_an_expired_link_is_dead_and_a_busy_server_is_not(server: FaultyServer) 
 
 
 @pytest.mark.parametrize("path", [path for path, expected in FAULTS.items() if expected in ("deadline", "timeout")])
-def test_the_end_of_a_run_waits_for_no_server(server: FaultyServer, tmp_path: Path, path: str) -> None:
+def test_a_stopped_run_does_not_wait_for_servers(server: FaultyServer, tmp_path: Path, path: str) -> None:
     stopped = threading.Event()
     threading.Timer(0.3, stopped.set).start()
     before = time.monotonic()
@@ -152,7 +152,7 @@ def test_the_end_of_a_run_waits_for_no_server(server: FaultyServer, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_waiting_between_tries_ends_at_the_deadline(
+def test_pauses_between_tries_end_at_the_deadline(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
@@ -162,7 +162,7 @@ def test_waiting_between_tries_ends_at_the_deadline(
     assert time.monotonic() - before < PROMPT_S
 
 
-def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_os_error_and_leaves_no_file(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "cover.jpg").write_bytes(b"older")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -197,7 +197,7 @@ def test_a_full_disk_is_told_as_such_and_leaves_nothing(server: FaultyServer, tm
         "93.184.216.34",
     ],
 )
-def test_hosts_that_are_not_on_the_list_are_not_asked(server: FaultyServer, tmp_path: Path, host: str) -> None:
+def test_hosts_that_are_not_on_the_list_are_refused(server: FaultyServer, tmp_path: Path, host: str) -> None:
     assert code(server, tmp_path, f"https://{host}/cover", rules=Rules()) == "host"
 
 
@@ -205,11 +205,11 @@ def test_hosts_that_are_not_on_the_list_are_not_asked(server: FaultyServer, tmp_
     "link",
     ["https:\\\\evil.example\\@www.tiktok.com", "https://evil.example\t.tiktok.com/", "https:///cover", "https://"],
 )
-def test_links_that_can_be_read_in_two_ways_are_malformed(server: FaultyServer, tmp_path: Path, link: str) -> None:
+def test_ambiguous_links_are_malformed(server: FaultyServer, tmp_path: Path, link: str) -> None:
     assert code(server, tmp_path, link, rules=Rules()) == "malformed"
 
 
-def test_names_below_an_allowed_one_are_asked_however_they_are_written(
+def test_subdomains_of_allowed_hosts_are_allowed_in_any_spelling(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: ["93.184.216.34"]})
@@ -217,7 +217,7 @@ def test_names_below_an_allowed_one_are_asked_however_they_are_written(
         assert Fetcher().fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
 
 
-def test_the_list_can_be_widened_and_plain_http_allowed(server: FaultyServer, tmp_path: Path) -> None:
+def test_hosts_can_be_added_and_plain_http_allowed(server: FaultyServer, tmp_path: Path) -> None:
     assert code(server, tmp_path, server.http("/cover")) == "scheme"
     wide = Rules(hosts=("*",), http=True, local=True)
     for link in (server.http("/cover"), server.https("/to-http"), server.https("/to-elsewhere")):
@@ -225,7 +225,7 @@ def test_the_list_can_be_widened_and_plain_http_allowed(server: FaultyServer, tm
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_the_own_network_is_not_asked(server: FaultyServer, tmp_path: Path, host: str) -> None:
+def test_local_addresses_are_refused(server: FaultyServer, tmp_path: Path, host: str) -> None:
     rules = Rules(hosts=("*",))
     assert code(server, tmp_path, f"https://{host}:{server.port}/cover", rules=rules) == "address"
     assert server.asked == []
@@ -234,7 +234,9 @@ def test_the_own_network_is_not_asked(server: FaultyServer, tmp_path: Path, host
 # -- what is sent --------------------------------------------------------------------------------------------------
 
 
-def test_headers_of_the_link_are_sent_but_none_that_change_the_request(server: FaultyServer, tmp_path: Path) -> None:
+def test_headers_of_the_link_are_sent_except_those_that_change_the_request(
+    server: FaultyServer, tmp_path: Path
+) -> None:
     sent = {"Referer": "https://www.tiktok.com/@a/video/1", "Cookie": "a=b", "user-agent": "yt-dlp"}
     changing = {"Host": "evil.example", "Range": "bytes=0-1", "Accept-Encoding": "br", "Content-Length": "5"}
     link = Link(server.https("/cover"), sent | changing)
@@ -267,7 +269,7 @@ def test_cookies_do_not_go_from_https_to_http(server: FaultyServer, tmp_path: Pa
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "\u4e2d"])
-def test_a_header_that_is_none_is_malformed(server: FaultyServer, tmp_path: Path, value: str) -> None:
+def test_an_invalid_header_is_malformed(server: FaultyServer, tmp_path: Path, value: str) -> None:
     assert code(server, tmp_path, Link(server.https("/cover"), {"Referer": value})) == "malformed"
 
 
@@ -283,7 +285,7 @@ def test_passwords_in_netrc_and_links_are_sent_to_nobody(
     assert not any("authorization" in asked.headers for asked in server.asked)
 
 
-def test_a_proxy_of_the_users_is_asked_and_watched(
+def test_the_users_proxy_is_used_and_watched(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as proxy:
@@ -305,7 +307,7 @@ def test_a_proxy_of_the_users_is_asked_and_watched(
 # -- several at once -----------------------------------------------------------------------------------------------
 
 
-def test_a_host_is_asked_for_a_few_files_at_once_and_waiting_for_a_place_is_not_the_files_time(
+def test_transfers_per_host_are_limited_and_waiting_does_not_count_as_time(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answers["/slow"] = lambda t: t.wait(0.8).whole(picture())
@@ -318,7 +320,7 @@ def test_a_host_is_asked_for_a_few_files_at_once_and_waiting_for_a_place_is_not_
     assert server.most_at_once == download.PER_HOST
 
 
-def test_waiting_for_a_place_ends_with_the_run(server: FaultyServer, tmp_path: Path) -> None:
+def test_waiting_for_a_slot_ends_when_the_run_is_stopped(server: FaultyServer, tmp_path: Path) -> None:
     stopped = threading.Event()
     fetcher = Fetcher(server.rules, stopped)
     threading.Timer(0.3, stopped.set).start()
@@ -337,7 +339,7 @@ def test_waiting_for_a_place_ends_with_the_run(server: FaultyServer, tmp_path: P
 # -- where it is written -------------------------------------------------------------------------------------------
 
 
-def test_a_symbolic_link_at_the_target_is_replaced_and_not_followed(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_symbolic_link_at_the_target_is_replaced_not_followed(server: FaultyServer, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "cover.jpg").symlink_to(tmp_path / "precious")
     path = get(server, tmp_path / "cover", "/cover")
@@ -346,7 +348,7 @@ def test_a_symbolic_link_at_the_target_is_replaced_and_not_followed(server: Faul
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-def test_a_folder_that_is_or_lies_behind_a_symbolic_link_is_refused(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_folder_behind_a_symbolic_link_is_refused(server: FaultyServer, tmp_path: Path) -> None:
     outside, root = tmp_path / "outside", tmp_path / "data"
     (outside / "1").mkdir(parents=True)
     (root / "media" / "1").mkdir(parents=True)
@@ -367,7 +369,7 @@ def test_a_folder_that_is_or_lies_behind_a_symbolic_link_is_refused(server: Faul
     assert at_home.fetch([link], tmp_path / "data2" / "media" / "1" / "cover", "cover").path.is_file()
 
 
-def test_what_killed_runs_have_left_is_swept(tmp_path: Path) -> None:
+def test_part_files_of_killed_runs_are_removed(tmp_path: Path) -> None:
     for name in (".cover.0123456789abcdef.part", "cover.jpg", ".hidden", ".frame.part"):  # the last is another stage's
         (tmp_path / name).write_bytes(b"x")
     sweep(tmp_path)
@@ -410,9 +412,7 @@ PIECES += [
 ]
 
 
-def test_no_file_lies_outside_the_folder_after_a_thousand_fuzzed_links_and_targets(
-    server: FaultyServer, tmp_path: Path
-) -> None:
+def test_fuzzed_links_and_targets_write_no_file_outside_the_folder(server: FaultyServer, tmp_path: Path) -> None:
     rolled = random.Random(3)
     folder = tmp_path / "media" / "12345"
     folder.mkdir(parents=True)
@@ -435,7 +435,7 @@ def test_no_file_lies_outside_the_folder_after_a_thousand_fuzzed_links_and_targe
     assert all(re.fullmatch(r"[A-Za-z0-9_-]+\.jpg", path.name) for path in folder.iterdir())
 
 
-def test_a_video_that_is_cut_inside_is_not_kept(server: FaultyServer, tmp_path: Path) -> None:
+def test_a_damaged_video_is_not_kept(server: FaultyServer, tmp_path: Path) -> None:
     server.answers["/cut-video"] = lambda t: t.head().send(video()[:-500])
     with pytest.raises(DownloadError, match="broken"):
         get(server, tmp_path / "video", "/cut-video", kind="video")
@@ -443,7 +443,7 @@ def test_a_video_that_is_cut_inside_is_not_kept(server: FaultyServer, tmp_path: 
     assert server.counts["/cut-video"] == download.BROKEN_TRIES
 
 
-def test_the_files_can_be_read_by_others_and_were_synced_with_their_folder(
+def test_files_are_readable_by_others_and_flushed_with_their_folder(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[int] = []

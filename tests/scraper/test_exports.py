@@ -27,7 +27,7 @@ def ids(results: list[ParsedRecord]) -> list[str]:
     return [result.video.id for result in results]
 
 
-def test_the_kind_of_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+def test_the_format_is_detected_by_content_not_by_name(tmp_path: Path) -> None:
     contents: list[object] = [
         [console_record("70001")],
         yt_dlp_info("70002"),
@@ -43,7 +43,7 @@ def test_the_kind_of_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path:
     assert [video.source for video in sources] == wanted
 
 
-def test_a_playlist_of_yt_dlp_gives_its_videos_and_says_which_it_could_not(tmp_path: Path) -> None:
+def test_a_playlist_of_yt_dlp_gives_its_videos_and_names_failed_ones(tmp_path: Path) -> None:
     flat = {"_type": "url", "ie_key": "TikTok", "id": "70002", "url": "https://www.tiktok.com/@baker/video/70002"}
     inner = {"_type": "playlist", "entries": [flat, yt_dlp_info("70003", extractor_key="Youtube")]}
     entries = [yt_dlp_info("70001"), None, inner, "text", {"_type": "playlist", "entries": None}]
@@ -54,12 +54,12 @@ def test_a_playlist_of_yt_dlp_gives_its_videos_and_says_which_it_could_not(tmp_p
     assert "str" in told[2] and "without its videos" in told[3]
 
 
-def test_infos_of_yt_dlp_one_a_line_are_read(tmp_path: Path) -> None:
+def test_infos_of_yt_dlp_one_per_line_are_read(tmp_path: Path) -> None:
     text = "\n".join(json.dumps(yt_dlp_info(video_id)) for video_id in ("70001", "70002"))
     assert ids(found(write(tmp_path / "dump", text))) == ["70001", "70002"]
 
 
-def test_a_folder_of_yt_dlp_brings_what_lies_beside_each_record(tmp_path: Path) -> None:
+def test_a_folder_of_yt_dlp_comes_with_the_sidecar_files_of_each_record(tmp_path: Path) -> None:
     name = "cake [70001]. part 1"
     write(tmp_path / f"{name}.info.json", yt_dlp_info("70001"))
     write(tmp_path / "cake.info.json", yt_dlp_info("70002"))
@@ -106,7 +106,7 @@ def test_original_captions_of_gallery_dl_come_before_translated_ones(tmp_path: P
 
 
 @pytest.mark.parametrize("as_lines", [False, True])
-def test_the_messages_of_gallery_dl_give_one_record_a_post(tmp_path: Path, as_lines: bool) -> None:
+def test_the_messages_of_gallery_dl_give_one_record_per_post(tmp_path: Path, as_lines: bool) -> None:
     messages: list[list[object]] = [
         [2, gallery_item("70001")],
         [3, "https://cdn.example/1.jpg", gallery_item("70001", 1)],
@@ -164,16 +164,14 @@ EXPORTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("export", EXPORTS)
-def test_a_data_export_of_any_year_gives_each_video_once_and_due_for_fetching(
-    tmp_path: Path, export: dict[str, Any]
-) -> None:
+def test_data_exports_of_several_years_give_each_video_once_and_due(tmp_path: Path, export: dict[str, Any]) -> None:
     results = found(write(tmp_path / "user_data_tiktok.json", export))
     assert sorted(ids(results)) == ["70001", "70002", "70003", "70004"]
     assert all(result.video.has_page for result in results)
     assert results[0].video.permalink == "https://www.tiktok.com/@/video/70001"
 
 
-def test_every_other_entry_of_a_data_export_is_told_with_its_place_and_reason(tmp_path: Path) -> None:
+def test_other_entries_of_a_data_export_are_problems_with_path_and_reason(tmp_path: Path) -> None:
     others = ["https://www.tiktok.com/@a/live", "https://vm.tiktok.com/ZM1/", "https://www.tiktok.com/@a", "", "N/A"]
     shared = [entry(share("70001")), *(entry(link) for link in others), {"SharedContent": "profile"}, {"Link": None}]
     path = write(tmp_path / "x.json", {"Activity": {"Share History": {"ShareHistoryList": shared}}})
@@ -185,7 +183,7 @@ def test_every_other_entry_of_a_data_export_is_told_with_its_place_and_reason(tm
         assert word in reason
 
 
-def test_a_data_export_without_links_says_so(tmp_path: Path) -> None:
+def test_a_data_export_without_links_is_a_problem(tmp_path: Path) -> None:
     [problem] = problems(write(tmp_path / "x.json", {"Your Activity": {"Watch History": {"VideoList": None}}}))
     assert "without any link" in problem.reason
 
@@ -203,15 +201,13 @@ def zipped(path: Path, **members: str) -> Path:
     return path
 
 
-def test_a_data_export_is_read_inside_its_zip(tmp_path: Path) -> None:
+def test_a_zipped_data_export_is_read(tmp_path: Path) -> None:
     members = {"user_data_tiktok_dot_json": json.dumps(EXPORTS[0]), "notes_dot_txt": "x"}
     assert len(found(zipped(tmp_path / "data.bin", **members))) == 4
     assert sorted(tmp_path.iterdir()) == [tmp_path / "data.bin"]  # nothing is unpacked to the disk
 
 
-def test_a_zip_that_cannot_be_used_is_a_problem_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unusable_zip_is_a_problem_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = zipped(tmp_path / "good.zip", a_dot_json=json.dumps(EXPORTS[0]))
     assert "as JSON" in problems(zipped(tmp_path / "text.zip", a_dot_txt="x"))[0].reason
     chance = random.Random(3)
@@ -226,7 +222,7 @@ def test_a_zip_that_cannot_be_used_is_a_problem_with_its_reason(
     assert [problem.reason for problem in problems(bomb)] == ["a zip with more than 1 MB of JSON in it"]
 
 
-def test_a_text_of_links_gives_each_video_once_and_a_problem_for_each_other_line(tmp_path: Path) -> None:
+def test_a_list_of_links_gives_each_video_once_and_a_problem_for_other_lines(tmp_path: Path) -> None:
     lines = [
         "# my videos https://www.tiktok.com/@a/video/79999",
         "https://www.tiktok.com/@a/video/70001",
@@ -242,7 +238,7 @@ def test_a_text_of_links_gives_each_video_once_and_a_problem_for_each_other_line
     assert [(r.index, r.reason[:7]) for r in results if isinstance(r, Problem)] == [(4, "no link"), (6, "a short")]
 
 
-def test_a_folder_takes_every_kind_of_file_in_it_and_leaves_captions_alone(tmp_path: Path) -> None:
+def test_every_format_in_a_folder_is_read_but_not_captions(tmp_path: Path) -> None:
     write(tmp_path / "a.txt", "https://www.tiktok.com/@a/video/70001")
     write(tmp_path / "b.info.json", yt_dlp_info("70002"))
     write(tmp_path / "b.eng-US.json", {"utterances": []})
@@ -252,7 +248,7 @@ def test_a_folder_takes_every_kind_of_file_in_it_and_leaves_captions_alone(tmp_p
     assert ids(found(tmp_path)) == ["70001", "70002", "70003", "70004"]
 
 
-def test_one_document_that_breaks_off_is_one_problem_and_not_one_a_line(tmp_path: Path) -> None:
+def test_a_broken_document_is_one_problem_not_one_per_line(tmp_path: Path) -> None:
     whole = json.dumps(yt_dlp_info("70001", tags=["a", "b"]), indent=2)
     [problem] = problems(write(tmp_path / "x.info.json", whole[:-20]))
     assert problem.index is None and "is broken" in problem.reason
@@ -276,7 +272,7 @@ LINK = "https://www.tiktok.com/@a/video/7000"
     ],
 )
 @pytest.mark.parametrize("name", ["chat.txt", "chat.jsonl"])
-def test_links_are_found_in_a_text_that_begins_like_something_else(tmp_path: Path, text: str, name: str) -> None:
+def test_links_are_found_in_a_text_that_begins_like_another_format(tmp_path: Path, text: str, name: str) -> None:
     results = found(write(tmp_path / name, text))
     assert [(result.video.id, result.video.source) for result in results] == [
         ("70001", "list of links"),
@@ -294,16 +290,14 @@ def test_links_are_found_in_a_text_that_begins_like_something_else(tmp_path: Pat
         (f"<html><a href='{LINK}1'>", "no video data"),
     ],
 )
-def test_records_and_pages_that_are_broken_are_not_taken_for_texts_with_links(
-    tmp_path: Path, text: str, why: str
-) -> None:
+def test_broken_records_and_pages_are_not_read_as_lists_of_links(tmp_path: Path, text: str, why: str) -> None:
     results = list(read(write(tmp_path / "x", text)))
     assert isinstance(results[0], Problem) and why in results[0].reason
     assert not any(isinstance(result, ParsedRecord) and result.video.source == "list of links" for result in results)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
-def test_what_windows_writes_is_read_by_its_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+def test_utf16_files_are_read_by_their_byte_order_mark(tmp_path: Path, encoding: str) -> None:
     mark = "\ufeff" if encoding == "utf-16-be" else ""
     for text, source in ((f"héllo {LINK}1\r\n", "list of links"), (json.dumps(yt_dlp_info("70001")), "yt-dlp")):
         path = tmp_path / source

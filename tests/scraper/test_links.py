@@ -50,7 +50,7 @@ def test_a_link_to_anything_else_says_what_it_leads_to(link: str, why: str) -> N
     "text",
     ["{},{}", "({})({})", "[{}][{}]", "<{}><{}>", '"{}"{}\'', "{};{}", "|{}|{}|", "`{}``{}`", "“{}”,«{}»", "{}，{}。"],
 )
-def test_a_link_ends_where_a_text_sets_it_off(text: str) -> None:
+def test_a_link_in_a_text_ends_at_punctuation(text: str) -> None:
     one, two = (f"https://www.tiktok.com/@a/video/7000000000000000{n}?lang=en&x=1" for n in (1, 2))
     assert [links.from_link(link)["id"] for link in links.in_text(text.format(one, two))] == [
         "70000000000000001",

@@ -118,7 +118,7 @@ def names(urls: list[str]) -> list[str]:
 # --- console script
 
 
-def test_the_console_scripts_newer_keys_are_all_taken() -> None:
+def test_all_newer_keys_of_the_console_script_are_read() -> None:
     comment = {"commenter-username": "@fan", "comment-text": "hi", "like-count": "1.2K", "like-count-exact": 1234}
     comment |= {
         "replies-count": "2",
@@ -155,7 +155,7 @@ def test_the_console_scripts_newer_keys_are_all_taken() -> None:
     assert (only.likes, only.replies, only.posted, only.posted_shown) == (1234, 2, "2022-12-01", "5h ago")
 
 
-def test_what_the_console_script_could_not_tell_falls_back_to_what_was_shown() -> None:
+def test_missing_exact_values_fall_back_to_shown_ones() -> None:
     nothing: dict[str, Any] = dict.fromkeys(
         ("like-count-exact", "comment-count-exact", "time-posted-iso", "captions", "hashtags")
     )
@@ -166,7 +166,7 @@ def test_what_the_console_script_could_not_tell_falls_back_to_what_was_shown() -
 # --- the site's own item
 
 
-def test_the_sites_item_gives_all_addresses_with_the_watermarked_last() -> None:
+def test_an_item_of_the_site_gives_all_links_with_the_watermarked_last() -> None:
     taken = video(readers.site(site_item(), 1_700_000_000.0))
     assert names(taken.video_sources) == ["play.mp4", "540.mp4", "720.mp4", "1080.mp4", "download.mp4"]
     assert names(taken.cover_sources) == ["origin.jpg", "cover.jpg"]
@@ -181,7 +181,7 @@ def test_a_photo_post_has_one_link_for_each_slide_and_its_cover() -> None:
     assert names(taken.slide_sources) == ["1.jpg", "2.jpg"] and names(taken.cover_sources) == ["first.jpg"]
 
 
-def test_translated_captions_are_the_first_to_be_left_out() -> None:
+def test_translated_captions_are_left_out_first() -> None:
     tracks = [{"LanguageCodeName": "x", "Source": "MT", "Url": f"https://cdn.example/{n}"} for n in range(80)]
     tracks.append({"LanguageCodeName": "eng", "Source": "ASR", "Url": "https://cdn.example/asr"})
     taken = video(readers.site(site_item(video={"subtitleInfos": tracks}), None))
@@ -191,7 +191,7 @@ def test_translated_captions_are_the_first_to_be_left_out() -> None:
 # --- yt-dlp
 
 
-def test_an_info_of_yt_dlp_is_taken_whole() -> None:
+def test_an_info_of_yt_dlp_gives_all_fields() -> None:
     taken = video(readers.yt_dlp(info()))
     assert (taken.id, taken.creator_username, taken.creator_nickname) == (ID, "baker", "The Baker")
     assert (taken.description, taken.hashtags, taken.music_title) == ("tea & cake #Knit", ["knit"], "hum - Bee, Cee")
@@ -210,7 +210,7 @@ def test_videos_and_covers_of_yt_dlp_come_best_first() -> None:
     assert names(taken.cover_sources) == ["origin.jpg", "cover.jpg", "moving.jpg"]
 
 
-def test_replies_are_counted_to_their_comment_and_are_no_comments() -> None:
+def test_replies_are_counted_and_are_not_comments() -> None:
     taken = video(readers.yt_dlp(info()))
     assert [(c.username, c.text, c.likes, c.replies, c.posted) for c in taken.comments] == [
         ("fan", "first", 3, 2, "2023-07-22"),
@@ -218,7 +218,7 @@ def test_replies_are_counted_to_their_comment_and_are_no_comments() -> None:
     ]
 
 
-def test_more_comments_than_a_record_holds_cost_the_rest_and_not_the_video() -> None:
+def test_too_many_comments_are_cut_and_the_video_is_kept() -> None:
     comments = [{"id": str(n), "text": "t"} for n in range(MAX_COMMENTS + 1)]
     assert len(video(readers.yt_dlp(info(comments=comments))).comments) == MAX_COMMENTS
 
@@ -244,7 +244,7 @@ def test_values_that_yt_dlp_has_under_another_name_are_found(change: dict[str, A
     assert getattr(video(readers.yt_dlp(info(**change))), name) == value
 
 
-def test_a_flat_entry_of_a_playlist_gives_what_it_has() -> None:
+def test_a_flat_entry_of_a_playlist_gives_the_fields_that_it_has() -> None:
     flat = {"_type": "url", "ie_key": "TikTok", "id": ID, "url": f"https://www.tiktok.com/@baker/video/{ID}"}
     taken = video(readers.yt_dlp(flat))
     assert taken.has_page and taken.permalink == flat["url"]
@@ -260,12 +260,12 @@ def test_a_flat_entry_of_a_playlist_gives_what_it_has() -> None:
         {"extractor_key": None, "extractor": None, "webpage_url": "https://video.example/1"},
     ],
 )
-def test_what_yt_dlp_read_elsewhere_is_refused_by_name(change: dict[str, Any]) -> None:
+def test_infos_of_other_sites_are_refused_by_name(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="not a video of TikTok"):
         readers.yt_dlp(info(**change))
 
 
-def test_what_yt_dlp_itself_writes_is_read(tmp_path: Path) -> None:
+def test_real_output_of_yt_dlp_is_read(tmp_path: Path) -> None:
     yt_dlp = pytest.importorskip("yt_dlp")
     options = {"quiet": True, "check_formats": False, "writesubtitles": True, "simulate": True, "format": "best"}
     address = f"https://www.tiktok.com/@baker/video/{ID}"
@@ -335,7 +335,7 @@ GOOD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_any_value_of_the_wrong_kind_gives_a_record_or_a_reason(name: str, tmp_path: Path) -> None:
+def test_a_value_of_any_wrong_type_gives_a_record_or_a_reason(name: str, tmp_path: Path) -> None:
     (tmp_path / "v.mp4").write_bytes(b"x")
     [good] = [
         result for result in read(write(tmp_path / "good.json", [GOOD[name]])) if isinstance(result, ParsedRecord)

@@ -44,12 +44,12 @@ def test_a_relative_time_without_a_scrape_time_stays_unresolved() -> None:
 @pytest.mark.parametrize(
     "video_id", ["", "1234", "1" * 26, "../../etc/passwd", "12345\n", "１２３４５６", "12345 ", "12a45"]
 )
-def test_an_id_that_could_not_be_a_file_name_is_refused(video_id: str) -> None:
+def test_an_id_that_is_not_a_safe_file_name_is_refused(video_id: str) -> None:
     with pytest.raises(ValidationError):
         Video(id=video_id)
 
 
-def test_what_no_database_can_carry_is_replaced_and_the_rest_is_kept() -> None:
+def test_unstorable_characters_are_replaced_and_the_rest_kept() -> None:
     video = Video(id="12345", description="a\x00b \ud83d lone, whole 😀, \u202ebidi")
     assert video.description == "a\ufffdb \ufffd lone, whole 😀, \u202ebidi"
     video.description.encode()
@@ -59,7 +59,7 @@ def test_an_endless_description_is_cut() -> None:
     assert len(Video(id="12345", description="x" * 1_000_000).description) == MAX_TEXT_CHARS
 
 
-def test_links_that_a_browser_would_run_are_dropped() -> None:
+def test_script_links_are_dropped() -> None:
     links = ["javascript:alert(1)", "https://a.example/v.mp4", "data:text/html,x", "file:///etc/passwd"]
     video = Video(id="12345", video_sources=links, permalink="javascript:alert(1)", music_link="data:,x")
     assert video.video_sources == ["https://a.example/v.mp4"]
@@ -70,7 +70,7 @@ def test_hashtags_are_read_from_the_description_once_each() -> None:
     assert Video(id="12345", description="#Cat #cat and #犬 #été").hashtags == ["cat", "犬", "été"]
 
 
-def test_values_that_no_program_behind_could_carry_are_cleaned_or_left_out() -> None:
+def test_values_that_cannot_be_stored_are_cleaned_or_left_out() -> None:
     video = Video(
         id="12345",
         likes=10**400,
@@ -98,12 +98,12 @@ def test_only_a_video_of_the_site_has_a_page_to_ask(permalink: str, is_there: bo
     assert Video(id="12345", permalink=permalink).has_page is is_there
 
 
-def test_a_record_of_an_older_catalogue_has_no_plays_and_shares() -> None:
+def test_a_record_of_an_older_catalog_has_no_plays_and_shares() -> None:
     video = Video.model_validate_json('{"id": "12345", "comments": [{"text": "t"}]}')
     assert (video.plays, video.shares, video.comments[0].posted) == (None, None, None)
     assert Video.model_validate_json(video.model_dump_json(exclude_defaults=True)) == video
 
 
-def test_counts_and_comment_dates_that_cannot_be_are_left_out() -> None:
+def test_impossible_counts_and_comment_dates_are_left_out() -> None:
     video = Video.model_validate({"id": "12345", "plays": -1, "shares": 10**30, "comments": [{"posted": "soon"}]})
     assert (video.plays, video.shares, video.comments[0].posted) == (None, None, None)

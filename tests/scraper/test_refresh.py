@@ -128,7 +128,7 @@ def test_a_page_gives_fresh_links_captions_and_counts(proxy: Proxy) -> None:
     assert set(proxy.asked) == {"www.tiktok.com:443"}  # nothing but the page is asked for
 
 
-def test_the_page_is_asked_by_its_id_whoever_is_said_to_have_made_it(proxy: Proxy, site: FaultyServer) -> None:
+def test_the_page_is_requested_by_id_whatever_the_username(proxy: Proxy, site: FaultyServer) -> None:
     site.answers[f"/@_/video/{ID}"] = site.answers[PATH]
     for username in ("../../evil", "\u0430da"):
         assert page(ID, username).info["id"] == ID
@@ -136,7 +136,7 @@ def test_the_page_is_asked_by_its_id_whoever_is_said_to_have_made_it(proxy: Prox
 
 
 @pytest.mark.parametrize("video_id", ["", "1234", "--exec=x", "1" * 26, "12345\n", "\u0661\u0662\u0663\u0664\u0665"])
-def test_an_id_that_is_none_is_not_asked_for(proxy: Proxy, video_id: str) -> None:
+def test_an_invalid_id_is_not_requested(proxy: Proxy, video_id: str) -> None:
     with pytest.raises(RefreshError, match="malformed"):
         page(video_id, "ada")
     assert proxy.asked == []
@@ -163,7 +163,7 @@ def test_headers_and_cookies_of_the_page_go_with_its_links_to_their_own_hosts_on
         assert asked.headers(elsewhere)["Referer"] == f"https://www.tiktok.com{PATH}"
 
 
-def test_cookies_are_held_to_their_paths_and_odd_ones_are_left_out() -> None:
+def test_cookies_are_limited_to_their_paths_and_invalid_ones_left_out() -> None:
     cookies = 'a=1; Domain=cdn.example; Path=/video; b=2; Domain=cdn.example; Path=/; c="x y"; Domain=; Path=/'
     forms = [
         {"url": "https://cdn.example/video/1", "cookies": cookies, "http_headers": {"Cookie": "d=4"}},
@@ -190,7 +190,9 @@ def test_cookies_are_held_to_their_paths_and_odd_ones_are_left_out() -> None:
         (b"", "page"),
     ],
 )
-def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: FaultyServer, body: bytes, expected: str) -> None:
+def test_a_page_without_video_data_has_the_code_of_its_reason(
+    proxy: Proxy, site: FaultyServer, body: bytes, expected: str
+) -> None:
     site.answers[PATH] = lambda t: serve(t, body)
     assert code() == expected
 
@@ -204,28 +206,30 @@ def test_a_page_that_tells_no_video_says_why(proxy: Proxy, site: FaultyServer, b
         ("503 Busy", "server"),
     ],
 )
-def test_an_answer_that_is_no_page_says_why(proxy: Proxy, site: FaultyServer, status: str, expected: str) -> None:
+def test_an_answer_that_is_not_a_page_has_the_code_of_its_reason(
+    proxy: Proxy, site: FaultyServer, status: str, expected: str
+) -> None:
     site.answers[PATH] = lambda t: serve(t, b"no", status)
     assert code() == expected
 
 
-def test_a_login_wall_is_told_as_such(proxy: Proxy, site: FaultyServer) -> None:
+def test_a_login_wall_has_its_code(proxy: Proxy, site: FaultyServer) -> None:
     site.answers[PATH] = lambda t: t.moved("/login")
     site.answers["/login"] = lambda t: serve(t, b"log in")
     assert code() == "login"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_not_trusted(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     assert code() == "certificate"
 
 
-def test_no_way_to_the_site_is_told_as_such(proxy: Proxy) -> None:
+def test_an_unreachable_site_has_its_code(proxy: Proxy) -> None:
     proxy.close()
     assert code() in ("proxy", "unreachable")
 
 
-def test_an_endless_page_ends_at_the_bound_of_memory(
+def test_an_endless_page_ends_at_the_memory_limit(
     proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "MEMORY_BYTES", 600 << 20)
@@ -234,7 +238,9 @@ def test_an_endless_page_ends_at_the_bound_of_memory(
     assert code() in ("page", "deadline")
 
 
-def test_a_page_that_tells_too_much_is_cut(proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_with_too_much_output_is_refused(
+    proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(refresh, "OUTPUT_BYTES", 100_000)
     site.answers[PATH] = lambda t: serve(t, html(0, ITEM | {"desc": "x" * 1_000_000}))
     assert code() in ("large", "page")
@@ -244,7 +250,7 @@ def hanging(site: FaultyServer) -> None:
     site.answers[PATH] = lambda t: t.hang()
 
 
-def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_page_times_out(proxy: Proxy, site: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refresh, "LIMIT_S", 2.0)
     hanging(site)
     before = time.monotonic()
@@ -252,7 +258,7 @@ def test_a_page_that_hangs_is_given_up(proxy: Proxy, site: FaultyServer, monkeyp
     assert time.monotonic() - before < PROMPT_S
 
 
-def test_a_page_that_hangs_does_not_hold_up_the_end_of_a_run(proxy: Proxy, site: FaultyServer) -> None:
+def test_a_hanging_page_does_not_delay_the_end_of_a_run(proxy: Proxy, site: FaultyServer) -> None:
     hanging(site)
     stopped = threading.Event()
     threading.Timer(1.0, stopped.set).start()
@@ -261,7 +267,7 @@ def test_a_page_that_hangs_does_not_hold_up_the_end_of_a_run(proxy: Proxy, site:
     assert time.monotonic() - before < PROMPT_S
 
 
-def test_nothing_is_left_behind_and_no_configuration_is_read(
+def test_no_files_are_left_and_no_configuration_is_read(
     proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, scratch = tmp_path / "home", tmp_path / "scratch"
@@ -280,7 +286,7 @@ def test_nothing_is_left_behind_and_no_configuration_is_read(
     assert not (tmp_path / "config_was_read").exists()
 
 
-def test_without_yt_dlp_the_way_to_get_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_yt_dlp_the_install_command_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert refresh.available()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert not refresh.available()

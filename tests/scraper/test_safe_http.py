@@ -52,7 +52,7 @@ def code(folder: Path, link: str = COVER, rules: Rules | None = None) -> str:
         ("2002:5db8:d822::", True),
     ],
 )
-def test_an_address_that_carries_another_is_judged_by_that(address: str, public: bool) -> None:
+def test_an_ipv6_address_is_checked_by_the_ipv4_address_in_it(address: str, public: bool) -> None:
     assert is_allowed(address, local=False) is public
 
 
@@ -71,11 +71,11 @@ def test_an_address_that_carries_another_is_judged_by_that(address: str, public:
         ("224.0.0.1", False),
     ],
 )
-def test_link_local_addresses_are_not_asked_even_where_the_own_network_is(address: str, asked: bool) -> None:
+def test_link_local_addresses_are_refused_even_if_local_ones_are_allowed(address: str, asked: bool) -> None:
     assert is_allowed(address, local=True) is asked
 
 
-def test_the_address_that_was_checked_is_the_one_connected_to(
+def test_the_checked_address_is_the_connected_one(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([[PUBLIC], [OWN], [OWN]])  # as a name server answers that wants to lead into the own network
@@ -88,7 +88,7 @@ def test_the_address_that_was_checked_is_the_one_connected_to(
 
 
 @pytest.mark.parametrize("answer", [[OWN], [PUBLIC, OWN], ["127.0.0.1"], ["169.254.169.254"], ["0.0.0.0"]])
-def test_one_address_in_the_own_network_among_several_is_enough_to_refuse(
+def test_one_local_address_among_several_is_refused(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[str]
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: answer})
@@ -108,7 +108,7 @@ def test_one_address_in_the_own_network_among_several_is_enough_to_refuse(
         ("https://cdn.example/", "host"),
     ],
 )
-def test_every_redirect_is_held_to_the_rules_of_links(
+def test_every_redirect_is_checked_like_a_link(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, expected: str
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [PUBLIC], "inside.tiktok.com": lambda: ["127.0.0.1"]})
@@ -118,7 +118,7 @@ def test_every_redirect_is_held_to_the_rules_of_links(
     assert len(server.asked) == 1
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(
+def test_the_next_address_is_tried_if_one_does_not_answer(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: [OTHER, PUBLIC]})
@@ -150,7 +150,7 @@ def slow_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "lookup", lookup)
 
 
-def test_a_name_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_name_server_times_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_names(monkeypatch)
     monkeypatch.setattr(watch, "RESOLVE_S", 0.3)
     before = time.monotonic()
@@ -158,7 +158,7 @@ def test_a_name_server_that_does_not_answer_is_given_up(tmp_path: Path, monkeypa
     assert time.monotonic() - before < PROMPT_S
 
 
-def test_a_name_server_does_not_outlast_the_deadline_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_name_server_ends_at_the_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow_names(monkeypatch)
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.3)
     before = time.monotonic()
@@ -166,7 +166,7 @@ def test_a_name_server_does_not_outlast_the_deadline_of_a_file(tmp_path: Path, m
     assert time.monotonic() - before < PROMPT_S
 
 
-def test_a_name_that_is_no_name_is_malformed(tmp_path: Path) -> None:
+def test_an_invalid_host_name_is_malformed(tmp_path: Path) -> None:
     for host in ("a" * 70 + ".tiktok.com", "a..tiktok.com"):
         assert code(tmp_path, f"https://{host}/cover") == "malformed"
 
@@ -191,15 +191,13 @@ def deaf() -> Iterator[int]:
 LOCAL = Rules(hosts=("127.0.0.1",), local=True)
 
 
-def test_a_connection_that_does_not_come_about_is_given_up(
-    deaf: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_is_not_made_times_out(deaf: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(safe_http, "CONNECT_S", 0.2)
     monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
     assert code(tmp_path, f"https://127.0.0.1:{deaf}/cover", LOCAL) == "timeout"
 
 
-def test_connecting_ends_at_the_deadline_and_with_the_run(
+def test_connecting_ends_at_the_deadline_and_when_the_run_is_stopped(
     deaf: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
@@ -227,7 +225,7 @@ def test_a_watch_leaves_no_thread_and_no_socket_behind(server: FaultyServer, tmp
     assert not [thread for thread in threading.enumerate() if "_look" in thread.name]
 
 
-def test_time_spent_waiting_for_a_place_is_given_back() -> None:
+def test_waiting_for_a_slot_does_not_count_as_time() -> None:
     place = threading.Semaphore(1)
     place.acquire()
     threading.Timer(1.2, place.release).start()
@@ -239,7 +237,7 @@ def test_time_spent_waiting_for_a_place_is_given_back() -> None:
             watch.check()
 
 
-def test_authorities_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_certificate_bundle_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     with pytest.raises(OSError, match=r"none\.pem.*REQUESTS_CA_BUNDLE"):
         Fetcher().fetch([COVER], tmp_path / "cover", "cover")

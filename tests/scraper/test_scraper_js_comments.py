@@ -11,7 +11,7 @@ from tests.scraper.faulty_answers import PROMPT_S
 from tests.scraper.pages import Clip, Remark, Site
 
 
-def test_comments_are_waited_for_no_longer_than_they_take(open_site: Open) -> None:
+def test_comments_are_awaited_only_until_they_come(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks_after_ms=900)]))
     started = time.monotonic()
     record = extract(page, delay=30_000)
@@ -19,7 +19,7 @@ def test_comments_are_waited_for_no_longer_than_they_take(open_site: Open) -> No
     assert time.monotonic() - started < PROMPT_S
 
 
-def test_comments_that_never_come_cost_the_delay_and_nothing_else(open_site: Open) -> None:
+def test_missing_comments_cost_only_the_delay(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks_after_ms=None), Clip(2)]))
     started = time.monotonic()
     records = scrape(page, 2, delay=IN_VAIN)
@@ -29,7 +29,7 @@ def test_comments_that_never_come_cost_the_delay_and_nothing_else(open_site: Ope
     assert texts(records[1]) == ["first", "so bright"]
 
 
-def test_a_video_without_comments_is_not_waited_for(open_site: Open) -> None:
+def test_a_video_without_comments_is_not_delayed(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks=())]))
     started = time.monotonic()
     record = extract(page, delay=30_000)
@@ -37,7 +37,7 @@ def test_a_video_without_comments_is_not_waited_for(open_site: Open) -> None:
     assert (record["comments"], record["missing"]) == ([], [])
 
 
-def test_more_comments_are_scrolled_for_until_enough_are_there(open_site: Open) -> None:
+def test_more_comments_are_loaded_by_scrolling(open_site: Open) -> None:
     remarks = tuple(Remark(f"remark {n}") for n in range(70))
     page = open_site(Site([Clip(1, remarks=remarks)], page_size=10))
     assert len(extract(page)["comments"]) == 10
@@ -45,7 +45,7 @@ def test_more_comments_are_scrolled_for_until_enough_are_there(open_site: Open) 
     assert len(extract(page, comments=500, delay=IN_VAIN)["comments"]) == 70
 
 
-def test_replies_are_opened_and_stand_behind_what_they_answer(open_site: Open) -> None:
+def test_replies_are_opened_and_follow_their_comment(open_site: Open) -> None:
     replies = tuple(Remark(f"reply {n}", f"r{n}") for n in range(7))
     page = open_site(Site([Clip(1, remarks=(Remark("first", replies=replies), Remark("second")))]))
     assert [comment["replies-count"] for comment in extract(page)["comments"]] == ["7", ""]
@@ -55,7 +55,7 @@ def test_replies_are_opened_and_stand_behind_what_they_answer(open_site: Open) -
     assert record["comments"][3]["commenter-username"] == "@r2"
 
 
-def test_what_still_shows_the_video_before_is_never_taken_for_this_one(open_site: Open) -> None:
+def test_elements_of_the_previous_video_are_never_used(open_site: Open) -> None:
     clips = numbered(4, panel_after_ms=250, remarks_after_ms=400)
     clips[2] = replace(clips[2], remarks_after_ms=None)
     records = scrape(open_site(Site(clips, leaves_comments=True)), 4, delay=1200)
@@ -63,7 +63,7 @@ def test_what_still_shows_the_video_before_is_never_taken_for_this_one(open_site
     assert [texts(record)[:1] for record in records] == [["about 0"], ["about 1"], [], ["about 3"]]
 
 
-def test_a_panel_that_is_drawn_late_is_waited_for_even_where_no_comments_are(open_site: Open) -> None:
+def test_a_late_panel_is_awaited_even_without_comments(open_site: Open) -> None:
     clips = [replace(clip, remarks=()) for clip in numbered(3, panel_after_ms=500)]
     assert [record["description"] for record in scrape(open_site(Site(clips)), 3)] == ["clip 0", "clip 1", "clip 2"]
 
@@ -84,7 +84,7 @@ LATE_PARTS = """() => {
 }"""
 
 
-def test_a_panel_that_comes_too_late_is_not_taken_and_the_data_speaks_instead(open_site: Open) -> None:
+def test_a_panel_that_comes_too_late_is_replaced_by_the_page_data(open_site: Open) -> None:
     clips = [replace(clip, name=f"maker{n}") for n, clip in enumerate(numbered(2, panel_after_ms=2500))]
     for look_up in (True, False):
         page = open_site(Site(clips))
@@ -98,7 +98,7 @@ def test_a_panel_that_comes_too_late_is_not_taken_and_the_data_speaks_instead(op
         assert not record["video-src"] or clips[1].id in record["video-src"]
 
 
-def test_a_panel_drawn_in_two_steps_is_waited_for(open_site: Open) -> None:
+def test_a_panel_drawn_in_two_steps_is_awaited(open_site: Open) -> None:
     clips = [replace(clip, likes=100 + n) for n, clip in enumerate(numbered(3))]
     page = open_site(Site(clips))
     page.evaluate(LATE_PARTS)
@@ -108,7 +108,7 @@ def test_a_panel_drawn_in_two_steps_is_waited_for(open_site: Open) -> None:
     ]
 
 
-def test_a_film_and_a_cover_outside_the_videos_player_are_taken_only_when_new(open_site: Open) -> None:
+def test_a_video_and_a_cover_outside_of_the_player_are_used_only_when_new(open_site: Open) -> None:
     page = open_site(Site(numbered(2, blob=False), page_data="none"))
     page.evaluate(
         """() => {
@@ -127,13 +127,13 @@ def test_a_film_and_a_cover_outside_the_videos_player_are_taken_only_when_new(op
     assert {"video-src", "coverphoto-src"} <= set(record["missing"])
 
 
-def test_equal_first_comments_of_two_videos_are_both_taken_at_once(open_site: Open) -> None:
+def test_equal_first_comments_of_two_videos_are_both_kept(open_site: Open) -> None:
     clips = [Clip(n, remarks=(Remark("first"), Remark(f"more {n}")), remarks_after_ms=200) for n in range(3)]
     records = scrape(open_site(Site(clips)), 3)
     assert [texts(record) for record in records] == [["first", f"more {n}"] for n in range(3)]
 
 
-def test_an_old_comment_whose_likes_change_stays_an_old_one(open_site: Open) -> None:
+def test_a_comment_whose_likes_change_is_still_the_old_one(open_site: Open) -> None:
     page = open_site(Site(numbered(2, remarks_after_ms=1000), leaves_comments=True))
     page.evaluate(
         """() => {
@@ -154,7 +154,7 @@ def test_an_empty_comment_counter_does_not_mean_no_comments(open_site: Open) -> 
     assert texts(extract(page, look_up=False)) == ["first", "so bright"]
 
 
-def test_comments_heard_before_they_are_drawn_are_still_scrolled_in_the_right_box(open_site: Open) -> None:
+def test_comments_received_before_they_are_drawn_are_scrolled_in_the_right_box(open_site: Open) -> None:
     remarks = tuple(Remark(f"remark {n}") for n in range(50))
     page = open_site(Site([Clip(0), Clip(1, remarks=remarks)], page_size=10, transport="fetch"))
     page.evaluate(
@@ -172,7 +172,7 @@ def test_comments_heard_before_they_are_drawn_are_still_scrolled_in_the_right_bo
     assert len(scrape(page, 2, comments=35, delay=2000)[1]["comments"]) == 40
 
 
-def test_replies_over_a_thousand_are_counted_whole(open_site: Open) -> None:
+def test_more_than_a_thousand_replies_are_counted(open_site: Open) -> None:
     page = open_site(Site([Clip(1, remarks=(Remark("first", replies=(Remark("no"),)),))]))
     found = []
     for shown in ("View 1,234 replies", "View 1.2K replies"):
@@ -182,7 +182,7 @@ def test_replies_over_a_thousand_are_counted_whole(open_site: Open) -> None:
     assert found == [("1234", 1234), ("1.2K", None)]
 
 
-def test_a_page_that_forbids_parsing_is_still_looked_up(open_site: Open) -> None:
+def test_a_page_that_forbids_parsing_is_still_read(open_site: Open) -> None:
     site = Site(numbered(2))
     page = open_site(site)
     page.evaluate("() => { DOMParser.prototype.parseFromString = () => { throw new TypeError('TrustedHTML'); }; }")

@@ -21,7 +21,7 @@ from tests.scraper.browser_script import (
 from tests.scraper.pages import Clip, Site, served
 
 
-def test_the_panel_works_by_keyboard_and_keeps_its_keys_from_the_site(open_site: Open) -> None:
+def test_the_panel_works_by_keyboard_and_hides_its_keys_from_the_site(open_site: Open) -> None:
     page = open_site(Site(numbered(3)))
     page.get_by_role("spinbutton", name="How many videos").focus()
     page.keyboard.press("Control+a")
@@ -59,7 +59,7 @@ def test_a_misspelt_option_and_a_wrong_number_are_named(open_site: Open) -> None
             page.evaluate(f"scrape_tiktoks(1, {options})")
 
 
-def test_a_delay_too_long_for_a_timer_is_still_a_long_one(open_site: Open) -> None:
+def test_a_delay_beyond_the_limit_of_timers_stays_long(open_site: Open) -> None:
     page = open_site(Site(numbered(1, remarks_after_ms=600)))
     assert texts(page.evaluate("scrape_tiktoks(1, {delay: Infinity, save: false})")[0]) == ["about 0", "more of 0"]
 
@@ -71,11 +71,11 @@ def test_a_page_whose_fetch_cannot_be_replaced_is_scraped_all_the_same(open_site
     page.evaluate("clear_batch()")
 
 
-def test_the_bookmarklet_in_docs_is_that_of_the_script_as_it_is() -> None:
+def test_the_bookmarklet_in_docs_has_the_current_script() -> None:
     assert bookmarklet.PAGE.read_text(encoding="utf-8") == bookmarklet.page(), "run python -m scraper.bookmarklet"
 
 
-def test_the_bookmarklet_runs_where_it_is_clicked(context: BrowserContext) -> None:
+def test_the_bookmarklet_runs_when_clicked(context: BrowserContext) -> None:
     shelf = context.new_page()
     shelf.set_content(bookmarklet.PAGE.read_text(encoding="utf-8"))
     link = shelf.get_by_role("link", name="Scrape TikToks").get_attribute("href")

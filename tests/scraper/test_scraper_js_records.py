@@ -82,27 +82,27 @@ def test_every_value_of_the_contract_is_read(open_site: Open) -> None:
     assert set(record) | {"scrape-timestamp"} == OLD_KEYS | NEW_KEYS
 
 
-def test_the_older_page_data_is_read_too(open_site: Open) -> None:
+def test_older_page_data_is_read(open_site: Open) -> None:
     record = extract(open_site(Site([Clip(1)], page_data="sigi")))
     assert (record["like-count-exact"], record["creator-username"], len(record["captions"])) == (20_240, "@maker", 2)
     assert (record["video-src"], record["missing"]) == (Clip(1).play_address, [])
 
 
-def test_a_photo_post_gives_all_slides_in_order_and_misses_no_video(open_site: Open) -> None:
+def test_a_photo_post_gives_all_slides_in_order(open_site: Open) -> None:
     slides = tuple(f"https://p16.example/slide{n}.webp" for n in (3, 1, 2))
     record = extract(open_site(Site([Clip(1, slides=slides)])))
     assert (record["slides-src"], record["video-src"], record["missing"]) == (list(slides), None, [])
     assert "/photo/" in record["permalink"]
 
 
-def test_the_slides_on_the_page_are_read_where_its_data_is_not(open_site: Open) -> None:
+def test_slides_on_the_page_are_read_without_page_data(open_site: Open) -> None:
     slides = tuple(f"https://p16.example/slide{n}.webp" for n in (3, 1, 2))
     record = extract(open_site(Site([Clip(1, slides=slides)], page_data="none")))
     assert record["slides-src"] == list(slides)
     assert "video-src" not in record["missing"]
 
 
-def test_a_blob_link_is_kept_only_where_nothing_better_is_to_be_had(open_site: Open) -> None:
+def test_a_blob_link_is_kept_only_without_a_better_one(open_site: Open) -> None:
     record = extract(open_site(Site([Clip(1)], page_data="none")))
     assert record["video-src"].startswith("blob:")
     assert record["video-srcs"] == []
@@ -110,7 +110,7 @@ def test_a_blob_link_is_kept_only_where_nothing_better_is_to_be_had(open_site: O
     assert record["time-posted-iso"] == "2023-11-14T22:13:21.000Z"  # the id itself tells the second
 
 
-def test_the_videos_own_page_is_asked_where_this_page_does_not_know_its_address(open_site: Open) -> None:
+def test_the_page_of_the_video_is_read_if_this_page_lacks_its_link(open_site: Open) -> None:
     site = Site(numbered(3))
     page = open_site(site)
     records = scrape(page, 3)
@@ -118,7 +118,7 @@ def test_the_videos_own_page_is_asked_where_this_page_does_not_know_its_address(
     assert [path for path in site.asked if path == f"/@maker/video/{site.clips[2].id}"] != []
 
 
-def test_without_look_up_no_page_is_asked_for(open_site: Open) -> None:
+def test_without_look_up_no_page_is_requested(open_site: Open) -> None:
     site = Site(numbered(2))
     records = scrape(open_site(site), 2, look_up=False)
     assert records[1]["video-src"].startswith("blob:")
@@ -126,9 +126,7 @@ def test_without_look_up_no_page_is_asked_for(open_site: Open) -> None:
 
 
 @pytest.mark.parametrize("transport", ["fetch", "xhr"])
-def test_what_the_app_loads_later_is_heard_and_the_app_gets_its_own_functions_back(
-    open_site: Open, transport: Any
-) -> None:
+def test_later_requests_of_the_app_are_read_and_its_functions_restored(open_site: Open, transport: Any) -> None:
     site = Site(numbered(3), transport=transport)
     page = open_site(site)
     own = "[window.fetch, XMLHttpRequest.prototype.open].map(String).join()"
@@ -157,7 +155,7 @@ MARKS: dict[str, set[str]] = {  # what is lost with a mark where the page's data
 }
 
 
-def test_each_lost_mark_costs_at_most_its_own_value(open_site: Open) -> None:
+def test_each_missing_element_loses_at_most_its_value(open_site: Open) -> None:
     page = open_site(Site([Clip(1)], page_data="none"))
     whole = extract(page)
     missing = set(whole["missing"])
@@ -171,7 +169,7 @@ def test_each_lost_mark_costs_at_most_its_own_value(open_site: Open) -> None:
         assert lost == {"comments"} or texts(record) == texts(whole)
 
 
-def test_with_all_marks_lost_the_pages_data_still_gives_a_record(open_site: Open, tmp_path: Path) -> None:
+def test_page_data_gives_a_record_without_any_known_element(open_site: Open, tmp_path: Path) -> None:
     page = open_site(Site([Clip(1)], lost=("*",)))
     record = extract(page, delay=IN_VAIN)
     assert (record["description"], record["creator-username"]) == (Clip(1).text, "@maker")
@@ -198,7 +196,7 @@ NASTY = (
 )
 
 
-def test_hostile_text_arrives_unharmed_and_does_nothing(open_site: Open, tmp_path: Path) -> None:
+def test_hostile_text_stays_unchanged_and_runs_nothing(open_site: Open, tmp_path: Path) -> None:
     remarks = tuple(Remark(text, name) for text, name in zip(NASTY, NASTY, strict=True))
     clips = [Clip(n, nickname=text, text=text, remarks=remarks) for n, text in enumerate(NASTY)]
     page = open_site(Site(clips, transport="fetch"))

@@ -25,7 +25,7 @@ from tests.scraper.browser_script import (
 from tests.scraper.pages import Clip, Remark, Site
 
 
-def test_a_swallowed_click_is_repeated_and_a_feed_that_ended_can_be_gone_on_with(open_site: Open) -> None:
+def test_an_ignored_click_is_repeated_and_an_ended_feed_can_be_resumed(open_site: Open) -> None:
     page = open_site(Site(numbered(3)))
     page.evaluate("() => { const draw = show; let n = 0; show = (i) => { if (n++ % 2) return draw(i); }; }")
     assert len(scrape(page, 3, delay=IN_VAIN)) == 3
@@ -37,25 +37,25 @@ def test_a_swallowed_click_is_repeated_and_a_feed_that_ended_can_be_gone_on_with
 
 
 @pytest.mark.parametrize("end", ["disabled", "none", "stays"])
-def test_the_end_of_the_feed_ends_the_run_with_what_there_is(open_site: Open, end: Any) -> None:
+def test_the_end_of_the_feed_ends_the_run(open_site: Open, end: Any) -> None:
     page = open_site(Site(numbered(3), end=end))
     assert [record["description"] for record in scrape(page, 10, delay=IN_VAIN)] == ["clip 0", "clip 1", "clip 2"]
     assert "the feed ends here" in page.get_by_role("status").inner_text()
 
 
-def test_a_video_that_comes_again_is_skipped_and_not_counted(open_site: Open) -> None:
+def test_a_repeated_video_is_skipped_and_not_counted(open_site: Open) -> None:
     a, b, c = numbered(3)
     records = scrape(open_site(Site([a, b, a, b, c])), 3)
     assert [record["id"] for record in records] == [a.id, b.id, c.id]
 
 
-def test_a_feed_that_goes_round_in_circles_is_left(open_site: Open) -> None:
+def test_a_feed_that_repeats_itself_ends_the_run(open_site: Open) -> None:
     page = open_site(Site(numbered(2) * 20))
     assert len(scrape(page, 3)) == 2
     assert "repeats itself" in page.get_by_role("status").inner_text()
 
 
-def test_a_stopped_run_loses_nothing_and_goes_on_where_it_was(open_site: Open) -> None:
+def test_a_stopped_run_resumes_without_loss(open_site: Open) -> None:
     page = open_site(Site(numbered(6, remarks_after_ms=150)))
     page.evaluate("(o) => { window.going = scrape_tiktoks(6, o) }", QUICK)
     expect(page.get_by_role("status")).to_contain_text(re.compile("[2-4] of 6"))
@@ -67,7 +67,7 @@ def test_a_stopped_run_loses_nothing_and_goes_on_where_it_was(open_site: Open) -
     assert [record["description"] for record in whole] == [f"clip {n}" for n in range(6)]
 
 
-def test_a_reload_loses_nothing_and_the_run_goes_on(open_site: Open) -> None:
+def test_a_run_resumes_after_a_reload(open_site: Open) -> None:
     page = open_site(Site(numbered(6, remarks_after_ms=150)))
     page.evaluate("(o) => { scrape_tiktoks(6, o) }", QUICK)
     expect(page.get_by_role("status")).to_contain_text(re.compile("[2-4] of 6"))
@@ -77,7 +77,7 @@ def test_a_reload_loses_nothing_and_the_run_goes_on(open_site: Open) -> None:
     assert [record["description"] for record in scrape(page, 6)] == [f"clip {n}" for n in range(6)]
 
 
-def test_a_finished_batch_is_not_gone_on_with_and_a_cleared_one_is_forgotten(open_site: Open) -> None:
+def test_a_finished_batch_is_not_resumed_and_a_cleared_one_is_forgotten(open_site: Open) -> None:
     page = open_site(Site(numbered(6)))
     assert [record["description"] for record in scrape(page, 2)] == ["clip 0", "clip 1"]
     assert [record["description"] for record in scrape(page, 2)] == ["clip 1", "clip 2"]
@@ -88,7 +88,7 @@ def test_a_finished_batch_is_not_gone_on_with_and_a_cleared_one_is_forgotten(ope
     assert [record["description"] for record in scrape(page, 1)] == ["clip 2"]
 
 
-def test_a_full_store_ends_nothing_and_hands_over_a_file_at_once(open_site: Open, tmp_path: Path) -> None:
+def test_a_full_browser_storage_does_not_end_the_run_and_saves_a_file(open_site: Open, tmp_path: Path) -> None:
     page = open_site(Site(numbered(5)))
     page.evaluate(
         """() => {
@@ -105,7 +105,7 @@ def test_a_full_store_ends_nothing_and_hands_over_a_file_at_once(open_site: Open
     assert len(json.loads((tmp_path / "part.json").read_text())) == 1
 
 
-def test_a_record_that_did_not_fit_costs_no_other_record_after_a_reload(open_site: Open) -> None:
+def test_a_record_that_did_not_fit_does_not_affect_others_after_a_reload(open_site: Open) -> None:
     page = open_site(Site(numbered(6)))
     page.evaluate(
         """() => {
@@ -129,7 +129,7 @@ def test_a_record_that_did_not_fit_costs_no_other_record_after_a_reload(open_sit
     assert page.evaluate(kept) == [*before, f"clip {len(before) + 1}"]
 
 
-def test_the_file_is_the_result_and_is_imported_whole(open_site: Open, tmp_path: Path) -> None:
+def test_the_saved_file_is_imported_completely(open_site: Open, tmp_path: Path) -> None:
     slides = ("https://p16.example/1.webp", "https://p16.example/2.webp")
     site = Site(
         [Clip(1), Clip(2, slides=slides), Clip(3, remarks=()), Clip(4, remarks_after_ms=None)], transport="fetch"
@@ -183,12 +183,12 @@ def check_long_run(records: list[Record], clips: list[Clip], seconds: float, del
     assert seconds < allowed
 
 
-def test_of_twelve_videos_with_slow_comments_none_is_lost_and_no_delay_is_waited_out(open_site: Open) -> None:
+def test_twelve_videos_with_slow_comments_are_scraped_without_full_delays(open_site: Open) -> None:
     records, clips, seconds = long_run(open_site, 12, 4000)
     check_long_run(records, clips, seconds, 4000)
 
 
 @pytest.mark.heavy
-def test_of_fifty_videos_with_slow_comments_none_is_lost_and_no_delay_is_waited_out(open_site: Open) -> None:
+def test_fifty_videos_with_slow_comments_are_scraped_without_full_delays(open_site: Open) -> None:
     records, clips, seconds = long_run(open_site, 50, 4000)
     check_long_run(records, clips, seconds, 4000)

@@ -42,7 +42,7 @@ def test_the_suffixes_of_the_sample_corpus_are_right(sample_corpus: Path) -> Non
 
 
 @pytest.mark.research_data("real covers, and published collections of odd and hostile files")
-def test_real_files_have_the_suffix_that_their_content_says(shared_data: Path) -> None:
+def test_real_files_have_the_suffix_of_their_content(shared_data: Path) -> None:
     wrong, seen = misnamed([shared_data / folder for folder in FOLDERS])
     assert wrong == UNNAMED and seen > 700
 
@@ -57,29 +57,29 @@ def check_whole(paths: list[Path]) -> None:
     assert len(paths) > 10
 
 
-def test_covers_and_videos_of_the_sample_are_whole_and_their_halves_are_not(sample_corpus: Path) -> None:
+def test_sample_covers_and_videos_are_complete_and_their_halves_are_not(sample_corpus: Path) -> None:
     check_whole([path for folder in ("coverphotos", "videos") for path in (sample_corpus / folder).iterdir()])
 
 
 @pytest.mark.research_data("real covers and a real video")
-def test_real_covers_and_videos_are_whole_and_their_halves_are_not(shared_data: Path) -> None:
+def test_real_covers_and_videos_are_complete_and_their_halves_are_not(shared_data: Path) -> None:
     check_whole([*(shared_data / "tiktok" / "coverphotos").iterdir(), shared_data / "one_video" / "video.mp4"])
 
 
 @pytest.mark.parametrize("suffix", FILES)
-def test_a_file_that_lacks_its_end_is_not_whole(suffix: str) -> None:
+def test_a_file_without_its_end_is_incomplete(suffix: str) -> None:
     data = FILES[suffix]
     assert is_whole(io.BytesIO(data), suffix)
     for cut in (len(data) // 2, len(data) - 16):
         assert not is_whole(io.BytesIO(data[:cut]), suffix)
 
 
-def test_zeros_behind_the_end_are_let_pass() -> None:
+def test_zeros_after_the_end_are_accepted() -> None:
     for suffix, data in FILES.items():
         assert is_whole(io.BytesIO(data + bytes(100)), suffix)
 
 
-def test_a_kind_takes_its_own_files_only() -> None:
+def test_each_kind_accepts_only_its_types() -> None:
     assert sniff(video(), "video") == ".mp4"
     assert sniff(video(), "cover") is None
     assert sniff(picture(), "video") is None
@@ -88,7 +88,7 @@ def test_a_kind_takes_its_own_files_only() -> None:
     assert sniff(VTT, "cover") is None
 
 
-def test_captions_are_known_by_their_text() -> None:
+def test_captions_are_recognised_by_their_content() -> None:
     for data, suffix in ((VTT, ".vtt"), (SRT, ".srt"), (JSON, ".json")):
         for marked in (data, b"\xef\xbb\xbf" + data):
             assert sniff(marked, "caption") == suffix
@@ -104,11 +104,11 @@ def test_captions_are_known_by_their_text() -> None:
     "head",
     [b"", b"\0", b"....ftyp", b"\0\0\0\x10ftypM4A \0\0\0\0", b"\xff\xff\xff\xffftypevil", b"RIFF", b"\x1a\x45\xdf\xa3"],
 )
-def test_what_is_nothing_known_has_no_suffix(head: bytes) -> None:
+def test_unknown_content_has_no_suffix(head: bytes) -> None:
     for kind in ("cover", "video", "slide", "caption"):
         assert sniff(head, kind) is None
 
 
-def test_a_file_of_endless_boxes_is_not_walked_to_its_end() -> None:
+def test_a_file_of_endless_boxes_is_not_read_to_its_end() -> None:
     boxes = b"\0\0\0\x08free" * 200_000
     assert is_whole(io.BytesIO(boxes), ".mp4")

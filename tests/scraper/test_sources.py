@@ -64,7 +64,7 @@ def test_a_batch_of_the_console_script_is_read_with_all_its_values(tmp_path: Pat
     assert (comment.username, comment.text, comment.likes, comment.replies) == ("fan", "first", 1200, 6)
 
 
-def test_the_posted_time_is_found_under_its_later_name_too(tmp_path: Path) -> None:
+def test_the_posted_time_is_found_under_its_later_name(tmp_path: Path) -> None:
     record = console_record() | {"time-posted": "2020-3-28"}
     del record["timeposted"]
     assert found(write(tmp_path / "b.json", [record]))[0].video.posted == "2020-03-28"
@@ -76,7 +76,7 @@ def test_a_missing_id_is_taken_from_the_permalink(tmp_path: Path) -> None:
     assert found(write(tmp_path / "b.json", [record]))[0].video.id == "7000000000000000009"
 
 
-def test_a_bad_record_costs_only_itself_and_says_where_and_why(tmp_path: Path) -> None:
+def test_a_bad_record_is_one_problem_and_does_not_affect_others(tmp_path: Path) -> None:
     bad = [console_record(id="../x"), "text", None, console_record(comments="none"), console_record(description=["x"])]
     path = write(
         tmp_path / "b.json", [console_record("7000000000000000001"), *bad, console_record("7000000000000000002")]
@@ -92,7 +92,7 @@ def test_a_bad_record_costs_only_itself_and_says_where_and_why(tmp_path: Path) -
     assert "id" in told[0].reason and "str" in told[1].reason and "comments" in told[3].reason
 
 
-def test_what_stands_before_the_break_of_a_truncated_batch_is_kept(tmp_path: Path) -> None:
+def test_records_before_the_cut_of_a_truncated_batch_are_kept(tmp_path: Path) -> None:
     whole = json.dumps([console_record("7000000000000000001"), console_record("7000000000000000002")])
     path = write(tmp_path / "b.json", whole[:-200])
     results = list(read(path))
@@ -104,12 +104,12 @@ def test_what_stands_before_the_break_of_a_truncated_batch_is_kept(tmp_path: Pat
 @pytest.mark.parametrize(
     "text", ["", "hello", "[" * 100_000, "[1e999999", '{"id": ', "\x00\x01", "[NaN, {}]", "<html></html>"]
 )
-def test_a_file_that_is_no_batch_is_one_clear_problem(tmp_path: Path, text: str) -> None:
+def test_a_file_without_records_is_one_clear_problem(tmp_path: Path, text: str) -> None:
     told = problems(write(tmp_path / "b.json", text))
     assert told and all(problem.reason for problem in told)
 
 
-def test_json_lines_bring_texts_and_files_from_their_own_folder_only(tmp_path: Path) -> None:
+def test_json_lines_name_texts_and_files_only_from_their_folder(tmp_path: Path) -> None:
     (tmp_path / "lines" / "media").mkdir(parents=True)
     (tmp_path / "lines" / "media" / "c.jpg").write_bytes(b"jpg")
     (tmp_path / "secret.jpg").write_bytes(b"secret")
@@ -124,7 +124,7 @@ def test_json_lines_bring_texts_and_files_from_their_own_folder_only(tmp_path: P
     assert [r.index for r in results if isinstance(r, Problem)] == [1, 2, 3, 4]
 
 
-def test_the_study_layout_brings_texts_and_media_by_id(tmp_path: Path) -> None:
+def test_the_study_layout_has_texts_and_media_by_id(tmp_path: Path) -> None:
     one, two, three = "7000000000000000001", "7000000000000000002", "7000000000000000003"
     write(tmp_path / "info" / "batch_2.json", [console_record(three)])
     write(tmp_path / "info" / "batch_1.json", [console_record(one), console_record(two)])
@@ -175,7 +175,7 @@ def test_a_saved_page_gives_its_video_and_the_files_beside_it(tmp_path: Path) ->
     assert only.files == [("video", 0, tmp_path / "video.mp4")]
 
 
-def test_a_folder_with_nothing_to_read_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_a_folder_without_records_says_what_was_expected(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="info"):
         list(read(tmp_path))
     with pytest.raises(SourceError, match="does not exist"):
@@ -197,22 +197,22 @@ def test_the_real_saved_page_is_read(shared_data: Path) -> None:
     assert only.video.captions and only.files[0][0] == "video"
 
 
-def test_batches_written_one_behind_the_other_are_all_read(tmp_path: Path) -> None:
+def test_several_json_lists_in_a_row_are_all_read(tmp_path: Path) -> None:
     one, two = (json.dumps([console_record(f"700000000000000000{n}")]) for n in (1, 2))
     assert len(found(write(tmp_path / "b.json", f"{one}\n{two}\n"))) == 2
 
 
-def test_what_stands_behind_a_batch_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+def test_text_after_a_batch_is_a_problem(tmp_path: Path) -> None:
     path = write(tmp_path / "b.json", json.dumps([console_record()]) + "\n{more}")
     assert [type(result) for result in read(path)] == [ParsedRecord, Problem]
 
 
-def test_a_first_line_that_is_broken_costs_no_other_line(tmp_path: Path) -> None:
+def test_a_broken_first_line_does_not_affect_others(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", "oops\n" + json.dumps({"id": "70000"}))
     assert [type(result) for result in read(path)] == [Problem, ParsedRecord]
 
 
-def test_hostile_values_cost_only_their_record(tmp_path: Path) -> None:
+def test_hostile_values_affect_only_their_record(tmp_path: Path) -> None:
     huge = json.dumps(console_record() | {"like-count": 7}).replace('"like-count": 7', '"like-count": ' + "9" * 5000)
     lines = [huge, json.dumps({"id": "70001", "video_file": "a" * 5000}), '{"id": "70002"}']
     results = list(read(write(tmp_path / "a.jsonl", "\n".join(lines))))
@@ -239,7 +239,7 @@ def test_a_link_among_the_media_of_a_study_is_not_followed(tmp_path: Path) -> No
     assert found(tmp_path / "study")[0].files == []
 
 
-def test_a_hostile_page_and_a_hostile_nesting_are_told_in_time(tmp_path: Path) -> None:
+def test_a_hostile_page_and_deep_nesting_are_refused_in_time(tmp_path: Path) -> None:
     page = "<html>" + '<script id="SIGI_STATE">' * 20_000 + "<script " * 100_000
     nested = '{"Activity": ' + '{"a": [' * 400 + '{"Link": 1}' + "]}" * 400 + "}"
     names = '{"Activity": {"' + "k" * 500_000 + '": [' + '{"Link": ""}, ' * 2_000 + "0]}}"
@@ -251,7 +251,7 @@ def test_a_hostile_page_and_a_hostile_nesting_are_told_in_time(tmp_path: Path) -
     assert time.monotonic() - started < 60  # what grows with the square takes hours
 
 
-def test_a_value_that_nests_as_deeply_as_json_allows_costs_only_its_record(tmp_path: Path) -> None:
+def test_a_deeply_nested_value_affects_only_its_record(tmp_path: Path) -> None:
     deep = ["[" * depth + "]" * depth for depth in range(400, 1000, 10)]
     records = [json.dumps(console_record(permalink="DEEP")).replace('"DEEP"', value) for value in deep]
     results = list(read(write(tmp_path / "b.jsonl", "\n".join([*records, '{"id": "70001"}']))))
@@ -259,7 +259,7 @@ def test_a_value_that_nests_as_deeply_as_json_allows_costs_only_its_record(tmp_p
 
 
 @pytest.mark.research_data("the records of a real study")
-def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -> None:
+def test_all_real_batches_give_complete_records(shared_data: Path) -> None:
     batches = sorted((shared_data / "tiktok" / "info").glob("*.json"))
     results = [result for batch in batches for result in read(batch)]
     assert (len(batches), len(results)) == (7, 3100)
@@ -267,7 +267,7 @@ def test_all_real_batches_are_taken_and_none_is_a_mere_link(shared_data: Path) -
 
 
 @pytest.mark.research_data("a page as the site served it")
-def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> None:
+def test_the_real_page_gives_every_link_and_its_counts(shared_data: Path) -> None:
     [only] = found(shared_data / "one_video")
     video = only.video
     assert all((video.likes, video.comment_count, video.plays, video.shares))
@@ -275,7 +275,7 @@ def test_the_real_page_gives_every_address_and_its_counts(shared_data: Path) -> 
     assert [track.source for track in video.captions] == ["ASR"] + ["MT"] * 12
 
 
-def test_a_link_in_a_folder_is_told_and_not_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_a_folder_is_a_problem_and_not_followed(tmp_path: Path) -> None:
     write(tmp_path / "private" / "my.json", [console_record()])
     write(tmp_path / "folder" / "b.json", [console_record("7000000000000000002")])
     (tmp_path / "folder" / "a.json").symlink_to("../private/my.json")
@@ -284,7 +284,7 @@ def test_a_link_in_a_folder_is_told_and_not_followed(tmp_path: Path) -> None:
     assert isinstance(linked, Problem) and linked.file.endswith("a.json") and "link" in linked.reason
 
 
-def test_no_part_of_a_study_may_be_a_link(tmp_path: Path) -> None:
+def test_no_part_of_a_study_may_be_a_symbolic_link(tmp_path: Path) -> None:
     private, study = tmp_path / "private", tmp_path / "study"
     write(private / "my.json", [console_record()])
     write(private / "texts.json", {"70001": "secret"})
@@ -304,7 +304,7 @@ def test_no_part_of_a_study_may_be_a_link(tmp_path: Path) -> None:
         list(read(tmp_path / "other"))
 
 
-def test_a_link_that_the_user_names_is_followed(tmp_path: Path) -> None:
+def test_a_symbolic_link_given_by_the_user_is_followed(tmp_path: Path) -> None:
     write(tmp_path / "real" / "a.json", [console_record()])
     (tmp_path / "file").symlink_to("real/a.json")
     (tmp_path / "folder").symlink_to("real")
@@ -322,7 +322,7 @@ def test_a_source_is_checked_without_reading_a_record(tmp_path: Path) -> None:
             check(tmp_path / source)
 
 
-def test_what_a_problem_says_is_safe_to_print(tmp_path: Path) -> None:
+def test_problems_are_safe_to_print(tmp_path: Path) -> None:
     orders = "\x1b]0;pwned\x07\x1b[2J\x9b2J\x7f\u202e\u2066"
     text = f"see {orders}\nhttps://www.tiktok.com/@b/video/70001"
     path = write(tmp_path / os.fsdecode(b"caf\xe9\x1b[2J\n.txt"), text)

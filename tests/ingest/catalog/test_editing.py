@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_text_goes_out_as_lines_and_comes_back_the_same() -> None:
+def test_a_text_survives_conversion_to_lines_and_back() -> None:
     assert to_lines(SAID) == "[0:06.80 - 0:09.10] good mourning\n[1:01.50 - 1:02.00] all\n"
     back = from_lines(to_lines(SAID), "transcript")
     assert (back.text, list(back.segments), back.engine) == (SAID.text, list(SAID.segments), HAND)
@@ -34,18 +34,18 @@ def test_a_text_goes_out_as_lines_and_comes_back_the_same() -> None:
     assert from_lines("no times [at all]", "transcript").segments == []
 
 
-def test_lines_with_and_without_times_stay_apart_however_often_they_are_edited() -> None:
+def test_lines_with_and_without_times_stay_separate_after_edits() -> None:
     lines = "off screen\n[0:01.00 - 0:02.00] hello there\n"
     assert to_lines(from_lines(lines, "transcript")) == lines
 
 
-def test_times_that_cannot_be_are_told() -> None:
+def test_impossible_times_are_an_error() -> None:
     with pytest.raises(EditError, match="line 2 ends before it begins"):
         from_lines("[0:01.00 - 0:02.00] a\n[0:09.00 - 0:02.00] b", "transcript")
     assert from_lines("[1:00:01.00 - 1:00:02.50] late", "transcript").segments[0] == Segment(3601.0, 3602.5, "late")
 
 
-def test_what_was_corrected_by_hand_survives_every_later_run(data: Path) -> None:
+def test_texts_by_hand_survive_every_later_run(data: Path) -> None:
     result = CliRunner().invoke(app, ["edit", ID, "transcript", "--text", "good morning all", "--data", str(data)])
     assert result.exit_code == 0, result.output
     with Catalog(data) as catalog:
@@ -60,7 +60,7 @@ def test_what_was_corrected_by_hand_survives_every_later_run(data: Path) -> None
         assert entry.states["transcribe"] == "done"
 
 
-def test_an_editor_shows_the_text_and_takes_the_changed_one(
+def test_the_editor_shows_the_text_and_its_changes_are_saved(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     editor = tmp_path / "editor"
@@ -91,7 +91,7 @@ def test_undo_makes_the_text_due_again(data: Path) -> None:
         ([ID, "transcript", "--text", "[0:09.00 - 0:02.00] b"], "nothing is changed"),
     ],
 )
-def test_a_mistake_is_told_and_changes_nothing(data: Path, arguments: list[str], sentence: str) -> None:
+def test_an_invalid_edit_is_reported_and_changes_nothing(data: Path, arguments: list[str], sentence: str) -> None:
     result = CliRunner().invoke(app, ["edit", *arguments, "--data", str(data)])
     assert result.exit_code != 0 and sentence in result.output
     with Catalog(data) as catalog:

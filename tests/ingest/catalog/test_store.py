@@ -40,7 +40,7 @@ def media_file(catalog: Catalog, content: bytes, name: str = "cover.jpg") -> Pat
     return folder / name
 
 
-def test_a_record_comes_back_as_it_went_in(catalog: Catalog) -> None:
+def test_a_stored_record_is_read_back_unchanged(catalog: Catalog) -> None:
     stored = video(description="naïve 😀 #tag", comments=[Comment(text="lol", likes=3)], likes_shown="1.1M")
     assert catalog.put_video(stored) == "new"
     entry = catalog.get(ID)
@@ -56,7 +56,7 @@ def test_the_newest_scrape_wins_and_a_repeated_one_changes_nothing(catalog: Cata
     assert entry and entry.video.description == "three" and entry.video.comments[0].text == "new"
 
 
-def test_records_of_several_sources_merge_field_by_field_in_whatever_order_they_come(tmp_path: Path) -> None:
+def test_records_of_several_sources_merge_by_field_in_any_order(tmp_path: Path) -> None:
     scrapes = [
         video(source="console script", scraped_at=300.0, comments=[Comment(text="lol")], likes_shown="2K"),
         video(source="yt-dlp", scraped_at=200.0, description="newer words", likes=1999, music_title="a song"),
@@ -78,14 +78,14 @@ def test_records_of_several_sources_merge_field_by_field_in_whatever_order_they_
         assert merged.source == "console script, yt-dlp, data export"
 
 
-def test_a_hostile_file_cannot_pile_up_records_of_one_video(catalog: Catalog) -> None:
+def test_records_kept_of_one_video_are_limited(catalog: Catalog) -> None:
     for number in range(2 * MAX_RECORDS):
         catalog.put_video(video(description=str(number), scraped_at=number + 1.0))
     kept = [record.description for record in catalog.records(ID)]
     assert kept == [str(2 * MAX_RECORDS - 1 - number) for number in range(MAX_RECORDS)]
 
 
-def test_what_only_the_oldest_record_has_outlives_the_bound(catalog: Catalog) -> None:
+def test_fields_of_only_the_oldest_record_survive_the_limit(catalog: Catalog) -> None:
     catalog.put_video(video(comments=[Comment(text="lol")], source="console script", scraped_at=1.0))
     for number in range(2 * MAX_RECORDS):
         catalog.put_video(video(description=str(number), source="yt-dlp", scraped_at=number + 2.0))
@@ -95,7 +95,7 @@ def test_what_only_the_oldest_record_has_outlives_the_bound(catalog: Catalog) ->
     assert len(catalog.records(ID)) == MAX_RECORDS
 
 
-def test_a_catalogue_of_the_first_format_is_taken_along(tmp_path: Path) -> None:
+def test_a_catalog_of_the_first_format_is_migrated(tmp_path: Path) -> None:
     kept = video(description="kept", comments=[Comment(text="one"), Comment(text="two")])
     bare = video("70002", cover_sources=[])
     with contextlib.closing(sqlite3.connect(tmp_path / "catalog.sqlite", isolation_level=None)) as db:
@@ -119,7 +119,7 @@ def test_a_catalogue_of_the_first_format_is_taken_along(tmp_path: Path) -> None:
     assert [(media.kind, media.bytes) for media in entry.media] == [("cover", 3)]
 
 
-def test_a_mere_link_is_due_for_fetching(catalog: Catalog) -> None:
+def test_a_record_that_is_only_a_link_is_due(catalog: Catalog) -> None:
     link = f"https://www.tiktok.com/@a/video/{ID}"
     catalog.put_video(Video(id=ID, permalink=link))
     assert [state(catalog, stage) for stage in ("download", "ocr", "transcribe")] == ["due"] * 3
@@ -127,7 +127,7 @@ def test_a_mere_link_is_due_for_fetching(catalog: Catalog) -> None:
     assert state(catalog, "download", "70002") == "absent"
 
 
-def test_links_that_come_later_are_due_for_fetching_even_after_a_finished_download(catalog: Catalog) -> None:
+def test_new_links_are_due_even_after_a_finished_download(catalog: Catalog) -> None:
     catalog.put_video(video())
     catalog.ledger.set(ID, "download", "done")
     catalog.put_video(video(description="no new link", scraped_at=200.0))
@@ -136,7 +136,7 @@ def test_links_that_come_later_are_due_for_fetching_even_after_a_finished_downlo
     assert (state(catalog, "download"), state(catalog, "transcribe")) == ("due", "due")
 
 
-def test_a_link_that_works_is_not_hidden_by_a_newer_dead_one(catalog: Catalog) -> None:
+def test_a_working_link_is_kept_beside_newer_dead_ones(catalog: Catalog) -> None:
     good, old = "https://a.example/v.mp4", "https://a.example/old.mp4"
     track = {"language": "eng-US", "url": "https://a.example/c.vtt"}
     catalog.put_video(video(video_sources=[old], captions=[{"language": "eng-US", "source": "ASR"}], scraped_at=1.0))
@@ -147,14 +147,14 @@ def test_a_link_that_works_is_not_hidden_by_a_newer_dead_one(catalog: Catalog) -
     assert [(c.url, c.source) for c in entry.video.captions] == [(track["url"], "ASR")], "yt-dlp does not tell ASR"
 
 
-def test_a_record_from_the_future_does_not_win_for_ever(catalog: Catalog) -> None:
+def test_a_record_from_the_future_does_not_stay_the_newest(catalog: Catalog) -> None:
     catalog.put_video(video(description="from 4821", scraped_at=9e10))
     catalog.put_video(video(description="from today", scraped_at=1.7e9))
     entry = catalog.get(ID)
     assert entry and entry.video.description == "from today"
 
 
-def test_records_without_a_time_keep_the_order_in_which_they_were_met(catalog: Catalog) -> None:
+def test_records_without_a_time_keep_the_order_of_import(catalog: Catalog) -> None:
     first, second = (video(description=words, scraped_at=None) for words in ("first", "second"))
     assert [catalog.put_video(one) for one in (first, second, first, second)] == [
         "new",
@@ -166,13 +166,13 @@ def test_records_without_a_time_keep_the_order_in_which_they_were_met(catalog: C
     assert entry and entry.video.description == "second"
 
 
-def test_no_folder_on_the_way_to_a_file_may_be_a_link(catalog: Catalog, tmp_path: Path) -> None:
+def test_no_parent_folder_may_be_a_symbolic_link(catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "media").symlink_to(tmp_path.parent)
     with pytest.raises(CatalogError, match="is a link"):
         catalog.media_folder(ID)
 
 
-def test_the_line_of_a_failed_download_goes_when_its_file_is_imported(catalog: Catalog) -> None:
+def test_importing_a_file_removes_the_line_of_its_failed_download(catalog: Catalog) -> None:
     catalog.put_video(video())
     catalog.ledger.put_file(ID, "cover", 0, "notfound", "the server does not have it")
     catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
@@ -197,7 +197,7 @@ def test_a_new_scrape_keeps_the_texts_already_made(catalog: Catalog) -> None:
     assert entry and entry.texts["cover"].text == "READ ME" and entry.states["ocr"] == "done"
 
 
-def test_unreadable_and_empty_are_never_mixed(catalog: Catalog) -> None:
+def test_unreadable_and_empty_texts_differ(catalog: Catalog) -> None:
     catalog.put_video(video())
     catalog.put_text(ID, "cover", Text("", "tesseract"))
     assert state(catalog, "ocr") == "done"
@@ -214,7 +214,7 @@ def test_segments_keep_their_order_and_times(catalog: Catalog) -> None:
     assert entry and list(entry.texts["transcript"].segments) == segments
 
 
-def test_what_a_record_has_nothing_for_is_absent_and_becomes_due_with_its_media(catalog: Catalog) -> None:
+def test_stages_without_media_are_absent_and_become_due_with_media(catalog: Catalog) -> None:
     catalog.put_video(video(cover_sources=[]))
     assert [state(catalog, stage) for stage in ("download", "ocr", "transcribe")] == ["absent"] * 3
     catalog.put_media(ID, "cover", media_file(catalog, b"one"), "imported")
@@ -250,7 +250,7 @@ def test_an_imported_text_never_replaces_one_made_here(catalog: Catalog) -> None
     assert entry and entry.texts["cover"].text == "made"
 
 
-def test_usable_leaves_out_what_is_unread_or_unreadable(catalog: Catalog) -> None:
+def test_usable_leaves_out_due_and_failed_videos(catalog: Catalog) -> None:
     for number in range(4):
         catalog.put_video(video(f"7000{number}", cover_sources=["https://a.example/c.jpg"] if number != 3 else []))
     catalog.import_text("70000", "cover", "")
@@ -283,7 +283,7 @@ with Catalog(Path(sys.argv[1])) as own:
 """
 
 
-def test_processes_write_side_by_side(tmp_path: Path) -> None:
+def test_processes_write_concurrently(tmp_path: Path) -> None:
     Catalog(tmp_path, create=True).close()
     running = [
         subprocess.Popen([sys.executable, "-c", FILL, str(tmp_path), start]) for start in ("10000", "10050", "20000")
@@ -293,14 +293,14 @@ def test_processes_write_side_by_side(tmp_path: Path) -> None:
         assert len(catalog.ids()) == 250
 
 
-def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
+def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
     with pytest.raises(RuntimeError), catalog.transaction():
         catalog.put_video(video())
         raise RuntimeError
     assert catalog.ids() == []
 
 
-def test_a_missing_newer_or_broken_catalogue_is_refused_with_a_hint(tmp_path: Path) -> None:
+def test_a_missing_newer_or_broken_catalog_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="tiktok-retrieval import"):
         Catalog(tmp_path)
     Catalog(tmp_path, create=True).close()
@@ -324,7 +324,7 @@ def test_an_imported_null_replaces_no_text_and_a_text_replaces_a_null(catalog: C
     assert state(catalog, "ocr") == "done"
 
 
-def test_a_transaction_inside_another_is_undone_by_itself(catalog: Catalog) -> None:
+def test_an_inner_transaction_can_fail_alone(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.put_video(video("70001"))
         with pytest.raises(RuntimeError), catalog.transaction():
@@ -334,7 +334,7 @@ def test_a_transaction_inside_another_is_undone_by_itself(catalog: Catalog) -> N
     assert catalog.ids() == ["70001", "70003"]
 
 
-def test_of_two_scrapes_of_the_same_second_the_same_wins_in_either_order(tmp_path: Path) -> None:
+def test_scrapes_of_the_same_second_merge_the_same_in_any_order(tmp_path: Path) -> None:
     scrapes = [video(description="one"), video(description="two")]
     winners = []
     for number, order in enumerate((scrapes, scrapes[::-1])):

@@ -28,9 +28,9 @@ def run(code: str, **environment: str) -> str:
 
 
 @pytest.mark.skipif(not has_bf16() or (os.cpu_count() or 1) < 2, reason="needs two cores that compute in bf16")
-def test_a_bf16_product_is_whole_under_a_thread_limit() -> None:
+def test_a_bf16_product_is_complete_under_a_thread_limit() -> None:
     assert float(run(PRODUCT, OMP_THREAD_LIMIT="1")) == pytest.approx(float(run(PRODUCT)), rel=1e-3)
 
 
-def test_reading_covers_sets_no_thread_limit_for_the_process_that_transcribes() -> None:
+def test_ocr_sets_no_thread_limit_in_the_main_process() -> None:
     assert run(SHOW_LIMIT) == "None"

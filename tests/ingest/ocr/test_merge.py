@@ -15,13 +15,13 @@ def test_a_line_that_repeats_across_frames_is_kept_once_with_its_seconds() -> No
     assert segments == [Segment(0.0, 9.0, "POV: my cat"), Segment(0.0, 2.0, "day one"), Segment(5.0, 9.0, "told you")]
 
 
-def test_a_line_of_the_cover_that_the_video_shows_gets_its_second() -> None:
+def test_a_line_of_the_cover_gets_its_time_from_the_video() -> None:
     text, segments = join([[("WAIT FOR IT", 0.9), ("my channel", 0.9)]], [(4.0, 6.0, [("WAIT FOR lT", 0.6)])])
     assert text == "WAIT FOR IT\nmy channel"
     assert segments == [Segment(4.0, 6.0, "WAIT FOR IT")]
 
 
-def test_what_one_frame_shows_must_be_sure_and_what_several_show_need_not() -> None:
+def test_a_line_on_one_frame_must_be_confident_one_on_several_need_not() -> None:
     frames = [(0.0, 1.0, [("leaves of grass", 0.5), ("io", 0.99)]), (2.0, 3.0, [("wait for it", 0.5)])]
     assert join([], frames) == ("", [])
     assert join([], [*frames, (4.0, 5.0, [("wait for it", 0.6)])]) == (
@@ -30,14 +30,14 @@ def test_what_one_frame_shows_must_be_sure_and_what_several_show_need_not() -> N
     )
 
 
-def test_the_entries_of_a_list_stay_apart() -> None:
+def test_the_entries_of_a_list_stay_separate() -> None:
     entries = [(f"best cat number {n}", 0.9) for n in range(3)]
     assert join([entries], [])[0].count("\n") == 2
     text, segments = join([], [(0.0, 1.0, entries), (2.0, 3.0, entries)])
     assert text.count("\n") == 2 and [segment.end_s for segment in segments] == [3.0] * 3
 
 
-def test_equal_slides_are_told_once() -> None:
+def test_equal_slides_are_read_once() -> None:
     assert join([[("one", 0.9)], [("one", 0.9), ("two", 0.9)]], []) == ("one\ntwo", [])
     assert join([], []) == ("", [])
 

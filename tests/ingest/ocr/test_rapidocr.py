@@ -43,7 +43,7 @@ def card(text: str) -> Image.Image:
     return page
 
 
-def test_a_missing_extra_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_extra_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rapidocr, "find_spec", lambda name: None)
     for engine in ENGINES:
         with pytest.raises(OcrError, match=r"pip install .tiktok-retrieval\[rapidocr\]"):
@@ -59,14 +59,14 @@ def test_the_version_names_both_engines() -> None:
 
 
 @installed
-def test_models_that_a_version_does_not_bring_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_models_of_a_version_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "Rec", "PP-OCRv99_rec.onnx")
     with pytest.raises(OcrError, match="PP-OCRv99_rec"):
         rapidocr.check()
 
 
 @installed
-def test_turned_and_outlined_letters_are_read() -> None:
+def test_rotated_and_outlined_letters_are_read() -> None:
     reading = rapidocr.read(sticker("NINE BRAINS", 12))
     assert SequenceMatcher(None, reading.text, "NINE BRAINS").ratio() > 0.9
     assert reading.engine == "rapidocr"
@@ -74,7 +74,7 @@ def test_turned_and_outlined_letters_are_read() -> None:
 
 
 @installed
-def test_lines_stay_lines_and_words_have_their_place() -> None:
+def test_lines_and_word_boxes_are_kept() -> None:
     reading = rapidocr.read(card("apples are sweet\nbread is warm"))
     assert reading.text.splitlines() == ["apples are sweet", "bread is warm"]
     assert [word.text for word in reading.words] == reading.text.split()
@@ -84,7 +84,7 @@ def test_lines_stay_lines_and_words_have_their_place() -> None:
 
 
 @installed
-def test_places_are_those_of_the_picture_as_it_was_also_in_large_ones() -> None:
+def test_boxes_are_in_pixels_of_the_original_picture_also_for_large_ones() -> None:
     small, large = (rapidocr.read(sticker("GARDEN", 0, size)).words[0].box for size in ((405, 720), (2430, 4320)))
     assert max(abs(side / 6 - other) for side, other in zip(large, small, strict=True)) <= 8
 
@@ -119,13 +119,13 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 
 @installed
-def test_models_come_from_the_disk_and_nothing_is_asked_of_the_network(no_network: list[Any]) -> None:
+def test_models_come_from_the_disk_without_network_access(no_network: list[Any]) -> None:
     assert rapidocr.read(card("apples are sweet")).text == "apples are sweet"
     assert no_network == []
 
 
 @installed
-def test_what_breaks_inside_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rapidocr._engine(), "text_rec", None, raising=False)
     monkeypatch.setattr(rapidocr._engine(), "_load_rec_model", lambda: None)
     with pytest.raises(ReadingError, match="RapidOCR crashed"):
@@ -133,12 +133,12 @@ def test_what_breaks_inside_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @installed
-def test_auto_takes_the_word_of_tesseract_where_it_is_sure() -> None:
+def test_auto_accepts_confident_readings_of_tesseract() -> None:
     assert read_image(card("apples are sweet\nbread is warm"), "eng", "auto").engine == "tesseract"
 
 
 @installed
-def test_auto_lets_rapidocr_read_what_tesseract_does_not() -> None:
+def test_auto_uses_rapidocr_if_tesseract_reads_nothing() -> None:
     picture = sticker("NINE BRAINS", 12)
     assert "NINE BRAINS" not in read_image(picture, "eng").text
     reading = read_image(picture, "eng", "auto")

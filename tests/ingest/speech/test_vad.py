@@ -49,18 +49,18 @@ def song(timbre: int, seconds: int = 20) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("level_dbfs", [-70, -40, -20])
-def test_noise_is_no_speech(level_dbfs: int) -> None:
+def test_noise_is_not_speech(level_dbfs: int) -> None:
     noise = np.random.default_rng(0).standard_normal(10 * SAMPLE_RATE) * 10 ** (level_dbfs / 20)
     assert find_speech(noise.astype(np.float32)) == []
 
 
 @pytest.mark.parametrize("timbre", [1, 2, 3])
-def test_music_is_no_speech(timbre: int) -> None:
+def test_music_is_not_speech(timbre: int) -> None:
     assert find_speech(song(timbre)) == []
 
 
 @pytest.mark.parametrize("hertz", [50, 440, 3000])
-def test_a_hum_is_no_speech(hertz: int) -> None:
+def test_a_hum_is_not_speech(hertz: int) -> None:
     time_s = np.arange(5 * SAMPLE_RATE) / SAMPLE_RATE
     assert find_speech((0.3 * np.sin(2 * np.pi * hertz * time_s)).astype(np.float32)) == []
 
@@ -76,19 +76,19 @@ def test_speech_is_found_where_it_is_loud_or_faint(level: float) -> None:
     assert found.end / SAMPLE_RATE == pytest.approx(23, abs=0.3)
 
 
-def test_speech_without_end_is_cut() -> None:
+def test_endless_speech_is_cut() -> None:
     found = find_speech(media_samples.speech(70))
     assert len(found) >= 3
     assert max(one.length_s for one in found) <= LONGEST_S
 
 
-def test_a_mapped_file_gives_what_memory_gives(tmp_path: Path) -> None:
+def test_a_mapped_file_gives_the_same_as_memory(tmp_path: Path) -> None:
     samples = np.concatenate([silent(3), media_samples.speech(20), silent(3)])
     samples.tofile(tmp_path / "samples")
     assert find_speech(np.memmap(tmp_path / "samples", np.float32, "r")) == find_speech(samples)
 
 
-def test_finding_speech_leaves_the_threads_of_torch_alone() -> None:
+def test_finding_speech_does_not_change_the_threads_of_torch() -> None:
     """silero_vad sets one thread for the process when it is imported, so this takes a process of its own."""
     code = "import torch; torch.set_num_threads(2); from ingest.speech.vad import find_speech; import numpy as np"
     code += "; find_speech(np.zeros(16000, np.float32)); print(torch.get_num_threads())"
@@ -96,7 +96,7 @@ def test_finding_speech_leaves_the_threads_of_torch_alone() -> None:
     assert done.stdout.strip() == "2"
 
 
-def test_speech_is_found_in_the_sample_clips_where_somebody_speaks(sample_corpus: Path) -> None:
+def test_speech_is_found_in_the_sample_clips(sample_corpus: Path) -> None:
     spoken = json.loads((sample_corpus / "spoken.json").read_text(encoding="utf-8"))
     for id_, sentences in spoken.items():
         try:
@@ -127,7 +127,7 @@ def test_short_pauses_stay_in_a_window_and_long_ones_end_it() -> None:
     assert second.speech == tuple(speech[2:])
 
 
-def test_windows_hold_all_speech_once_and_never_more_than_whisper_hears() -> None:
+def test_windows_contain_all_speech_once_within_the_limit_of_whisper() -> None:
     speech = [span(start, start + 7.9) for start in range(0, 120, 8)]
     made = windows(speech, 120 * SAMPLE_RATE)
     assert [one for window in made for one in window.speech] == speech
@@ -136,7 +136,7 @@ def test_windows_hold_all_speech_once_and_never_more_than_whisper_hears() -> Non
     assert len(made) < len(speech)
 
 
-def test_a_window_at_the_rim_stays_inside_the_audio() -> None:
+def test_a_window_at_the_edge_stays_within_the_audio() -> None:
     [window] = windows([span(0.1, 4.9)], 5 * SAMPLE_RATE)
     assert window.span == span(0, 5)
 
@@ -155,7 +155,7 @@ WINDOW = Window(span(9.7, 20.3), (span(10, 14), span(15, 20)))
         (span(14.05, 14.45), None),  # nobody speaks
     ],
 )
-def test_times_are_those_of_the_speech_that_is_near(said: Span, true: Span | None) -> None:
+def test_times_move_to_near_speech(said: Span, true: Span | None) -> None:
     assert snap(WINDOW, said.start, said.end) == true
 
 

@@ -74,7 +74,7 @@ def edits(expected: list[str], heard: list[str]) -> int:
     return row[-1]
 
 
-def test_silence_gives_the_empty_text_and_speech_a_text(tiny: Transcriber) -> None:
+def test_silence_gives_an_empty_text_and_speech_a_text(tiny: Transcriber) -> None:
     silent, nothing, spoken = transcribe(tiny, noise(5, 0), noise(0, 0), media_samples.speech(3))
     assert silent.text == nothing.text == ""
     assert silent.confidence is None
@@ -84,12 +84,12 @@ def test_silence_gives_the_empty_text_and_speech_a_text(tiny: Transcriber) -> No
     assert 0 < spoken.confidence <= 1
 
 
-def test_a_batch_gives_what_one_by_one_gives(tiny: Transcriber) -> None:
+def test_a_batch_gives_the_same_as_single_windows(tiny: Transcriber) -> None:
     clips = [(n, media_samples.speech(seconds, pitch_hz=100 + 30 * n)) for n, seconds in enumerate((3, 65, 8, 31))]
     assert dict(tiny.run(clips, batch=1)) == dict(tiny.run(clips, batch=3))
 
 
-def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcriber) -> None:
+def test_segments_are_in_order_and_within_the_audio_beyond_30_seconds(tiny: Transcriber) -> None:
     [made] = transcribe(tiny, media_samples.speech(75))
     times = [time for segment in made.segments for time in (segment.start_s, segment.end_s)]
     assert times == sorted(times)
@@ -97,16 +97,14 @@ def test_segments_lie_in_order_inside_the_audio_beyond_30_seconds(tiny: Transcri
     assert made.text == " ".join(segment.text for segment in made.segments)
 
 
-def test_a_model_that_is_no_whisper_is_refused_with_its_folder(tmp_path: Path) -> None:
+def test_another_model_than_whisper_is_refused_with_its_folder(tmp_path: Path) -> None:
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(WeightsError, match="no Whisper model"):
         Transcriber(str(folder))
 
 
-def test_a_model_that_brings_code_is_refused_and_its_code_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_with_code_is_refused_and_its_code_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.input", lambda _: "y")  # transformers asks, unless it is told
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}')
@@ -136,7 +134,7 @@ def test_tokens_become_segments_inside_the_window(
     assert [piece[2:] for piece in tiny._split(tokens, 10.0)] == [pytest.approx(segment) for segment in segments]
 
 
-def test_each_segment_says_how_sure_it_is(tiny: Transcriber) -> None:
+def test_each_segment_has_its_confidence(tiny: Transcriber) -> None:
     [made] = transcribe(tiny, media_samples.speech(3))
     assert made.segments
     for segment in made.segments:
@@ -146,12 +144,12 @@ def test_each_segment_says_how_sure_it_is(tiny: Transcriber) -> None:
         assert 0 <= segment.no_speech <= 1
 
 
-def test_segments_that_are_guesses_are_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segments_with_low_confidence_are_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "MIN_LOGPROB", 0.0)
     assert [made.text for made in transcribe(tiny, media_samples.speech(3))] == [""]
 
 
-def test_a_window_that_whisper_calls_silent_is_dropped_where_it_is_unsure(
+def test_an_uncertain_window_that_whisper_calls_silent_is_dropped(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(whisper, "MIN_LOGPROB", -0.001)
@@ -159,24 +157,24 @@ def test_a_window_that_whisper_calls_silent_is_dropped_where_it_is_unsure(
     assert [made.text for made in transcribe(tiny, media_samples.speech(3))] == [""]
 
 
-def test_loops_are_heard_again_a_few_times_and_then_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_are_decoded_again_and_then_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "MAX_COMPRESSION", 0.0)
     assert [made.text for made in transcribe(tiny, media_samples.speech(40))] == [""]
 
 
-def test_a_segment_follows_itself_only_so_often(tiny: Transcriber) -> None:
+def test_a_repeated_segment_is_limited(tiny: Transcriber) -> None:
     audio = whisper._Audio("loop", np.zeros(0, np.float32))
     audio.segments = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
     assert tiny._text(audio).text == "la la la da la"
 
 
-def test_what_is_said_again_after_a_pause_is_no_loop(tiny: Transcriber) -> None:
+def test_repetition_after_a_pause_is_not_a_loop(tiny: Transcriber) -> None:
     audio = whisper._Audio("chorus", np.zeros(0, np.float32))
     audio.segments = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
     assert tiny._text(audio).text == "la la la la la la"
 
 
-def test_a_language_that_is_not_allowed_is_not_heard(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_only_allowed_languages_are_chosen(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = str(media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper")))
     for code in ("en", "de"):
         [made] = transcribe(Transcriber(folder, languages=f" {code.upper()}"), media_samples.speech(3))
@@ -186,7 +184,7 @@ def test_a_language_that_is_not_allowed_is_not_heard(tmp_path_factory: pytest.Te
         Transcriber(folder, languages="en,tlh")
 
 
-def test_an_audio_that_takes_too_long_is_given_up_and_the_others_are_not(
+def test_an_audio_that_takes_too_long_does_not_affect_others(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = [("long", media_samples.speech(120)), ("short", media_samples.speech(3))]
@@ -197,7 +195,7 @@ def test_an_audio_that_takes_too_long_is_given_up_and_the_others_are_not(
     assert isinstance(made["short"], Text)  # one window: it was done before anybody could stop it
 
 
-def test_a_longer_audio_has_longer_time(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_limit_grows_with_the_audio(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "LONG_S", 0.01)
     [(_, made)] = tiny.run([("long", media_samples.speech(60))], batch=1, limit_s=0.5)  # of 0.01 s: an hour in all
     assert isinstance(made, Text)
@@ -206,18 +204,18 @@ def test_a_longer_audio_has_longer_time(tiny: Transcriber, monkeypatch: pytest.M
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_a_device_that_is_not_there_is_told() -> None:
+def test_a_missing_device_is_named() -> None:
     with pytest.raises(DeviceError, match="only on"):
         Transcriber("any", "cuda")
 
 
-def test_samples_may_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None:
+def test_samples_can_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None:
     samples = media_samples.speech(40)
     samples.tofile(tmp_path / "samples")
     assert transcribe(tiny, np.memmap(tmp_path / "samples", np.float32, "r")) == transcribe(tiny, samples)
 
 
-def test_the_encoder_gives_what_its_own_forward_gives(tiny: Transcriber) -> None:
+def test_the_encoder_gives_the_same_as_transformers(tiny: Transcriber) -> None:
     samples = media_samples.speech(29)
     window = windows([Span(0, len(samples))], len(samples))[0]
     features = tiny._processor.feature_extractor([samples], sampling_rate=SAMPLE_RATE, return_tensors="pt")
@@ -227,7 +225,7 @@ def test_the_encoder_gives_what_its_own_forward_gives(tiny: Transcriber) -> None
     torch.testing.assert_close(ours, theirs)
 
 
-def test_loops_are_told_from_speech() -> None:
+def test_loops_differ_from_speech() -> None:
     assert is_loop("Thank you. " * 12)
     assert is_loop(". " * 40)
     assert not is_loop("Ask not what your country can do for you, ask what you can do for your country.")
@@ -240,19 +238,17 @@ def test_loops_of_a_few_letters_are_loops_however_short_the_text() -> None:
     assert not is_loop("No, no, no, no.")
 
 
-def test_nothing_is_heard_in_silence_and_noise(real: Transcriber) -> None:
+def test_nothing_is_transcribed_in_silence_and_noise(real: Transcriber) -> None:
     clips = [noise(20, 0), noise(20, 0.001), noise(20, 0.1)]
     assert [text.text for text in transcribe(real, *clips)] == [""] * 3
 
 
-def test_nothing_is_heard_in_silence_and_noise_by_the_tiny_model(tiny: Transcriber) -> None:
+def test_the_tiny_model_transcribes_nothing_in_silence_and_noise(tiny: Transcriber) -> None:
     clips = [noise(20, 0), noise(20, 0.001), noise(20, 0.1)]
     assert [text.text for text in transcribe(tiny, *clips)] == [""] * 3
 
 
-def test_a_sample_clip_comes_out_with_few_wrong_words_and_its_true_times(
-    sample_corpus: Path, real: Transcriber
-) -> None:
+def test_a_sample_clip_is_transcribed_with_few_errors_and_true_times(sample_corpus: Path, real: Transcriber) -> None:
     id_ = "9000000000000000134"
     sentences = json.loads((sample_corpus / "spoken.json").read_text(encoding="utf-8"))[id_]
     [made] = transcribe(real, audio(sample_corpus / "videos" / f"{id_}.mp4"))
@@ -279,7 +275,7 @@ def test_babble_and_laughter_do_not_loop(shared_data: Path, real: Transcriber) -
 
 
 @pytest.mark.research_data("recordings of people")
-def test_speech_in_long_silence_has_its_true_times(shared_data: Path, real: Transcriber) -> None:
+def test_speech_after_long_silence_has_true_times(shared_data: Path, real: Transcriber) -> None:
     clip = audio(shared_data / "speech" / "librivox" / "sense_and_sensibility_01_austen_64kb-0920.wav")
     level = np.abs(clip) > 0.03
     spoken = clip[level.argmax() : len(clip) - level[::-1].argmax()]
@@ -296,7 +292,7 @@ def test_speech_in_long_silence_has_its_true_times(shared_data: Path, real: Tran
 
 
 @pytest.mark.research_data("recordings of people")
-def test_a_known_speech_comes_out_word_for_word(shared_data: Path, real: Transcriber) -> None:
+def test_a_known_speech_is_transcribed_word_for_word(shared_data: Path, real: Transcriber) -> None:
     [made] = transcribe(real, audio(shared_data / "speech" / "jfk.flac"))
     assert words(made.text or "") == JFK.split()
     assert made.language == "en"
@@ -304,7 +300,7 @@ def test_a_known_speech_comes_out_word_for_word(shared_data: Path, real: Transcr
 
 
 @pytest.mark.research_data("recordings of people")
-def test_no_sentence_is_lost_where_windows_meet(shared_data: Path, real: Transcriber) -> None:
+def test_no_sentence_is_lost_between_windows(shared_data: Path, real: Transcriber) -> None:
     read = np.concatenate([audio(path) for path in sorted((shared_data / "speech" / "librivox").glob("*.wav"))])
     speech = audio(shared_data / "speech" / "jfk.flac")
     [made] = transcribe(real, np.concatenate([read, speech, read]))
@@ -316,7 +312,7 @@ def test_no_sentence_is_lost_where_windows_meet(shared_data: Path, real: Transcr
 @pytest.mark.heavy
 @pytest.mark.research_data("recordings of people, with what they say")
 @pytest.mark.parametrize("name", NAMES)
-def test_reference_clips_come_out_with_few_wrong_words(shared_data: Path, name: str) -> None:
+def test_reference_clips_are_transcribed_with_few_errors(shared_data: Path, name: str) -> None:
     """Numbers are written as digits, so the cards are left out; the rest is held to one wrong word in five."""
     lines = [line.split("\t") for line in (shared_data / "speech" / "reference.tsv").read_text().splitlines()[1:]]
     clips = {line[0]: line[2] for line in lines if line[1] == "en" and "cards" not in line[0] and "sr_" not in line[0]}

@@ -53,7 +53,7 @@ def media(catalog: Catalog) -> list[str]:
 # -- failures -----------------------------------------------------------------------------------------------------
 
 
-def test_every_fault_is_one_failed_line_leaves_no_file_and_stands_in_the_documents_table(
+def test_every_fault_is_one_failed_line_and_in_the_table_of_the_docs(
     catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
@@ -82,7 +82,7 @@ def test_every_fault_is_one_failed_line_leaves_no_file_and_stands_in_the_documen
     assert page == new, "the table is not today's: UPDATE_DOCS=1 python -m pytest tests/ingest/stages/test_download.py"
 
 
-def test_the_document_gives_the_bounds_and_hosts_that_hold() -> None:
+def test_the_docs_give_the_current_limits_and_hosts() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert f"| bytes | {MAX_BYTES['cover'] >> 20} MB | {MAX_BYTES['video'] >> 20} MB |" in page
     assert f"| seconds in all | {DEADLINE_S['cover']:.0f} | {DEADLINE_S['video']:.0f} |" in page
@@ -90,9 +90,7 @@ def test_the_document_gives_the_bounds_and_hosts_that_hold() -> None:
     assert all(host in page for host in HOSTS)
 
 
-def test_what_fails_costs_no_other_file_and_is_fetched_alone_the_next_time(
-    catalog: Catalog, server: FaultyServer
-) -> None:
+def test_a_failed_file_affects_no_other_and_is_retried_alone(catalog: Catalog, server: FaultyServer) -> None:
     links = {"cover_sources": [server.https("/cover")], "video_sources": [server.https("/fails-twice")]}
     server.answers["/fails-twice"] = lambda t: t.whole(b"", "403 No") if t.asked.number < 3 else t.whole(video())
     catalog.put_video(Video.model_validate({"id": "70001", **links}))
@@ -115,7 +113,7 @@ def test_several_links_of_a_file_are_tried_in_order(catalog: Catalog, server: Fa
     assert server.counts["/cover"] == 0
 
 
-def test_nothing_is_asked_that_the_settings_do_not_allow(catalog: Catalog, server: FaultyServer) -> None:
+def test_nothing_is_requested_that_the_settings_do_not_allow(catalog: Catalog, server: FaultyServer) -> None:
     catalog.put_video(Video(id="70001", cover_sources=[server.https("/cover")]))
     catalog.put_video(Video(id="70002", cover_sources=[server.http("/cover")]))
     run_stage(catalog, "download", Settings(download_local=True))
@@ -208,7 +206,7 @@ def test_captions_are_the_transcript_with_times_and_provenance(
     assert [media.kind for media in entry.media] == ["caption"]
 
 
-def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalog, server: FaultyServer) -> None:
+def test_missing_captions_leave_the_speech_to_whisper(catalog: Catalog, server: FaultyServer) -> None:
     server.answers["/caption.txt"] = lambda t: t.whole(b"WEBVTT\n\nno cue in here\n")
     tracks = [(server.https("/404"), "ASR"), (server.https("/caption.txt"), "creator")]
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
@@ -220,9 +218,7 @@ def test_captions_that_cannot_be_had_leave_the_speech_to_whisper(catalog: Catalo
     assert media(catalog) == ["01/70001/video.mp4"]
 
 
-def test_translated_captions_stand_in_only_where_there_is_nothing_to_listen_to(
-    catalog: Catalog, server: FaultyServer
-) -> None:
+def test_translated_captions_are_used_only_without_audio(catalog: Catalog, server: FaultyServer) -> None:
     tracks = [(server.https("/caption"), "MT")]
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
     catalog.put_video(captioned(*tracks, id="70002", video_sources=[server.https("/404")]))
@@ -232,9 +228,7 @@ def test_translated_captions_stand_in_only_where_there_is_nothing_to_listen_to(
     assert without and without.texts["transcript"].model == "MT"
 
 
-def test_captions_of_several_languages_that_nobody_tells_apart_are_left_alone(
-    catalog: Catalog, server: FaultyServer
-) -> None:
+def test_captions_in_several_languages_of_unknown_origin_are_not_used(catalog: Catalog, server: FaultyServer) -> None:
     both = [Caption(url=server.https("/caption"), language=language) for language in ("deu-DE", "eng-US")]
     catalog.put_video(Video(id="70001", captions=both, video_sources=[server.https("/video")]))
     run_stage(catalog, "download", HERE)
@@ -243,9 +237,7 @@ def test_captions_of_several_languages_that_nobody_tells_apart_are_left_alone(
     assert server.counts["/caption"] == 0
 
 
-def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(
-    catalog: Catalog, server: FaultyServer
-) -> None:
+def test_captions_that_failed_by_server_trouble_are_retried(catalog: Catalog, server: FaultyServer) -> None:
     server.answers["/later"] = lambda t: t.whole(b"", "503 Busy") if t.asked.number < 6 else t.whole(VTT)
     catalog.put_video(captioned((server.https("/later"), "ASR"), cover_sources=[server.https("/cover")]))
     assert run_stage(catalog, "download", HERE).failed == 1
@@ -257,7 +249,7 @@ def test_captions_that_a_server_could_not_give_just_now_are_asked_for_again(
     assert entry and entry.texts["transcript"].text == "good morning and good night"
 
 
-def test_no_more_than_a_few_tracks_are_tried(catalog: Catalog, server: FaultyServer) -> None:
+def test_the_number_of_tried_tracks_is_limited(catalog: Catalog, server: FaultyServer) -> None:
     tracks = [(server.https(f"/404?{number}"), "ASR") for number in range(9)]
     server.answers["/404"] = lambda t: t.whole(b"", "404 Not ParsedRecord")
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
@@ -265,7 +257,7 @@ def test_no_more_than_a_few_tracks_are_tried(catalog: Catalog, server: FaultySer
     assert server.counts["/404"] == download.MAX_TRACKS
 
 
-def test_captions_replace_no_transcript_that_is_there(catalog: Catalog, server: FaultyServer) -> None:
+def test_captions_do_not_replace_a_transcript(catalog: Catalog, server: FaultyServer) -> None:
     catalog.put_video(captioned((server.https("/caption"), "ASR")))
     catalog.import_text("70001", "transcript", "known from elsewhere")
     run_stage(catalog, "download", HERE)
@@ -348,7 +340,7 @@ def slow(talk: Talk) -> None:
 # -- the page, asked for fresh links ------------------------------------------------------------------------------
 
 
-def test_without_yt_dlp_dead_links_are_told_with_what_to_install(
+def test_without_yt_dlp_dead_links_name_the_install_command(
     catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "available", lambda: False)
@@ -376,9 +368,7 @@ def stand_in(proxy: Proxy, site: FaultyServer) -> FaultyServer:
     return site
 
 
-def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(
-    catalog: Catalog, stand_in: FaultyServer
-) -> None:
+def test_a_record_that_is_only_a_link_is_completed_from_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}", source="list of links"))
     assert run_stage(catalog, "download", Settings()).done == 1
     entry = catalog.get(ID)
@@ -395,7 +385,7 @@ def test_a_mere_link_becomes_a_whole_record_with_its_files_and_captions(
     ]
 
 
-def test_dead_links_are_fetched_afresh_and_what_the_record_knew_stays(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_dead_links_are_refreshed_and_the_fields_of_the_record_stay(catalog: Catalog, stand_in: FaultyServer) -> None:
     old = {
         "id": ID,
         "permalink": f"https://www.tiktok.com{PATH}",
@@ -413,7 +403,7 @@ def test_dead_links_are_fetched_afresh_and_what_the_record_knew_stays(catalog: C
     assert stand_in.counts["/old"] == 0
 
 
-def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_a_missing_page_is_reported_with_the_dead_link(catalog: Catalog, stand_in: FaultyServer) -> None:
     stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(10231, {}))
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ada", video_sources=["blob:x"]))
@@ -422,7 +412,7 @@ def test_a_page_that_is_gone_is_told_beside_the_dead_link(catalog: Catalog, stan
     assert "; page: removed: the post is not available any more" in catalog.ledger.error(ID, "download")
 
 
-def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_a_record_without_a_video_link_reads_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ann", description="known", scraped_at=1e9))
     assert run_stage(catalog, "download", Settings()).done == 1
@@ -431,7 +421,7 @@ def test_a_record_without_a_video_link_asks_its_page(catalog: Catalog, stand_in:
     assert (entry.video.creator_nickname, entry.video.source) == ("Ada", "yt-dlp")
 
 
-def test_a_page_that_tells_no_video_is_a_failure_that_says_so(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_a_page_without_video_data_is_a_failure(catalog: Catalog, stand_in: FaultyServer) -> None:
     item = {name: value for name, value in ITEM.items() if name != "video"}
     stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}"))
@@ -452,7 +442,7 @@ def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, s
     assert media(catalog) == ["01/70001/cover.jpg", "01/70001/video.mp4"]
 
 
-def test_a_folder_that_is_in_the_way_costs_only_its_video(catalog: Catalog, server: FaultyServer) -> None:
+def test_a_folder_instead_of_a_file_fails_only_its_video(catalog: Catalog, server: FaultyServer) -> None:
     for number in (70001, 70002):
         catalog.put_video(Video(id=str(number), cover_sources=[server.https("/cover")]))
     (catalog.data / "media" / "01").mkdir(parents=True)

@@ -41,7 +41,7 @@ def test_importing_twice_changes_nothing_the_second_time(study: Path, tmp_path: 
         assert catalog.ids(usable=True) == [ONE]
 
 
-def test_the_media_are_taken_over_into_the_data_folder(study: Path, tmp_path: Path) -> None:
+def test_media_are_copied_into_the_data_folder(study: Path, tmp_path: Path) -> None:
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, study)
         entry = catalog.get(ONE)
@@ -79,7 +79,7 @@ def test_the_real_study_has_1462_usable_records(shared_data: Path, tmp_path: Pat
         assert import_source(catalog, shared_data / "tiktok").unchanged == 3100
 
 
-def test_a_cover_that_changed_in_place_is_noticed(study: Path, tmp_path: Path) -> None:
+def test_a_cover_that_changed_in_place_is_imported_again(study: Path, tmp_path: Path) -> None:
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, study)
         with (study / "coverphotos" / f"{ONE}.jpg").open("r+") as file:  # the same inode, as `cp` over it would
@@ -91,7 +91,7 @@ def test_a_cover_that_changed_in_place_is_noticed(study: Path, tmp_path: Path) -
     assert entry.media[0].sha256 == hashlib.sha256(b"b cover").hexdigest()
 
 
-def test_a_file_that_cannot_be_read_costs_only_itself(study: Path, tmp_path: Path) -> None:
+def test_an_unreadable_file_does_not_affect_others(study: Path, tmp_path: Path) -> None:
     write(study / "videos" / f"{TWO}.mp4", "x")
     with Catalog(tmp_path / "data", create=True) as catalog:
         blocked = catalog.media_folder(TWO)
@@ -114,7 +114,7 @@ def downloaded(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_yt_dlp_downloaded_comes_with_its_cover_and_captions(downloaded: Path, tmp_path: Path) -> None:
+def test_downloads_of_yt_dlp_come_with_cover_and_captions(downloaded: Path, tmp_path: Path) -> None:
     with Catalog(tmp_path / "data", create=True) as catalog:
         report = import_source(catalog, downloaded)
         assert (report.new, report.texts, report.media, report.problems) == (1, 1, 2, [])
@@ -127,7 +127,7 @@ def test_what_yt_dlp_downloaded_comes_with_its_cover_and_captions(downloaded: Pa
     assert list(said.segments) == [Segment(1.0, 2.5, "good morning")]
 
 
-def test_of_captions_in_several_languages_none_is_taken_for_what_is_said(downloaded: Path, tmp_path: Path) -> None:
+def test_captions_in_several_languages_are_not_used_as_transcript(downloaded: Path, tmp_path: Path) -> None:
     (downloaded / "x.ara-SA.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.500\nsabah\n")
     with Catalog(tmp_path / "data", create=True) as catalog:
         report = import_source(catalog, downloaded)
@@ -136,7 +136,7 @@ def test_of_captions_in_several_languages_none_is_taken_for_what_is_said(downloa
     assert entry and "transcript" not in entry.texts
 
 
-def test_a_record_met_in_several_sources_keeps_the_newest_of_each_field(study: Path, tmp_path: Path) -> None:
+def test_a_record_from_several_sources_keeps_the_newest_of_each_field(study: Path, tmp_path: Path) -> None:
     links = tmp_path / "links.txt"
     links.write_text(
         f"https://www.tiktok.com/@someone/video/{ONE}\nhttps://www.tiktok.com/@b/video/7000000000000000009\n"
@@ -164,7 +164,7 @@ with Catalog(Path(sys.argv[1]), create=True) as catalog:
 
 
 @pytest.mark.parametrize("mend", ["another import", "a download"])
-def test_what_a_killed_import_left_goes_with_the_next_one(study: Path, tmp_path: Path, mend: str) -> None:
+def test_leftovers_of_a_killed_import_are_removed_by_the_next_one(study: Path, tmp_path: Path, mend: str) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "data", study], timeout=60, check=False)
     assert killed.returncode == 9
     with Catalog(tmp_path / "data") as catalog:
@@ -189,7 +189,7 @@ def test_a_cover_of_another_kind_replaces_the_older_file(study: Path, tmp_path: 
     assert cover.is_file()
 
 
-def test_a_file_that_is_no_medium_is_refused_and_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_media_is_refused_with_a_reason(tmp_path: Path) -> None:
     named = {"cover_file": "x.html", "slide_files": ["x.svg", "y.jpg"], "video_file": "x.json"}
     for name in ("x.html", "x.svg", "x.json"):
         write(tmp_path / name, "<html><script>alert(1)</script>")
@@ -205,7 +205,7 @@ def test_a_file_that_is_no_medium_is_refused_and_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["bmp", "tiff", "jp2", "ppm"])
-def test_a_picture_that_only_its_name_tells_is_taken_where_it_can_be_read(tmp_path: Path, suffix: str) -> None:
+def test_a_picture_known_only_by_its_name_is_imported_if_readable(tmp_path: Path, suffix: str) -> None:
     media_samples.cover(tmp_path / f"x.{suffix}", "hello")
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE, "cover_file": f"x.{suffix}"}))
@@ -214,7 +214,7 @@ def test_a_picture_that_only_its_name_tells_is_taken_where_it_can_be_read(tmp_pa
 
 
 @pytest.mark.parametrize(("suffix", "read"), [("avi", poster), ("flv", poster), ("ts", poster), ("ts", audio)])
-def test_a_video_that_only_its_name_tells_is_taken_where_it_can_be_read(
+def test_a_video_known_only_by_its_name_is_imported_if_readable(
     tmp_path: Path, suffix: str, read: Callable[[Path], object]
 ) -> None:
     media_samples.video(tmp_path / f"x.{suffix}", media_samples.voice(1), 1)

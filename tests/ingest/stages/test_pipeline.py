@@ -108,7 +108,7 @@ def disturb_tesseract(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str
 # -- download -----------------------------------------------------------------------------------------------------
 
 
-def test_a_hostile_answer_costs_only_its_item(catalog: Catalog, web: Web, picture: Path) -> None:
+def test_a_hostile_answer_fails_only_its_item(catalog: Catalog, web: Web, picture: Path) -> None:
     web.files["http://v.example/good.png"] = picture
     for video_id, name in (("10001", "hostile"), ("10002", "good")):
         catalog.put_video(Video(id=video_id, cover_sources=[f"http://v.example/{name}.png"]))
@@ -117,7 +117,7 @@ def test_a_hostile_answer_costs_only_its_item(catalog: Catalog, web: Web, pictur
     assert catalog.ledger.error("10001", "download").startswith("cover: server: ")
 
 
-def test_what_a_killed_download_left_behind_is_removed(catalog: Catalog, web: Web, picture: Path) -> None:
+def test_leftovers_of_a_killed_download_are_removed(catalog: Catalog, web: Web, picture: Path) -> None:
     web.files["http://v.example/a.png"] = picture
     catalog.put_video(Video(id="10001", cover_sources=["http://v.example/a.png"]))
     (catalog.media_folder("10001") / ".cover.0123456789abcdef.part").write_bytes(b"half")
@@ -141,7 +141,7 @@ def test_files_that_disappeared_are_fetched_again(catalog: Catalog, web: Web, pi
     assert run(catalog, "ocr").done == 1
 
 
-def test_files_that_disappeared_without_a_link_are_told(catalog: Catalog, picture: Path, spoken: Path) -> None:
+def test_files_that_disappeared_without_a_link_are_failures(catalog: Catalog, picture: Path, spoken: Path) -> None:
     media_samples.add(catalog, "10001", video=spoken, slides=(picture, picture.read_bytes() + b" "))
     for name in ("slide_1.png", "video_0.mp4"):
         (catalog.media_folder("10001") / name).unlink()
@@ -164,7 +164,7 @@ def test_covers_are_read_with_their_provenance(catalog: Catalog, picture: Path) 
     assert catalog.ledger.due("ocr") == []
 
 
-def test_a_corrupt_cover_is_null_and_failed_and_the_rest_goes_on(catalog: Catalog, picture: Path) -> None:
+def test_a_corrupt_cover_is_null_and_failed_and_others_are_read(catalog: Catalog, picture: Path) -> None:
     media_samples.add(catalog, "10001", cover=b"\x89PNG\r\n\x1a\n nothing behind it")
     media_samples.add(catalog, "10002", cover=picture)
     report = run(catalog, "ocr")
@@ -201,7 +201,7 @@ def test_a_post_of_many_slides_has_time_for_each(
     assert text(catalog, "10001", "ocr") == "\n".join(words)
 
 
-def test_tesseract_breaking_down_costs_only_its_slide(
+def test_a_crash_of_tesseract_affects_only_its_slide(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disturb_tesseract(tmp_path / "bin", monkeypatch, f"mkdir {tmp_path / 'once'} && exit 3")
@@ -215,7 +215,7 @@ def test_tesseract_breaking_down_costs_only_its_slide(
     assert catalog.ledger.error("10001", "ocr") == "slide 1: Tesseract crashed (exit code 3)"
 
 
-def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
+def test_a_cover_that_is_replaced_during_ocr_is_read_again(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, go = tmp_path / "reading", tmp_path / "go"
@@ -236,7 +236,7 @@ def test_a_cover_that_is_replaced_while_it_is_read_is_read_again(
     assert text(catalog, "10001", "ocr") == "New"
 
 
-def test_a_frame_leaves_the_cover_alone_that_is_just_being_fetched(catalog: Catalog, spoken: Path) -> None:
+def test_a_saved_frame_does_not_overwrite_a_cover_that_is_being_downloaded(catalog: Catalog, spoken: Path) -> None:
     media_samples.add(catalog, "10001", video=spoken)
     cover = catalog.media_folder("10001") / "cover.jpg"
     cover.write_bytes(b"fetched, not yet entered")
@@ -244,9 +244,7 @@ def test_a_frame_leaves_the_cover_alone_that_is_just_being_fetched(catalog: Cata
     assert cover.read_bytes() == b"fetched, not yet entered"
 
 
-def test_a_frame_that_was_taken_before_counts_only_where_the_video_is_lost(
-    catalog: Catalog, spoken: Path, picture: Path
-) -> None:
+def test_an_older_frame_counts_only_if_the_video_is_lost(catalog: Catalog, spoken: Path, picture: Path) -> None:
     for video_id in ("10001", "10002"):
         media_samples.add(catalog, video_id, video=spoken)
         frame = catalog.media_folder(video_id) / "cover.jpg"  # where earlier versions kept it
@@ -258,7 +256,7 @@ def test_a_frame_that_was_taken_before_counts_only_where_the_video_is_lost(
     assert text(catalog, "10002", "ocr") == "Good morning"
 
 
-def test_a_video_without_a_cover_gives_a_frame_of_itself(catalog: Catalog, tmp_path: Path) -> None:
+def test_a_video_without_a_cover_gets_a_frame_as_cover(catalog: Catalog, tmp_path: Path) -> None:
     from PIL import Image
 
     frame = Image.open(media_samples.cover(tmp_path / "frame.png", "From the video", (540, 960)))
@@ -273,7 +271,7 @@ def test_a_video_without_a_cover_gives_a_frame_of_itself(catalog: Catalog, tmp_p
     assert entry.states["ocr"] == "done"
 
 
-def test_what_waits_for_its_download_stays_due(catalog: Catalog) -> None:
+def test_items_waiting_for_their_download_stay_due(catalog: Catalog) -> None:
     catalog.put_video(Video(id="10001", video_sources=[SOON], cover_sources=[SOON]))
     assert run(catalog, "ocr") == StageReport("ocr", waiting=1)
     assert run(catalog, "transcribe") == StageReport("transcribe", waiting=1)
@@ -290,7 +288,7 @@ def test_a_failed_download_fails_the_texts_and_says_why(catalog: Catalog) -> Non
     assert text(catalog, "10001", "transcribe") is None
 
 
-def test_what_failed_is_not_tried_again_before_it_is_asked_for(catalog: Catalog) -> None:
+def test_failed_items_are_not_tried_again_without_retry(catalog: Catalog) -> None:
     media_samples.add(catalog, "10001", video=b"no video")
     assert run(catalog, "ocr").failed == 1
     assert run(catalog, "ocr") == StageReport("ocr")
@@ -298,7 +296,7 @@ def test_what_failed_is_not_tried_again_before_it_is_asked_for(catalog: Catalog)
     assert run(catalog, "ocr").failed == 1
 
 
-def test_a_setting_that_cannot_be_used_costs_no_text(catalog: Catalog, picture: Path) -> None:
+def test_an_unusable_setting_changes_no_text(catalog: Catalog, picture: Path) -> None:
     media_samples.add(catalog, "10001", cover=picture)
     run(catalog, "ocr")
     with pytest.raises(StageError, match="tesseract-ocr-xxx"):
@@ -306,7 +304,7 @@ def test_a_setting_that_cannot_be_used_costs_no_text(catalog: Catalog, picture: 
     assert run(catalog, "ocr") == StageReport("ocr")
 
 
-def test_a_changed_setting_makes_anew_what_it_concerns_and_says_how_many(
+def test_a_changed_setting_makes_the_affected_texts_again_and_says_how_many(
     catalog: Catalog, picture: Path, spoken: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     media_samples.add(catalog, "10001", cover=picture)
@@ -318,7 +316,7 @@ def test_a_changed_setting_makes_anew_what_it_concerns_and_says_how_many(
     assert run_stage(catalog, "ocr", fewer) == StageReport("ocr")
 
 
-def test_a_text_written_by_hand_while_it_is_read_stays(
+def test_a_text_written_by_hand_during_ocr_stays(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Path
 ) -> None:
     reading, go = tmp_path / "reading", tmp_path / "go"
@@ -339,7 +337,7 @@ def test_a_text_written_by_hand_while_it_is_read_stays(
     assert catalog.ledger.failures() == []
 
 
-def test_where_no_terminal_shows_a_bar_lines_tell_how_fast_and_how_long(
+def test_without_a_terminal_lines_show_speed_and_time_left(
     catalog: Catalog, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("ingest.progress.LINE_EVERY_S", 0.0)
@@ -361,7 +359,7 @@ def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Cata
 # -- transcribe ---------------------------------------------------------------------------------------------------
 
 
-def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
+def test_speech_silence_no_audio_and_broken_files_are_four_outcomes(
     catalog: Catalog, tmp_path: Path, whisper: Path, spoken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingest.speech.whisper.MAX_COMPRESSION", 99.0)  # random weights may well write a loop
@@ -386,7 +384,7 @@ def test_speech_silence_no_sound_and_broken_files_are_four_outcomes(
     assert "@" in made.texts["transcript"].model
 
 
-def test_a_video_that_is_replaced_by_one_without_sound_keeps_no_transcript(
+def test_a_video_replaced_by_one_without_audio_loses_its_transcript(
     catalog: Catalog, whisper: Path, tmp_path: Path, spoken: Path
 ) -> None:
     media_samples.add(catalog, "10001", video=spoken)
@@ -404,7 +402,7 @@ def test_photo_posts_have_no_transcript(catalog: Catalog, picture: Path) -> None
     assert run(catalog, "transcribe").absent == 1
 
 
-def test_weights_that_cannot_be_had_stop_the_stage_and_fail_nothing(catalog: Catalog, spoken: Path) -> None:
+def test_missing_weights_stop_the_stage_and_fail_nothing(catalog: Catalog, spoken: Path) -> None:
     media_samples.add(catalog, "10001", video=spoken)
     with pytest.raises(StageError):
         run(catalog, "transcribe", catalog.data / "no-such-folder")
@@ -419,7 +417,7 @@ def test_nothing_to_transcribe_needs_no_weights(catalog: Catalog, picture: Path)
 # -- disturbances -------------------------------------------------------------------------------------------------
 
 
-def test_a_second_run_of_a_stage_says_so(catalog: Catalog) -> None:
+def test_a_concurrent_run_of_a_stage_is_refused(catalog: Catalog) -> None:
     with FileLock(catalog.data / ".ocr.lock"), pytest.raises(StageError, match="another `ocr` is at work"):
         run(catalog, "ocr")
 
@@ -451,7 +449,7 @@ def die(item: int) -> int:
     return item
 
 
-def test_a_worker_that_crashes_or_hangs_costs_only_its_item() -> None:
+def test_a_worker_that_crashes_or_hangs_fails_only_its_item() -> None:
     made = dict(each(die, ((n, n) for n in range(8)), processes=2, limit_s=lambda _: 3))
     assert sorted(n for n, outcome in made.items() if outcome == n) == [0, 4, 5, 6, 7]
     assert isinstance(made[1], WorkerError)
@@ -504,7 +502,7 @@ def test_a_killed_run_is_finished_by_the_next(tmp_path: Path, picture: Path, spo
     check_finished(tmp_path, ids, before)
 
 
-def test_ctrl_c_stops_cleanly_and_keeps_what_is_finished(
+def test_ctrl_c_stops_cleanly_and_keeps_finished_items(
     tmp_path: Path, picture: Path, spoken: Path, whisper: Path
 ) -> None:
     corpus(tmp_path, picture, spoken, 12)
