@@ -1,18 +1,25 @@
-"""The page on its API, served: `python app.py`. Run `python app.py --help`."""
+"""The command `tiktok-retrieval`, with `serve`, which opens the page on its API."""
 
+import contextlib
 import json
 import logging
 import os
+import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingest.settings import Settings
+import ingest.__main__
+import retrieval.__main__
+from ingest.commands.group import PROGRAM, add, make_app, make_command, start
+from ingest.commands.options import Data, Indexes
+from ingest.settings import default, load_settings
+from scraper.errors import UserError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -20,7 +27,11 @@ if TYPE_CHECKING:
     from retrieval.server.auth import Access
 
 MAX_EXAMPLES = 6
-LOCAL, PORT = "127.0.0.1", 7860
+BACKLOG = 2048  # connections that wait to be accepted: uvicorn's default
+
+
+class ServeError(UserError):
+    """The page cannot be served."""
 
 
 def create(
@@ -30,7 +41,7 @@ def create(
     access: "Access | None" = None,
     origins: Sequence[str] = (),
 ) -> "FastAPI":
-    """The API with the page mounted on it."""
+    """Return the API with the page mounted on it."""
     from page.mount import mount
     from retrieval.server.api import create_app
 
@@ -38,70 +49,145 @@ def create(
 
 
 def read_examples(file: Path) -> list[str]:
-    """The first questions of a list of {"text": ...}.
+    """Return the first questions of a list of {"text": ...}.
 
     Raises:
-        typer.BadParameter: the file is no such list.
+        typer.BadParameter: the file does not hold such a list.
     """
     try:
         return [str(query["text"]) for query in json.loads(file.read_text(encoding="utf-8"))[:MAX_EXAMPLES]]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise typer.BadParameter(f'{file} is no list of {{"text": ...}}: {error!r}') from error
+        raise typer.BadParameter(f'{file} does not hold a list of {{"text": ...}}: {error!r}') from error
 
 
-cli = typer.Typer(add_completion=False, rich_markup_mode=None)
-_settings = Settings()
-
-
-@cli.command(epilog="Example: python app.py --data data --indexes indexes --port 8000")
-def main(
-    data: Annotated[Path, typer.Option(help="Folder of the catalogue and its media.")] = _settings.data,
-    indexes: Annotated[Path, typer.Option(help="Folder of the generations.")] = _settings.indexes,
-    host: Annotated[str, typer.Option(help="Address to listen on; any but this machine's own opens it up.")] = LOCAL,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = PORT,
+def serve(
+    data: Data = None,
+    indexes: Indexes = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on. Others than this machine's own need a token or password.",
+            show_default=default("host"),
+        ),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port to listen on; 0 takes any free one.", metavar="N", show_default=default("port")
+        ),
+    ] = None,
     examples: Annotated[
         Path | None,
-        typer.Option(help='Example questions, a JSON list of {"text": ...}; else examples.json in the data folder.'),
+        typer.Option(
+            help='Example questions, a JSON list of {"text": ...}.',
+            metavar="FILE",
+            show_default="examples.json in the data folder",
+        ),
     ] = None,
-    token: Annotated[str, typer.Option(help="Asked of everybody: a Bearer token, or the password of any user.")] = "",
-    user: Annotated[str, typer.Option(help="Asked of everybody, with --password.")] = "",
-    password: Annotated[str, typer.Option(help="Asked of everybody, with --user.")] = "",
-    allow_anyone: Annotated[bool, typer.Option(help="Listen beyond this machine without a token or password.")] = False,
-    cors: Annotated[list[str] | None, typer.Option(help="A site whose pages may ask the API: https://x.org")] = None,
-    show: Annotated[bool, typer.Option("--open", help="Show the page in a browser, where there is one.")] = False,
+    token: Annotated[
+        str | None, typer.Option(help="Require this bearer token (or use it as any user's password).")
+    ] = None,
+    user: Annotated[str | None, typer.Option(help="Require this user name; needs --password.")] = None,
+    password: Annotated[str | None, typer.Option(help="Require this password; needs --user.")] = None,
+    allow_anyone: Annotated[
+        bool, typer.Option("--allow-anyone", help="Listen on other addresses without a token or password.")
+    ] = False,
+    cors: Annotated[
+        list[str] | None,
+        typer.Option(help="Site whose pages may use the API, such as https://x.org; repeatable.", metavar="ORIGIN"),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """The search page and its API, for a corpus that `python -m retrieval build` has indexed.
+    """Serve the search page and the API.
 
-    The page is at http://HOST:PORT/, the API below /api, its description at /openapi.json. Token, user and password are
-    better given as TIKTOK_RETRIEVAL_TOKEN, _USER and _PASSWORD: the list of processes shows what stands in a command.
+    The page is at http://HOST:PORT/, the API below /api, its description at /openapi.json. Prefer the environment
+    variables TIKTOK_RETRIEVAL_TOKEN, _USER and _PASSWORD to the options: other users can see the options of a process.
     """
-    import uvicorn
+    settings = load_settings(
+        data=data, indexes=indexes, host=host, port=port, token=token, user=user, password=password
+    )
+    if bool(settings.user) != bool(settings.password):
+        raise typer.BadParameter("--user and --password go together")
+    if examples is None and (settings.data / "examples.json").is_file():
+        examples = settings.data / "examples.json"
+    questions = read_examples(examples) if examples else []
 
     from retrieval.server.auth import LOOPBACK, Access
 
-    if examples is None and (data / "examples.json").is_file():
-        examples = data / "examples.json"
-    questions = read_examples(examples) if examples else []
-    token, user = token or _settings.token, user or _settings.user
-    password = password or _settings.password
-    if bool(user) != bool(password):
-        raise typer.BadParameter("--user and --password go together")
-    here = host in LOOPBACK
-    access = Access(token, user, password, hosts=LOOPBACK if here else ())
-    if not here and not access.guarded:
+    local = settings.host in LOOPBACK
+    access = Access(settings.token, settings.user, settings.password, hosts=LOOPBACK if local else ())
+    if not local and not access.guarded:
         if not allow_anyone:
             raise typer.BadParameter(
-                f"everybody who can reach {host} could read this corpus: give --token or --user and --password, or say"
-                " --allow-anyone"
+                f"everybody who can reach {settings.host} could read this corpus: give --token, or --user and"
+                " --password, or --allow-anyone"
             )
-        typer.echo(f"Warning: everybody who can reach {host}:{port} can read this corpus.", err=True)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-    app = create(data, indexes, questions, access, cors or ())
-    typer.echo(f"The page: http://{f'[{host}]' if ':' in host else host}:{port}/")
-    if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
-        threading.Timer(2.0, webbrowser.open, [f"http://{LOCAL}:{port}/"]).start()
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+        print(f"Warning: everybody who can reach {settings.host} can read this corpus.", file=sys.stderr)
+    import uvicorn
+
+    with _listening(settings.host, settings.port) as listener:
+        logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
+        page = create(settings.data, settings.indexes, questions, access, cors or ())
+        bound = listener.getsockname()[1]
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
+        print(f"The page: http://{name}:{bound}/", flush=True)
+        if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
+            address = f"http://{default('host')}:{bound}/"
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+        uvicorn.Server(uvicorn.Config(page, log_level="warning")).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Yield a socket that listens already, so that the address that is printed is the program's.
+
+    Raises:
+        ServeError: the port is in use, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServeError(f"cannot listen on {host}: {error.strerror}") from error
+    with listener:
+        try:
+            if os.name == "posix":  # elsewhere it would let two programs share a port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise ServeError(
+                f"cannot listen on {host}, port {port} ({error.strerror}): choose another port with --port"
+            ) from error
+        yield listener
+
+
+EXAMPLES = ("serve --data data --indexes indexes", "serve --port 8000 --open")
+
+cli = make_app(
+    "Find a video again by what you remember of it. Everything stays on your machine.",
+    (
+        "import scraped/",
+        "run",
+        "build",
+        'search "dog that answers the phone"',
+        "serve --open",
+    ),
+    completion=True,
+)
+ingest.__main__.add_commands(cli)
+retrieval.__main__.add_commands(cli)
+add(cli, serve, "serve", examples=EXAMPLES, panel="Page and API")
+
+serve_alone = make_command(serve, examples=EXAMPLES)  # `python app.py [OPTIONS]`
+
+
+def main() -> None:
+    """Run the command `tiktok-retrieval`."""
+    start(cli, PROGRAM)
 
 
 if __name__ == "__main__":
-    cli()
+    start(serve_alone, "python app.py")

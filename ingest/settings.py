@@ -1,35 +1,98 @@
-"""The settings of the whole program, typed, from the environment: TIKTOK_RETRIEVAL_DATA=... and so on."""
+"""The settings of the whole program, from the environment: TIKTOK_RETRIEVAL_DATA=... and so on."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Engine = Literal["tesseract", "rapidocr", "auto"]
+from scraper.errors import UserError
 
+Engine = Literal["tesseract", "rapidocr", "auto"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+SearchMode = Literal["hybrid", "dense", "keyword"]
+FusionMethod = Literal["zscore", "dbsf", "rrf"]
+
+PREFIX = "TIKTOK_RETRIEVAL_"
+APP_NAME = "tiktok-retrieval"  # of the platform's folders
+
+
+class SettingsError(UserError):
+    """A setting has a wrong value; the message names the environment variable or the option."""
 
 
 class Settings(BaseSettings):
-    """Every default has its reason beside it; command-line options override the environment."""
+    """Every default has its reason next to it. Options on the command line override the environment.
 
-    model_config = SettingsConfigDict(env_prefix="TIKTOK_RETRIEVAL_", extra="ignore")
+    `data` and `indexes` are ./data and ./indexes if there is a folder ./data or if `data` is given; otherwise they are
+    in the platform's folder for a program's data.
+    """
 
-    data: Path = Path("data")  # the catalogue and its media, beside the program
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
+
+    data: Path = Path("data")  # the catalog and its media
     indexes: Path = Path("indexes")  # generations and the vector cache
-    encoder: str = "sentence-transformers/all-MiniLM-L6-v2"  # small, quick on a CPU, carried by a package
-    whisper: str = "openai/whisper-base"  # the smallest that speaks every language, carried by packages
-    speech_languages: str = ""  # that Whisper may hear, "en,de"; empty is any
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # what Whisper computes on
-    ocr_engine: Engine = "tesseract"  # "rapidocr" reads stylised words too, "auto" asks it where Tesseract is unsure
+    models: Path | None = None  # unpacked model weights; by default in the user's cache folder
+    encoder: str = "sentence-transformers/all-MiniLM-L6-v2"  # small, fast on a CPU, carried by a package
+    whisper: str = "openai/whisper-base"  # the smallest multilingual model that packages carry
+    batch: int = Field(default=8, ge=1)  # windows of 30 s that go through Whisper together
+    speech_languages: str = ""  # that Whisper may detect, "en,de"; empty means any
+    device: Device = "auto"  # what Whisper computes on
+    ocr_engine: Engine = "tesseract"  # "rapidocr" also reads stylised text, "auto" uses it where Tesseract is unsure
     ocr_languages: str = "eng"  # Tesseract's packs joined by "+", or "auto"; Debian's tesseract-ocr brings eng
-    # of a video that are read for words on the screen: each takes a third of a second
-    frames: int = Field(default=8, ge=0, le=100)
-    download_hosts: str = ""  # asked besides the site's own, with all names below them: "example.org, cdn.example.net"
-    download_http: bool = False  # links without TLS: anybody on the way could put another file in place
-    download_local: bool = False  # links into the own network, which a hostile record could aim at your router
-    # of the page and the API: what a request must bring, where not everybody on this machine is to read the corpus
+    frames: int = Field(default=8, ge=0, le=100)  # read per video for on-screen text: each takes a third of a second
+    download_hosts: str = (
+        ""  # allowed besides the site's hosts, with all their subdomains: "example.org, cdn.example.net"
+    )
+    download_http: bool = False  # links without TLS: anybody on the way could replace the file
+    download_local: bool = False  # links into your local network, which a hostile record could aim at your router
+    host: str = "127.0.0.1"  # that the page and the API listen on: only this machine
+    port: int = Field(default=7860, ge=0, le=65535)  # Gradio's usual port; 0 means any free one
+    # what a request to the page and the API must bring, if not everybody who reaches them may read the corpus
     token: str = ""
     user: str = ""
     password: str = ""
+
+    @model_validator(mode="after")
+    def _default_folders(self) -> Self:
+        if "data" not in self.model_fields_set and not self.data.is_dir():
+            given = set(self.model_fields_set)
+            folder = platform_folder()
+            self.data = folder / "data"
+            if "indexes" not in given:
+                self.indexes = folder / "indexes"
+            self.__pydantic_fields_set__ = given  # they are still defaults
+        return self
+
+    @property
+    def encoder_given(self) -> bool:
+        """Whether the environment or the command line names the encoder."""
+        return "encoder" in self.model_fields_set
+
+
+def load_settings(**options: Any) -> Settings:
+    """Return the settings from the environment, overridden by options that are not None.
+
+    Raises:
+        SettingsError: a value is wrong.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()} in the environment"
+        raise SettingsError(f"{source}: {first['msg']}, got {first['input']!r}") from error
+
+
+def default(name: str) -> str:
+    """Return a setting's default, as a help text shows it."""
+    return str(Settings.model_fields[name].default)
+
+
+def platform_folder() -> Path:
+    """Return the platform's folder for the data of this program."""
+    from platformdirs import user_data_path
+
+    return user_data_path(APP_NAME)

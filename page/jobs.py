@@ -20,6 +20,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
+from ingest.commands.errors import FAILED
 from scraper.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -192,7 +193,8 @@ class Jobs:
             status = process.wait()
             with self._lock:
                 self._let_go()
-            return status
+            # 1 without an error: some items failed, which the lines say. The next command works on the others.
+            return 0 if status == FAILED and not reader.error else status
 
 
 class _Reader:
@@ -200,6 +202,7 @@ class _Reader:
 
     def __init__(self, job: Job) -> None:
         self.job, self.in_traceback = job, False
+        self.error = False  # whether the command ended in an error
 
     def line(self, raw: bytes) -> None:
         line = raw.decode(errors="replace").rstrip()
@@ -209,12 +212,13 @@ class _Reader:
             self.job.progress = Progress(bar["what"].strip(), int(bar["done"]), int(bar["total"]), bar["times"])
             return
         if line.startswith("Traceback (most recent call last)"):
-            self.in_traceback = True
+            self.in_traceback = self.error = True
         if self.in_traceback:
             log.warning("%s: %s", self.job.title, line)
             if line.startswith((" ", "Traceback")):
                 return
             self.in_traceback = False
+        self.error = self.error or line.startswith("error: ")
         self.job.lines.append("".join(c if c.isprintable() else " " for c in line[:MAX_LINE_CHARS]))
 
 

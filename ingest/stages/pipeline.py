@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog, Stage
+from ingest.catalog.database import is_busy
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.ocr.result import OcrError
@@ -22,7 +23,7 @@ from ingest.stages import ocr, transcribe
 from ingest.stages.download import download_due
 from ingest.stages.stage_run import StageReport, StageRun
 from ingest.stages.workers import cores
-from scraper.errors import UserError
+from scraper.errors import Locked, UserError
 
 
 class StageError(UserError):
@@ -78,6 +79,8 @@ def _process(run: StageRun, settings: Settings, processes: int, batch: int | Non
     except (OcrError, WeightsError, DeviceError) as error:
         raise StageError(str(error)) from error
     except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise Locked(f"Another process is writing to {run.catalog.path}. Try again later.") from error
         raise StageError(f"{run.catalog.path} cannot be written: {error}. What is finished stays") from error
     except OSError as error:
         raise StageError(f"`{run.stage}` had to stop: {error}. What is finished stays") from error
@@ -90,7 +93,7 @@ def _only_run(catalog: Catalog, stage: Stage) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise StageError(f"another `{stage}` is at work on {catalog.data}: wait for it, or stop it") from error
+        raise Locked(f"Another `{stage}` is running in {catalog.data}. Wait until it is done, or stop it.") from error
     try:
         yield
     finally:

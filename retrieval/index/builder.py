@@ -44,8 +44,10 @@ from retrieval.index.generation import (
 from retrieval.index.metadata import save
 from retrieval.index.phrases import PhraseIndex
 from scraper import files
+from scraper.errors import Locked
 
 TUNED = "weights.json"  # tuned fusion weights by encoder
+ENCODER = "encoder.json"  # the encoder that later builds keep
 
 
 def build(
@@ -74,7 +76,7 @@ def build(
     with _only_builder(indexes):
         for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
             shutil.rmtree(leftover)
-        for target in (indexes / CURRENT, indexes / TUNED):
+        for target in (indexes / CURRENT, indexes / TUNED, indexes / ENCODER):
             files.remove_leftovers(target)
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
@@ -104,7 +106,30 @@ def build(
         )
         _finish(folder, manifest)
         _publish(indexes, name)
+        _store_encoder(indexes, encoder.name)
     return manifest
+
+
+def stored_encoder(indexes: Path) -> str | None:
+    """Return the encoder that the index was last built with, or None if no build has stored one.
+
+    Raises:
+        GenerationError: the file that holds it is broken.
+    """
+    try:
+        return str(json.loads((indexes / ENCODER).read_text(encoding="utf-8"))["encoder"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise GenerationError(
+            f"{indexes / ENCODER} cannot be read ({error}): delete it, and name the encoder with"
+            " `tiktok-retrieval build --encoder MODEL`"
+        ) from error
+
+
+def _store_encoder(indexes: Path, name: str) -> None:
+    with files.replace_atomically(indexes / ENCODER) as part:
+        part.write_text(json.dumps({"encoder": name}) + "\n", encoding="utf-8")
 
 
 def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
@@ -141,8 +166,10 @@ def rollback(indexes: Path, to: str | None = None) -> str:
             to = earlier[-1]
         elif to not in names:
             raise GenerationError(f"no generation {to!r} in {indexes}; available: {', '.join(names) or 'none'}")
-        Generation(generations_folder(indexes) / to).close()
+        with closing(Generation(generations_folder(indexes) / to)) as generation:
+            encoder = generation.manifest.encoder
         _publish(indexes, to)
+        _store_encoder(indexes, encoder)
     return to
 
 
@@ -168,7 +195,7 @@ def _only_builder(indexes: Path) -> Iterator[None]:
         with FileLock(indexes / ".build.lock", timeout=0):
             yield
     except Timeout as error:
-        raise GenerationError(f"another build is running in {indexes}") from error
+        raise Locked(f"another build is running in {indexes}: wait until it is done") from error
 
 
 def _new_name() -> tuple[datetime, str]:

@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.settings import FusionMethod, SearchMode
 from retrieval.errors import BadWeights
 from retrieval.index.documents import FIELD_ALIASES, FIELDS, TEXT_FIELDS, field_id
 
-Method = Literal["zscore", "dbsf", "rrf"]
-Mode = Literal["hybrid", "dense", "keyword"]  # which retrievers answer: both, or one of them
+Method = FusionMethod
+Mode = SearchMode
 Retriever = Literal["dense", "keyword", "reranker"]  # where a contribution comes from
 Scores = NDArray[np.float64]
 METHODS: tuple[Method, ...] = ("zscore", "dbsf", "rrf")

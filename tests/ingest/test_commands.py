@@ -1,9 +1,7 @@
-"""python -m ingest, as a person and as a program call it."""
+"""The commands that fill the catalog, as a person and as a program call them."""
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +9,8 @@ import pytest
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Text
 from scraper.records import Video
+from tests.command_line import run
 from tests.ingest import media_samples
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-COMMANDS = ["import", "download", "ocr", "transcribe", "run", "status", "retry"]
-
-
-def ingest(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ingest", *map(str, arguments)]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False)
 
 
 @pytest.fixture
@@ -32,64 +23,59 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself_with_examples(command: str) -> None:
-    done = ingest(command, "--help")
-    assert done.returncode == 0
-    assert "Examples:" in done.stdout
-    assert f"python -m ingest {command}" in done.stdout
+@pytest.mark.parametrize("command", ["ocr", "run"])
+def test_failed_items_end_in_exit_code_1_and_the_others_are_done(data: Path, command: str) -> None:
+    done = run(command, "--data", data)
+    assert done.returncode == 1
+    assert "1 done, 1 failed" in done.stdout and "status --failures" in done.stdout
+    assert "error" not in done.stderr
+    again = run(command, "--data", data)
+    assert again.returncode == 0 and "0 done, 0 failed" in again.stdout
 
 
-def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys\nfrom typer.testing import CliRunner\nfrom ingest.__main__ import app\n"
-        "assert CliRunner().invoke(app, ['run', '--help']).exit_code == 0\n"
-        "print(sorted({'torch', 'transformers', 'av', 'PIL', 'numpy'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+def test_progress_as_json_stands_on_stderr(data: Path) -> None:
+    done = run("ocr", "--data", data, "--progress", "json", "--json")
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert lines[0] == {"stage": "ocr", "done": 0, "total": 2, "failed": 0}
+    assert lines[-1] == {"stage": "ocr", "done": 2, "total": 2, "failed": 1}
+    assert json.loads(done.stdout)["ocr"]["done"] == 1
 
 
-def test_failed_items_are_told_and_do_not_fail_the_run(data: Path) -> None:
-    done = ingest("ocr", "--data", data)
-    assert done.returncode == 0, done.stderr
-    assert "1 done, 1 failed" in done.stdout
-
-
-def test_json_is_all_that_stands_on_stdout(data: Path) -> None:
-    report = json.loads(ingest("ocr", "--data", data, "--json", "--report", data / "report.json").stdout)
+def test_only_json_is_on_stdout(data: Path) -> None:
+    report = json.loads(run("ocr", "--data", data, "--json", "--report", data / "report.json").stdout)
     assert json.loads((data / "report.json").read_text()) == report
     counts = {name: report["ocr"][name] for name in ("done", "failed", "absent", "waiting")}
     assert counts == {"done": 1, "failed": 1, "absent": 0, "waiting": 0}
     assert [failure["video_id"] for failure in report["ocr"]["failures"]] == ["10002"]
     assert report["ocr"]["seconds"] > 0
-    status = json.loads(ingest("status", "--data", data, "--json", "--failures").stdout)
+    status = json.loads(run("status", "--data", data, "--json", "--failures").stdout)
     assert status["videos"] == 3
     assert [line["video_id"] for line in status["failures"]] == ["10002", "10003"]
-    assert json.loads(ingest("retry", "--data", data, "--json", "--stage", "transcribe").stdout) == {"due": 1}
+    assert json.loads(run("retry", "--data", data, "--json", "--stage", "transcribe").stdout) == {"due": 1}
 
 
 def test_a_run_that_is_stopped_reports_what_it_did(data: Path) -> None:
-    done = ingest("run", "--data", data, "--ocr-languages", "xxx", "--report", data / "report.json")
+    done = run("run", "--data", data, "--ocr-languages", "xxx", "--report", data / "report.json")
     assert done.returncode == 1 and "tesseract-ocr-xxx" in done.stderr
     report = json.loads((data / "report.json").read_text())
     assert list(report) == ["download", "ocr"]
     assert report["ocr"]["done"] == 0
-    done = ingest("ocr", "--data", data, "--report", data / "no" / "report.json")
+    done = run("ocr", "--data", data, "--report", data / "no" / "report.json")
     assert done.returncode == 2 and "there is no folder" in done.stderr
-    assert ingest("status", "--data", data).stdout.splitlines()[3].split() == ["ocr", "2", "0", "0", "1"]
+    assert run("status", "--data", data).stdout.splitlines()[5].split() == ["ocr", "2", "0", "0", "1"]
 
 
-def test_status_shows_stages_and_errors(data: Path) -> None:
-    shown = ingest("status", "--data", data, "--failures").stdout
+def test_status_shows_folders_stages_and_errors(data: Path) -> None:
+    shown = run("status", "--data", data, "--indexes", "elsewhere", "--failures").stdout
+    assert f"data:    {data}" in shown and "elsewhere" in shown
     assert "3 videos" in shown
     assert "the file breaks off" in shown
 
 
 def test_retry_takes_ids_and_errors(data: Path) -> None:
-    assert "0 due again" in ingest("retry", "--data", data, "10001").stdout
-    assert "0 due again" in ingest("retry", "--data", data, "--error", "no such").stdout
-    assert "1 due again" in ingest("retry", "--data", data, "--error", "breaks off", "10003").stdout
+    assert "0 due again" in run("retry", "--data", data, "10001").stdout
+    assert "0 due again" in run("retry", "--data", data, "--error", "no such").stdout
+    assert "1 due again" in run("retry", "--data", data, "--error", "breaks off", "10003").stdout
 
 
 @pytest.mark.parametrize(
@@ -101,7 +87,7 @@ def test_retry_takes_ids_and_errors(data: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, arguments: list[str], sentence: str) -> None:
-    done = ingest(*arguments, "--data", tmp_path / "empty")
+    done = run(*arguments, "--data", tmp_path / "empty")
     assert done.returncode == 1
     assert done.stdout == ""
     assert sentence in done.stderr
@@ -112,7 +98,7 @@ def test_a_damaged_catalogue_is_one_line_and_exit_code_1(data: Path) -> None:
     catalogue = data / "catalog.sqlite"
     content = catalogue.read_bytes()
     catalogue.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))  # the page with the tables' names stays
-    done = ingest("status", "--data", data)
+    done = run("status", "--data", data)
     assert done.returncode == 1
     assert "malformed" in done.stderr and len(done.stderr.splitlines()) == 1
     assert len(done.stderr.strip().splitlines()) == 1
@@ -121,16 +107,43 @@ def test_a_damaged_catalogue_is_one_line_and_exit_code_1(data: Path) -> None:
 def test_a_batch_is_imported_once(tmp_path: Path) -> None:
     batch = tmp_path / "batch.json"
     batch.write_text(json.dumps([{"id": "7123456789012345678", "description": "a cat", "comments": []}]))
-    first = json.loads(ingest("import", batch, "--data", tmp_path / "data", "--json").stdout)
-    again = json.loads(ingest("import", batch, "--data", tmp_path / "data", "--json").stdout)
+    first = json.loads(run("import", batch, "--data", tmp_path / "data", "--json").stdout)
+    again = json.loads(run("import", batch, "--data", tmp_path / "data", "--json").stdout)
     assert (first["new"], again["new"], again["unchanged"]) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "new", "code"),
+    [
+        ('[{"id": "7123456789012345678"}]', 1, 0),
+        ('[{"id": "7123456789012345678"}, {"id": "none"}]', 1, 1),
+        ('[{"id": "none"}]', 0, 1),
+        ("[]", 0, 1),
+    ],
+)
+def test_an_import_with_problems_or_without_records_is_exit_code_1(
+    tmp_path: Path, content: str, new: int, code: int
+) -> None:
+    batch = tmp_path / "batch.json"
+    batch.write_text(content)
+    done = run("import", batch, "--data", tmp_path / "data")
+    assert done.returncode == code
+    assert done.stdout.startswith(f"{new} new, ")
+
+
+def test_a_rejected_import_creates_no_catalog(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("no records here")
+    for source in ("notes.md", "nowhere.json"):
+        done = run("import", tmp_path / source, "--data", tmp_path / "data")
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+        assert not (tmp_path / "data").exists()
 
 
 def check_all_the_way(source: Path, tmp_path: Path) -> None:
     whisper = media_samples.tiny_whisper(tmp_path / "whisper")
     data = tmp_path / "data"
-    assert ingest("import", source, "--data", data).returncode == 0
-    done = ingest("run", "--data", data, "--whisper", whisper, "--frames", "2", "--quiet")
+    assert run("import", source, "--data", data).returncode == 0
+    done = run("run", "--data", data, "--whisper", whisper, "--frames", "2", "--quiet")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     with Catalog(data) as catalog:

@@ -335,13 +335,13 @@ def test_examples_are_the_first_few_questions_of_a_file(tmp_path: Path) -> None:
     assert app.read_examples(file) == [f"question {n}" for n in range(app.MAX_EXAMPLES)]
     for broken in ("{", '{"a": 1}', "[1]", '[{"question": "x"}]'):
         file.write_text(broken)
-        with pytest.raises(typer.BadParameter, match="no list of"):
+        with pytest.raises(typer.BadParameter, match="does not hold a list"):
             app.read_examples(file)
 
 
 def test_help_says_how_to_run_it() -> None:
-    shown = CliRunner().invoke(app.cli, ["--help"]).output
-    for word in ("--data", "--indexes", "--host", "--port", "--examples", "python app.py", "127.0.0.1"):
+    shown = CliRunner().invoke(app.serve_alone, ["--help"]).output
+    for word in ("--data", "--indexes", "--host", "--port", "--examples", "tiktok-retrieval serve", "127.0.0.1"):
         assert word in shown
 
 

@@ -1,15 +1,18 @@
-"""The commands as other programs run them: JSON alone on stdout, one line on stderr where it cannot be done."""
+"""The commands as other programs run them: only JSON on stdout, one line on stderr for an error."""
 
 import json
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+import app
 from ingest.catalog import Catalog
+from ingest.models.weights import resolve
 from ingest.stages.importer import import_source
+from tests.command_line import run
 from tests.scraper.test_sources import write
 
 LINES = [
@@ -17,10 +20,6 @@ LINES = [
     {"id": "70002", "description": "sourdough for beginners", "cover_text": "", "transcript": ""},
     {"id": "70003", "description": "never read", "cover_text": None},
 ]
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "retrieval", *arguments], capture_output=True, text=True)
 
 
 def answer(*arguments: str) -> Any:
@@ -66,15 +65,10 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("build", "--data", "nowhere"), "ingest import"),
+        (("build", "--data", "nowhere"), "tiktok-retrieval import"),
         (("search", "x", "--indexes", "nowhere"), "retrieval build"),
-        (("search", "x", "--lane", "both"), "--lane"),
-        (("search", "x", "-w", "voice=1"), "voice"),
-        (("evaluate",), "--queries"),
         (("evaluate", "--beir", "nowhere"), "BEIR"),
-        (("compare", "--models", "bm25"), "--queries"),
         (("compare", "--models", "bm25", "--queries", "nowhere.json"), "nowhere.json"),
-        (("promote", "bm25"), "--lane keyword"),
         (("rollback", "--indexes", "nowhere"), "no generation"),
     ],
 )
@@ -89,7 +83,7 @@ def test_a_corpus_with_nothing_read_yet_says_how_to_go_on(tmp_path: Path) -> Non
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, write(tmp_path / "a.jsonl", json.dumps(LINES[2])))
     done = run("build", "--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes"))
-    assert done.returncode == 1 and "ingest run" in done.stderr and "--all" in done.stderr
+    assert done.returncode == 1 and "tiktok-retrieval run" in done.stderr and "--all" in done.stderr
 
 
 def test_models_are_compared_and_the_winner_promoted_without_encoding_anew(
@@ -97,12 +91,65 @@ def test_models_are_compared_and_the_winner_promoted_without_encoding_anew(
 ) -> None:
     data, indexes = corpus[0], str(tmp_path / "indexes")
     queries = write(tmp_path / "q.csv", "text,target,kind\nteapot,70001,said\nbread,70002,written\n")
-    models = ("compare", "--models", "bm25", "all-MiniLM-L6-v2", "--queries", str(queries))
+    models = ("compare", "bm25", "all-MiniLM-L6-v2", "--queries", str(queries))
     result = answer(*models, "--out", str(tmp_path / "o"), "--data", data, "--indexes", indexes, "--json", "--quiet")
     assert [one["label"] for one in result["contenders"]] == ["bm25", "all-MiniLM-L6-v2"]
+    assert "compare" in json.loads((tmp_path / "o" / "comparison.json").read_text())["command"]
     assert (tmp_path / "o" / "report.html").is_file() and not (tmp_path / "indexes" / "CURRENT").exists()
     promoted = answer("promote", "all-MiniLM-L6-v2", "--data", data, "--indexes", indexes, "--json", "--quiet")
     assert promoted["encoded"] == 0
     assert answer("generations", "--indexes", indexes, "--json")[0]["current"]
     listed = answer("compare", "--list", "--json")
     assert {"all-mpnet-base-v2", "Qwen3-Embedding-0.6B"} <= {one["name"].rpartition("/")[2] for one in listed}
+
+
+def test_the_former_option_names_still_work(corpus: tuple[str, str], tmp_path: Path) -> None:
+    data, indexes = corpus[0], str(tmp_path / "indexes")
+    folders = ("--data", data, "--indexes", indexes)
+    answer("build", *folders, "--json", "--quiet")
+    assert answer("search", "teapot", "--lane", "keyword", *folders, "--json")["mode"] == "keyword"
+    assert answer("search", "teapot", "--mode", "dense", *folders, "--json")["mode"] == "dense"
+    queries = write(tmp_path / "q.csv", "text,target\nteapot,70001\n")
+    compared = answer(
+        *("compare", "--models", "bm25", "--no-fields", "--queries", str(queries), "--out", str(tmp_path / "o")),
+        *(*folders, "--json", "--quiet"),
+    )
+    assert [one["label"] for one in compared["contenders"]] == ["bm25"]
+    refused = run("tune", "--queries", queries, "--write", "--anyway", *folders)
+    assert refused.returncode == 1 and "too few" in refused.stderr
+
+
+def encoder_of(*arguments: str, **environment: str) -> str:
+    """The encoder that a command builds with."""
+    done = CliRunner().invoke(app.cli, [*arguments, "--json", "--quiet"], env=environment)
+    assert done.exit_code == 0, done.output
+    return str(json.loads(done.stdout)["encoder"])
+
+
+def test_the_encoder_belongs_to_the_index(corpus: tuple[str, str], tmp_path: Path) -> None:
+    folders = ("--data", corpus[0], "--indexes", str(tmp_path / "indexes"))
+    default = "sentence-transformers/all-MiniLM-L6-v2"
+    other, third = (str(shutil.copytree(resolve(default).folder, tmp_path / name)) for name in ("other", "third"))
+    assert encoder_of("build", *folders) == default
+    assert encoder_of("promote", other, *folders) == other
+    assert encoder_of("build", *folders) == other
+    assert encoder_of("build", *folders, TIKTOK_RETRIEVAL_ENCODER=third) == third
+    assert json.loads((tmp_path / "indexes" / "encoder.json").read_text()) == {"encoder": third}
+    assert encoder_of("build", "--encoder", other, *folders, TIKTOK_RETRIEVAL_ENCODER=third) == other
+
+
+def test_a_rollback_brings_the_encoder_back(corpus: tuple[str, str], tmp_path: Path) -> None:
+    folders = ("--data", corpus[0], "--indexes", str(tmp_path / "indexes"))
+    default = "sentence-transformers/all-MiniLM-L6-v2"
+    other = str(shutil.copytree(resolve(default).folder, tmp_path / "other"))
+    encoder_of("build", *folders)
+    encoder_of("promote", other, *folders)
+    assert CliRunner().invoke(app.cli, ["rollback", *folders]).exit_code == 0
+    assert encoder_of("build", *folders) == default
+
+
+def test_a_broken_encoder_file_says_what_to_do(corpus: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "indexes").mkdir()
+    (tmp_path / "indexes" / "encoder.json").write_text("{")
+    done = run("build", "--data", corpus[0], "--indexes", tmp_path / "indexes")
+    assert done.returncode == 1 and "--encoder" in done.stderr and len(done.stderr.splitlines()) == 1

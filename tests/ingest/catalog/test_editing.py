@@ -87,7 +87,7 @@ def test_undo_makes_the_text_due_again(data: Path) -> None:
     ("arguments", "sentence"),
     [
         (["70009", "cover", "--text", "x"], "no video 70009"),
-        ([ID, "music", "--text", "x"], "neither cover nor transcript"),
+        ([ID, "music", "--text", "x"], "'music' is not one of"),
         ([ID, "transcript", "--text", "[0:09.00 - 0:02.00] b"], "nothing is changed"),
     ],
 )

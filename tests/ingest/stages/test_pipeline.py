@@ -24,6 +24,7 @@ from ingest.settings import Settings
 from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport
 from ingest.stages.workers import WorkerError, each
+from scraper.errors import Locked
 from scraper.records import Video
 from tests.broken_files import broken_pictures, broken_videos
 from tests.ingest import media_samples
@@ -418,7 +419,7 @@ def test_nothing_to_transcribe_needs_no_weights(catalog: Catalog, picture: Path)
 
 
 def test_a_concurrent_run_of_a_stage_is_refused(catalog: Catalog) -> None:
-    with FileLock(catalog.data / ".ocr.lock"), pytest.raises(StageError, match="another `ocr` is at work"):
+    with FileLock(catalog.data / ".ocr.lock"), pytest.raises(Locked, match="Another `ocr` is running"):
         run(catalog, "ocr")
 
 

@@ -80,5 +80,5 @@ def test_only_named_sites_may_ask(built: Folders) -> None:
     ],
 )
 def test_the_server_does_not_listen_to_others_without_access_control(arguments: list[str], said: str) -> None:
-    result = CliRunner().invoke(app.cli, arguments)
+    result = CliRunner().invoke(app.serve_alone, arguments)
     assert result.exit_code == 2 and said in result.output

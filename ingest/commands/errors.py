@@ -1,0 +1,73 @@
+"""Known errors -> one line on stderr and an exit code. Anything else is a bug and keeps its traceback."""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import typer
+
+from ingest.commands.output import printable
+from ingest.settings import SettingsError
+from scraper.errors import Locked, UserError
+
+FAILED = 1  # some or all items could not be processed, or a known error
+USAGE = 2  # wrong usage, also a bad environment variable
+LOCKED = 3  # another process holds the lock
+INTERRUPTED = 130  # Ctrl-C: 128 + SIGINT
+CLOSED_PIPE = 141  # the reader of stdout is gone, as in `status | head`: 128 + SIGPIPE
+
+
+@contextmanager
+def known_errors() -> Iterator[None]:
+    """End the command with one line and the right exit code if a known error occurs."""
+    try:
+        yield
+    except SettingsError as error:
+        stop(str(error), USAGE)
+    except Locked as error:
+        stop(str(error), LOCKED)
+    except UserError as error:
+        stop(str(error), FAILED)
+    except BrokenPipeError:
+        _close_stdout()
+        raise typer.Exit(CLOSED_PIPE) from None
+    except KeyboardInterrupt:
+        print("Stopped. What is finished is kept; the same command resumes.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except sqlite3.OperationalError as error:
+        from ingest.catalog.database import is_busy
+
+        if is_busy(error):
+            stop(f"Another process is writing the database ({error}). Try again later.", LOCKED)
+        stop(f"Cannot read or write a database file: {error}", FAILED)
+    except sqlite3.DatabaseError as error:
+        if type(error) is not sqlite3.DatabaseError:  # its other subclasses are mistakes of this program
+            raise
+        stop(
+            f"A database file is damaged ({error}). Restore a copy of catalog.sqlite, or import into a new data folder;"
+            " vectors.sqlite in the index folder can be deleted.",
+            FAILED,
+        )
+    except OSError as error:
+        stop(f"Cannot read or write a file: {error}", FAILED)
+
+
+def stop(message: str, code: int) -> NoReturn:
+    """Print one line and exit."""
+    print(f"error: {printable(message)}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def flush() -> None:
+    """Write buffered output now, while errors can still be handled."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _close_stdout() -> None:
+    """Send what is still buffered nowhere: the interpreter flushes stdout once more when it exits."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

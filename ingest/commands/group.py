@@ -1,0 +1,132 @@
+"""Commands -> a command line: one Typer app with grouped help, examples and handled errors."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ingest.commands.errors import flush, known_errors
+from ingest.commands.output import print_any_text
+from ingest.settings import platform_folder
+
+PROGRAM = "tiktok-retrieval"
+
+EXIT_CODES = """\b
+Exit codes:
+  0    all done
+  1    some or all items could not be processed, or an error
+  2    wrong usage, or a bad environment variable
+  3    another process holds the lock
+  130  interrupted
+"""
+
+
+class Command(TyperCommand):
+    """A command whose known errors end in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with known_errors():
+            return super().invoke(ctx)
+
+
+class Group(TyperGroup):
+    """A group whose help lists the commands by panel, in plain text."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        shown = [(name, self.commands[name]) for name in self.list_commands(ctx) if not self.commands[name].hidden]
+        width = formatter.width - 6 - max(len(name) for name, _ in shown)
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name, command in shown:
+            panel = getattr(command, "rich_help_panel", None)
+            panels.setdefault(panel if isinstance(panel, str) else "Commands", []).append(
+                (name, command.get_short_help_str(width))
+            )
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
+
+
+def make_app(help_text: str, examples: Sequence[str], *, completion: bool = False) -> typer.Typer:
+    """Return an app without commands yet."""
+    app = typer.Typer(
+        cls=Group,
+        help=help_text,
+        epilog=f"{example_lines(examples)}\n\n{_folders()}\n\n{EXIT_CODES}",
+        no_args_is_help=True,
+        add_completion=completion,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def main(
+        version: Annotated[
+            bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
+        ] = False,
+    ) -> None:
+        pass
+
+    return app
+
+
+def add(
+    app: typer.Typer, function: Callable[..., None], name: str, *, examples: Sequence[str], panel: str = "Commands"
+) -> None:
+    """Add a command to an app. Its help is the docstring of `function`, followed by the examples."""
+    app.command(
+        name,
+        cls=Command,
+        epilog=example_lines(examples),
+        rich_help_panel=panel,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )(function)
+
+
+def make_command(function: Callable[..., None], *, examples: Sequence[str]) -> typer.Typer:
+    """Return an app that is one command, without subcommands."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    add(app, function, function.__name__, examples=examples)
+    return app
+
+
+def start(app: typer.Typer, program: str) -> None:
+    """Run a command line and exit. `program` is how the user called it."""
+    print_any_text()
+    try:
+        with known_errors():
+            try:
+                app(prog_name=program)
+            finally:
+                flush()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+
+
+def example_lines(examples: Sequence[str]) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {PROGRAM} {line}" for line in examples)
+
+
+def _folders() -> str:
+    folder = platform_folder()
+    with contextlib.suppress(ValueError, RuntimeError):
+        folder = Path("~") / folder.relative_to(Path.home())
+    return (
+        "\b\nDefault folders (`status` shows those in use):\n"
+        "  ./data and ./indexes if there is a folder ./data, otherwise\n"
+        f"  {folder / 'data'} and {folder / 'indexes'}"
+    )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            print(f"{PROGRAM} {version(PROGRAM)}")
+        except PackageNotFoundError:  # run from a source tree that is not installed
+            print(f"{PROGRAM} (not installed)")
+        raise typer.Exit

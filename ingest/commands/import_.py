@@ -1,0 +1,68 @@
+"""tiktok-retrieval import: scraped records -> the catalog."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.commands.errors import FAILED
+from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
+from ingest.commands.output import answer, printable
+from ingest.settings import load_settings
+
+EXAMPLES = ("import batch_1.json batch_2.json", "import study/ --data data/study", "import page.html")
+
+
+def import_(
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files or folders of scraped records.")],
+    data: Data = None,
+    indexes: Indexes = None,
+    as_json: Json = False,
+    progress: Progress = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Import scraped records with their texts and media.
+
+    Creates the catalog if needed. Running it again changes nothing.
+    """
+    from ingest.catalog import Catalog
+    from ingest.catalog.database import FILE_NAME
+    from ingest.stages.importer import ImportReport, import_source
+    from scraper.sources import Problem, check, read
+
+    settings = load_settings(data=data, indexes=indexes)
+    for source in sources:  # before anything is imported, or a catalog created
+        check(source)
+    total = asdict(ImportReport())
+
+    def count(report: ImportReport) -> None:
+        for problem in report.problems:
+            print(printable(str(problem)), file=sys.stderr)
+        for name, value in asdict(report).items():
+            total[name] += value
+
+    if (settings.data / FILE_NAME).is_file() or any(_has_records(source) for source in sources):
+        with Catalog(settings.data, create=True) as catalog:
+            for source in sources:
+                count(import_source(catalog, source, progress=progress_mode(progress, quiet)))
+    else:  # an import of nothing creates no catalog
+        found = [problem for source in sources for problem in read(source) if isinstance(problem, Problem)]
+        count(ImportReport(problems=found))
+    problems = len(total["problems"])
+
+    def show() -> None:
+        counts = ", ".join(f"{value} {name}" for name, value in total.items() if isinstance(value, int))
+        print(counts + (f"; {problems} problems, see above" if problems else ""))
+
+    answer(as_json, total, show)
+    if problems or not total["new"] + total["updated"] + total["unchanged"]:
+        raise typer.Exit(FAILED)
+
+
+def _has_records(source: Path) -> bool:
+    """Whether at least one record of a source can be read."""
+    from scraper.sources import ParsedRecord, read
+
+    return any(isinstance(found, ParsedRecord) for found in read(source))

@@ -1,0 +1,54 @@
+"""tiktok-retrieval status: what the catalog holds and how far each stage is."""
+
+from typing import Annotated, Any
+
+import typer
+
+from ingest.commands.options import Data, Indexes, Json
+from ingest.commands.output import answer, printable
+from ingest.settings import load_settings
+
+EXAMPLES = ("status", "status --failures", "status --json")
+
+
+def status(
+    data: Data = None,
+    indexes: Indexes = None,
+    failures: Annotated[bool, typer.Option("--failures", help="List every failed item with its error.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the folders, the progress of each stage, and errors."""
+    from ingest.catalog import Catalog
+
+    settings = load_settings(data=data, indexes=indexes)
+    folders = {"data": str(settings.data.resolve()), "indexes": str(settings.indexes.resolve())}
+    with Catalog(settings.data) as catalog:
+        counts = catalog.status()
+        failed = catalog.ledger.failures() if failures else []
+        files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
+    listed = {"failures": failed, "failed_files": files} if failures else {}
+    answer(as_json, counts | folders | listed, lambda: _show(folders, counts, failed, files))
+
+
+def _show(
+    folders: dict[str, str],
+    counts: dict[str, Any],
+    failures: list[dict[str, object]],
+    files: list[dict[str, object]],
+) -> None:
+    print(f"data:    {printable(folders['data'])}\nindexes: {printable(folders['indexes'])}")
+    print(f"{counts['videos']} videos, {counts['usable']} usable")
+    print(f"{'stage':12}{'due':>8}{'done':>8}{'failed':>8}{'absent':>8}")
+    for stage, states in counts["stages"].items():
+        print(f"{stage:12}" + "".join(f"{states[state]:8}" for state in ("due", "done", "failed", "absent")))
+    for stage, states in counts["stages"].items():
+        for error, count in states["errors"].items():
+            print(f"{stage}, {count} times: {printable(error)}")
+    for kind, codes in counts["files"].items():
+        print(f"{kind} files: " + ", ".join(f"{count} {code}" for code, count in codes.items()))
+    for line in failures:
+        print(f"{line['stage']} {line['video_id']} (tried {line['tries']} times): {printable(str(line['error']))}")
+    for line in files:
+        which = f"{line['kind']} {line['position']}"
+        error = printable(f"{line['word']}: {line['error']}")
+        print(f"file {line['video_id']} {which} (tried {line['tries']} times): {error}")

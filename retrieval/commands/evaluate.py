@@ -1,0 +1,63 @@
+"""tiktok-retrieval evaluate: questions with known answers -> measures of the current index."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
+from ingest.commands.output import answer
+from ingest.settings import load_settings
+from retrieval.commands.options import Qrels, Reranker, chosen_encoder, load_reranker
+
+EXAMPLES = ("evaluate --queries data/sample/queries.json --indexes indexes/demo", "evaluate --beir scifact --json")
+
+
+def evaluate(
+    queries: Annotated[
+        Path | None,
+        typer.Option(help='Questions: JSON [{"text", "target"}], CSV, or TREC topics with --qrels.', metavar="FILE"),
+    ] = None,
+    qrels: Qrels = None,
+    beir: Annotated[
+        Path | None, typer.Option(help="BEIR folder, whose corpus is indexed separately.", metavar="DIR")
+    ] = None,
+    per_query: Annotated[bool, typer.Option("--per-query", help="List the rank of every target.")] = False,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="With --beir: embedding model.", metavar="MODEL", show_default="the one of the index"),
+    ] = None,
+    reranker: Reranker = None,
+    data: Data = None,
+    indexes: Indexes = None,
+    as_json: Json = False,
+    progress: Progress = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Measure the search quality on questions with known answers.
+
+    The questions go to the current index, or to an index of a BEIR folder's corpus.
+    """
+    if (queries is None) == (beir is None):
+        raise typer.BadParameter("give either --queries FILE or --beir DIR", param_hint="--queries")
+    if queries is not None and encoder is not None:
+        raise typer.BadParameter(
+            "it goes with --beir; questions go to the current index, which has an encoder", param_hint="--encoder"
+        )
+    from retrieval.console import print_evaluation
+    from retrieval.embedding.encoder import SentenceEncoder
+    from retrieval.evaluation.evaluate import evaluate as run
+    from retrieval.evaluation.evaluate import evaluate_beir
+    from retrieval.evaluation.queries import read_queries
+    from retrieval.search.searcher import Searcher
+
+    settings = load_settings(data=data, indexes=indexes, encoder=encoder)
+    mode = progress_mode(progress, quiet)
+    if queries is not None:
+        searcher = Searcher.open(settings.indexes, load_reranker(reranker))
+        result = run(searcher, read_queries(queries, qrels), progress=mode)
+    else:
+        assert beir is not None
+        loaded = SentenceEncoder(chosen_encoder(settings))
+        result = evaluate_beir(beir, settings.indexes, loaded, load_reranker(reranker), progress=mode)
+    answer(as_json, result, lambda: print_evaluation(result, per_query))

@@ -1,0 +1,48 @@
+"""tiktok-retrieval promote: a compared model -> the encoder of the index."""
+
+from typing import Annotated
+
+import typer
+
+from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
+from ingest.commands.output import answer
+from ingest.settings import load_settings
+from retrieval.commands.options import Everything
+from retrieval.embedding.registry import KEYWORDS_ALONE
+
+EXAMPLES = ("promote all-mpnet-base-v2 --data data --indexes indexes",)
+
+
+def promote(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, by the name or folder that was compared.")],
+    everything: Everything = False,
+    data: Data = None,
+    indexes: Indexes = None,
+    as_json: Json = False,
+    progress: Progress = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Make a compared model the encoder of the index.
+
+    Builds a new generation with the vectors that the comparison cached. Later builds keep the model.
+    """
+    if model == KEYWORDS_ALONE:
+        raise typer.BadParameter(
+            f"{KEYWORDS_ALONE} is not an embedding model; any index answers with `search --mode keyword`",
+            param_hint="MODEL",
+        )
+    from retrieval.embedding.encoder import SentenceEncoder
+    from retrieval.evaluation.compare import catalogue_corpus
+    from retrieval.index import builder
+
+    settings = load_settings(data=data, indexes=indexes)
+    documents = catalogue_corpus(settings.data, everything).documents
+    manifest = builder.build(
+        documents, settings.indexes, SentenceEncoder(model), progress=progress_mode(progress, quiet)
+    )
+
+    def show() -> None:
+        print(f"The current generation is now {manifest.name}: {manifest.videos} videos by {manifest.encoder}")
+        print(f"({manifest.encoded} texts encoded). Later builds keep this encoder.")
+
+    answer(as_json, manifest, show)

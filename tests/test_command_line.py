@@ -1,0 +1,233 @@
+"""The command `tiktok-retrieval`: help, exit codes, pipes and encodings, the same for all its commands."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from filelock import FileLock
+
+import app
+from ingest.catalog import Catalog
+from ingest.catalog.entries import Text
+from scraper.records import Video
+from tests.command_line import ENTRY_POINT, REPOSITORY, environment, run
+
+COMMANDS = dict(typer.main.get_command(app.cli).commands)  # type: ignore[attr-defined]
+FOREIGN = "回転寿司 🍣 été ضحك"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        for video_id in ("10001", "10002"):
+            catalog.put_video(Video(id=video_id, description=FOREIGN))
+            catalog.fail(video_id, "transcribe", f"no sound in {FOREIGN}", Text(None, "whisper"))
+    return tmp_path / "data"
+
+
+# -- help ---------------------------------------------------------------------------------------------------------
+
+
+def test_all_commands_are_there() -> None:
+    assert [*COMMANDS][:8] == ["import", "download", "ocr", "transcribe", "run", "status", "retry", "edit"]
+    assert [*COMMANDS][8:13] == ["build", "search", "generations", "rollback", "prune"]
+    assert [*COMMANDS][13:] == ["evaluate", "compare", "tune", "promote", "serve"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_examples_and_both_folders(name: str) -> None:
+    command = COMMANDS[name]
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {"--data", "--indexes"} <= options
+    assert command.help and f"tiktok-retrieval {name}" in (command.epilog or "")
+    unexplained = [p.name for p in command.params if not getattr(p, "help", None) and not getattr(p, "hidden", False)]
+    assert unexplained == []
+
+
+@pytest.mark.parametrize("arguments", [["-h"], *([name, "--help"] for name in ("import", "search", "serve"))], ids=str)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys, app\n"
+        "try:\n    app.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'faiss', 'gradio', 'fastapi', 'uvicorn', 'numpy',"
+        " 'scipy', 'av', 'PIL', 'tqdm', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = run(*arguments, program=[sys.executable, "-c", code])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: tiktok-retrieval")
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version_and_completion() -> None:
+    assert run("--version").stdout.startswith("tiktok-retrieval ")
+    shown = run("--show-completion", "bash").stdout or run("--show-completion", env={"SHELL": "/bin/bash"}).stdout
+    assert "_TIKTOK_RETRIEVAL_COMPLETE" in shown
+    completed = run(
+        env={"_TIKTOK_RETRIEVAL_COMPLETE": "complete_bash", "COMP_WORDS": "tiktok-retrieval sea", "COMP_CWORD": "1"}
+    )
+    assert completed.stdout.split() == ["search"]
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "usage"),
+    [
+        (["-m", "ingest"], ["-h"], "Usage: python -m ingest [OPTIONS] COMMAND"),
+        (["-m", "ingest"], ["status", "-h"], "Usage: python -m ingest status"),
+        (["-m", "retrieval"], ["-h"], "Usage: python -m retrieval [OPTIONS] COMMAND"),
+        (["app.py"], ["-h"], "Usage: python app.py [OPTIONS]"),
+    ],
+)
+def test_the_former_spellings_still_work(program: list[str], arguments: list[str], usage: str) -> None:
+    done = run(*arguments, program=[sys.executable, *program])
+    assert done.returncode == 0 and done.stdout.startswith(usage)
+
+
+def test_the_main_help_names_exit_codes_and_default_folders() -> None:
+    shown = run("--help", env={"XDG_DATA_HOME": "/somewhere"}).stdout
+    assert "130  interrupted" in shown
+    assert "/somewhere/tiktok-retrieval/data and /somewhere/tiktok-retrieval/indexes" in shown
+    assert "\x1b" not in shown
+
+
+# -- exit codes ---------------------------------------------------------------------------------------------------
+
+
+def test_success_is_0(data: Path) -> None:
+    assert run("status", "--data", data).returncode == 0
+
+
+@pytest.mark.parametrize("command", ["status", "search x", "serve", "build", "import x", "generations"])
+@pytest.mark.parametrize("name", ["FRAMES", "PORT"])
+def test_a_bad_environment_variable_is_one_line_and_exit_code_2(command: str, name: str) -> None:
+    done = run(*command.split(), env={f"TIKTOK_RETRIEVAL_{name}": "abc"})
+    assert done.returncode == 2 and done.stdout == ""
+    assert f"TIKTOK_RETRIEVAL_{name} in the environment" in done.stderr and "'abc'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("statis", "Did you mean 'status'"),
+        ("status --nowhere", "No such option: --nowhere"),
+        ("ocr --frames 101", "--frames"),
+        ("ocr --ocr-engine eyes", "eyes"),
+        ("retry --stage build", "build"),
+        ("run --report no/such/folder.json", "there is no folder"),
+        ("search x --mode both", "both"),
+        ("search x -w speach=1", "speach"),
+        ("evaluate", "--queries"),
+        ("evaluate --queries q.json --encoder x", "--encoder"),
+        ("compare bm25", "--queries"),
+        ("compare --queries q.json", "MODEL"),
+        ("promote bm25", "--mode keyword"),
+        ("serve --user me", "--password"),
+        ("serve --host 0.0.0.0", "--allow-anyone"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: str, message: str) -> None:
+    done = run(*arguments.split(" "))
+    assert done.returncode == 2 and done.stdout == ""
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_interrupted_command_is_exit_code_130() -> None:
+    command = [*ENTRY_POINT, "tune", "--queries", "/dev/stdin"]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment(), stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin
+    process.stdin.write(b" " * 1_000_000)  # more than a pipe holds: when this returns, the command reads
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.decode().splitlines() == ["Stopped. What is finished is kept; the same command resumes."]
+
+
+@pytest.mark.parametrize(
+    ("lock", "command"),
+    [("data/.ocr.lock", "ocr"), ("indexes/.build.lock", "prune"), ("indexes/.build.lock", "rollback")],
+)
+def test_a_lock_that_another_process_holds_is_exit_code_3(data: Path, lock: str, command: str) -> None:
+    (data.parent / "indexes").mkdir()
+    with FileLock(data.parent / lock):
+        done = run(command, "--data", data, "--indexes", data.parent / "indexes")
+    assert done.returncode == 3
+    assert "nother" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_a_database_that_another_process_writes_is_exit_code_3(data: Path) -> None:
+    db = sqlite3.connect(data / "catalog.sqlite", isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    script = "import app, ingest.catalog.database as d; d.BUSY_TIMEOUT_S = 0.1\n"
+    script += "d.Database.__init__.__kwdefaults__['busy_s'] = 0.1\n"
+    script += "from ingest.catalog.store import Catalog; Catalog.__init__.__kwdefaults__['busy_s'] = 0.1\n"
+    script += "app.main()"
+    done = run("retry", "--data", data, program=[sys.executable, "-c", script])
+    db.execute("ROLLBACK")
+    db.close()
+    assert done.returncode == 3, done.stderr
+    assert "nother process is writing" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+# -- pipes and encodings ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments", ["status --failures", "status --json", "--help", "compare --list"])
+def test_a_closed_pipe_is_no_error(data: Path, arguments: str) -> None:
+    folder = ["--data", str(data)] if arguments.startswith("status") else []
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*ENTRY_POINT, *arguments.split(), *folder],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode in (1, 141)
+
+
+def test_a_full_disk_is_one_line_and_exit_code_1(data: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*ENTRY_POINT, "status", "--data", str(data)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith("error: Cannot read or write a file: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture(params=["iso-8859-1", "cp1252", "gbk", "ascii", "utf-8"])
+def encoding(request: pytest.FixtureRequest) -> Iterator[str]:
+    yield request.param
+
+
+def test_a_terminal_that_is_not_utf_8_shows_what_it_can(data: Path, encoding: str) -> None:
+    done = run("status", "--failures", "--data", data, env={"PYTHONIOENCODING": encoding}, encoding=encoding)
+    assert done.returncode == 0 and done.stderr == ""
+    shown = f"no sound in {FOREIGN}".encode(encoding, "replace").decode(encoding)
+    assert shown in done.stdout
+
+
+def test_json_is_complete_in_every_encoding(data: Path, encoding: str) -> None:
+    done = run("status", "--failures", "--json", "--data", data, env={"PYTHONIOENCODING": encoding}, encoding=encoding)
+    answer = json.loads(done.stdout)
+    assert answer["failures"][0]["error"] == f"no sound in {FOREIGN}"
+    assert (FOREIGN in done.stdout) == (encoding == "utf-8")
