@@ -71,7 +71,7 @@ def test_every_fault_is_one_failed_line_and_in_the_table_of_the_docs(
         assert lines[video_id]["state"] == "failed" and lines[video_id]["tries"] == 1
         assert catalog.ledger.error(video_id, "download") == f"cover: {word}: {sentence}"
         provoked.setdefault(word, []).append(path[1:])
-    table = "| word | in the ledger | a fresh link is asked for | provoked by |\n|---|---|---|---|\n" + "".join(
+    table = "| code | message | a fresh link is requested | provoked by |\n|---|---|---|---|\n" + "".join(
         f"| `{word}` | {sentence} | {'yes' if word in DEAD else ''} | {', '.join(provoked.get(word, []))} |\n"
         for word, sentence in FAILURES.items()
     )
