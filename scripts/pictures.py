@@ -7,7 +7,6 @@ python scripts/pictures.py --only comparison --report comparison/report.html
 `benchmarks/confidence.py` draws confidence.svg. Playwright and Chromium come with what the tests need.
 """
 
-import json
 import shutil
 import socket
 import subprocess

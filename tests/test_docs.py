@@ -26,8 +26,8 @@ PROGRAM = "tiktok-retrieval"
 COMMON = ("--data", "--indexes", "--json", "--progress", "--quiet", "--help")  # documented once, for all commands
 # words of the dialect that the project was once written in; the pages that explain old names may say "lane"
 DIALECT = re.compile(
-    r"catalogue|\bafresh\b|\banew\b|\btold (?:by|from) (?:its|the|content|what)\b|\bis to be\b|\bare to be\b|\bbeside (?:a|an|each|its) \w*"
-    r"(?:record|file)|\bto be had\b|\bof its own\b|\bown network\b|\bright videos?\b|\bcosts? only\b|\bsurest\b",
+    r"catalogue|\bafresh\b|\banew\b|\btold (?:by|from) (?:its|the|content|what)\b|\b(?:is|are) to be\b|\bto be had\b"
+    r"|\bbeside (?:a|an|each|its) \w*(?:record|file)|\bof its own\b|\bown network\b|\bright videos?\b|\bcosts? only\b",
     re.IGNORECASE,
 )
 LANE = re.compile(r"\blanes?\b", re.IGNORECASE)
@@ -189,15 +189,17 @@ def reference() -> str:
 def section(name: str, command: Any, options: list[Any]) -> str:
     arguments = [param for param in command.params if param.param_type_name == "argument" and not param.hidden]
     shown = {arg.name: (arg.metavar or arg.name.upper()) + ("..." if arg.nargs == -1 else "") for arg in arguments}
-    usage = " ".join([PROGRAM, name, *shown.values(), "[OPTION]..."])
-    rows = [table_row(f"`{shown[arg.name]}`", "", arg.help) for arg in arguments if arg.help]
+    usage = " ".join(
+        [PROGRAM, name, *(shown[arg.name] if arg.required else f"[{shown[arg.name]}]" for arg in arguments)]
+    )
+    rows = [table_row(f"`{cell(shown[arg.name])}`", "", arg.help) for arg in arguments if arg.help]
     rows += [option_row(option) for option in options if option.opts[0] not in COMMON]
     table = "| argument or option | default | what it does |\n|---|---|---|\n" + "".join(rows) + "\n" if rows else ""
     also = [f"`{option.opts[0]}`" for option in options if option.opts[0] in COMMON]
     examples = re.findall(rf"{PROGRAM} {name}\b.*", command.epilog or "")
     help_text = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
     return (
-        f"\n### {name}\n\n{help_text}\n\n```\n{usage}\n```\n\n{table}"
+        f"\n### {name}\n\n{help_text}\n\n```\n{usage} [OPTION]...\n```\n\n{table}"
         f"Also takes {', '.join(also)}.\n\n```console\n" + "\n".join(examples) + "\n```\n"
     )
 
@@ -205,7 +207,8 @@ def section(name: str, command: Any, options: list[Any]) -> str:
 def option_row(option: Any) -> str:
     spellings = ", ".join(f"`{spelling}`" for spelling in [*option.opts, *option.secondary_opts])
     _, _, value = option.get_help_record(typer.Context(command_line()))[0].partition(max(option.opts, key=len))
-    value = "" if option.is_flag or not value.strip() else f" `{value.strip().strip('<>').replace('|', chr(92) + '|')}`"
+    value = {"str": "TEXT", "path": "PATH"}.get(value.strip(" <>"), value.strip(" <>"))
+    value = "" if option.is_flag or not value else f" `{cell(value)}`"
     return table_row(spellings + value, default(option), option.help)
 
 
@@ -216,9 +219,9 @@ def table_row(name: str, default_value: str, help_text: str) -> str:
 def default(param: Any) -> str:
     if isinstance(param.show_default, str):
         return cell(param.show_default)
-    if param.default in (None, False, "", ()) or param.required or callable(param.default):
+    if param.default is None or param.default is False or param.required or callable(param.default):
         return ""
-    return f"`{param.default}`"
+    return "yes" if param.default is True else f"`{param.default}`"
 
 
 def cell(text: str | None) -> str:
