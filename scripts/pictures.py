@@ -1,10 +1,11 @@
-"""Make the pictures in docs/images: the page and the comparison report on the sample corpus, and the browser's console.
+"""Make the pictures in docs/images: the page and the comparison report, on the sample corpus.
 
-python scripts/pictures.py                       # the page, on what `make demo` made, and the console
+python scripts/pictures.py                       # the page, on what `make demo` made
 python scripts/pictures.py --only answer
 python scripts/pictures.py --only comparison --report comparison/report.html
 
-`benchmarks/confidence.py` draws confidence.svg. Playwright and Chromium come with what the tests need.
+`benchmarks/confidence.py` draws confidence.svg. Playwright and Chromium come with what `make test` installs. The
+page needs fonts with emoji (Debian: fonts-noto-core, fonts-noto-color-emoji).
 """
 
 import shutil
@@ -64,7 +65,9 @@ def served(data: Path, indexes: Path) -> Iterator[str]:
 
 def ask(page: Page, server: str, question: str) -> None:
     """Open the page with a question and wait for its results and covers."""
-    page.goto(f"{server}/?{urllib.parse.urlencode({'q': question})}")
+    address = urllib.parse.urlencode({"q": question})
+    urllib.request.urlopen(f"{server}/api/search?{address}").close()  # the first search of a server is slow
+    page.goto(f"{server}/?{address}")
     page.wait_for_selector("#results:not([aria-busy]) article")
     page.wait_for_timeout(1500)  # covers load lazily, those in view now
 
