@@ -1,6 +1,6 @@
-"""Make the pictures in docs/images: the page and the comparison report, on the sample corpus.
+"""Make the pictures in docs/images: the page and the comparison report on the sample corpus, and the browser's console.
 
-python scripts/pictures.py                       # the page, on what `make demo` made
+python scripts/pictures.py                       # the page on what `make demo` made, and the console
 python scripts/pictures.py --only answer
 python scripts/pictures.py --only comparison --report comparison/report.html
 
@@ -8,6 +8,8 @@ python scripts/pictures.py --only comparison --report comparison/report.html
 page needs fonts with emoji (Debian: fonts-noto-core, fonts-noto-color-emoji).
 """
 
+import json
+import re
 import shutil
 import socket
 import subprocess
@@ -22,13 +24,21 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 IMAGES = REPOSITORY / "docs" / "images"
 START_S = 300.0
 WIDTH, HEIGHT = 1280, 860
 SPEECH = "the chili prize speech of the man whose wife said no raisins"
+REMARKS = (
+    ("Tinker_Tom", "the sound it makes when it clicks shut", 40),
+    ("Lena.Paints", "mine melted, use a cooler bulb", 34),
+    ("Night.Owl", "where did you find the jar??", 28),
+    ("Maker_Mo", "part two please", 22),
+    ("Rosa.Builds", "I watched this four times", 16),
+    ("Tinker_Tom", "my cat knocked it over in a day", 10),
+)
 SKY = "the kid who explains why the sky is blue"
 
 
@@ -111,6 +121,50 @@ def comparison(browser: Browser, report: Path) -> None:
     page.close()
 
 
+def console(playwright: Playwright, chromium: str) -> None:
+    """The browser's console with the script of scraper.js: its warning, and a run on a made-up site."""
+    sys.path.insert(0, str(REPOSITORY))
+    from tests.scraper.pages import Clip, Remark, Site
+    from tests.scraper.pages import served as site_served
+
+    remarks = tuple(Remark(text, name, likes) for name, text, likes in REMARKS)
+    text = "Lamp number {} from an old jam jar, and it is the brightest so far #diy #lamp"
+    clips = [Clip(n, "lamp.workshop", "The Lamp Workshop", text.format(n), remarks=remarks) for n in range(1, 21)]
+    site, port = Site(clips), free_port()
+    arguments = ["--no-sandbox", f"--remote-debugging-port={port}", "--remote-allow-origins=*"]
+    with site_served(site) as address:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        context = browser.new_context(viewport={"width": 1230, "height": 690})
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.goto(site.start(address))
+        script = (REPOSITORY / "scraper" / "scraper.js").read_text(encoding="utf-8")
+        page.evaluate("(script) => navigator.clipboard.writeText(script)", script)
+        targets = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json"))
+        target = next(one["id"] for one in targets if one["url"].startswith(address))
+        tools = context.new_page()
+        tools.set_viewport_size({"width": 1400, "height": 540})
+        tools.goto(f"devtools://devtools/bundled/inspector.html?ws=127.0.0.1:{port}/devtools/page/{target}")
+        tools.get_by_role("tab", name="Console").first.click()
+        tools.mouse.move(1100, 300)  # the border between page and tools
+        tools.mouse.down()
+        tools.mouse.move(900, 300, steps=10)
+        tools.mouse.up()
+        prompt = tools.locator(".cm-content").first
+        prompt.click()
+        tools.keyboard.press("Control+V")
+        tools.wait_for_timeout(1000)
+        tools.screenshot(path=IMAGES / "scraping-paste.png", clip={"x": 901, "y": 0, "width": 499, "height": 180})
+        tools.keyboard.type("allow pasting\n")
+        tools.keyboard.press("Control+V")
+        tools.keyboard.press("Enter")
+        tools.wait_for_timeout(1000)
+        tools.keyboard.type("results = await scrape_tiktoks(20)\n")
+        tools.get_by_text(re.compile("^6 of 20: ")).first.wait_for()
+        tools.screenshot(path=IMAGES / "scraping-run.png")
+        browser.close()
+
+
 OF_THE_PAGE: dict[str, Callable[[Browser, str], None]] = {
     "answer": answer,
     "answer-dark": answer_dark,
@@ -135,6 +189,8 @@ def main(
             with served(data, indexes) as server:
                 for name in wanted:
                     OF_THE_PAGE[name](browser, server)
+        if not only or "console" in only:
+            console(playwright, chromium)
         if report and (not only or "comparison" in only):
             comparison(browser, report)
         browser.close()
