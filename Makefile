@@ -31,7 +31,7 @@ test-heavy: $(VENV)/.installed-test ## Run the tests that download large weights
 
 test-research: $(VENV)/.installed-test ## Run the tests of real data, which is not shipped
 	@test -d "$(RESEARCH_DATA)" || { echo "There is no research data in $(RESEARCH_DATA): TIKTOK_RETRIEVAL_SHARED_DATA names the folder."; exit 1; }
-	$(BIN)/python -m pytest $(PARALLEL) -m 'research_data and not heavy'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'research_data and not heavy' --timeout 1800
 
 lint: $(VENV)/.installed-test ## Check style, types and import contracts
 	$(BIN)/ruff check .
