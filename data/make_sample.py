@@ -1,5 +1,5 @@
-"""Turns the invented texts in data/sample_source into the corpus that ships, data/sample: records in the form the
-scraper hands over, painted covers, spoken clips, and queries whose answers are known.
+"""Turn the invented texts in data/sample_source into the sample corpus, data/sample: records in the format of the
+scraper, painted covers, spoken clips, and queries with known answers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # run as a script, Python looks beside this file only
+sys.path.insert(0, str(ROOT))  # run as a script, Python searches only the folder of this file
 
 SOURCE, SAMPLE = ROOT / "data" / "sample_source", ROOT / "data" / "sample"
 NEEDS = """\
@@ -25,19 +25,19 @@ Needs Pillow, PyAV, numpy and regex (all come with this project) and, from Debia
               fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji
 The same packages give the same bytes; other versions give the same texts with slightly other pictures and voices."""
 
-FIRST_ID = 9_000_000_000_000_000_000  # 19 digits, far above any id in use, so that no real video is meant
-RECORDS_A_BATCH = 50
+FIRST_ID = 9_000_000_000_000_000_000  # 19 digits, far above any real id
+RECORDS_PER_BATCH = 50
 SCRAPED_AT = 1_700_500_000.0  # unix seconds: 20 November 2023, 17:06 UTC
-SECONDS_A_RECORD = 2.06  # the console script waits about that long at each video
-SHORTENED_FROM = 10_000  # the site writes counts from here on as 10K, 1.1M
-PLAIN_SHARE = 0.62  # of the covers have letters that OCR should read
-HOURS_OF_A_DAY, HOURS_OF_A_WEEK = 24, 168
+SECONDS_PER_RECORD = 2.06  # the console script needs about as long for each video
+SHORTENED_FROM = 10_000  # the site shortens larger counts: 10K, 1.1M
+PLAIN_SHARE = 0.62  # of the covers, which have letters that OCR can read
+HOURS_PER_DAY, HOURS_PER_WEEK = 24, 168
 
 Video = dict[str, Any]
 
 
 def main() -> int:
-    """Builds the sample from nothing and prints what it holds."""
+    """Build the sample and print its content."""
     parser = argparse.ArgumentParser(
         description="Rebuild data/sample from data/sample_source.",
         epilog=NEEDS,
@@ -46,7 +46,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=SAMPLE, help="folder to write (emptied first): data/sample")
     out: Path = parser.parse_args().out
     if out.exists() and any(out.iterdir()) and not (out / "queries.json").is_file():
-        print(f"{out} holds something else than a sample; it was left alone", file=sys.stderr)
+        print(f"{out} contains something else than a sample, so nothing was changed", file=sys.stderr)
         return 1
     if problem := what_is_missing():
         print(f"{problem}\n\n{NEEDS}", file=sys.stderr)
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def what_is_missing() -> str:
-    """A sentence that names what this machine lacks, or nothing."""
+    """A sentence that names the missing programs and fonts, or ""."""
     from data.sample_source.covers import missing_fonts
 
     lacking = missing_fonts() + ([] if shutil.which("espeak-ng") else ["espeak-ng"])
@@ -65,7 +65,7 @@ def what_is_missing() -> str:
 
 
 def build(out: Path) -> None:
-    """Writes every file of the sample under `out`, which is emptied first."""
+    """Write every file of the sample to `out`, which is emptied first."""
     from data.sample_source import clips, covers
 
     videos = read_videos()
@@ -74,7 +74,7 @@ def build(out: Path) -> None:
         (out / folder).mkdir(parents=True)
     spoken: dict[str, list[clips.Spoken]] = {}
     for video in videos:
-        # A dice per video and purpose: a change to one text changes no other video's picture.
+        # A random generator per video and purpose, so that a change to one text changes no other picture.
         rng = Random(f"{video['slug']} cover")
         style = video.get("style") or rng.choice(covers.PLAIN_STYLES if rng.random() < PLAIN_SHARE else covers.STYLISED)
         look = (video["scene"], video["emoji"])
@@ -86,32 +86,32 @@ def build(out: Path) -> None:
         if "clip" in video:
             path = out / "videos" / f"{video['id']}.mp4"
             spoken[video["id"]] = clips.film(video, path, Random(f"{video['slug']} clip"))
-    records = [record(video, place) for place, video in enumerate(videos)]
-    for start in range(0, len(records), RECORDS_A_BATCH):
-        name = f"batch_{start // RECORDS_A_BATCH + 1}.json"
-        _write_json(out / "info" / name, records[start : start + RECORDS_A_BATCH])
+    records = [record(video, position) for position, video in enumerate(videos)]
+    for start in range(0, len(records), RECORDS_PER_BATCH):
+        name = f"batch_{start // RECORDS_PER_BATCH + 1}.json"
+        _write_json(out / "info" / name, records[start : start + RECORDS_PER_BATCH])
     _write_json(out / "spoken.json", spoken)
     write_queries(out, {video["slug"]: video["id"] for video in videos})
 
 
 def read_videos() -> list[Video]:
-    """Every `[[video]]` of the source files, in a mixed but fixed order, with its `id`."""
+    """Every `[[video]]` of the source files, in a shuffled but fixed order, with its `id`."""
     videos: list[Video] = []
     for path in sorted(SOURCE.glob("*.toml")):
         videos += tomllib.loads(path.read_text(encoding="utf-8")).get("video", [])
     Random("order").shuffle(videos)  # so that no topic fills the first page
-    for place, video in enumerate(videos, 1):
-        video["id"] = str(FIRST_ID + place)
+    for number, video in enumerate(videos, 1):
+        video["id"] = str(FIRST_ID + number)
         for key in ("text", "cover", "comments"):
             video[key] = video[key].strip()
     return videos
 
 
-def record(video: Video, place: int) -> dict[str, Any]:
-    """One video as the console script writes it: every count and time a string, as on the page."""
+def record(video: Video, position: int) -> dict[str, Any]:
+    """A video in the format of the console script: counts and times are strings, as on the page."""
     rng = Random(f"{video['slug']} record")
     handle, nickname = (part.strip() for part in video["by"].split("|", 1))
-    # Half of the videos are days old, half up to three years; a popular one is rarely young.
+    # Half of the videos are days old, half up to three years.
     age_h = rng.uniform(2, 300) if rng.random() < 0.5 else rng.uniform(300, 26_000)
     likes = video.get("likes") or scraped_count(round(10 ** rng.uniform(2.2, 5.6)))
     comments = [_comment(line, age_h, rng) for line in video["comments"].splitlines()]
@@ -132,7 +132,7 @@ def record(video: Video, place: int) -> dict[str, Any]:
         "music-src": f"https://www.tiktok.example/music/sound-{video['id']}",
         "description": video["text"],
         "comments": comments,
-        "scrape-timestamp": round(SCRAPED_AT + place * SECONDS_A_RECORD, 3),
+        "scrape-timestamp": round(SCRAPED_AT + position * SECONDS_PER_RECORD, 3),
     }
     if photo:
         entry["slides-src"] = [""] * len(video["slides"])
@@ -148,13 +148,13 @@ def scraped_count(number: int) -> str:
 
 
 def scraped_time(age_h: float) -> str:
-    """An age in hours before SCRAPED_AT as the page puts it: "16h ago", "3d ago", "5-5", "2020-3-28"."""
+    """An age in hours before SCRAPED_AT as the page shows it: "16h ago", "3d ago", "5-5", "2020-3-28"."""
     if age_h < 1:
         return f"{max(1, int(age_h * 60))}m ago"
-    if age_h < HOURS_OF_A_DAY:
+    if age_h < HOURS_PER_DAY:
         return f"{int(age_h)}h ago"
-    if age_h < HOURS_OF_A_WEEK:
-        return f"{int(age_h / HOURS_OF_A_DAY)}d ago"
+    if age_h < HOURS_PER_WEEK:
+        return f"{int(age_h / HOURS_PER_DAY)}d ago"
     now = datetime.fromtimestamp(SCRAPED_AT, UTC)
     then = now - timedelta(hours=age_h)
     day = f"{then.month}-{then.day}"
@@ -162,7 +162,7 @@ def scraped_time(age_h: float) -> str:
 
 
 def write_queries(out: Path, ids: dict[str, str]) -> None:
-    """queries.json for people, qrels.tsv (BEIR's form) for programs; KeyError where a target is no video."""
+    """Write queries.json for people and qrels.tsv (BEIR's format) for programs. KeyError if a target is not a video."""
     queries = tomllib.loads((SOURCE / "queries.toml").read_text(encoding="utf-8"))["query"]
     for query in queries:
         query["target"] = ids[query["target"]]
@@ -172,7 +172,7 @@ def write_queries(out: Path, ids: dict[str, str]) -> None:
 
 
 def summary(out: Path) -> str:
-    """What the sample holds, in three lines."""
+    """The content of the sample in three lines."""
     videos = read_videos()
     languages = Counter(video.get("lang", "en") for video in videos)
     files = [path for path in out.rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""Turns a clip's description (what is said and when, what sounds beneath it) into a small mp4 with moving pictures."""
+"""The description of a clip (speech with times, background sound) -> a small mp4 with moving pictures."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from PIL import Image
 
 from data.sample_source.covers import backdrop, emoji_sprite, letter
 
-RATE = 22_050  # samples a second: what espeak-ng speaks in, kept to the end
+RATE = 22_050  # samples per second: the rate of espeak-ng
 CLIP_SIZE = (270, 480)  # pixels
-FRAMES_A_SECOND = 12  # enough for a bobbing emoji, and half the bytes of 24
+FRAMES_PER_SECOND = 12  # enough for a bobbing emoji, and half the bytes of 24
 # Quality 31 takes about 60 kbit/s for flat pictures of this size. x264's assembly makes mbtree's choices differ from
 # run to run; without it, and on one thread, the same pictures give the same bytes.
 X264 = {"crf": "31", "preset": "slow", "x264-params": "asm=0:threads=1"}
 AUDIO_BITS = 40_000  # a second; mono speech
-SPEECH_PEAK, BED_PEAK = 0.8, 0.1  # of full scale: the bed stays 18 dB beneath the voice
-BED_ALONE_PEAK = 0.4  # of full scale, where nobody speaks
+SPEECH_PEAK, BED_PEAK = 0.8, 0.1  # of full scale: the background is 18 dB below the voice
+BED_ALONE_PEAK = 0.4  # of full scale, without speech
 LEAD_OUT_S = 0.3  # silence that must be left after the last word
 SAY_NOTHING = ("silence", "no audio track")
 
@@ -43,7 +43,7 @@ class Spoken(TypedDict):
 
 
 def film(video: dict[str, Any], path: Path, rng: Random) -> list[Spoken]:
-    """Writes the clip of one `[[video]]` to `path`; returns what is said in it and when.
+    """Write the clip of one `[[video]]` to `path`. Return its speech with times.
 
     Raises ValueError where two sentences overlap or the clip ends before its last word.
     """
@@ -81,7 +81,7 @@ def speak(text: str, voice: str, words_a_minute: int, pitch: int) -> Samples:
 
 
 def bed(kind: str, count: int, rng: Random) -> Samples:
-    """What sounds beneath the voice: `count` samples of a small tune, peak 1, or silence."""
+    """The sound below the voice: `count` samples of a small tune, peak 1, or silence."""
     if kind in ("none", *SAY_NOTHING):
         return np.zeros(count, np.float32)
     notes, beat_s = TUNES[kind]
@@ -122,8 +122,8 @@ def _frames(video: dict[str, Any], rng: Random) -> list[Image.Image]:
     caption = letter(video["clip"]["caption"], rng.choice(("card", "band")), rng)
     caption = caption.resize((caption.width * 3 // 8, caption.height * 3 // 8), Image.Resampling.LANCZOS)
     frames = []
-    for number in range(seconds * FRAMES_A_SECOND):
-        t = number / FRAMES_A_SECOND
+    for number in range(seconds * FRAMES_PER_SECOND):
+        t = number / FRAMES_PER_SECOND
         crop = 24 * t / seconds
         frame = scene.resize(CLIP_SIZE, box=(crop, crop * 16 / 9, scene.width - crop, scene.height - crop * 16 / 9))
         for place, glyph in enumerate(glyphs):
@@ -139,7 +139,7 @@ def _frames(video: dict[str, Any], rng: Random) -> list[Image.Image]:
 
 def _write(path: Path, frames: list[Image.Image], sound: Samples | None) -> None:
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
-        picture = container.add_stream("libx264", rate=FRAMES_A_SECOND, options=X264)
+        picture = container.add_stream("libx264", rate=FRAMES_PER_SECOND, options=X264)
         picture.width, picture.height = CLIP_SIZE
         picture.pix_fmt = "yuv420p"
         voice = None

@@ -1,4 +1,4 @@
-"""Turns a video's scene, emoji and overlay text into its cover (or slide), and lends the clips their parts."""
+"""The scene, emoji and overlay text of a video -> its cover or slide. Also draws the parts of clips."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ COVER_SIZE = (360, 640)  # pixels, the 9:16 of a phone
 JPEG_QUALITY = 74  # about 20 kB a cover; overlay text stays readable for Tesseract
 EMOJI_PIXELS = 109  # the only size the bitmap font Noto Color Emoji is drawn in
 
-PLAIN_STYLES = ("card", "band", "poster")  # flat letters on a flat ground: what OCR reads
-STYLISED = ("outline", "sticker", "script", "neon")  # turned, outlined, glowing: what it struggles with
+PLAIN_STYLES = ("card", "band", "poster")  # flat letters on a flat background: OCR can read them
+STYLISED = ("outline", "sticker", "script", "neon")  # rotated, outlined, glowing: difficult for OCR
 
 FONT_FOLDER = Path("/usr/share/fonts")
 FONTS = {  # name -> (file under FONT_FOLDER, Debian package)
@@ -30,7 +30,7 @@ FONTS = {  # name -> (file under FONT_FOLDER, Debian package)
     "devanagari": ("truetype/noto/NotoSansDevanagari-Bold.ttf", "fonts-noto-core"),
     "emoji": ("truetype/noto/NotoColorEmoji.ttf", "fonts-noto-color-emoji"),
 }
-SCRIPTS = (  # the first pattern found in a text says which font must draw it
+SCRIPTS = (  # the first pattern found in a text decides the font
     ("cjk", regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")),
     ("arabic", regex.compile(r"\p{Arabic}")),
     ("devanagari", regex.compile(r"\p{Devanagari}")),
@@ -39,7 +39,7 @@ SCRIPTS = (  # the first pattern found in a text says which font must draw it
 
 
 def missing_fonts() -> list[str]:
-    """Debian packages whose fonts are not on this machine."""
+    """Debian packages whose fonts are not installed."""
     return sorted({package for file, package in FONTS.values() if not (FONT_FOLDER / file).is_file()})
 
 
@@ -69,7 +69,7 @@ def backdrop(scene: str, rng: Random) -> Image.Image:
 
 
 def place_emoji(canvas: Image.Image, emoji: str, centre: tuple[int, int], height: int, rng: Random) -> None:
-    """Sets one to three emoji side by side around `centre`, slightly turned, each with a soft shadow."""
+    """Draw one to three emoji side by side around `centre`, slightly turned, each with a soft shadow."""
     glyphs = regex.findall(r"\X", emoji)
     if not glyphs:
         return
@@ -134,7 +134,7 @@ def _words(
 ) -> Image.Image:
     """The lines of `text`, centred, made smaller until the widest fits."""
     name, limit, margin = _font_for(text, wanted), WIDTH - 130, 40
-    spread = 16 if name == "script" else 5  # the script font brings wide lines of its own
+    spread = 16 if name == "script" else 5  # the script font has wide lines
     probe = ImageDraw.Draw(Image.new("L", (1, 1)))
     while True:
         face = font(name, pixels)

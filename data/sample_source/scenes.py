@@ -1,4 +1,4 @@
-"""The painted backgrounds of the sample's covers: a scene's name and a palette become a picture."""
+"""The name of a scene and a palette -> a painted background of the sample's covers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PALETTES = (
 
 
 class Brush:
-    """A canvas with a palette and a dice of its own, which the scenes below paint on."""
+    """A canvas with a palette and a random generator, which the scenes below paint on."""
 
     def __init__(self, palette: Palette, rng: Random) -> None:
         self.palette, self.rng = palette, rng
@@ -69,7 +69,7 @@ class Brush:
 
 
 def paint(scene: str, palette: Palette, rng: Random) -> Image.Image:
-    """The background `scene` in 720 x 1280 pixels; KeyError where there is no such scene."""
+    """The background `scene` in 720 x 1280 pixels; KeyError if there is no such scene."""
     brush = Brush(palette, rng)
     SCENES[scene](brush)
     return brush.image

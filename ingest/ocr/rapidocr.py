@@ -52,7 +52,7 @@ def read(image: Image.Image) -> Reading:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     try:
-        found = _engine()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))  # it expects BGR
+        found = engine()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))  # it expects BGR
     except OcrError:
         raise
     except Exception as error:  # of OpenCV, onnxruntime or numpy
@@ -76,7 +76,7 @@ def _folder() -> Path:
 
 
 @cache
-def _engine() -> Any:
+def engine() -> Any:
     """One engine per process, on one thread: the pipeline runs one process per core."""
     check()
     from rapidocr import RapidOCR

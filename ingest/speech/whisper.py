@@ -8,12 +8,14 @@ import math
 import re
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 
 from ingest.catalog import Segment, Text
 from ingest.media import SAMPLE_RATE
@@ -46,6 +48,7 @@ MAX_REPEATS = 3  # of a segment without a pause; a chorus line repeats, a loop d
 LOOP = re.compile(r"(.{2,60}?)\1{7}", re.DOTALL)  # the same letters eight times in a row; zlib detects only long texts
 
 Key = TypeVar("Key")
+ScoredSegment = tuple[Segment, list[float]]  # with the log-probabilities of its tokens
 
 
 class TooSlow(Exception):
@@ -61,7 +64,7 @@ class _Audio(Generic[Key]):
     language: str = ""
     waiting: int = 0  # windows that are not done
     spent_s: float = 0.0  # its share of the time of its batches
-    segments: list[tuple[Segment, list[float]]] = field(default_factory=list)  # with log-probabilities of tokens
+    segments: list[ScoredSegment] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -188,26 +191,33 @@ class Transcriber:
             votes += logits.softmax(-1).cpu() * job.length_s
         return list(self._languages)[int(votes.argmax())]
 
-    def _encode(self, jobs: list[_Job]) -> torch.Tensor:
-        """Encode windows with the same number of positions: (windows, positions, width). Cached in each job.
+    @torch.inference_mode()
+    def encode(self, clips: Sequence[NDArray[np.float32]], positions: int) -> torch.Tensor:
+        """Encode clips, padded with silence to a number of positions: (clips, positions, width).
 
         The encoder's `forward` requires 30 s. Most of its time is attention, so padding with silence is expensive.
         """
+        features = self._processor.feature_extractor(
+            list(clips),
+            sampling_rate=SAMPLE_RATE,
+            padding="max_length",
+            max_length=round(positions * TICK_S * SAMPLE_RATE),
+            return_tensors="pt",
+        ).input_features.to(self.device, self._model.dtype)
+        encoder, gelu = self._model.get_encoder(), torch.nn.functional.gelu
+        hidden = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
+        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
+        for layer in encoder.layers:
+            hidden = layer(hidden, None)
+        states: torch.Tensor = encoder.layer_norm(hidden)
+        return states
+
+    def _encode(self, jobs: list[_Job]) -> torch.Tensor:
+        """Encode windows with the same number of positions. The result is cached in each job."""
         new = [job for job in jobs if job.states is None]
         if new:
-            features = self._processor.feature_extractor(
-                [job.audio.samples[job.window.span.start : job.window.span.end] for job in new],
-                sampling_rate=SAMPLE_RATE,
-                padding="max_length",
-                max_length=round(new[0].positions * TICK_S * SAMPLE_RATE),
-                return_tensors="pt",
-            ).input_features.to(self.device, self._model.dtype)
-            encoder, gelu = self._model.get_encoder(), torch.nn.functional.gelu
-            hidden = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
-            hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
-            for layer in encoder.layers:
-                hidden = layer(hidden, None)
-            for job, states in zip(new, encoder.layer_norm(hidden), strict=True):
+            clips = [job.audio.samples[job.window.span.start : job.window.span.end] for job in new]
+            for job, states in zip(new, self.encode(clips, new[0].positions), strict=True):
                 job.states = states
         return torch.stack([job.states for job in jobs if job.states is not None])
 
@@ -257,7 +267,7 @@ class Transcriber:
         length = tokens.index(end_token) if end_token in tokens else len(tokens)
         tokens, logprobs = tokens[:length], logprobs[:length]
         window = job.window
-        pieces = self._split(tokens, job.length_s)
+        pieces = split_segments(tokens, self._first_time, job.length_s)
         texts = [
             self._processor.tokenizer.decode(tokens[a:b], skip_special_tokens=True).strip() for a, b, _, _ in pieces
         ]
@@ -282,35 +292,10 @@ class Transcriber:
         left = rest(window, done)
         return [left] if sum(span.length_s for span in left.speech) > MISSED_S else []
 
-    def _split(self, tokens: list[int], length_s: float) -> list[tuple[int, int, float, float]]:
-        """The segments in the tokens of a window as (first token, one after the last, start, end in seconds).
-
-        Whisper writes <|start|> words <|end|> for each. Words without an end last until the end of the window.
-        """
-        pieces: list[tuple[int, int, float, float]] = []
-        start_s, first, words = 0.0, 0, False
-        for position, token in enumerate(tokens):
-            if token < self._first_time:
-                words = True
-                continue
-            time_s = min((token - self._first_time) * TICK_S, length_s)
-            if words and time_s > start_s:  # a later start than the end is a hallucination
-                pieces.append((first, position, start_s, time_s))
-            start_s, first, words = time_s, position + 1, False
-        if words and start_s < length_s:
-            pieces.append((first, len(tokens), start_s, length_s))
-        return pieces
-
     def _text(self, audio: _Audio[Any]) -> Text:
-        segments: list[Segment] = []
-        logprobs: list[float] = []
-        repeats, before = 0, None
-        for segment, of_tokens in sorted(audio.segments, key=lambda pair: pair[0].start_s):
-            again = before and segment.text == before.text and segment.start_s - before.end_s <= MAX_PAUSE_S
-            repeats, before = repeats + 1 if again else 1, segment
-            if repeats <= MAX_REPEATS:
-                segments.append(segment)
-                logprobs += of_tokens
+        kept = limit_repeats(sorted(audio.segments, key=lambda pair: pair[0].start_s))
+        segments = [segment for segment, _ in kept]
+        logprobs = [logprob for _, of_tokens in kept for logprob in of_tokens]
         return replace(
             self.unreadable,
             text=" ".join(segment.text for segment in segments),
@@ -318,6 +303,40 @@ class Transcriber:
             confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else None,
             segments=segments,
         )
+
+
+def split_segments(tokens: list[int], first_time: int, length_s: float) -> list[tuple[int, int, float, float]]:
+    """The segments in the tokens of a window as (first token, one after the last, start, end in seconds).
+
+    Whisper writes <|start|> words <|end|> for each. Words without an end last until the end of the window. `first_time`
+    is the token <|0.00|>.
+    """
+    pieces: list[tuple[int, int, float, float]] = []
+    start_s, first, words = 0.0, 0, False
+    for position, token in enumerate(tokens):
+        if token < first_time:
+            words = True
+            continue
+        time_s = min((token - first_time) * TICK_S, length_s)
+        if words and time_s > start_s:  # a later start than the end is a hallucination
+            pieces.append((first, position, start_s, time_s))
+        start_s, first, words = time_s, position + 1, False
+    if words and start_s < length_s:
+        pieces.append((first, len(tokens), start_s, length_s))
+    return pieces
+
+
+def limit_repeats(segments: list[ScoredSegment]) -> list[ScoredSegment]:
+    """Drop a segment that repeats more than MAX_REPEATS times without a pause. `segments` are ordered by time."""
+    kept: list[ScoredSegment] = []
+    repeats = 0
+    before: Segment | None = None
+    for segment, logprobs in segments:
+        again = before and segment.text == before.text and segment.start_s - before.end_s <= MAX_PAUSE_S
+        repeats, before = repeats + 1 if again else 1, segment
+        if repeats <= MAX_REPEATS:
+            kept.append((segment, logprobs))
+    return kept
 
 
 def is_loop(text: str) -> bool:

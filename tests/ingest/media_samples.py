@@ -1,4 +1,4 @@
-"""Makes what the ingest tests read: covers with words, videos with speech-like sound, a tiny Whisper."""
+"""Create media for the ingest tests: covers with words, videos with speech-like sound, a tiny Whisper."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ FPS = 10
 
 
 def cover(path: Path, text: str, size: tuple[int, int] = (540, 960)) -> Path:
-    """White letters on a grey picture, as a caption stands on a cover."""
+    """White letters on a grey picture, like a caption on a cover."""
     image = Image.new("RGB", size, (70, 80, 90))
     font = ImageFont.load_default(size=48)
     ImageDraw.Draw(image).multiline_text((40, size[1] // 3), text, "white", font, spacing=20)
@@ -91,9 +91,9 @@ def video(
 
 
 def sound(path: Path, samples: NDArray[np.float32], codec: str) -> Path:
-    """Write a file of sound alone, in the container that the suffix names."""
+    """Write an audio file in the container of the suffix."""
     with av.open(str(path), "w") as container:
-        rate = 48_000 if codec == "libopus" else SAMPLE_RATE  # Opus knows no 16 kHz in FFmpeg's encoder
+        rate = 48_000 if codec == "libopus" else SAMPLE_RATE  # FFmpeg's Opus encoder does not support 16 kHz
         stream: Any = container.add_stream(codec, rate=rate, layout="mono")
         resampler = av.AudioResampler(stream.format, "mono", rate, stream.frame_size or None)
         frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
@@ -113,7 +113,7 @@ def add(
     slides: tuple[Path | bytes, ...] = (),
     record: Video | None = None,
 ) -> str:
-    """Put a record with local files into a catalogue, as an import does."""
+    """Put a record with local files into a catalog, like an import."""
     catalog.put_video(record or Video(id=video_id))
     folder = catalog.media_folder(video_id)
     files = [("cover", 0, cover), ("video", 0, video), *(("slide", n, slide) for n, slide in enumerate(slides))]
@@ -127,11 +127,11 @@ def add(
 
 
 def tiny_whisper(folder: Path) -> Path:
-    """A Whisper of random weights that writes letters: everything about the real one but the sense."""
+    """A Whisper with random weights that writes random letters."""
     import torch
     import transformers as hugging
 
-    transformers: Any = hugging  # half of its constructors carry no types
+    transformers: Any = hugging  # half of its constructors have no types
 
     names = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>", "<|translate|>", "<|transcribe|>"]
     names += ["<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>"]
@@ -162,7 +162,7 @@ def tiny_whisper(folder: Path) -> Path:
     )
     torch.manual_seed(0)
     model = transformers.WhisperForConditionalGeneration(config)
-    model.model.decoder.layer_norm.weight.data *= 8  # sure of its words, as random weights are not
+    model.model.decoder.layer_norm.weight.data *= 8  # confident, unlike plain random weights
     model.generation_config = transformers.GenerationConfig(
         decoder_start_token_id=token["<|startoftranscript|>"],
         bos_token_id=end,

@@ -50,7 +50,7 @@ def context(profile: BrowserContext, trouble: list[str]) -> Iterator[BrowserCont
 
 @pytest.fixture
 def open_site(context: BrowserContext) -> Iterator[Open]:
-    """Opens a made-up site at one of its videos and pastes the script."""
+    """Open a simulated site at one of its videos and paste the script."""
     with ExitStack() as servers:
 
         def open_page(site: Site, index: int = 0) -> Page:

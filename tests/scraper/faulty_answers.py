@@ -1,4 +1,4 @@
-"""What the faulty server answers with: real files, every way to fail, and the word that each of those comes to."""
+"""The answers of the faulty server: real files, and every way to fail with the code that it must give."""
 
 import functools
 import gzip
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.scraper.faulty_server import FaultyServer
 
 DRIP_S = 0.05
-BACK_S = 30.0  # after which a server that hangs gives up: long after any test
-PROMPT_S = 12.0  # what does not wait for such a server takes less, even where other programs keep the cores busy
+BACK_S = 30.0  # after which a hanging server ends: long after any test
+PROMPT_S = 12.0  # anything that does not wait for such a server is faster, even on a busy computer
 VTT = b"WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nhello\n"
 SRT = b"1\r\n00:00:00,000 --> 00:00:01,000\r\nhello\r\n"
 JSON = json.dumps({"utterances": [{"text": "hello", "start_time": 0, "end_time": 1000}]}).encode()
@@ -25,7 +25,7 @@ JSON = json.dumps({"utterances": [{"text": "hello", "start_time": 0, "end_time":
 
 @functools.cache
 def picture(form: str = "JPEG") -> bytes:
-    """A real image of some KB, so that it can break off in the middle."""
+    """A real image of some KB, large enough to be cut in the middle."""
     from PIL import Image
 
     file = io.BytesIO()
@@ -57,7 +57,7 @@ def bomb() -> bytes:
 
 
 class Asked(NamedTuple):
-    """A request as it came: `headers` with names in lower case, `number` counts those for the same path from 1."""
+    """A request: `headers` with names in lower case, `number` counts requests for the same path from 1."""
 
     path: str
     headers: dict[str, str]
@@ -65,7 +65,7 @@ class Asked(NamedTuple):
 
 
 class Talk:
-    """One connection, as an answer sees it; what it does can be chained."""
+    """One connection, for an answer; its methods can be chained."""
 
     def __init__(self, server: "FaultyServer", connected: socket.socket, asked: Asked) -> None:
         self.server, self.connected, self.asked = server, connected, asked
@@ -92,7 +92,7 @@ class Talk:
         return self.send(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def at_first(self, times: int, fault: Callable[[], object]) -> Self:
-        """A fault the first times that this path is asked for, then a picture."""
+        """A fault for the first requests of this path, then a picture."""
         if self.asked.number > times:
             return self.whole(picture())
         fault()
@@ -112,7 +112,7 @@ class Talk:
             self.send(data)
 
     def hang(self) -> Self:
-        """Say nothing until the other side hangs up."""
+        """Send nothing until the client closes the connection."""
         self.connected.settimeout(BACK_S)
         self.connected.recv(1)
         return self
@@ -129,7 +129,7 @@ class Talk:
 
 Answer = Callable[[Talk], object]
 ANSWERS: dict[str, Answer] = {
-    # what is as it should be
+    # correct answers
     "/cover": lambda t: t.whole(picture(), Content_Type="image/jpeg"),
     "/cover.png": lambda t: t.whole(picture("PNG"), Content_Type="image/png"),
     "/cover.webp": lambda t: t.whole(picture("WEBP"), Content_Type="image/webp"),
@@ -149,14 +149,14 @@ ANSWERS: dict[str, Answer] = {
     "/chunked": lambda t: t.head(Transfer_Encoding="chunked").chunk(picture()).chunk(b""),
     "/compressed": lambda t: t.whole(gzip.compress(picture()), Content_Encoding="gzip"),
     "/slow": lambda t: t.wait(0.15).whole(picture()),
-    # what comes right when asked again
+    # correct when requested again
     "/busy-at-first": lambda t: t.at_first(2, lambda: t.whole(b"", "429 Too Many Requests", Retry_After="0")),
     "/busy-for-a-second": lambda t: t.at_first(1, lambda: t.whole(b"", "429 Too Many Requests", Retry_After="1")),
     "/busy-oddly": lambda t: t.at_first(1, lambda: t.whole(b"", "503 Busy", Retry_After="soon")),
     "/fails-at-first": lambda t: t.at_first(2, lambda: t.whole(b"", "502 Bad Gateway")),
     "/reset-at-first": lambda t: t.at_first(1, t.reset),
     "/short-at-first": lambda t: t.at_first(1, lambda: t.part(Content_Length=len(picture()))),
-    # what does not
+    # always faulty
     "/silent": lambda t: t.hang(),
     "/slow-headers": lambda t: t.send(b"HTTP/1.1 200 OK\r\nX: ").drip(),
     "/slow-redirect": lambda t: t.send(b"HTTP/1.1 302 Found\r\nLocation: /").drip(),
@@ -237,7 +237,7 @@ _FAULTS = {
     "unreachable": "closed",
     "dns": "nobody",
 }
-FAULTS = {f"/{name}": word for word, names in _FAULTS.items() for name in names.split()}
+FAULTS = {f"/{name}": code for code, names in _FAULTS.items() for name in names.split()}
 GOOD: dict[MediaKind, list[str]] = {
     "cover": ["/cover", "/cover.png", "/cover.webp", "/cover.gif", "/cover.avif", "/moved", "/chunked", "/compressed"],
     "slide": ["/slide", "/without-a-length"],

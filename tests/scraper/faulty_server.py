@@ -1,7 +1,7 @@
-"""A web server on loopback that behaves and misbehaves, over http and https, with an authority of its own.
+"""A web server on loopback with correct and faulty answers, over http and https, with its own certificate authority.
 
-The path of a link names the fault (see faults.py); `FAULTS` says the word that a cover asked for there comes to, under
-`FaultyServer.rules`, and `quick` makes the bounds small enough for a test to wait for.
+The path of a link names the fault (see faulty_answers.py). `FAULTS` has the failure code of a cover that is requested
+there under `FaultyServer.rules`. `quick` makes the limits small enough for a test to wait for.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ from tests.scraper.faulty_answers import ANSWERS, BACK_S, FAULTS, GOOD, Asked, T
 
 __all__ = ["FAULTS", "FaultyServer", "quick"]
 
-QUICK_BYTES, QUICK_S = 1 << 20, 6.0  # bounds of a file under `quick`; wide enough for a machine at work on other things
+QUICK_BYTES, QUICK_S = 1 << 20, 6.0  # limits of a file under `quick`; wide enough for a busy computer
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the bounds of the downloader small enough for a test to reach them."""
+    """Make the limits of the downloader small enough for a test to reach them."""
     monkeypatch.setattr(safe_http, "BACKOFF_S", 0.01)
     monkeypatch.setattr(safe_http, "RETRY_AFTER_MAX_S", 1)
     monkeypatch.setattr(safe_http, "CONNECT_S", 0.5)
@@ -44,12 +44,12 @@ class FaultyServer:
 
     def __init__(self) -> None:
         for make in (picture, video, bomb):
-            make()  # now: what has to be made first would look like a slow server
+            make()  # now: files that must be made first would look like a slow server
         self.answers = dict(ANSWERS)
         self.asked: list[Asked] = []
         self.most_at_once = 0
         self.edges = 0  # connections of https("/edge..."): the first has another name's certificate
-        self.dialled: list[str] = []  # addresses asked for in a made-up internet
+        self.dialled: list[str] = []  # addresses requested in a simulated internet
         self._now = 0
         self._lock = threading.Lock()
         self._folder = tempfile.TemporaryDirectory(prefix="faulty-")
@@ -96,7 +96,7 @@ class FaultyServer:
 
     @property
     def rules(self) -> Rules:
-        """What lets the downloader ask this server, over https."""
+        """The rules that let the downloader use this server over https."""
         return Rules(hosts=("localhost", "169.254.169.254", "nobody.invalid"), local=True)
 
     @property
@@ -107,7 +107,7 @@ class FaultyServer:
         return f"http://localhost:{self._ports['http']}{path}"
 
     def https(self, path: str) -> str:
-        """The link to an answer or a fault; some faults are not the server's own."""
+        """The link to an answer or a fault; some faults are not of the server."""
         return self._links.get(path) or f"https://localhost:{self._ports.get(path, self.port)}{path}"
 
     def good(self, kind: MediaKind) -> list[str]:
@@ -116,11 +116,11 @@ class FaultyServer:
 
     @property
     def counts(self) -> Counter[str]:
-        """How often each path was asked for."""
+        """How often each path was requested."""
         return Counter(asked.path.partition("?")[0] for asked in self.asked)
 
     def internet(self, monkeypatch: pytest.MonkeyPatch, names: dict[str, Callable[[], list[str]]]) -> None:
-        """Make up an internet: names with their addresses; each public one is this server, at the usual ports."""
+        """Simulate an internet: names with addresses; each public one is this server, at the usual ports."""
         usual = {443: self._ports["https"], 80: self._ports["http"]}
 
         def lookup(host: str, port: int) -> list[addresses.Address]:
@@ -155,7 +155,7 @@ class FaultyServer:
             threading.Thread(target=self._talk, args=(connected, context), daemon=True).start()
 
     def _talk(self, connected: socket.socket, context: Callable[[], ssl.SSLContext | None] | None) -> None:
-        with connected, contextlib.suppress(OSError):  # the other side hangs up, or does not like the certificate
+        with connected, contextlib.suppress(OSError):  # the client closes the connection, or refuses the certificate
             connected.settimeout(BACK_S)
             if context is None:
                 connected.recv(65536)

@@ -1,4 +1,4 @@
-"""A made-up site on loopback with the real one's marks, data and slowness: clips in, pages and JSON out."""
+"""A simulated site on loopback with the elements, data and delays of the real one."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-TEMPLATE = Path(__file__).with_name("stand_in.html")
+TEMPLATE = Path(__file__).with_name("simulated_site.html")
 POSTED = 1_700_000_000  # unix seconds: 2023-11-14T22:13:20Z
 WEB_ID = "7000000000000000001"
 Json = dict[str, Any]
@@ -43,7 +43,7 @@ class Clip:
 
     @property
     def id(self) -> str:
-        return str(((POSTED + self.number) << 32) + self.number)  # the site's ids hold the second of their making
+        return str(((POSTED + self.number) << 32) + self.number)  # the site's ids contain the second of their creation
 
     @property
     def comment_count(self) -> int:
@@ -56,15 +56,15 @@ class Clip:
 
 @dataclass
 class Site:
-    """The feed, and what of the site works in which way."""
+    """The feed, and how the site behaves."""
 
     clips: list[Clip]
     page_data: Literal["universal", "sigi", "none"] = "universal"
     transport: Literal["fetch", "xhr", "none"] = "none"  # how the app asks for the data of the next videos
     end: Literal["disabled", "none", "stays"] = "disabled"  # the button to the next video after the last one
-    lost: tuple[str, ...] = ()  # data-e2e marks that the site no longer has; "*": all of them, and the class names
-    page_size: int = 20  # comments that come at once
-    leaves_comments: bool = False  # the comments of the video before stay until the new ones are there
+    lost: tuple[str, ...] = ()  # data-e2e elements that the site no longer has; "*": all of them, and the class names
+    page_size: int = 20  # comments per request
+    leaves_comments: bool = False  # the comments of the previous video stay until the new ones are there
     asked: list[str] = field(default_factory=list)  # every path that was requested
 
     def start(self, address: str, index: int = 0) -> str:
@@ -81,7 +81,7 @@ def short(count: int) -> str:
 
 
 def item(clip: Clip) -> Json:
-    """A video as the site's own data has it."""
+    """A video in the data of the site."""
     made: Json = {
         "id": clip.id,
         "desc": clip.text,
@@ -114,13 +114,13 @@ def item(clip: Clip) -> Json:
 
 
 def flat_item(clip: Clip) -> Json:
-    """The same as the older page data has it: the author is only a name."""
+    """The same in older page data, where the author is only a name."""
     made = item(clip)
     return made | {"author": clip.name, "nickname": clip.nickname}
 
 
 def answered_comments(clip: Clip, start: int, size: int) -> Json:
-    """Comments as the site's own data has them."""
+    """Comments in the data of the site."""
     comments = [
         {
             "cid": f"{int(clip.id) + 100 + start + n}",
@@ -138,7 +138,7 @@ def answered_comments(clip: Clip, start: int, size: int) -> Json:
 
 
 def shown(clip: Clip) -> Json:
-    """What the stand-in's own script needs to draw a clip."""
+    """The data that the script of the simulated site needs to draw a clip."""
 
     def of_remark(remark: Remark) -> Json:
         return asdict(remark) | {
@@ -199,7 +199,7 @@ def page(site: Site, clip: Clip) -> str:
 
 
 def script_text(content: Json) -> str:
-    """JSON that cannot end the script element it stands in, as the site writes it."""
+    """JSON that cannot end its script element, as the site writes it."""
     return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
@@ -217,7 +217,7 @@ def cover(number: str) -> str:
 
 @contextmanager
 def served(site: Site) -> Iterator[str]:
-    """Serves the site on a free port of loopback; gives its address."""
+    """Serve the site on a free port of loopback. Yield its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -15,7 +15,7 @@ ID = "7000000000000000001"
 
 
 def site_item(video_id: str = ID, **changes: object) -> dict[str, Any]:
-    """A made-up item in the form in which the site's pages carry it."""
+    """An invented item in the format of the site's pages."""
     cdn = "https://cdn.example"
     item: dict[str, Any] = {
         "id": video_id,
@@ -58,7 +58,7 @@ def photo_post(video_id: str = ID) -> dict[str, Any]:
 
 
 def info(video_id: str = ID, **changes: object) -> dict[str, Any]:
-    """A made-up info of yt-dlp, with comments and automatic captions, which its TikTok reader does not give."""
+    """An invented info of yt-dlp, with comments and automatic captions, which its TikTok reader does not give."""
     formats = [
         {"format_id": "audio", "url": "https://cdn.example/m.mp3", "vcodec": "none", "acodec": "aac"},
         {"format_id": "h266", "url": "https://cdn.example/h266.mp4", "vcodec": "bytevc2", "format_note": "UNPLAYABLE"},

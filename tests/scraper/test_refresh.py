@@ -1,4 +1,4 @@
-"""An id -> what its page tells, through the real yt-dlp, from a stand-in for the site behind a proxy on loopback."""
+"""Read pages with the real yt-dlp, from a simulated site behind a proxy on loopback."""
 
 import contextlib
 import json

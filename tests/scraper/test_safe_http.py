@@ -1,4 +1,4 @@
-"""Names -> checked addresses -> connections that a watch can cut, in a made-up internet all of which is on loopback."""
+"""Names -> checked addresses -> connections that can be cut, in a simulated internet on loopback."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from scraper.watch import Watch
 from tests.scraper.faulty_answers import PROMPT_S, picture
 from tests.scraper.faulty_server import FaultyServer
 
-PUBLIC, OTHER, OWN = "93.184.216.34", "93.184.216.35", "10.0.0.1"
+PUBLIC, OTHER, INTERNAL = "93.184.216.34", "93.184.216.35", "10.0.0.1"
 COVER = "https://v16.tiktokcdn.com/cover"
 Names = dict[str, Callable[[], list[str]]]
 
@@ -78,7 +78,7 @@ def test_link_local_addresses_are_refused_even_if_local_ones_are_allowed(address
 def test_the_checked_address_is_the_connected_one(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = iter([[PUBLIC], [OWN], [OWN]])  # as a name server answers that wants to lead into the own network
+    answers = iter([[PUBLIC], [INTERNAL], [INTERNAL]])  # a name server that tries to lead into the local network
     server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: next(answers)})
     assert Fetcher().fetch([COVER], tmp_path / "cover", "cover").path.read_bytes() == picture()
     assert server.dialled == [PUBLIC]
@@ -87,7 +87,7 @@ def test_the_checked_address_is_the_connected_one(
     assert server.dialled == [PUBLIC]
 
 
-@pytest.mark.parametrize("answer", [[OWN], [PUBLIC, OWN], ["127.0.0.1"], ["169.254.169.254"], ["0.0.0.0"]])
+@pytest.mark.parametrize("answer", [[INTERNAL], [PUBLIC, INTERNAL], ["127.0.0.1"], ["169.254.169.254"], ["0.0.0.0"]])
 def test_one_local_address_among_several_is_refused(
     server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: list[str]
 ) -> None:

@@ -249,7 +249,7 @@ def test_a_picture_that_takes_too_long_is_an_error(monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder for language packs that Tesseract uses instead of its own."""
+    """A folder for language packs that Tesseract uses instead of the installed ones."""
     monkeypatch.setenv("TESSDATA_PREFIX", str(tmp_path))
     tesseract.packs.cache_clear()
     yield tmp_path

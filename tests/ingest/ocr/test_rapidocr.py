@@ -113,9 +113,9 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    rapidocr._engine.cache_clear()
+    rapidocr.engine.cache_clear()
     yield attempts
-    rapidocr._engine.cache_clear()
+    rapidocr.engine.cache_clear()
 
 
 @installed
@@ -126,8 +126,8 @@ def test_models_come_from_the_disk_without_network_access(no_network: list[Any])
 
 @installed
 def test_an_internal_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rapidocr._engine(), "text_rec", None, raising=False)
-    monkeypatch.setattr(rapidocr._engine(), "_load_rec_model", lambda: None)
+    monkeypatch.setattr(rapidocr.engine(), "text_rec", None, raising=False)
+    monkeypatch.setattr(rapidocr.engine(), "_load_rec_model", lambda: None)
     with pytest.raises(ReadingError, match="RapidOCR crashed"):
         rapidocr.read(card("apples are sweet"))
 

@@ -89,7 +89,7 @@ def test_a_mapped_file_gives_the_same_as_memory(tmp_path: Path) -> None:
 
 
 def test_finding_speech_does_not_change_the_threads_of_torch() -> None:
-    """silero_vad sets one thread for the process when it is imported, so this takes a process of its own."""
+    """silero_vad sets one thread for the process when it is imported, so this needs a separate process."""
     code = "import torch; torch.set_num_threads(2); from ingest.speech.vad import find_speech; import numpy as np"
     code += "; find_speech(np.zeros(16000, np.float32)); print(torch.get_num_threads())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
@@ -152,7 +152,7 @@ WINDOW = Window(span(9.7, 20.3), (span(10, 14), span(15, 20)))
         (span(14.2, 20.3), span(15, 20)),
         (span(11, 13), span(11, 13)),  # a sentence within
         (span(9.7, 20.3), span(10, 20)),
-        (span(14.05, 14.45), None),  # nobody speaks
+        (span(14.05, 14.45), None),  # no speech
     ],
 )
 def test_times_move_to_near_speech(said: Span, true: Span | None) -> None:

@@ -1,13 +1,15 @@
-"""Audio -> text: the mechanics on a tiny Whisper made here, the words on real ones where their weights lie ready."""
+"""Audio -> text: the mechanics with a tiny random Whisper, the words with real weights if they are installed."""
 
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from numpy.typing import NDArray
 
 from ingest.catalog.entries import Segment, Text
@@ -16,8 +18,7 @@ from ingest.models import packages, pins
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.speech import whisper
-from ingest.speech.vad import Span, windows
-from ingest.speech.whisper import TooSlow, Transcriber, is_loop
+from ingest.speech.whisper import TooSlow, Transcriber, is_loop, limit_repeats, split_segments
 from tests.ingest import media_samples
 
 NAMES = ["openai/whisper-tiny.en", "openai/whisper-base"]
@@ -105,7 +106,7 @@ def test_another_model_than_whisper_is_refused_with_its_folder(tmp_path: Path) -
 
 
 def test_a_model_with_code_is_refused_and_its_code_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builtins.input", lambda _: "y")  # transformers asks, unless it is told
+    monkeypatch.setattr("builtins.input", lambda _: "y")  # transformers would ask
     folder = media_samples.tiny_whisper(tmp_path / "whisper")
     (folder / "config.json").write_text('{"model_type": "own", "auto_map": {"AutoConfig": "own.Config"}}')
     (folder / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
@@ -128,10 +129,12 @@ def test_a_model_with_code_is_refused_and_its_code_not_run(tmp_path: Path, monke
     ],
 )
 def test_tokens_become_segments_inside_the_window(
-    tiny: Transcriber, written: tuple[float | str, ...], segments: list[tuple[float, float]]
+    written: tuple[float | str, ...], segments: list[tuple[float, float]]
 ) -> None:
-    tokens = [0 if isinstance(item, str) else tiny._first_time + round(item / whisper.TICK_S) for item in written]
-    assert [piece[2:] for piece in tiny._split(tokens, 10.0)] == [pytest.approx(segment) for segment in segments]
+    first_time = 1000
+    tokens = [0 if isinstance(item, str) else first_time + round(item / whisper.TICK_S) for item in written]
+    pieces = split_segments(tokens, first_time, 10.0)
+    assert [piece[2:] for piece in pieces] == [pytest.approx(segment) for segment in segments]
 
 
 def test_each_segment_has_its_confidence(tiny: Transcriber) -> None:
@@ -162,16 +165,14 @@ def test_loops_are_decoded_again_and_then_dropped(tiny: Transcriber, monkeypatch
     assert [made.text for made in transcribe(tiny, media_samples.speech(40))] == [""]
 
 
-def test_a_repeated_segment_is_limited(tiny: Transcriber) -> None:
-    audio = whisper._Audio("loop", np.zeros(0, np.float32))
-    audio.segments = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
-    assert tiny._text(audio).text == "la la la da la"
+def test_a_repeated_segment_is_limited() -> None:
+    segments = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
+    assert [segment.text for segment, _ in limit_repeats(segments)] == ["la", "la", "la", "da", "la"]
 
 
-def test_repetition_after_a_pause_is_not_a_loop(tiny: Transcriber) -> None:
-    audio = whisper._Audio("chorus", np.zeros(0, np.float32))
-    audio.segments = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
-    assert tiny._text(audio).text == "la la la la la la"
+def test_repetition_after_a_pause_is_not_a_loop() -> None:
+    segments = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
+    assert limit_repeats(segments) == segments
 
 
 def test_only_allowed_languages_are_chosen(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -215,13 +216,15 @@ def test_samples_can_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None
     assert transcribe(tiny, np.memmap(tmp_path / "samples", np.float32, "r")) == transcribe(tiny, samples)
 
 
-def test_the_encoder_gives_the_same_as_transformers(tiny: Transcriber) -> None:
-    samples = media_samples.speech(29)
-    window = windows([Span(0, len(samples))], len(samples))[0]
-    features = tiny._processor.feature_extractor([samples], sampling_rate=SAMPLE_RATE, return_tensors="pt")
+def test_the_encoder_gives_the_same_as_transformers(tmp_path: Path) -> None:
+    folder, samples = str(media_samples.tiny_whisper(tmp_path)), media_samples.speech(29)
+    ours = Transcriber(folder).encode([samples], whisper.FULL)
+    library: Any = transformers
+    model = library.WhisperForConditionalGeneration.from_pretrained(folder, dtype=ours.dtype).to(ours.device)
+    processor = library.WhisperProcessor.from_pretrained(folder)
+    features = processor.feature_extractor([samples], sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
     with torch.inference_mode():
-        ours = tiny._encode([whisper._Job(whisper._Audio("", samples), window)])
-        theirs = tiny._model.get_encoder()(features.input_features.to(tiny._model.dtype)).last_hidden_state
+        theirs = model.get_encoder()(features.to(ours.device, ours.dtype)).last_hidden_state
     torch.testing.assert_close(ours, theirs)
 
 

@@ -359,7 +359,7 @@ TRACKS = [{"LanguageCodeName": "eng-US", "Url": "https://v16.tiktok.com/vtt", "F
 
 
 @pytest.fixture
-def stand_in(proxy: Proxy, site: FaultyServer) -> FaultyServer:
+def simulated_site(proxy: Proxy, site: FaultyServer) -> FaultyServer:
     """The site with one video whose files can be had."""
     item = ITEM | {"video": ITEM["video"] | AT_HOME | {"subtitleInfos": TRACKS}}  # type: ignore[operator]
     site.answers[PATH] = lambda t: t.whole(html(0, item))
@@ -368,7 +368,9 @@ def stand_in(proxy: Proxy, site: FaultyServer) -> FaultyServer:
     return site
 
 
-def test_a_record_that_is_only_a_link_is_completed_from_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_a_record_that_is_only_a_link_is_completed_from_its_page(
+    catalog: Catalog, simulated_site: FaultyServer
+) -> None:
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}", source="list of links"))
     assert run_stage(catalog, "download", Settings()).done == 1
     entry = catalog.get(ID)
@@ -385,7 +387,9 @@ def test_a_record_that_is_only_a_link_is_completed_from_its_page(catalog: Catalo
     ]
 
 
-def test_dead_links_are_refreshed_and_the_fields_of_the_record_stay(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_dead_links_are_refreshed_and_the_fields_of_the_record_stay(
+    catalog: Catalog, simulated_site: FaultyServer
+) -> None:
     old = {
         "id": ID,
         "permalink": f"https://www.tiktok.com{PATH}",
@@ -400,11 +404,11 @@ def test_dead_links_are_refreshed_and_the_fields_of_the_record_stay(catalog: Cat
     entry = catalog.get(ID)
     assert entry and [comment.text for comment in entry.video.comments] == ["first"]
     assert entry.file("video") and entry.file("cover")
-    assert stand_in.counts["/old"] == 0
+    assert simulated_site.counts["/old"] == 0
 
 
-def test_a_missing_page_is_reported_with_the_dead_link(catalog: Catalog, stand_in: FaultyServer) -> None:
-    stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(10231, {}))
+def test_a_missing_page_is_reported_with_the_dead_link(catalog: Catalog, simulated_site: FaultyServer) -> None:
+    simulated_site.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(10231, {}))
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ada", video_sources=["blob:x"]))
     assert run_stage(catalog, "download", Settings()).failed == 1
@@ -412,7 +416,7 @@ def test_a_missing_page_is_reported_with_the_dead_link(catalog: Catalog, stand_i
     assert "; page: removed: the post is not available any more" in catalog.ledger.error(ID, "download")
 
 
-def test_a_record_without_a_video_link_reads_its_page(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_a_record_without_a_video_link_reads_its_page(catalog: Catalog, simulated_site: FaultyServer) -> None:
     link = f"https://www.tiktok.com{PATH}"
     catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ann", description="known", scraped_at=1e9))
     assert run_stage(catalog, "download", Settings()).done == 1
@@ -421,9 +425,9 @@ def test_a_record_without_a_video_link_reads_its_page(catalog: Catalog, stand_in
     assert (entry.video.creator_nickname, entry.video.source) == ("Ada", "yt-dlp")
 
 
-def test_a_page_without_video_data_is_a_failure(catalog: Catalog, stand_in: FaultyServer) -> None:
+def test_a_page_without_video_data_is_a_failure(catalog: Catalog, simulated_site: FaultyServer) -> None:
     item = {name: value for name, value in ITEM.items() if name != "video"}
-    stand_in.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
+    simulated_site.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
     catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}"))
     assert run_stage(catalog, "download", Settings()).failed == 1
     assert catalog.ledger.error(ID, "download") == "video: nolink: the record has no link to it"

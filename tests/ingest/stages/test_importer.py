@@ -105,7 +105,7 @@ def test_an_unreadable_file_does_not_affect_others(study: Path, tmp_path: Path) 
 
 @pytest.fixture
 def downloaded(tmp_path: Path) -> Path:
-    """A folder as yt-dlp leaves it: what it tells, the cover, and captions in one language."""
+    """A folder as yt-dlp writes it: info, cover, and captions in one language."""
     folder = tmp_path / "downloads"
     info = {"id": ONE, "extractor_key": "TikTok", "webpage_url": f"https://www.tiktok.com/@a/video/{ONE}", "title": "x"}
     write(folder / "x.info.json", info | {"description": "a jar becomes a lamp", "epoch": 1_700_000_000})

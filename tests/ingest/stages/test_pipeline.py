@@ -1,4 +1,4 @@
-"""What is due -> texts and a closed ledger, with real Tesseract, made media, a tiny Whisper; and what disturbs it."""
+"""Stages over due videos, with real Tesseract, generated media, a tiny Whisper; and runs that are disturbed."""
 
 import os
 import random
@@ -30,7 +30,7 @@ from tests.broken_files import broken_pictures, broken_videos
 from tests.ingest import media_samples
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-SOON = "https://v.example/a.mp4"  # a link that is never asked in these tests
+SOON = "https://v.example/a.mp4"  # a link that is never requested in these tests
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def text(catalog: Catalog, video_id: str, stage: Stage) -> str | None:
 
 
 class Web(ThreadingHTTPServer):
-    """The internet of these tests, as the proxy that the environment names: link -> file; the rest is busy for long."""
+    """A proxy that answers with a file per link, and with "busy" for all others."""
 
     files: dict[str, Path]
 
@@ -76,7 +76,7 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         file = self.server.files.get(self.path)  # type: ignore[attr-defined]
         self.send_response(200 if file else 503)
-        self.send_header("Retry-After", "Mon, 01 Jan 99999999999 00:00:00 GMT")  # no calendar reaches that far
+        self.send_header("Retry-After", "Mon, 01 Jan 99999999999 00:00:00 GMT")  # beyond the range of dates
         self.send_header("Content-Type", "video/mp4" if self.path.endswith(".mp4") else "image/png")
         self.end_headers()
         self.wfile.write(file.read_bytes() if file else b"")
@@ -466,9 +466,11 @@ def corpus(data: Path, picture: Path, spoken: Path, count: int) -> list[str]:
 
 def start(data: Path, whisper: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ingest", "run", "--data", str(data), "--whisper", str(whisper), "--batch", "2"]
-    # a shell starts what runs in its background deaf to Ctrl-C, and its children's children too: hear it all the same
-    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=hear)
+    # a shell makes its background processes and their children ignore Ctrl-C: restore the default
+    restore = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=restore
+    )
 
 
 def made_at(data: Path) -> dict[tuple[str, str], float]:
@@ -554,8 +556,8 @@ def check_hostile(
         media_samples.add(catalog, str(40_000 + number), video=clip)
     read = run(catalog, "ocr")
     assert read.done + read.failed + read.absent == len(images) + len(clips)
-    heard = run(catalog, "transcribe", whisper)
-    assert heard.done + heard.failed + heard.absent == len(clips)
+    transcribed = run(catalog, "transcribe", whisper)
+    assert transcribed.done + transcribed.failed + transcribed.absent == len(clips)
     assert catalog.ledger.due("ocr") == catalog.ledger.due("transcribe") == []
     assert all("/" not in str(line["error"]).replace("I/O", "") for line in catalog.ledger.failures())
     return read.done
