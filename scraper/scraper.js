@@ -1,33 +1,33 @@
 /*
- * Steps through the videos of tiktok.com and hands you what the page shows and knows of them, as a JSON file.
+ * Steps through the videos of tiktok.com and saves the data of each as a JSON file.
  *
- * Open any video in the layout with the comments beside it, open the browser's console, paste this file, then:
+ * Open a video in the layout with the comments beside it, open the browser's console, paste this file, then:
  *
  *   results = await scrape_tiktoks(20)                                 // this video and the next 19
  *   results = await scrape_tiktoks(20, {delay: 4000, comments: 100, replies: true})
  *   result  = await extract_tiktok_information()                       // only the video on the screen
- *   stop_scraping()                                                    // after this video; nothing is lost
- *   save_batch()                                                       // the file now, without waiting for the end
- *   clear_batch()                                                      // forget the kept batch, begin anew
+ *   stop_scraping()                                                    // stop after this video; nothing is lost
+ *   save_batch()                                                       // save the file now, without waiting for the end
+ *   clear_batch()                                                      // delete the kept batch and start again
  *
- * The options and the way on from the file are in docs/how-to/collect-in-the-browser.md. A run that a reload or a stop has cut short goes on
- * where it was when scrape_tiktoks is called again. All that the page says is treated as hostile text: it is only ever
- * read and written as text. Nothing is sent anywhere; the only requests made are for videos' own pages on this site.
+ * docs/how-to/collect-in-the-browser.md describes the options and how to import the file. After a reload or a stop,
+ * scrape_tiktoks resumes the run. Everything on the page is treated as hostile text: it is only read and written as
+ * text. Nothing is sent anywhere; the only requests are for pages of videos on this site.
  */
 (() => {
   "use strict";
 
   const OPTIONS = {
-    delay: 2000, // ms; the longest wait for each thing: the next video, its comments, more of them
-    comments: 0, // scroll until so many comments are there; 0: take those that come by themselves
-    replies: false, // open the replies too; each stands behind the comment that it answers
-    pause: 500, // ms between two videos, for the site's sake
-    look_up: true, // fetch the video's own page where this one does not know its play address
-    save: true, // hand over the file at the end of the run
+    delay: 2000, // ms; the longest wait for the next video, for its comments, and for more of them
+    comments: 0, // scroll until this many comments are there; 0: take those that load without scrolling
+    replies: false, // open the replies; each follows the comment that it answers
+    pause: 500, // ms between two videos, to spare the site
+    look_up: true, // fetch the page of the video if this one lacks its play address
+    save: true, // save the file at the end of the run
   };
 
-  // Where things stand on the page: for each, the first selector that finds something counts. When the site changes its
-  // markup, this is the only place to mend.
+  // Selectors of the elements on the page; the first one that finds something counts. If the site changes its markup,
+  // this is the only place to change.
   const SELECTORS = {
     next: ['[data-e2e="arrow-right"]', 'button[aria-label*="next video" i]'],
     link: ['[data-e2e="browse-video-link"]', '[class*="PCopyLinkText"]'],
@@ -50,36 +50,36 @@
   };
 
   const SITE = "https://www.tiktok.com";
-  const ANSWERS = /\/api\/(?:[\w-]+\/)*(?:item_list|item\/detail|comment\/list|search)/; // the app's own data requests
+  const ANSWERS = /\/api\/(?:[\w-]+\/)*(?:item_list|item\/detail|comment\/list|search)/; // data requests of the app
   const PAGE_DATA = ["__UNIVERSAL_DATA_FOR_REHYDRATION__", "SIGI_STATE"];
   const LISTS = ["video-srcs", "coverphoto-srcs", "slides-src", "hashtags", "captions", "comments"];
   const ID = /^[0-9]{5,25}$/;
   const ID_IN_LINK = /\/(?:video|photo)\/([0-9]{5,25})(?![0-9])/;
-  const QUIET_MS = 150; // what has not changed for so long is no longer being drawn
-  const POLL_MS = 250; // the address may change, and data arrive, without a change in the page
-  const MAX_DEPTH = 12; // of the page's data; items lie at 5
-  const MAX_COMMENTS = 2000; // a video; the importer takes no more
-  const MAX_REPEATS = 10; // videos in a row that are known, beyond those of the batch: the feed goes round in circles
-  const STORE = "tiktok-retrieval/"; // sessionStorage: one batch a tab, gone with the tab, for it holds people's words
+  const QUIET_MS = 150; // an element that has not changed for this long is complete
+  const POLL_MS = 250; // the address may change and data arrive without a change in the page
+  const MAX_DEPTH = 12; // of the page's data; items are at depth 5
+  const MAX_COMMENTS = 2000; // per video; the limit of the importer
+  const MAX_REPEATS = 10; // known videos in a row, beyond those of the batch: the feed repeats itself
+  const STORE = "tiktok-retrieval/"; // sessionStorage: one batch per tab, deleted with the tab because it contains personal data
 
-  const LONGEST_MS = 2 ** 31 - 1; // a timer for longer goes off at once
+  const LONGEST_MS = 2 ** 31 - 1; // a longer timer fires at once
 
   const NOTHING_SHOWN = { panel: "", values: {}, comments: new Map(), screen: new Set() };
 
   const known = { items: new Map(), comments: new Map(), web_id: null };
-  let run = null; // the run that is going on: {wanted, stopping, may_keep}
+  let run = null; // the current run: {wanted, stopping, may_keep}
   let batch = { records: kept_records(), finished: is_kept_as_finished() };
 
-  // ---------------------------------------------------------------- what the user calls
+  // ---------------------------------------------------------------- functions for the user
 
   /** The batch so far and up to `n_to_scrape` videos in all, from the video on the screen onwards. */
   async function scrape_tiktoks(n_to_scrape, options = {}) {
     const settings = checked(options);
     if (!Number.isInteger(n_to_scrape) || n_to_scrape < 1) throw new RangeError("how many? scrape_tiktoks(20)");
-    if (run) throw new Error("a run is going on: stop_scraping() ends it");
+    if (run) throw new Error("a run is active: stop_scraping() ends it");
     if (batch.finished) forget();
     const { records } = batch;
-    if (records.length) tell(`going on with the ${records.length} videos kept here; clear_batch() would forget them`);
+    if (records.length) tell(`resuming with the ${records.length} videos kept here; clear_batch() would delete them`);
     let outcome, unlisten;
     try {
       run = { wanted: n_to_scrape, stopping: false, may_keep: true };
@@ -101,7 +101,7 @@
     return records;
   }
 
-  /** The record of the video on the screen; it joins no batch. */
+  /** Return the record of the video on the screen, without adding it to the batch. */
   async function extract_tiktok_information(options = {}) {
     const settings = checked(options);
     const unlisten = attempt(listen);
@@ -113,7 +113,7 @@
     }
   }
 
-  /** Ends the run after the video on the screen; gives the records so far. */
+  /** End the run after the video on the screen. Return the records so far. */
   function stop_scraping() {
     if (run) {
       run.stopping = true;
@@ -122,7 +122,7 @@
     return batch.records;
   }
 
-  /** Hands the batch to the browser as a file to download; gives the file's name. */
+  /** Download the batch as a file. Return the name of the file. */
   function save_batch() {
     const { records } = batch;
     const name = `tiktoks-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}-${records.length}.json`;
@@ -134,21 +134,21 @@
     return name;
   }
 
-  /** Forgets the batch that is kept in this tab. */
+  /** Delete the batch that is kept in this tab. */
   function clear_batch() {
-    if (run) throw new Error("a run is going on: stop_scraping() ends it");
+    if (run) throw new Error("a run is active: stop_scraping() ends it");
     forget();
     tell("no batch is kept");
   }
 
   function checked(options) {
     const unknown = Object.keys(options).filter((name) => !(name in OPTIONS));
-    if (unknown.length) throw new TypeError(`no option ${unknown}; there are: ${Object.keys(OPTIONS).join(", ")}`);
+    if (unknown.length) throw new TypeError(`unknown option ${unknown}; the options are: ${Object.keys(OPTIONS).join(", ")}`);
     for (const [name, value] of Object.entries(options)) {
       const kind = typeof OPTIONS[name];
       const is_right = typeof value === kind && (kind !== "number" || value >= 0);
       const right = kind === "number" ? "a number from 0 up" : "true or false";
-      if (!is_right) throw new TypeError(`${name}: ${right}, please`);
+      if (!is_right) throw new TypeError(`${name} must be ${right}`);
     }
     const all_of_them = { ...OPTIONS, ...options };
     const [delay, pause] = [all_of_them.delay, all_of_them.pause].map((ms) => Math.min(ms, LONGEST_MS));
@@ -157,7 +157,7 @@
 
   // ---------------------------------------------------------------- stepping through the feed
 
-  /** Adds videos to `records` until there are enough; gives why it ended, and whether the batch is finished with it. */
+  /** Add videos to `records` until there are enough. Return why it ended, and whether the batch is finished. */
   async function walk(records, settings) {
     const taken = new Set(records.map((record) => record.id));
     let before = NOTHING_SHOWN;
@@ -177,21 +177,21 @@
         tell(`${records.length} of ${run.wanted}: ${id}, ${record.comments.length} comments${missing}`);
       }
       if (records.length >= run.wanted) break;
-      if (run.stopping) return { reason: "stopped; call scrape_tiktoks again to go on", finished: false };
+      if (run.stopping) return { reason: "stopped; call scrape_tiktoks again to resume", finished: false };
       if (repeats > records.length + MAX_REPEATS) return { reason: "the feed only repeats itself", finished: true };
       await sleep(settings.pause);
       before = shown();
-      const reason = "the feed ends here; call scrape_tiktoks again to go on, clear_batch() to begin anew";
+      const reason = "the feed ends here; call scrape_tiktoks again to resume, clear_batch() to start again";
       if (!(await go_on(id, settings))) return { reason, finished: false };
     }
-    return { reason: "all there", finished: true };
+    return { reason: "complete", finished: true };
   }
 
-  /** Clicks to the next video; false where there is none: no button, a dead one, or the same video stays. */
+  /** Click to the next video. Return false if there is none: no button, a disabled one, or the same video stays. */
   async function go_on(id, { delay }) {
     await wait_for(() => live_buttons().length > 0, delay);
-    for (const _ of ["click", "click again"]) { // the site swallows a click that comes while it is busy
-      for (const button of live_buttons()) { // of several, one may turn the slides of a photo post
+    for (const _ of ["click", "click again"]) { // the site ignores a click while it is busy
+      for (const button of live_buttons()) { // one of several may turn the slides of a photo post
         button.click();
         if (await wait_for(() => current_id() !== id && current_id(), delay)) return true;
       }
@@ -208,7 +208,7 @@
     const looked_up = settings.look_up && !is_enough ? look_up(id, settings.delay) : null;
     await panel_changes(id, before, settings);
     const state = await wait_for(() => comments_state(id, before), settings.delay, QUIET_MS);
-    const drawn = () => has_new_comments(before) && all_comments().length; // data may be heard before it is drawn
+    const drawn = () => has_new_comments(before) && all_comments().length; // data may arrive before it is drawn
     if ((settings.comments || settings.replies) && state && state !== "none") {
       const are_drawn = await wait_for(drawn, settings.delay, QUIET_MS);
       if (are_drawn && settings.comments) await scroll_comments(settings);
@@ -218,7 +218,7 @@
     return make_record(id, before, settings);
   }
 
-  /** After a step the page still shows the video before, which must not be taken for the new one. */
+  /** Wait until the page shows the new video: after a step it still shows the previous one. */
   function panel_changes(id, before, { delay }) {
     const changing = ["description", "likes", "comment_count"]; // may be drawn later than the link
     const look = () => {
@@ -229,7 +229,7 @@
     return wait_for(look, delay, QUIET_MS);
   }
 
-  /** What is to be seen of a video, to tell it from the next one: the panel about it, its comments, film and images. */
+  /** The visible elements of a video, to distinguish it from the next one: its panel, comments, film and images. */
   function shown() {
     const parts = ["link", "username", "nickname_and_time", "description", "music", "likes", "comment_count"];
     const values = Object.fromEntries(parts.map((name) => [name, text_of(find(name)) ?? ""]));
@@ -240,7 +240,7 @@
     return { panel, values, comments, screen };
   }
 
-  /** Whether the panel is about this video: it says so itself, or, where it names none, is not as it was before. */
+  /** Whether the panel is about this video: it names the video, or if it names none, it has changed. */
   function is_panel_of(id, before) {
     const named = text_of(find("link"))?.match(ID_IN_LINK)?.[1];
     if (named) return named === id;
@@ -249,7 +249,7 @@
     return shown().panel !== before.panel;
   }
 
-  /** Whether what the panel shows may be taken: data of the video, where there is some, names the same creator. */
+  /** Whether the panel can be used: if there is data of the video, it names the same creator. */
   function is_trusted(id, before) {
     const { author, nickname } = known.items.get(id) ?? {};
     const names = [typeof author === "string" ? author : author?.uniqueId, author?.nickname, nickname].filter(Boolean);
@@ -261,17 +261,17 @@
 
   const player_of = (id) => all("player").find((wrapper) => wrapper.id.endsWith(`-${id}`));
 
-  /** What to tell a comment's element by: who says what. Its likes and its age change by themselves. */
+  /** What identifies a comment's element: author and text. Its likes and age change. */
   const words_of = (element) => `${text_of(find("commenter", element.parentElement))}\n${text_of(element)}`;
 
-  /** Whether comments are there that are not those of before: other elements, or other words in the same ones. */
+  /** Whether there are new comments: other elements, or other texts in the same ones. */
   function has_new_comments({ comments }) {
     const elements = all_comments();
     const same = elements.filter((element) => comments.has(element));
     return elements.length > 0 && (!same.length || same.some((element) => comments.get(element) !== words_of(element)));
   }
 
-  /** Truthy when the comments of this video are there or none will come; changes while they still arrive. */
+  /** Truthy when the comments of this video are there or none will come. Changes while they arrive. */
   function comments_state(id, before) {
     const is_of_it = is_trusted(id, before);
     if (is_of_it && has_new_comments(before)) return `${all_comments().length} shown`;
@@ -301,11 +301,11 @@
     /auto|scroll/.test(getComputedStyle(element).overflowY) && element.scrollHeight > element.clientHeight;
 
   async function open_replies({ delay }) {
-    const asked = new Set(); // a button that does nothing is pressed once
+    const asked = new Set(); // a button without an effect is pressed once
     while (all_comments().length < MAX_COMMENTS) {
       const count = all_comments().length;
       const buttons = all("more_replies").map((button, place) => [button, `${place} ${button.textContent} ${count}`]);
-      // the number of replies to come stands on the button; one without a number hides them again
+      // the button shows the number of replies; one without a number hides them
       const [button, name] = buttons.find(([one, name]) => /\d/.test(one.textContent) && !asked.has(name)) ?? [];
       if (!button) return;
       asked.add(name);
@@ -314,7 +314,7 @@
     }
   }
 
-  /** What `look` gives, once that is truthy and has been the same for `quiet_ms`; after `longest_ms` anyway. */
+  /** The result of `look` once it is truthy and unchanged for `quiet_ms`, or after `longest_ms`. */
   function wait_for(look, longest_ms, quiet_ms = 0) {
     return new Promise((resolve) => {
       let last, settled;
@@ -346,7 +346,7 @@
     });
   }
 
-  // ---------------------------------------------------------------- what the page shows
+  // ---------------------------------------------------------------- data on the page
 
   function all(name, root = document) {
     for (const selector of SELECTORS[name]) {
@@ -372,13 +372,13 @@
     return id;
   }
 
-  /** The comments' text elements, replies among them, in the order of the page. */
+  /** The text elements of the comments and replies, in the order of the page. */
   function all_comments() {
     const elements = [...all("comment_text"), ...all("reply_text")];
     return elements.sort((a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1));
   }
 
-  /** The largest element around `element` that holds none of `others` and nothing of the rest of the page. */
+  /** The largest element around `element` without any of `others` or the rest of the page. */
   function box_of(element, others) {
     const outside = [...others, find("description"), find("next"), find("video"), panel.host];
     const foreign = outside.filter((other) => other && other !== element);
@@ -404,18 +404,18 @@
     });
   }
 
-  /** How many replies a comment has: those that are open and those that the buttons promise; "" where none are. */
+  /** The number of replies of a comment: open ones and those that buttons announce; "" without replies. */
   function shown_replies(thread) {
     const counts = all("more_replies", thread).map((button) => button.textContent.match(/\d+(?:[.,]\d+)*[KMB]?/i)?.[0]);
     const promised = counts.filter(Boolean);
-    const rounded = promised.find((count) => exact(count) === null); // "1.2K" stays as it is shown
+    const rounded = promised.find((count) => exact(count) === null); // "1.2K" is kept as shown
     const open = all("reply_text", thread).length;
     return rounded ?? String(promised.reduce((sum, count) => sum + exact(count), open) || "");
   }
 
-  // ---------------------------------------------------------------- what the page knows
+  // ---------------------------------------------------------------- data of the app
 
-  /** Takes videos and comments out of any data of the site, wherever in it they lie. */
+  /** Collect videos and comments from any data of the site, at any depth. */
   function harvest(node, depth = 0) {
     if (!node || typeof node !== "object" || depth > MAX_DEPTH) return;
     if (ID.test(node.id) && "desc" in node && (node.video || node.imagePost)) {
@@ -437,36 +437,36 @@
     }
   }
 
-  /** Reads the answers to the app's own requests along with the app; gives the function that ends this. */
+  /** Read the answers to the requests of the app. Return the function that ends this. */
   function listen() {
     const plain_fetch = window.fetch;
     const plain_open = XMLHttpRequest.prototype.open;
     let active = true;
-    const heard_fetch = function (...args) {
+    const reading_fetch = function (...args) {
       const answer = plain_fetch.apply(this, args);
       const overhear = async (response) => {
         if (active && ANSWERS.test(response.url)) harvest(await response.clone().json());
       };
-      Promise.resolve(answer).then(overhear).catch(() => {}); // whatever is wrong with an answer is the app's business
+      Promise.resolve(answer).then(overhear).catch(() => {}); // the app handles errors in an answer
       return answer;
     };
-    const heard_open = function (...args) {
+    const reading_open = function (...args) {
       this.addEventListener("load", () => {
         if (!active || !ANSWERS.test(this.responseURL)) return;
         attempt(() => harvest(this.responseType === "json" ? this.response : JSON.parse(this.responseText)));
       });
       return plain_open.apply(this, args);
     };
-    attempt(() => (window.fetch = heard_fetch)); // a page may forbid it: then only what it shows is to be had
-    attempt(() => (XMLHttpRequest.prototype.open = heard_open));
+    attempt(() => (window.fetch = reading_fetch)); // a page may forbid it: then only its visible data is available
+    attempt(() => (XMLHttpRequest.prototype.open = reading_open));
     return () => {
-      active = false; // for the case that somebody has wrapped the wrappers, which then must stay
-      if (window.fetch === heard_fetch) window.fetch = plain_fetch;
-      if (XMLHttpRequest.prototype.open === heard_open) XMLHttpRequest.prototype.open = plain_open;
+      active = false; // if other code has wrapped these functions, they must stay
+      if (window.fetch === reading_fetch) window.fetch = plain_fetch;
+      if (XMLHttpRequest.prototype.open === reading_open) XMLHttpRequest.prototype.open = plain_open;
     };
   }
 
-  /** Reads the page that the site serves for this video alone; its scripts do not run. */
+  /** Read the page of this video. Its scripts do not run. */
   async function look_up(id, longest_ms) {
     const name = location.pathname.match(/\/@([^/]+)/)?.[1] ?? text_of(find("username")) ?? "";
     const kind = location.pathname.includes("/photo/") ? "photo" : "video";
@@ -478,7 +478,7 @@
       if (page) harvest_page(page);
       else harvest_scripts((name) => script_in(source, name));
     } catch (error) {
-      console.debug("the video's own page could not be read", error);
+      console.debug("the page of the video could not be read", error);
     }
   }
 
@@ -487,7 +487,7 @@
 
   // ---------------------------------------------------------------- the record
 
-  /** For each key of a record, how its value is read of a video `v`; what fails or finds nothing costs only itself. */
+  /** How the value of each key of a record is read from a video `v`. A failure affects only its value. */
   const VALUES = {
     "video-src": (v) => v.videos[0] ?? (v.slides.length ? undefined : v.film),
     "video-srcs": (v) => v.videos,
@@ -497,17 +497,17 @@
     "permalink": permalink,
     "web-id": (v) => new URL(permalink(v)).searchParams.get("web_id") ?? known.web_id,
     "id": (v) => v.id,
-    "like-count": (v) => told(v, "likes", stat(v.item, "diggCount")),
-    "like-count-exact": (v) => stat(v.item, "diggCount") ?? exact(told(v, "likes")),
-    "comment-count": (v) => told(v, "comment_count", stat(v.item, "commentCount")),
-    "comment-count-exact": (v) => stat(v.item, "commentCount") ?? exact(told(v, "comment_count")),
+    "like-count": (v) => shown_value(v, "likes", stat(v.item, "diggCount")),
+    "like-count-exact": (v) => stat(v.item, "diggCount") ?? exact(shown_value(v, "likes")),
+    "comment-count": (v) => shown_value(v, "comment_count", stat(v.item, "commentCount")),
+    "comment-count-exact": (v) => stat(v.item, "commentCount") ?? exact(shown_value(v, "comment_count")),
     "play-count": (v) => stat(v.item, "playCount"),
     "share-count": (v) => stat(v.item, "shareCount"),
     "creator-username": (v) => at_sign(username(v)),
     "creator-nickname": (v) => first(nickname_and_time(v)[0], v.item.author?.nickname, v.item.nickname),
     "time-posted": (v) => first(nickname_and_time(v)[1], posted(v)?.slice(0, 10)),
     "time-posted-iso": posted,
-    "music-title": (v) => told(v, "music", music_title(v.item.music)),
+    "music-title": (v) => shown_value(v, "music", music_title(v.item.music)),
     "music-src": (v) => first(v.is_trusted ? find("music")?.href : null, music_link(v.item.music)),
     "description": description,
     "hashtags": hashtags,
@@ -531,13 +531,13 @@
     return record;
   }
 
-  /** What the panel says there, if it is this video's; data comes first where the panel says what it said before. */
-  function told({ is_trusted, before }, name, of_data = null) {
+  /** The value on the panel, if it is about this video. Data comes first if the panel has not changed. */
+  function shown_value({ is_trusted, before }, name, of_data = null) {
     const text = is_trusted ? text_of(find(name)) : null;
     return text === before.values[name] ? first(of_data, text) : first(text, of_data);
   }
 
-  /** An element's address if it is this video's: in its player, or else new on the screen and nothing better known. */
+  /** The address of an element of this video: in its player, or else new on the screen without a better one. */
   function on_screen({ id, before, is_trusted }, element, is_known) {
     const source = source_of(element);
     if (player_of(id)?.contains(element)) return source;
@@ -547,7 +547,7 @@
 
   const links = (...values) => [...new Set(values.flat(3).filter((v) => typeof v === "string" && /^https?:/i.test(v)))];
 
-  /** Where the video can be fetched, best first; the one with the watermark last. */
+  /** The addresses of the video, best first; the one with the watermark last. */
   function play_addresses(id) {
     const video = known.items.get(id)?.video ?? {};
     const rates = [...(video.bitrateInfo ?? [])].sort((a, b) => (b.Bitrate ?? 0) - (a.Bitrate ?? 0));
@@ -589,7 +589,7 @@
   }
 
   function posted({ id, item }) {
-    return iso_time(item.createTime) ?? iso_time(Number(BigInt(id) >> 32n)); // an id's upper half is its second
+    return iso_time(item.createTime) ?? iso_time(Number(BigInt(id) >> 32n)); // the upper half of an id is its time in seconds
   }
 
   function description({ item, is_trusted }) {
@@ -613,20 +613,20 @@
   }
 
   function captions({ id, item }) {
-    if (!known.items.has(id)) return undefined; // there may be some: nobody knows
+    if (!known.items.has(id)) return undefined; // unknown whether there are any
     const infos = (item.video?.subtitleInfos ?? []).filter(({ Url }) => links(Url).length);
     return infos.map((info) => {
       return { language: info.LanguageCodeName, source: info.Source, url: info.Url, format: info.Format };
     });
   }
 
-  /** The comments as the page shows them, each with what its data adds, then those that are only in the data. */
+  /** The comments on the page, completed from the data, then those that are only in the data. */
   function comments({ id, before, settings, is_trusted }) {
-    const in_link = (handle) => String(handle).split(/[/?#]/)[0]; // what a link to them can hold of a handle
+    const in_link = (handle) => String(handle).split(/[/?#]/)[0]; // the part of a handle that a link can contain
     const key = (handle, text) => `${in_link(handle)}\n${String(text).replace(/\s+/g, "")}`;
     const answered = [...(known.comments.get(id)?.values() ?? [])];
     const unseen = new Map(answered.map((data) => [key(data.user?.unique_id, data.text), data]));
-    const seen = is_trusted && has_new_comments(before) ? shown_comments() : []; // else the video's before
+    const seen = is_trusted && has_new_comments(before) ? shown_comments() : []; // else those of the previous video
     const found = seen.map((comment) => {
       const data = unseen.get(key(comment.handle, comment.text)) ?? {};
       unseen.delete(key(comment.handle, comment.text));
@@ -653,26 +653,26 @@
     };
   }
 
-  const at_sign = (name) => (name ? `@${name.replace(/^@/, "")}` : name); // as the script of 2022 wrote names
+  const at_sign = (name) => (name ? `@${name.replace(/^@/, "")}` : name); // the form of names in the script of 2022
   const whole = (value) => (/^[0-9]+$/.test(String(value ?? "")) ? Number(value) : null);
 
-  /** "1,234" is exact; "20.2K" is not, and "12,3" no count of this language. */
+  /** "1,234" is exact; "20.2K" is not, and "12,3" is not a count in this language. */
   const exact = (count) => (/^\d{1,3}(,\d{3})+$|^\d+$/.test(count ?? "") ? whole(count.replaceAll(",", "")) : null);
   const stat = (item, name) => whole(item.stats?.[name]) ?? whole(item.statsV2?.[name]);
 
   function iso_time(unix_s) {
-    const moment = new Date(Number(unix_s || NaN) * 1000);
-    const possible = moment.getFullYear() > 2013 && moment.getTime() < Date.now() + 86_400_000; // the site is of 2014
-    return possible ? moment.toISOString() : null;
+    const date = new Date(Number(unix_s || NaN) * 1000);
+    const possible = date.getFullYear() > 2013 && date.getTime() < Date.now() + 86_400_000; // the site exists since 2014
+    return possible ? date.toISOString() : null;
   }
 
-  /** The first value that says something, as text; "" where a place is there but empty, null where there is none. */
+  /** The first non-empty value as text; "" if an element is empty, null if there is none. */
   function first(...values) {
     const texts = values.filter((value) => ["string", "number"].includes(typeof value)).map(String);
     return texts.find((text) => text) ?? texts[0] ?? null;
   }
 
-  /** What `reading` gives, or undefined: one thing that the site has changed costs one value. */
+  /** The result of `reading`, or undefined: a change of the site loses one value only. */
   function attempt(reading) {
     try {
       return reading();
@@ -706,16 +706,16 @@
     batch = { records: [], finished: false };
   }
 
-  /** One key a record, so that a full store costs the records that no longer fit and none that it has. */
+  /** One key per record, so that a full store loses only the records that no longer fit. */
   function keep(record, number) {
     const last = kept_keys().findLast((key) => ID.test(key.slice(STORE.length)))?.slice(STORE.length);
-    number = Math.max(number, Number(last ?? 0) + 1); // after a reload there may be gaps: never write over a record
+    number = Math.max(number, Number(last ?? 0) + 1); // after a reload there may be gaps: never overwrite a record
     try {
       sessionStorage.setItem(STORE + String(number).padStart(8, "0"), JSON.stringify(record));
     } catch (error) {
       if (run.may_keep) save_batch(); // at once, and only once
       run.may_keep = false;
-      console.warn("the browser keeps no more; a reload would lose what is not in a saved file:", error.message);
+      console.warn("the browser storage is full; a reload would lose records that are not in a saved file:", error.message);
     }
   }
 
@@ -733,7 +733,7 @@
     input { width: 46px; } button:hover { background: #4b535c; } [hidden] { display: none; }
     :focus-visible { outline: 2px solid #6cb6ff; outline-offset: 1px; }`;
 
-  /** Draws the panel, or brings it up to date. It lies in a shadow tree: the page's styles do not reach it. */
+  /** Draw or update the panel. It is in a shadow tree, so the styles of the page do not affect it. */
   function draw_panel() {
     if (!panel.host?.isConnected) build_panel();
     panel.start.hidden = panel.count.hidden = Boolean(run);
@@ -745,7 +745,7 @@
     document.getElementById("tiktok-retrieval-panel")?.remove();
     panel.host = make("div", { id: "tiktok-retrieval-panel" });
     const root = panel.host.attachShadow({ mode: "open" });
-    const sheet = new CSSStyleSheet(); // a <style> element might be forbidden by the page's content security policy
+    const sheet = new CSSStyleSheet(); // the content security policy of the page may forbid a <style> element
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
     panel.status = make("p", { role: "status", textContent: "Ready" });
@@ -758,7 +758,7 @@
     hide.onclick = () => panel.host.remove();
     const section = make("section", { ariaLabel: "Scraper" });
     section.append(panel.status, panel.count, panel.start, panel.stop, panel.save, hide);
-    // the site has keys of its own: typing here must not like a video or step on
+    // the site has keyboard shortcuts: typing here must not like a video or move on
     const keep_in = (event) => event.stopPropagation();
     for (const kind of ["keydown", "keyup", "keypress"]) section.addEventListener(kind, keep_in);
     root.append(section);
@@ -775,9 +775,9 @@
 
   const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-  window.stop_scraping?.(); // of an earlier paste: never two runs on one page
+  window.stop_scraping?.(); // of an earlier paste: only one run per page
   Object.assign(window, { scrape_tiktoks, extract_tiktok_information, stop_scraping, save_batch, clear_batch });
   draw_panel();
   const kept = batch.finished ? 0 : batch.records.length;
-  tell(kept ? `${kept} videos kept: Start goes on with them` : "Ready: results = await scrape_tiktoks(20)");
+  tell(kept ? `${kept} videos kept: Start resumes with them` : "Ready: results = await scrape_tiktoks(20)");
 })();
