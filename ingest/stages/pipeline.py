@@ -49,7 +49,8 @@ def run_stage(
         report: A report to fill. It is complete even if an error ends the run.
 
     Raises:
-        StageError: another run of this stage is active, or what it needs (Tesseract, weights, space) is missing.
+        Locked: another run of this stage is active, or another process is writing to the catalog.
+        StageError: what the stage needs (Tesseract, weights, disk space) is missing.
     """
     recipes = {"ocr": ocr.recipes, "transcribe": transcribe.recipes}.get(stage, lambda _: ())(settings)
     report = report or StageReport(stage)
@@ -81,9 +82,9 @@ def _process(run: StageRun, settings: Settings, processes: int, batch: int | Non
     except sqlite3.OperationalError as error:
         if is_busy(error):
             raise Locked(f"Another process is writing to {run.catalog.path}. Try again later.") from error
-        raise StageError(f"{run.catalog.path} cannot be written: {error}. What is finished stays") from error
+        raise StageError(f"{run.catalog.path} cannot be written: {error}. Finished items are kept.") from error
     except OSError as error:
-        raise StageError(f"`{run.stage}` had to stop: {error}. What is finished stays") from error
+        raise StageError(f"`{run.stage}` had to stop: {error}. Finished items are kept.") from error
 
 
 @contextlib.contextmanager

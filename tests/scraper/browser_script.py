@@ -45,7 +45,7 @@ def texts(record: Record) -> list[str]:
 
 
 def imported(batch: Path, data: Path) -> dict[str, Video]:
-    """The videos of the catalogue into which `python -m ingest import` has taken a batch; no record may be refused."""
+    """Import a batch into a new catalog and return its videos. No record may be refused."""
     result = CliRunner().invoke(app, ["import", str(batch), "--data", str(data), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["problems"] == []

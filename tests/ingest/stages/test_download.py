@@ -270,7 +270,7 @@ def test_captions_do_not_replace_a_transcript(catalog: Catalog, server: FaultySe
 
 
 def many(catalog: Catalog, server: FaultyServer, count: int, broken: float = 0.0) -> int:
-    """Fill the catalogue with `count` videos with a cover each; every link is another one. Returns how many are bad."""
+    """Fill the catalog with `count` videos with a cover each, with different links. Return how many are bad."""
     server.answers["/absent"] = lambda t: t.whole(b"", "404 Not ParsedRecord")
     bad = 0
     with catalog.transaction():

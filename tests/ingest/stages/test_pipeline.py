@@ -515,7 +515,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_finished_items(
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=300)
     assert running.returncode == 130
-    assert b"what is finished stays" in errors
+    assert b"What is finished is kept" in errors
     assert b"Traceback" not in errors
     with Catalog(tmp_path) as catalog:
         assert catalog.ledger.failures() == []
