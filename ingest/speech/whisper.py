@@ -5,9 +5,7 @@ so that none waits for a longer one. Memory is limited to a batch.
 """
 
 import math
-import re
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -22,13 +20,13 @@ from ingest.media import SAMPLE_RATE
 from ingest.models.device import has_bf16, obey_thread_limit, usable
 from ingest.models.weights import WeightsError, resolve
 from ingest.settings import Device, default
-from ingest.speech.vad import MAX_PAUSE_S, WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
+from ingest.speech.segments import TICK_S, ScoredSegment, is_loop, limit_repeats, split_segments
+from ingest.speech.vad import WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
 
 ENGINE = "whisper"
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # no network, and no code of a model
 BATCH = int(default("batch"))  # windows at once
 POOL = 4  # batches of windows to choose from: windows of similar length go together
-TICK_S = 0.02  # between two of Whisper's timestamp tokens, and between two positions of its encoder
 FULL = round(WINDOW_S / TICK_S)  # positions: the context that Whisper was trained with
 CONTEXT_PAD_S = 4.0  # of silence after a short window, instead of padding it to 30 s
 CONTEXT_STEP_S = 5.0  # windows with the same number of steps can go into one batch
@@ -43,12 +41,8 @@ MAX_TRIES = 3  # of the same speech: after a failure it is decoded again in part
 # Whisper's hallucinations: thresholds of the reference implementation for silence and for loops.
 MIN_LOGPROB = -1.0  # mean log-probability of the tokens of a segment: below, they are guesses
 NO_SPEECH = 0.6  # probability of <|nospeech|>, used only if the mean log-probability is low as well
-MAX_COMPRESSION = 2.4  # zlib's ratio on a text: 1 to 2 for speech, more for loops
-MAX_REPEATS = 3  # of a segment without a pause; a chorus line repeats, a loop does not stop
-LOOP = re.compile(r"(.{2,60}?)\1{7}", re.DOTALL)  # the same letters eight times in a row; zlib detects only long texts
 
 Key = TypeVar("Key")
-ScoredSegment = tuple[Segment, list[float]]  # with the log-probabilities of its tokens
 
 
 class TooSlow(Exception):
@@ -303,46 +297,6 @@ class Transcriber:
             confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else None,
             segments=segments,
         )
-
-
-def split_segments(tokens: list[int], first_time: int, length_s: float) -> list[tuple[int, int, float, float]]:
-    """The segments in the tokens of a window as (first token, one after the last, start, end in seconds).
-
-    Whisper writes <|start|> words <|end|> for each. Words without an end last until the end of the window. `first_time`
-    is the token <|0.00|>.
-    """
-    pieces: list[tuple[int, int, float, float]] = []
-    start_s, first, words = 0.0, 0, False
-    for position, token in enumerate(tokens):
-        if token < first_time:
-            words = True
-            continue
-        time_s = min((token - first_time) * TICK_S, length_s)
-        if words and time_s > start_s:  # a later start than the end is a hallucination
-            pieces.append((first, position, start_s, time_s))
-        start_s, first, words = time_s, position + 1, False
-    if words and start_s < length_s:
-        pieces.append((first, len(tokens), start_s, length_s))
-    return pieces
-
-
-def limit_repeats(segments: list[ScoredSegment]) -> list[ScoredSegment]:
-    """Drop a segment that repeats more than MAX_REPEATS times without a pause. `segments` are ordered by time."""
-    kept: list[ScoredSegment] = []
-    repeats = 0
-    before: Segment | None = None
-    for segment, logprobs in segments:
-        again = before and segment.text == before.text and segment.start_s - before.end_s <= MAX_PAUSE_S
-        repeats, before = repeats + 1 if again else 1, segment
-        if repeats <= MAX_REPEATS:
-            kept.append((segment, logprobs))
-    return kept
-
-
-def is_loop(text: str) -> bool:
-    """Whether a text repeats itself more than speech does."""
-    raw = text.encode()
-    return bool(raw) and (len(raw) / len(zlib.compress(raw)) > MAX_COMPRESSION or LOOP.search(text) is not None)
 
 
 def _alike(pool: list[_Job], batch: int) -> list[_Job]:

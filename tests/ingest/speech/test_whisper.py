@@ -17,8 +17,9 @@ from ingest.media import SAMPLE_RATE, audio
 from ingest.models import packages, pins
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
-from ingest.speech import whisper
-from ingest.speech.whisper import TooSlow, Transcriber, is_loop, limit_repeats, split_segments
+from ingest.speech import segments, whisper
+from ingest.speech.segments import TICK_S, is_loop, limit_repeats, split_segments
+from ingest.speech.whisper import TooSlow, Transcriber
 from tests.ingest import media_samples
 
 NAMES = ["openai/whisper-tiny.en", "openai/whisper-base"]
@@ -28,8 +29,8 @@ JFK = "and so my fellow americans ask not what your country can do for you ask w
 @pytest.fixture
 def tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transcriber]:
     monkeypatch.setattr(whisper, "MAX_TOKENS", 40)
-    monkeypatch.setattr(whisper, "LOOP", re.compile("(?!)"))  # random weights may write a loop
-    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 99.0)
+    monkeypatch.setattr(segments, "LOOP", re.compile("(?!)"))  # random weights may write a loop
+    monkeypatch.setattr(segments, "MAX_COMPRESSION", 99.0)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so small a model only loses time on handing work around
     yield Transcriber(str(media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper"))))
@@ -116,7 +117,7 @@ def test_a_model_with_code_is_refused_and_its_code_not_run(tmp_path: Path, monke
 
 
 @pytest.mark.parametrize(
-    ("written", "segments"),
+    ("written", "expected"),
     [
         ((0.0, "a", 2.0), [(0.0, 2.0)]),
         ((0.0, "a", 2.0, 2.0, "b", 5.0), [(0.0, 2.0), (2.0, 5.0)]),
@@ -129,12 +130,12 @@ def test_a_model_with_code_is_refused_and_its_code_not_run(tmp_path: Path, monke
     ],
 )
 def test_tokens_become_segments_inside_the_window(
-    written: tuple[float | str, ...], segments: list[tuple[float, float]]
+    written: tuple[float | str, ...], expected: list[tuple[float, float]]
 ) -> None:
     first_time = 1000
-    tokens = [0 if isinstance(item, str) else first_time + round(item / whisper.TICK_S) for item in written]
+    tokens = [0 if isinstance(item, str) else first_time + round(item / TICK_S) for item in written]
     pieces = split_segments(tokens, first_time, 10.0)
-    assert [piece[2:] for piece in pieces] == [pytest.approx(segment) for segment in segments]
+    assert [piece[2:] for piece in pieces] == [pytest.approx(segment) for segment in expected]
 
 
 def test_each_segment_has_its_confidence(tiny: Transcriber) -> None:
@@ -161,18 +162,18 @@ def test_an_uncertain_window_that_whisper_calls_silent_is_dropped(
 
 
 def test_loops_are_decoded_again_and_then_dropped(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(whisper, "MAX_COMPRESSION", 0.0)
+    monkeypatch.setattr(segments, "MAX_COMPRESSION", 0.0)
     assert [made.text for made in transcribe(tiny, media_samples.speech(40))] == [""]
 
 
 def test_a_repeated_segment_is_limited() -> None:
-    segments = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
-    assert [segment.text for segment, _ in limit_repeats(segments)] == ["la", "la", "la", "da", "la"]
+    repeated = [(Segment(n, n + 1, text), [-0.1]) for n, text in enumerate(["la"] * 9 + ["da", "la"])]
+    assert [segment.text for segment, _ in limit_repeats(repeated)] == ["la", "la", "la", "da", "la"]
 
 
 def test_repetition_after_a_pause_is_not_a_loop() -> None:
-    segments = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
-    assert limit_repeats(segments) == segments
+    repeated = [(Segment(n, n + 1, "la"), [-0.1]) for n in range(0, 60, 10)]
+    assert limit_repeats(repeated) == repeated
 
 
 def test_only_allowed_languages_are_chosen(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -363,7 +363,7 @@ def test_a_missing_language_pack_stops_the_stage_and_fails_nothing(catalog: Cata
 def test_speech_silence_no_audio_and_broken_files_are_four_outcomes(
     catalog: Catalog, tmp_path: Path, whisper: Path, spoken: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.speech.whisper.MAX_COMPRESSION", 99.0)  # random weights may well write a loop
+    monkeypatch.setattr("ingest.speech.segments.MAX_COMPRESSION", 99.0)  # random weights may well write a loop
     silent = media_samples.video(tmp_path / "silent.mp4", np.zeros(48_000, np.float32), 3)
     mute = media_samples.video(tmp_path / "mute.mp4", None)
     media_samples.add(catalog, "10001", video=spoken)
