@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder, SentenceEncoder
-from retrieval.evaluation.measures import measured, rank_outcome
+from retrieval.evaluation.measures import rank_outcome, values_by_measure
 from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.index import dense
 from retrieval.index.builder import build
@@ -110,7 +110,7 @@ def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, fl
                 ]
         summed = [sum(weights.get(p, getattr(today, p)) * scores[p] for p in PARTS) for scores in parts[share]]
         orders = [np.argsort(-np.asarray(scores), kind="stable") for scores in summed]
-        values = measured(
+        values = values_by_measure(
             [
                 rank_outcome(q, [searcher.generation.ids[v] for v in o], len(o))
                 for q, o in zip(queries, orders, strict=True)

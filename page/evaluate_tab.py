@@ -181,8 +181,8 @@ def evaluation_html(jobs: Jobs) -> str:
         return ""
     heads = "".join(f'<th scope="col">{text(name)}</th>' for name in ("Mode", *map(_name, made.measures)))
     rows = "".join(
-        f'<tr><th scope="row">{MODE_NAMES.get(mode, text(mode))}</th>{_numbers(values, made.lanes)}</tr>'
-        for mode, values in made.lanes.items()
+        f'<tr><th scope="row">{MODE_NAMES.get(mode, text(mode))}</th>{_numbers(values, made.modes)}</tr>'
+        for mode, values in made.modes.items()
     )
     ranks = "".join(
         f'<tr><th scope="row" dir="auto">{text(one.text)}</th><td><code>{text(one.target)}</code></td>'

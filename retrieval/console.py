@@ -48,7 +48,7 @@ def print_evaluation(result: Evaluation, per_query: bool) -> None:
     print(f"{len(result.queries)} questions, {result.videos} videos, {result.encoder}, generation {result.generation}")
     names = list(result.measures)
     print(f"{'mode':10}" + "".join(f"{name:>12}" for name in names))
-    for mode, measures in result.lanes.items():
+    for mode, measures in result.modes.items():
         print(f"{mode:10}" + "".join(f"{measures[name]:12.3f}" for name in names))
     if per_query:
         for query in result.queries:

@@ -67,7 +67,7 @@ def compare(
         raise typer.BadParameter("name at least one model; --list shows some", param_hint="MODEL...")
     if queries is None:
         raise typer.BadParameter("give a file of questions", param_hint="--queries")
-    from retrieval.evaluation.compare import catalogue_corpus, plain_corpus
+    from retrieval.evaluation.compare import catalog_corpus, plain_corpus
     from retrieval.evaluation.compare import compare as run
     from retrieval.evaluation.queries import read_beir, read_queries
     from retrieval.evaluation.report import markdown, write_report
@@ -78,7 +78,7 @@ def compare(
         corpus = plain_corpus(queries.name, documents)
     else:
         asked = read_queries(queries, qrels)
-        corpus = catalogue_corpus(settings.data, everything)
+        corpus = catalog_corpus(settings.data, everything)
     result = run(
         models,
         corpus,

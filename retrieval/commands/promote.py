@@ -32,11 +32,11 @@ def promote(
             param_hint="MODEL",
         )
     from retrieval.embedding.encoder import SentenceEncoder
-    from retrieval.evaluation.compare import catalogue_corpus
+    from retrieval.evaluation.compare import catalog_corpus
     from retrieval.index import builder
 
     settings = load_settings(data=data, indexes=indexes)
-    documents = catalogue_corpus(settings.data, everything).documents
+    documents = catalog_corpus(settings.data, everything).documents
     manifest = builder.build(
         documents, settings.indexes, SentenceEncoder(model), progress=progress_mode(progress, quiet)
     )

@@ -1,7 +1,6 @@
-"""Several models over the same texts and questions -> one comparison: measures, intervals, tests, breakdowns, costs.
+"""Several models, a corpus and questions -> one comparison: measures, intervals, tests, breakdowns, costs.
 
-The current generation is not touched. Making the winner current is an ordinary build, which finds its vectors in the
-cache.
+The current generation does not change. Building with one of the models afterwards finds its vectors in the cache.
 """
 
 import os
@@ -22,8 +21,15 @@ from ingest.progress import ProgressMode
 from retrieval.embedding.registry import KEYWORDS_ALONE, full_name
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.queries import Query, check_targets
-from retrieval.evaluation.results import About, Card, Comparison, compared, from_trial, known_places
-from retrieval.evaluation.trial import Job, Trial, run_trial
+from retrieval.evaluation.results import (
+    Card,
+    Comparison,
+    ComparisonSetup,
+    build_comparison,
+    from_known_ranks,
+    from_trial,
+)
+from retrieval.evaluation.trial import Trial, TrialJob, run_trial
 from retrieval.index.documents import Document, document
 from retrieval.index.generation import CACHE_FILE
 
@@ -34,15 +40,15 @@ _PACKAGES = ("torch", "sentence-transformers", "faiss-cpu", "ir-measures", "nump
 
 @dataclass(frozen=True)
 class Corpus:
-    """The texts that are searched, and how their videos are shown: `cards` gives those of the ids asked for."""
+    """The documents to search, and `cards`, which returns how the report shows the videos of some ids."""
 
     name: str
     documents: Sequence[Document]
     cards: Callable[[Iterable[str]], dict[str, Card]]
 
 
-def catalogue_corpus(data: Path, everything: bool = False) -> Corpus:
-    """The usable videos of a catalogue (or all).
+def catalog_corpus(data: Path, everything: bool = False) -> Corpus:
+    """Return the usable videos of a catalog, or all.
 
     Raises:
         EvaluationError: none is usable.
@@ -50,7 +56,7 @@ def catalogue_corpus(data: Path, everything: bool = False) -> Corpus:
     with Catalog(data) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=not everything))]
     if not documents:
-        raise EvaluationError(f"no video in {data} is usable: read their media with `python -m ingest run`")
+        raise EvaluationError(f"no video in {data} is usable: run `tiktok-retrieval run` to process their media")
 
     def cards(ids: Iterable[str]) -> dict[str, Card]:
         with Catalog(data) as catalog:
@@ -64,7 +70,7 @@ def catalogue_corpus(data: Path, everything: bool = False) -> Corpus:
 
 
 def plain_corpus(name: str, documents: Sequence[Document]) -> Corpus:
-    """A corpus that is its texts alone, as of a BEIR folder."""
+    """Return a corpus of texts only, such as that of a BEIR folder."""
     titles = {doc.id: next(iter(doc.texts.values()), "")[:CARD_CHARS] for doc in documents}
     return Corpus(name, documents, lambda ids: {video: Card(title=titles[video]) for video in ids if video in titles})
 
@@ -82,16 +88,16 @@ def compare(
     command: str = "",
     progress: ProgressMode = "off",
 ) -> Comparison:
-    """Measure every model; TREC run files and qrels are written to `out`/runs on the way.
+    """Measure every model, and write TREC run files and qrels to `out`/runs.
 
     Args:
-        indexes: whose vector cache is shared; nothing else in it is touched.
-        baseline: a property of every question that holds the place of its right video under another search.
-        fields: also ask with each field alone and each left out.
+        indexes: the folder whose vector cache is used; nothing else in it changes.
+        baseline: a property of every question with the rank of its target in another search.
+        fields: also search with each field alone, and with each field left out.
 
     Raises:
-        EvaluationError: a model is named twice, a target is not in the corpus, or the baseline is no place.
-        ingest.weights.WeightsError: a model cannot be had; said before anything is encoded.
+        EvaluationError: a model is named twice, a target is not in the corpus, or the baseline is not a rank.
+        ingest.models.weights.WeightsError: a model cannot be loaded; raised before anything is encoded.
     """
     clock = time.perf_counter()
     searchable = {doc.id for doc in corpus.documents if doc.passages}
@@ -101,25 +107,27 @@ def compare(
         raise EvaluationError(
             f"--baseline {baseline} and a model would have the same name in the report: rename the property"
         )
-    rows = [] if baseline is None else [known_places(baseline, queries)]
+    rows = [] if baseline is None else [from_known_ranks(baseline, queries)]
     for model in models:
         if model != KEYWORDS_ALONE:
             resolve(full_name(model))
     indexes.mkdir(parents=True, exist_ok=True)
     (out / RUNS).mkdir(parents=True, exist_ok=True)
     for old in (out / RUNS).glob("*.trec"):
-        old.unlink()  # of an earlier comparison, perhaps of other questions
+        old.unlink()  # of an earlier comparison
     judged = [f"{query.id} 0 {video} {grade}\n" for query in queries for video, grade in query.relevant.items()]
     (out / RUNS / "qrels.txt").write_text("".join(judged), encoding="utf-8")
     for model, label in labels.items():
         run_file = out / RUNS / f"{label}.trec"
-        with tempfile.TemporaryDirectory(prefix=".comparing-", dir=out) as aside:
-            job = Job(model, corpus.documents, queries, indexes / CACHE_FILE, Path(aside), run_file, fields, progress)
+        with tempfile.TemporaryDirectory(prefix=".comparing-", dir=out) as folder:
+            job = TrialJob(
+                model, corpus.documents, queries, indexes / CACHE_FILE, Path(folder), run_file, fields, progress
+            )
             rows.append(from_trial(label, _in_a_process(job)))
     shown = {video for query in queries for video in query.relevant} | {
         video for row in rows for top in row.tops for video in top
     }
-    about = About(
+    setup = ComparisonSetup(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         took_s=time.perf_counter() - clock,
         command=command,
@@ -130,10 +138,10 @@ def compare(
         query_file=query_file,
         cards=corpus.cards(sorted(shown)),
     )
-    return compared(about, rows, queries, baseline)
+    return build_comparison(setup, rows, queries, baseline)
 
 
-def _in_a_process(job: Job) -> Trial:
+def _in_a_process(job: TrialJob) -> Trial:
     from pebble import ProcessExpired, ProcessPool
 
     pool = ProcessPool(max_workers=1, context=get_context("spawn"))
@@ -142,16 +150,16 @@ def _in_a_process(job: Job) -> Trial:
         return trial
     except ProcessExpired as error:
         raise EvaluationError(
-            f"the process that measured {job.model} died ({error}): most often too little memory. What it encoded"
-            " is kept; run the same again, or leave this model out"
+            f"the process that measured {job.model} died ({error}), most likely for lack of memory. Its vectors so far"
+            " are cached: run the command again, or leave this model out"
         ) from error
     finally:
-        pool.stop()  # type: ignore[no-untyped-call]  # after Ctrl-C too: what is encoded so far is in the cache
+        pool.stop()  # type: ignore[no-untyped-call]  # also after Ctrl-C; the vectors so far are in the cache
         pool.join()
 
 
 def _labels(models: Sequence[str]) -> dict[str, str]:
-    """Models with short unique names that serve as file names."""
+    """Return short unique names of the models, which are file names as well."""
     labels: dict[str, str] = {}
     for model in models:
         if full_name(model) in map(full_name, labels):
@@ -160,15 +168,15 @@ def _labels(models: Sequence[str]) -> dict[str, str]:
         taken = sum(label == short or label.startswith(f"{short}~") for label in labels.values())
         labels[model] = f"{short}~{taken + 1}" if taken else short
     if not labels:
-        raise EvaluationError("name at least one model; `python -m retrieval compare --list` shows some")
+        raise EvaluationError("name at least one model; `tiktok-retrieval compare --list` shows some")
     return labels
 
 
 def _machine() -> dict[str, str]:
-    """What a reader needs to know of the machine; not its name."""
+    """Return what matters of this machine for the costs, without its name."""
     try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        model = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        model = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     except OSError:
         model = None
     try:

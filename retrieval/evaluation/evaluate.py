@@ -1,20 +1,18 @@
-"""Known questions with their right videos -> measures of one generation, per lane and per question.
+"""Questions with known answers -> measures of one generation, by mode and by question.
 
-Every video that meets a question's own conditions is ranked for it, as on the page; a target that does not meet them
-has the place after the last. Questions come from retrieval/evaluation/queries.py; a BEIR folder brings its own corpus,
-indexed
-aside by the same code. Several models: retrieval/evaluation/compare.py.
+Every question ranks all videos that meet its conditions, as on the page. A target that does not meet them has the rank
+after the last video. retrieval/evaluation/compare.py compares several models.
 """
 
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, Field, computed_field
 
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder
-from retrieval.evaluation.measures import measured, rank_outcome
+from retrieval.evaluation.measures import rank_outcome, values_by_measure
 from retrieval.evaluation.queries import Query, check_targets, read_beir
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
@@ -26,7 +24,7 @@ MAIN_MODE: Mode = "hybrid"
 
 
 class QueryResult(BaseModel):
-    """How a question fared: `target` is its right video (of several, the best placed), `rank` its 1-based place."""
+    """The rank of a question's target, its first relevant video; `ranks` has it by mode."""
 
     id: str
     text: str
@@ -36,18 +34,23 @@ class QueryResult(BaseModel):
 
 
 class Evaluation(BaseModel):
-    """Measures of the hybrid lane, of every lane, and the place of every question's target."""
+    """The measures of hybrid search, of every mode, and the results of every question."""
 
     generation: str
     encoder: str
     videos: int
     measures: dict[str, float]
-    lanes: dict[str, dict[str, float]]
+    modes: dict[str, dict[str, float]] = Field(validation_alias=AliasChoices("modes", "lanes"))
     queries: list[QueryResult]
+
+    @computed_field(deprecated=True, description="The older name of `modes`.")  # type: ignore[prop-decorator]
+    @property
+    def lanes(self) -> dict[str, dict[str, float]]:
+        return self.modes
 
 
 def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode = "off") -> Evaluation:
-    """Rank every video for every question in every lane.
+    """Rank every video for every question in every mode.
 
     Raises:
         EvaluationError: a target is not in the generation.
@@ -56,31 +59,31 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: Progress
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
     vectors = searcher.encoder.queries([query.text for query in queries])
     outcomes = {}
-    for lane in MODES:
-        asked = Progress(lane, len(queries), progress, unit="questions").track(queries)
-        outcomes[lane] = [
+    for mode in MODES:
+        tracked = Progress(mode, len(queries), progress, unit="questions").track(queries)
+        outcomes[mode] = [
             rank_outcome(
-                query, [ids[video] for video in searcher.order(query.text, mode=lane, vector=vector)[0]], len(ids)
+                query, [ids[video] for video in searcher.order(query.text, mode=mode, vector=vector)[0]], len(ids)
             )
-            for query, vector in zip(asked, vectors, strict=True)
+            for query, vector in zip(tracked, vectors, strict=True)
         ]
-    lanes: dict[str, dict[str, float]] = {
-        lane: {name: float(values.mean()) for name, values in measured(of_lane).items()}
-        for lane, of_lane in outcomes.items()
+    means: dict[str, dict[str, float]] = {
+        mode: {name: float(values.mean()) for name, values in values_by_measure(of_mode).items()}
+        for mode, of_mode in outcomes.items()
     }
     return Evaluation(
         generation=searcher.generation.name,
         encoder=searcher.encoder.name,
         videos=len(ids),
-        measures=lanes[MAIN_MODE],
-        lanes=lanes,
+        measures=means[MAIN_MODE],
+        modes=means,
         queries=[
             QueryResult(
                 id=query.id,
                 text=query.text,
                 target=outcomes[MAIN_MODE][row].target,
-                rank=outcomes[MAIN_MODE][row].place,
-                ranks={lane: of_lane[row].place for lane, of_lane in outcomes.items()},
+                rank=outcomes[MAIN_MODE][row].rank,
+                ranks={mode: of_mode[row].rank for mode, of_mode in outcomes.items()},
             )
             for row, query in enumerate(queries)
         ],
@@ -90,10 +93,13 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: Progress
 def evaluate_beir(
     folder: Path, indexes: Path, encoder: Encoder, reranker: Reranker | None = None, *, progress: ProgressMode = "off"
 ) -> Evaluation:
-    """Evaluate on a BEIR folder's own corpus: its generation is built aside and deleted again, the current one is not
-    touched; only the vector cache in `indexes` is shared, so that a second run encodes nothing."""
+    """Evaluate on the corpus of a BEIR folder.
+
+    Its generation is built in a temporary folder and deleted afterwards. Only the vector cache of `indexes` is used, so
+    that a second run encodes nothing.
+    """
     documents, queries = read_beir(folder)
     indexes.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="beir-", dir=indexes) as aside:
-        build(documents, Path(aside), encoder, cache=indexes / CACHE_FILE, progress=progress)
-        return evaluate(Searcher(open_current(Path(aside)), encoder, reranker), queries, progress=progress)
+    with tempfile.TemporaryDirectory(prefix="beir-", dir=indexes) as temporary:
+        build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress=progress)
+        return evaluate(Searcher(open_current(Path(temporary)), encoder, reranker), queries, progress=progress)

@@ -1,7 +1,7 @@
-"""Query files -> questions with their right videos, in every form that people have them in.
+"""Query files -> questions with their relevant videos.
 
-The study's JSON, CSV, BEIR folders (with their own corpus), and TREC topics with qrels. What is wrong with a file is
-one error that names the file and the place.
+The formats are JSON, CSV, TREC topics with qrels, and BEIR folders, which contain a corpus. An error names the file and
+the line or question.
 """
 
 import csv
@@ -21,18 +21,18 @@ from retrieval.index.documents import Document, plain_document
 from scraper.records import MAX_MADE_TEXT_CHARS, Text, clean_text
 
 Property = str | bool | int | float
-MAX_NAME_CHARS = 60  # of a property's name and value: they head a table
+MAX_NAME_CHARS = 60  # of a property's name and value: they are headings of tables
 
-_TEXT_KEYS, _OWN_KEYS = ("text", "query"), ("id", "text", "query", "target")
+_TEXT_KEYS, _NO_PROPERTIES = ("text", "query"), ("id", "text", "query", "target")
 _TOPIC = re.compile(r"<top>(.*?)</top>", re.DOTALL | re.IGNORECASE)
 _NUM = re.compile(r"<num>\s*(?:number:)?\s*([^\s<]+)", re.IGNORECASE)
-_BEIR_HEAD = ("query-id", "corpus-id")  # the first line of qrels, which some leave out
+_BEIR_HEAD = ("query-id", "corpus-id")  # the first line of qrels files; some have none
 _TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=</?[a-z]+>|$)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question, its right videos with their grades (1 for known items), and what else its file says of it."""
+    """A question, its relevant videos with their grades (1 for known items), and its other columns in the file."""
 
     id: str
     text: str
@@ -41,10 +41,10 @@ class Query:
 
 
 def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
-    """The questions of a file: with `qrels` TREC topics, else by the file's ending JSON or CSV (.csv, .tsv).
+    """Read the questions of a file: TREC topics if `qrels` is given, else CSV (.csv, .tsv) or JSON.
 
     Raises:
-        EvaluationError: the file cannot be read, a question has no text or no target, or one stands there twice.
+        EvaluationError: the file cannot be read, a question has no text or no target, or is there twice.
     """
     try:
         if qrels is not None:
@@ -57,10 +57,10 @@ def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
 
 
 def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
-    """Corpus and judged questions of a BEIR folder; qrels may lie in `qrels.tsv` or `qrels/test.tsv`.
+    """Read the corpus and the judged questions of a BEIR folder. The qrels are in `qrels.tsv` or `qrels/test.tsv`.
 
     Raises:
-        EvaluationError: a file is missing or broken, or holds an id twice.
+        EvaluationError: a file is missing or broken, or has an id twice.
     """
     try:
         corpus = [_Row.model_validate(row) for row in _json_lines(folder / "corpus.jsonl")]
@@ -81,69 +81,69 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
         raise EvaluationError(f"{qrels_file} judges no document as relevant")
     for name, found in (("corpus.jsonl", corpus), ("queries.jsonl", rows)):
         if twice := _twice(row.id for row in found):
-            raise EvaluationError(f"{folder / name} holds the _id {twice} twice")
+            raise EvaluationError(f"{folder / name} has the _id {twice} twice")
         if spaced := next((row.id for row in found if row.id.split() != [row.id]), None):
-            raise EvaluationError(f"{folder / name}: the _id {spaced!r} is empty or holds a space; run files cannot")
+            raise EvaluationError(f"{folder / name}: the _id {spaced!r} must not be empty or have spaces")
     if empty := [query.id for query in queries if not query.text.strip()]:
         raise EvaluationError(f"{folder / 'queries.jsonl'}: question {empty[0]} is empty")
     return [plain_document(row.id, row.title, row.text) for row in corpus], queries
 
 
 def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named: str) -> None:
-    """Every question must have a right video among the ids of `corpus`.
+    """Check that every question has a relevant video among the ids of `corpus`.
 
     Raises:
-        EvaluationError: some have none; names the first of them.
+        EvaluationError: some have none; the message names the first of them.
     """
     queries = list(queries)
     missing = [query for query in queries if not any(video in corpus for video in query.relevant)]
     if missing:
-        told = ", ".join(f"{query.id} ({', '.join(query.relevant)})"[:200] for query in missing[:5])
+        first = ", ".join(f"{query.id} ({', '.join(query.relevant)})"[:200] for query in missing[:5])
         raise EvaluationError(
-            f"{len(missing)} of {len(queries)} questions have their target not in {named}:"
-            f" {told}{' ...' if len(missing) > 5 else ''}"
+            f"the target of {len(missing)} of {len(queries)} questions is not in {named}:"
+            f" {first}{' ...' if len(missing) > 5 else ''}"
         )
 
 
 def _json(path: Path) -> list[Query]:
     raw = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(raw, list) or not raw:
-        raise EvaluationError(f'{path} is no list of questions like [{{"text": "...", "target": "..."}}]')
+        raise EvaluationError(f'{path} is not a list of questions like [{{"text": "...", "target": "..."}}]')
     rows = []
     for number, item in enumerate(raw, start=1):
         if not isinstance(item, dict):
-            raise EvaluationError(f"{path}, question {number}: it needs a text and a target, both not empty")
+            raise EvaluationError(f"{path}, question {number}: a text and a target are required")
         target = item.get("target")
         rows.append((f"question {number}", item, target if isinstance(target, list) else [target]))
     return _checked(path, rows)
 
 
 def _csv(path: Path) -> list[Query]:
-    """A row a question and right video; rows of the same id are one question with several right videos."""
+    """Read one question and relevant video per row. Rows with the same id are one question with several videos."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         head = file.readline()
         file.seek(0)
         delimiter = "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
-        # strict: a quote that is never closed is an error, not one huge cell
+        # With `strict`, a missing closing quote is an error instead of one huge cell.
         reader = csv.DictReader(file, delimiter=delimiter, strict=True)
         names = reader.fieldnames or []
         if not {"text", "query"} & set(names) or "target" not in names:
             raise EvaluationError(
-                f"{path}: its first line must name the columns text and target (id and others as you like)"
+                f"{path}: the first line must name the columns text and target (id and others are optional)"
             )
         together: dict[str, tuple[str, dict[str, object], list[object]]] = {}
         for row in reader:
             number = reader.line_num
             if None in row:
-                raise EvaluationError(f"{path}, line {number}: more cells than its first line names")
+                raise EvaluationError(f"{path}, line {number}: more cells than the first line has")
             asked = next((row[key] for key in _TEXT_KEYS if key in row), None)
             key = row.get("id") or f"line {number}"
             _, first, targets = together.setdefault(key, (f"line {number}", dict(row), []))
             if asked != next((first[key] for key in _TEXT_KEYS if key in first), None):
-                raise EvaluationError(f"{path}, line {number}: the id {key} stands twice, with two texts")
+                raise EvaluationError(f"{path}, line {number}: the id {key} is there twice, with different texts")
             targets.append(row["target"])
     if not together:
-        raise EvaluationError(f"{path} holds no question")
+        raise EvaluationError(f"{path} has no questions")
     return _checked(path, list(together.values()))
 
 
@@ -157,36 +157,36 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
         videos = [clean_text(target) for target in named if isinstance(target, str) and target.strip()]
         text = clean_text(text) if isinstance(text, str) else ""
         if not text or len(videos) < len(targets) or not videos:
-            raise EvaluationError(f"{path}, {where}: it needs a text and a target, both not empty")
+            raise EvaluationError(f"{path}, {where}: a text and a target are required")
         if len(set(videos)) < len(videos):
             raise EvaluationError(f"{path}, {where}: a target is named twice")
         same = " ".join(text.casefold().split())
         if same in seen:
             raise EvaluationError(
-                f"{path}, {where}: the same question as {seen[same]}; several right videos of one question go together"
-                ' (JSON: "target": ["1", "2"]; CSV: rows of the same id)'
+                f"{path}, {where}: the same question as {seen[same]}; give all relevant videos of a question together"
+                ' (JSON: "target": ["1", "2"]; CSV: rows with the same id)'
             )
         seen[same] = where
-        own = row.get("id")
+        given_id = row.get("id")
         properties = {
             clean_text(str(name), MAX_NAME_CHARS): clean_text(value, MAX_NAME_CHARS)
             if isinstance(value, str)
             else value
             for name, value in row.items()
-            if name not in _OWN_KEYS and isinstance(value, str | bool | int | float) and value != ""
+            if name not in _NO_PROPERTIES and isinstance(value, str | bool | int | float) and value != ""
         }
-        # without spaces: the id is a column of TREC files
-        query_id = "_".join(clean_text(str(own)).split()) if own not in (None, "") else f"q{number}"
-        while own in (None, "") and query_id in given:  # the file's own name for another
+        # No spaces: the id is a column of TREC files.
+        query_id = "_".join(clean_text(str(given_id)).split()) if given_id not in (None, "") else f"q{number}"
+        while given_id in (None, "") and query_id in given:  # the file uses this id for another question
             query_id += "_"
         queries.append(Query(query_id, text, dict.fromkeys(videos, 1), properties))
     if twice := _twice(query.id for query in queries):
-        raise EvaluationError(f"{path}: the id {twice} stands twice")
+        raise EvaluationError(f"{path}: the id {twice} is there twice")
     return queries
 
 
 def _topics(path: Path, qrels: Path) -> list[Query]:
-    """TREC topics (`<top>` or `id<TAB>text`); those that nothing is judged relevant for cannot be measured."""
+    """Read TREC topics (`<top>` or `id<TAB>text`). Those without a relevant document are left out."""
     content = path.read_text(encoding="utf-8-sig")
     asked: list[tuple[str, str]] = []
     if "<top>" in content.lower():
@@ -205,7 +205,7 @@ def _topics(path: Path, qrels: Path) -> list[Query]:
     if empty := [query_id for query_id, text in asked if not text]:
         raise EvaluationError(f"{path}: topic {empty[0]} is empty")
     if twice := _twice(query_id for query_id, _ in asked):
-        raise EvaluationError(f"{path}: the topic {twice} stands twice")
+        raise EvaluationError(f"{path}: the topic {twice} is there twice")
     relevant: dict[str, dict[str, int]] = {}
     try:
         with qrels.open(encoding="utf-8-sig") as file:
@@ -218,7 +218,7 @@ def _topics(path: Path, qrels: Path) -> list[Query]:
         Query(query_id, clean_text(text), relevant[query_id]) for query_id, text in asked if query_id in relevant
     ]
     if not queries:
-        raise EvaluationError(f"{qrels} judges nothing relevant for the topics of {path}: do the ids fit together?")
+        raise EvaluationError(f"{qrels} judges nothing as relevant for the topics of {path}: check that the ids match")
     return queries
 
 
@@ -236,7 +236,7 @@ class _Row(BaseModel):
 
 
 def _json_lines(path: Path) -> Iterator[object]:
-    with path.open(encoding="utf-8-sig") as file:  # as some editors write it
+    with path.open(encoding="utf-8-sig") as file:  # some editors write a byte order mark
         for line in file:
             if line.strip():
                 yield json.loads(line)

@@ -1,7 +1,6 @@
-"""A comparison -> files that a person would send to a colleague: JSON, Markdown, and one self-contained HTML page.
+"""A comparison -> files to share: JSON, Markdown, and one self-contained HTML page.
 
-The page asks nothing of any network: its plots are SVG drawn here, its styles are inside. Every scraped letter is
-escaped by the template.
+The page needs no network: it contains its styles and its plots, as SVG. The template escapes all scraped text.
 """
 
 import math
@@ -12,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retrieval.evaluation.measures import CONFIDENCE, MEAN_RANK, RESAMPLES
-from retrieval.evaluation.results import SIGNIFICANT, TESTED, Comparison, Contender, Pair
+from retrieval.evaluation.results import SIGNIFICANT, TESTED, Comparison, Contender, PairedTest
 from retrieval.evaluation.trial import Costs
 
 ASSETS = Path(__file__).resolve().parent
@@ -29,9 +28,9 @@ def write_report(comparison: Comparison, out: Path) -> None:
 
 
 def html(comparison: Comparison) -> str:
-    """The whole report as one page."""
+    """Return the report as an HTML page."""
     page = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page.filters.update(place=_place, size=_size, seconds=_seconds, p=_p, link=_link)
+    page.filters.update(rank=_rank, size=_size, seconds=_seconds, p=_p, link=_link)
     best = _best(comparison)
     return page.get_template("report.html.j2").render(
         c=comparison,
@@ -40,7 +39,7 @@ def html(comparison: Comparison) -> str:
         shown=SHOWN,
         forest=_forest(comparison),
         plots=[
-            ("milliseconds a question", _pareto(comparison, lambda cost: cost.query_ms, _milliseconds)),
+            ("milliseconds per question", _pareto(comparison, lambda cost: cost.query_ms, _milliseconds)),
             ("seconds to encode the corpus", _pareto(comparison, lambda cost: cost.whole_s, _seconds)),
         ],
         pairs={measure: [pair for pair in comparison.pairs if pair.measure == measure] for measure in TESTED},
@@ -53,31 +52,37 @@ def html(comparison: Comparison) -> str:
 
 
 def verdict(comparison: Comparison) -> str:
-    """What came out, in a sentence or two that claim no more than the tests bear."""
+    """Return the result in one or two sentences that claim only what the tests show."""
     best = _best(comparison)
     others = [one for one in comparison.contenders if one is not best]
-    told = f"{best.label} has the highest RR, {best.measures[MAIN].value:.3f}."
+    result = f"{best.label} has the highest RR, {best.measures[MAIN].value:.3f}."
     if not others:
-        return told
-    about = [pair for pair in comparison.pairs if pair.measure == MAIN and best.label in (pair.first, pair.second)]
-    beaten = [_other(pair, best.label) for pair in about if pair.p_holm < SIGNIFICANT and pair.difference != 0]
-    level = [_other(pair, best.label) for pair in about if _other(pair, best.label) not in beaten]
+        return result
+    tests = [pair for pair in comparison.pairs if pair.measure == MAIN and best.label in (pair.first, pair.second)]
+    beaten = [_other(pair, best.label) for pair in tests if pair.p_holm < SIGNIFICANT and pair.difference != 0]
+    level = [_other(pair, best.label) for pair in tests if _other(pair, best.label) not in beaten]
     if beaten:
-        told += f" Its lead over {_and(beaten)} is more than luck would explain."
+        result += f" It is significantly better than {_and(beaten)}."
     if level:
         questions = len(comparison.questions)
-        told += f" Against {_and(level)} these {questions} questions do not show a difference that luck could not make."
-    return told
+        result += f" These {questions} questions show no significant difference from {_and(level)}."
+    return result
 
 
 def markdown(comparison: Comparison, *, brief: bool = False) -> str:
-    """The figures as Markdown; `brief` is the main table and the verdict."""
-    lines = [] if brief else [f"# Comparison of {len(comparison.contenders)} models", ""]
-    lines += [_cells(["", *SHOWN, "query ms", "encode s", "index", "peak memory"])]
-    lines += ["|---" * (len(SHOWN) + 5) + "|"]
+    """Return the figures as Markdown; with `brief`, only the main table and the verdict."""
+    lines = [*_main_table(comparison), "", verdict(comparison), ""]
+    if brief:
+        return "\n".join(lines)
+    title = [f"# Comparison of {len(comparison.contenders)} models", ""]
+    return "\n".join([*title, *lines, *_setup(comparison), *_tests(comparison), *_breakdowns(comparison)]) + "\n"
+
+
+def _main_table(comparison: Comparison) -> list[str]:
+    lines = [_cells(["", *SHOWN, "query ms", "encode s", "index", "peak memory"]), "|---" * (len(SHOWN) + 5) + "|"]
     for one in comparison.contenders:
         figures = [
-            _place(one.measures[name].value) if name == MEAN_RANK else f"{one.measures[name].value:.3f}"
+            _rank(one.measures[name].value) if name == MEAN_RANK else f"{one.measures[name].value:.3f}"
             for name in SHOWN
         ]
         cost = one.costs
@@ -87,20 +92,26 @@ def markdown(comparison: Comparison, *, brief: bool = False) -> str:
             else ["", "", "", ""]
         )
         lines.append(_cells([one.label, *figures, *spent]))
-    lines += ["", verdict(comparison), ""]
-    if brief:
-        return "\n".join(lines)
-    lines += [
+    return lines
+
+
+def _setup(comparison: Comparison) -> list[str]:
+    return [
         f"{len(comparison.questions)} questions of `{comparison.query_file}` over {comparison.videos} videos"
         f" ({comparison.passages} passages) of `{comparison.corpus}`; {comparison.created};"
         f" took {_seconds(comparison.took_s)}.",
         "",
-        "Encode s: all texts at the speed measured in this run. Machine: "
+        "Encode s: the time for all texts at the speed of this run. Machine: "
         + ", ".join(f"{name} {value}" for name, value in comparison.machine.items())
         + ".",
         "",
         f"    {comparison.command}",
         "",
+    ]
+
+
+def _tests(comparison: Comparison) -> list[str]:
+    return [
         "## RR with 95% bootstrap intervals",
         "",
         *[
@@ -127,13 +138,17 @@ def markdown(comparison: Comparison, *, brief: bool = False) -> str:
             for pair in comparison.pairs
         ],
     ]
+
+
+def _breakdowns(comparison: Comparison) -> list[str]:
     parts = [
-        ("By lane", comparison.lanes),
+        ("By mode", comparison.modes),
         ("Each field alone", comparison.fields_alone),
         ("Each field left out", comparison.fields_left_out),
         *((f"By {name}", found) for name, found in comparison.properties.items()),
     ]
     labels = [one.label for one in comparison.contenders]
+    lines = []
     for title, found in parts:
         if found:
             lines += ["", f"## {_flat(title)} (RR)", "", _cells(["", "questions", *labels])]
@@ -148,17 +163,17 @@ def markdown(comparison: Comparison, *, brief: bool = False) -> str:
                 )
                 for line in found
             ]
-    lines += ["", *comparison.notes, "", "## Place of the right video", "", _cells(["question", *labels])]
+    lines += ["", *comparison.notes, "", "## Rank of the relevant video", "", _cells(["question", *labels])]
     lines += ["|---" * (len(labels) + 1) + "|"]
     lines += [_cells([asked.text, *(str(asked.ranks[label]) for label in labels)]) for asked in comparison.questions]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _best(comparison: Comparison) -> Contender:
     return max(comparison.contenders, key=lambda one: one.measures[MAIN].value)
 
 
-def _other(pair: Pair, label: str) -> str:
+def _other(pair: PairedTest, label: str) -> str:
     return pair.second if pair.first == label else pair.first
 
 
@@ -167,7 +182,7 @@ def _and(names: Sequence[str]) -> str:
 
 
 def _worst_first(comparison: Comparison) -> list[str]:
-    """Ids of the questions, those first whose places differ most between the contenders, by RR."""
+    """Return the ids of the questions, those whose RR differs most between the contenders first."""
 
     def spread(ranks: dict[str, int]) -> float:
         return max(1 / rank for rank in ranks.values()) - min(1 / rank for rank in ranks.values())
@@ -175,11 +190,11 @@ def _worst_first(comparison: Comparison) -> list[str]:
     return [asked.id for asked in sorted(comparison.questions, key=lambda one: -spread(one.ranks))]
 
 
-# ---- plots: numbers for the template to draw, in units of the SVG's view box ---------------------------------
+# ---- plots: coordinates for the template, in units of the SVG's view box --------------------------------------
 
 
 def _forest(comparison: Comparison) -> dict[str, object]:
-    """RR with its interval a line a contender."""
+    """Return RR with its interval, one line per contender."""
     low = min(one.measures[MAIN].low for one in comparison.contenders)
     high = max(one.measures[MAIN].high for one in comparison.contenders)
     left, right = max(0.0, math.floor(low * 10 - 0.5) / 10), min(1.0, math.ceil(high * 10 + 0.5) / 10)
@@ -199,7 +214,7 @@ def _forest(comparison: Comparison) -> dict[str, object]:
                 "low": x(one.measures[MAIN].low),
                 "x": x(one.measures[MAIN].value),
                 "high": x(one.measures[MAIN].high),
-                "told": f"{one.measures[MAIN].value:.3f}",
+                "text": f"{one.measures[MAIN].value:.3f}",
             }
             for row, one in enumerate(comparison.contenders)
         ],
@@ -209,7 +224,7 @@ def _forest(comparison: Comparison) -> dict[str, object]:
 def _pareto(
     comparison: Comparison, cost: Callable[[Costs], float], shown: Callable[[float], str]
 ) -> dict[str, object] | None:
-    """RR against a cost on a logarithmic axis; those that nobody beats on both are joined. No cost stands left."""
+    """Return RR against a cost on a logarithmic axis, with the Pareto front. Those without cost are on the left."""
     points = [(cost(one.costs), one.measures[MAIN].value, one.label) for one in comparison.contenders if one.costs]
     paid = [spent for spent, _, _ in points if spent > 0]
     if len(points) < 2 or not paid:
@@ -245,7 +260,7 @@ def _pareto(
                 "label": label,
                 "front": front,
                 "end": x(spent) > 420,
-                "told": f"{label}: RR {rr:.3f}, {shown(spent)}",
+                "tooltip": f"{label}: RR {rr:.3f}, {shown(spent)}",
             }
         )
     return {
@@ -256,10 +271,10 @@ def _pareto(
     }
 
 
-# ---- words for numbers ---------------------------------------------------------------------------------------
+# ---- numbers as text ------------------------------------------------------------------------------------------
 
 
-def _place(value: float) -> str:
+def _rank(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}"
 
 
@@ -292,7 +307,7 @@ def _p(value: float) -> str:
 
 
 def _link(value: str) -> str:
-    """A scraped link, where it leads to a web page over TLS; nothing else becomes a link."""
+    """Return a scraped link if it is an https address, else nothing."""
     return value if value.startswith("https://") else ""
 
 

@@ -1,25 +1,37 @@
-"""What was measured of several models -> one comparison: means with intervals, tests of pairs, breakdowns, losses."""
+"""The outcomes of several models -> one comparison: means with intervals, paired tests, breakdowns, losses.
+
+The statistics are in retrieval/evaluation/measures.py. The p values of a comparison are computed in `_paired_tests`.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel, Field, computed_field
 
 from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, QueryOutcome, Values, holm, interval, measured, paired_p
+from retrieval.evaluation.measures import (
+    DEEPEST,
+    MEAN_RANK,
+    QueryOutcome,
+    Values,
+    holm,
+    interval,
+    paired_p_value,
+    values_by_measure,
+)
 from retrieval.evaluation.queries import Property, Query
-from retrieval.evaluation.trial import ALONE, LANE, WITHOUT, Costs, Trial
+from retrieval.evaluation.trial import ALONE, MODE, WITHOUT, Costs, Trial
 from retrieval.search.fusion import MODES
 
-TESTED = ("RR", "Success@1")  # measures that every pair is tested on, each a family of its own for Holm
+TESTED = ("RR", "Success@1")  # measures that every pair is tested on; Holm's correction is per measure
 SIGNIFICANT = 0.05
-MAX_VALUES = 12  # of a property that is broken down; more would leave a question or two in each
-MAX_NUMBERS = 6  # of a property of numbers; more are a scale, not groups
-MAX_PLACE = 1_000_000  # of a target under another search; as many ids are made up around it
-WORST = 5  # losses listed a model
+MAX_VALUES = 12  # of a property, to break down by it; with more, each would have one or two questions
+MAX_NUMBERS = 6  # of a property with numbers; more are a scale, not groups
+MAX_RANK = 1_000_000  # of a target in another search; a ranking of this length is made up for it
+WORST = 5  # losses listed per model
 
 
 class Figure(BaseModel):
@@ -31,7 +43,7 @@ class Figure(BaseModel):
 
 
 class Contender(BaseModel):
-    """What was compared: a model, the keywords alone, or places known from elsewhere (these have no costs)."""
+    """What is compared: a model, keywords only, or the ranks of another search (which have no costs)."""
 
     name: str
     label: str  # short and unique, also the run file's name
@@ -41,13 +53,18 @@ class Contender(BaseModel):
     precision: str
     prompts: dict[str, str]
     licence: str
-    lane: str
+    mode: str = Field(validation_alias=AliasChoices("mode", "lane"))
     measures: dict[str, Figure]
     costs: Costs | None
 
+    @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
+    @property
+    def lane(self) -> str:
+        return self.mode
 
-class Pair(BaseModel):
-    """A paired randomisation test; `difference` is `first` minus `second`, `p_holm` is p corrected over all pairs."""
+
+class PairedTest(BaseModel):
+    """A paired randomisation test; `difference` is `first` minus `second`, `p_holm` is p corrected for all pairs."""
 
     measure: str
     first: str
@@ -59,28 +76,33 @@ class Pair(BaseModel):
     p_holm: float
 
 
-class Line(BaseModel):
-    """A line of a breakdown: RR of each contender by label; `questions` it is the mean over."""
+class BreakdownRow(BaseModel):
+    """A row of a breakdown: the RR of each contender by label, and the number of questions."""
 
     name: str
     questions: int
     figures: dict[str, Figure]
 
 
-class Asked(BaseModel):
-    """A question: the place of its right video under every contender, and by lane; the best videos of each."""
+class QuestionResult(BaseModel):
+    """A question: the rank of its target by contender, and by contender and mode; the first videos by contender."""
 
     id: str
     text: str
     targets: list[str]
     properties: dict[str, Property]
     ranks: dict[str, int]
-    lanes: dict[str, dict[str, int]]
+    modes: dict[str, dict[str, int]] = Field(validation_alias=AliasChoices("modes", "lanes"))
     tops: dict[str, list[str]]
+
+    @computed_field(deprecated=True, description="The older name of `modes`.")  # type: ignore[prop-decorator]
+    @property
+    def lanes(self) -> dict[str, dict[str, int]]:
+        return self.modes
 
 
 class Loss(BaseModel):
-    """A question that another contender answers better, by how much RR."""
+    """A question that another contender answers better; `loss` is the difference in RR."""
 
     label: str
     question: str
@@ -91,14 +113,14 @@ class Loss(BaseModel):
 
 
 class Card(BaseModel):
-    """What a person knows a video by. Scraped: every letter of it is to be escaped."""
+    """How the report shows a video. The text is scraped and must be escaped."""
 
     title: str
     link: str = ""
 
 
-class About(BaseModel):
-    """What was compared on what, when and where."""
+class ComparisonSetup(BaseModel):
+    """The corpus, questions, machine and time of a comparison."""
 
     created: str
     took_s: float
@@ -111,78 +133,91 @@ class About(BaseModel):
     cards: dict[str, Card]
 
 
-class Comparison(About):
-    """All that the report shows. Labels name the contenders throughout."""
+class Comparison(ComparisonSetup):
+    """Everything that the report shows. Labels identify the contenders."""
 
     contenders: list[Contender]
-    pairs: list[Pair]
-    lanes: list[Line]
-    fields_alone: list[Line]
-    fields_left_out: list[Line]
-    properties: dict[str, list[Line]]
+    pairs: list[PairedTest]
+    modes: list[BreakdownRow] = Field(validation_alias=AliasChoices("modes", "lanes"))
+    fields_alone: list[BreakdownRow]
+    fields_left_out: list[BreakdownRow]
+    properties: dict[str, list[BreakdownRow]]
     notes: list[str]
     losses: list[Loss]
-    questions: list[Asked]
+    questions: list[QuestionResult]
+
+    @computed_field(deprecated=True, description="The older name of `modes`.")  # type: ignore[prop-decorator]
+    @property
+    def lanes(self) -> list[BreakdownRow]:
+        return self.modes
 
 
 @dataclass(frozen=True)
-class Row:
-    """A contender with its values per question, by settings and measure."""
+class ContenderOutcomes:
+    """A contender with its values per question, by settings and measure. `main` names the settings to compare."""
 
     label: str
     values: dict[str, dict[str, Values]]
     main: str
-    places: list[QueryOutcome]
+    outcomes: list[QueryOutcome]
     trial: Trial | None = None
     tops: list[list[str]] = field(default_factory=list)
 
 
-def known_places(baseline: str, queries: Sequence[Query]) -> Row:
-    """Places that a property tells, as a contender of their own."""
-    places = []
+def from_known_ranks(baseline: str, queries: Sequence[Query]) -> ContenderOutcomes:
+    """Return the contender whose ranks are in the questions' property `baseline`.
+
+    Raises:
+        EvaluationError: a question has no such rank, or several relevant videos.
+    """
+    outcomes = []
     for query in queries:
         try:
-            place = int(str(query.properties[baseline]))
+            rank = int(str(query.properties[baseline]))
         except (KeyError, ValueError):
-            place = 0
-        if not 1 <= place <= MAX_PLACE or len(query.relevant) > 1:
+            rank = 0
+        if not 1 <= rank <= MAX_RANK or len(query.relevant) > 1:
             raise EvaluationError(
-                f"--baseline {baseline}: question {query.id} has no such place (a whole number from 1 on, of its one"
-                " right video)"
+                f"--baseline {baseline}: question {query.id} must have exactly one relevant video and its rank, a whole"
+                " number from 1 on"
             )
         target = next(iter(query.relevant))
-        others = [f"{target}-{number}" for number in range(1, max(place, DEEPEST))]  # any ids that are not the target
-        places.append(QueryOutcome(query, [*others[: place - 1], target, *others[place - 1 :]], place, target))
-    return Row(baseline, {"": measured(places)}, "", places)
+        others = [f"{target}-{number}" for number in range(1, max(rank, DEEPEST))]  # made-up ids
+        outcomes.append(QueryOutcome(query, [*others[: rank - 1], target, *others[rank - 1 :]], rank, target))
+    return ContenderOutcomes(baseline, {"": values_by_measure(outcomes)}, "", outcomes)
 
 
-def from_trial(label: str, trial: Trial) -> Row:
-    return Row(
+def from_trial(label: str, trial: Trial) -> ContenderOutcomes:
+    """Return the contender of a trial."""
+    return ContenderOutcomes(
         label,
-        {settings: measured(outcomes) for settings, outcomes in trial.outcomes.items()},
-        f"{LANE}{trial.lane}",
-        trial.main,
+        {settings: values_by_measure(outcomes) for settings, outcomes in trial.outcomes.items()},
+        f"{MODE}{trial.mode}",
+        trial.main_outcomes,
         trial,
         [[video for video, _ in top] for top in trial.tops],
     )
 
 
-def compared(about: About, rows: Sequence[Row], queries: Sequence[Query], baseline: str | None) -> Comparison:
-    """Everything that can be said of the contenders."""
+def build_comparison(
+    setup: ComparisonSetup, rows: Sequence[ContenderOutcomes], queries: Sequence[Query], baseline: str | None
+) -> Comparison:
+    """Return all figures of the contenders. `baseline` is a property that is not broken down by."""
     groups, notes = _groups(queries, baseline)
     return Comparison(
-        **about.model_dump(),
+        **setup.model_dump(),
         contenders=[_contender(row) for row in rows],
-        pairs=_pairs(rows),
-        lanes=_by_settings(rows, [f"{LANE}{lane}" for lane in MODES]),
+        pairs=_paired_tests(rows),
+        modes=_by_settings(rows, [f"{MODE}{mode}" for mode in MODES]),
         fields_alone=_by_settings(rows, _settings(rows, ALONE)),
         fields_left_out=_by_settings(rows, _settings(rows, WITHOUT)),
         properties={
-            name: [_line(value, rows, members) for value, members in values.items()] for name, values in groups.items()
+            name: [_breakdown_row(value, rows, members) for value, members in values.items()]
+            for name, values in groups.items()
         },
         notes=notes,
         losses=_losses(rows, queries),
-        questions=[_asked(number, query, rows) for number, query in enumerate(queries)],
+        questions=[_question_result(number, query, rows) for number, query in enumerate(queries)],
     )
 
 
@@ -191,32 +226,32 @@ def _figure(values: Values) -> Figure:
     return Figure(value=float(values.mean()), low=low, high=high)
 
 
-def _contender(row: Row) -> Contender:
+def _contender(row: ContenderOutcomes) -> Contender:
     trial = row.trial
     known = offered(trial.model) if trial else None
     return Contender(
         name=trial.model if trial else row.label,
         label=row.label,
-        encoder=trial.encoder if trial else "places told by the query file",
+        encoder=trial.encoder if trial else "ranks from the query file",
         sha256=trial.sha256 if trial else "",
         dimension=trial.dimension if trial else 0,
         precision=trial.precision if trial else "",
         prompts={kind: prompt for kind, prompt in (trial.prompts if trial else {}).items() if prompt},
         licence=known.licence if known else "",
-        lane=trial.lane if trial else "",
+        mode=trial.mode if trial else "",
         measures={name: _figure(values) for name, values in row.values[row.main].items()},
         costs=trial.costs if trial else None,
     )
 
 
-def _pairs(rows: Sequence[Row]) -> list[Pair]:
+def _paired_tests(rows: Sequence[ContenderOutcomes]) -> list[PairedTest]:
     pairs = []
     for measure in TESTED:
         both = list(itertools.combinations(rows, 2))
         values = [(one.values[one.main][measure], two.values[two.main][measure]) for one, two in both]
-        ps = [paired_p(one, two) for one, two in values]
+        ps = [paired_p_value(one, two) for one, two in values]
         pairs += [
-            Pair(
+            PairedTest(
                 measure=measure,
                 first=one.label,
                 second=two.label,
@@ -231,22 +266,24 @@ def _pairs(rows: Sequence[Row]) -> list[Pair]:
     return pairs
 
 
-def _settings(rows: Sequence[Row], prefix: str) -> list[str]:
+def _settings(rows: Sequence[ContenderOutcomes], prefix: str) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.values if name.startswith(prefix)))
 
 
-def _by_settings(rows: Sequence[Row], settings: Sequence[str]) -> list[Line]:
+def _by_settings(rows: Sequence[ContenderOutcomes], settings: Sequence[str]) -> list[BreakdownRow]:
     lines = []
     for name in settings:
         of = {row.label: row.values[name]["RR"] for row in rows if name in row.values}
         if of:
             figures = {label: _figure(values) for label, values in of.items()}
-            lines.append(Line(name=name.partition(":")[2], questions=len(next(iter(of.values()))), figures=figures))
+            lines.append(
+                BreakdownRow(name=name.partition(":")[2], questions=len(next(iter(of.values()))), figures=figures)
+            )
     return lines
 
 
 def _groups(queries: Sequence[Query], baseline: str | None) -> tuple[dict[str, dict[str, list[int]]], list[str]]:
-    """Questions by the value of each property that makes groups, and what was left out and why."""
+    """Return questions by the value of each property that has few values, and notes on the other properties."""
     groups: dict[str, dict[str, list[int]]] = {}
     notes = []
     for name in dict.fromkeys(name for query in queries for name in query.properties if name != baseline):
@@ -254,7 +291,7 @@ def _groups(queries: Sequence[Query], baseline: str | None) -> tuple[dict[str, d
         distinct = {value for value in values if value is not None}
         numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in distinct)
         if len(distinct) > (MAX_NUMBERS if numbers else MAX_VALUES):
-            notes.append(f"The property {name} has {len(distinct)} different values: too many to break down by.")
+            notes.append(f"The property {name} has {len(distinct)} different values, too many to break down by.")
             continue
         by_value: dict[str, list[int]] = {}
         for row, value in enumerate(values):
@@ -265,49 +302,49 @@ def _groups(queries: Sequence[Query], baseline: str | None) -> tuple[dict[str, d
     return groups, notes
 
 
-def _line(name: str, rows: Sequence[Row], members: Sequence[int]) -> Line:
+def _breakdown_row(name: str, rows: Sequence[ContenderOutcomes], members: Sequence[int]) -> BreakdownRow:
     picked = np.array(members)
     figures = {row.label: _figure(row.values[row.main]["RR"][picked]) for row in rows}
-    return Line(name=name, questions=len(members), figures=figures)
+    return BreakdownRow(name=name, questions=len(members), figures=figures)
 
 
-def _losses(rows: Sequence[Row], queries: Sequence[Query]) -> list[Loss]:
-    """For each contender the questions where another one is furthest ahead of it, worst first."""
+def _losses(rows: Sequence[ContenderOutcomes], queries: Sequence[Query]) -> list[Loss]:
+    """Return for each contender the questions where another one is furthest ahead, worst first."""
     losses = []
     for row in rows:
-        own: list[Loss] = []
+        found: list[Loss] = []
         for number, query in enumerate(queries):
             best = max(rows, key=lambda other: float(other.values[other.main]["RR"][number]))
             loss = float(best.values[best.main]["RR"][number] - row.values[row.main]["RR"][number])
             if loss > 0:
-                own.append(
+                found.append(
                     Loss(
                         label=row.label,
                         question=query.id,
-                        rank=row.places[number].place,
+                        rank=row.outcomes[number].rank,
                         best=best.label,
-                        best_rank=best.places[number].place,
+                        best_rank=best.outcomes[number].rank,
                         loss=loss,
                     )
                 )
-        losses += sorted(own, key=lambda one: -one.loss)[:WORST]
+        losses += sorted(found, key=lambda one: -one.loss)[:WORST]
     return losses
 
 
-def _asked(number: int, query: Query, rows: Sequence[Row]) -> Asked:
-    def lanes(row: Row) -> Mapping[str, int]:
+def _question_result(number: int, query: Query, rows: Sequence[ContenderOutcomes]) -> QuestionResult:
+    def ranks_by_mode(row: ContenderOutcomes) -> Mapping[str, int]:
         return {
             name.partition(":")[2]: int(values[MEAN_RANK][number])
             for name, values in row.values.items()
-            if name.startswith(LANE)
+            if name.startswith(MODE)
         }
 
-    return Asked(
+    return QuestionResult(
         id=query.id,
         text=query.text,
         targets=list(query.relevant),
         properties=query.properties,
-        ranks={row.label: row.places[number].place for row in rows},
-        lanes={row.label: dict(lanes(row)) for row in rows if row.trial},
+        ranks={row.label: row.outcomes[number].rank for row in rows},
+        modes={row.label: dict(ranks_by_mode(row)) for row in rows if row.trial},
         tops={row.label: row.tops[number] for row in rows if row.tops},
     )

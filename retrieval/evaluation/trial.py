@@ -1,7 +1,7 @@
-"""One model over the same texts and questions, in a process of its own -> places, run file and costs.
+"""One model, a corpus and questions -> ranks, a TREC run file and costs.
 
-A process a model: its peak memory is its own, and the next one starts with nothing in the way. The generation is built
-in a folder aside; the vectors go to the shared cache, so that a second run encodes nothing.
+Each model runs in its own process, so that its peak memory can be measured and the next one starts clean. The
+generation is built in a temporary folder. The vectors go to the shared cache, so that a second run encodes nothing.
 """
 
 import os
@@ -27,32 +27,33 @@ from retrieval.index.generation import open_current
 from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
-SAMPLE_TEXTS, SAMPLE_RUNS = 256, 16  # timed when vectors come from the cache: seconds even for a large model
+SAMPLE_TEXTS, SAMPLE_RUNS = 256, 16  # timed if vectors come from the cache: seconds even for a large model
 TIMED_QUERIES = 200  # enough for a median and a 95th percentile
-RUN_DEPTH = 1_000  # places in a TREC run file, as is usual there
-TOP = 5  # of each ranking, for the details of a question
+RUN_DEPTH = 1_000  # ranks in a TREC run file, as is usual
+TOP = 5  # videos of each ranking that the report shows
 
-ALONE, WITHOUT, LANE = "alone:", "without:", "lane:"  # how a ranking's settings are named
+ALONE, WITHOUT, MODE = "alone:", "without:", "mode:"  # how the names of settings begin
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a trial needs; it goes to another process. The generation is built in `aside`, an empty folder."""
+class TrialJob:
+    """The arguments of a trial, to send to another process. The generation is built in `folder`, which is empty."""
 
     model: str
     documents: Sequence[Document]
     queries: Sequence[Query]
     cache: Path
-    aside: Path
+    folder: Path
     run_file: Path
     fields: bool
     progress: ProgressMode
 
 
 class Costs(BaseModel):
-    """What a model costs, measured in this run. Bytes are of the generation; `peak_bytes` of the whole process.
+    """The costs of a model, measured in this run. `index_bytes` is the generation, `peak_bytes` the process's memory.
 
-    `encoded` of `texts` had to be encoded, in `encode_s`; where that is not all, `texts_per_s` is timed on a sample.
+    `encoded` of the `texts` were not in the cache and took `encode_s`. If some were in the cache, `texts_per_s` is
+    measured on a sample.
     """
 
     texts: int
@@ -68,13 +69,16 @@ class Costs(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def whole_s(self) -> float:
-        """Seconds to encode all the texts at that speed; 0 where there is nothing to encode."""
+        """Seconds to encode all texts at that speed; 0 without a model."""
         return self.texts / self.texts_per_s if self.texts_per_s else 0.0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A model's outcomes by settings ("lane:dense", "alone:cover", "without:cover"), in the order of the questions."""
+    """A model's outcomes by settings ("mode:dense", "alone:cover", "without:cover"), in the order of the questions.
+
+    `mode` is the best one that the model can do, and `tops` the first videos of it with their scores.
+    """
 
     model: str
     encoder: str
@@ -82,38 +86,38 @@ class Trial:
     dimension: int
     precision: str
     prompts: dict[str, str]
-    lane: Mode
+    mode: Mode
     outcomes: dict[str, list[QueryOutcome]]
     tops: list[list[tuple[str, float]]]
     costs: Costs
 
     @property
-    def main(self) -> list[QueryOutcome]:
-        return self.outcomes[f"{LANE}{self.lane}"]
+    def main_outcomes(self) -> list[QueryOutcome]:
+        return self.outcomes[f"{MODE}{self.mode}"]
 
 
-def run_trial(job: Job) -> Trial:
-    """Build aside, ask everything, time it.
+def run_trial(job: TrialJob) -> Trial:
+    """Build a generation in the job's folder, rank all questions, and measure the costs.
 
     Raises:
-        ingest.weights.WeightsError: the model cannot be had.
-        GenerationError: nothing to index.
+        ingest.models.weights.WeightsError: the model cannot be loaded.
+        GenerationError: there is nothing to index.
     """
     clock = time.perf_counter()
-    alone = job.model == KEYWORDS_ALONE
-    encoder: Encoder = KeywordOnly() if alone else SentenceEncoder(job.model)
+    keyword_only = job.model == KEYWORDS_ALONE
+    encoder: Encoder = KeywordOnly() if keyword_only else SentenceEncoder(job.model)
     load_s = time.perf_counter() - clock
     texts = list({passage.text: None for doc in job.documents for of in doc.passages.values() for passage in of})
-    cache = job.aside / "none.sqlite" if alone else job.cache
+    cache = job.folder / "none.sqlite" if keyword_only else job.cache
     clock = time.perf_counter()
-    encoded = VectorCache(cache).encode(encoder, texts, progress="off" if alone else job.progress)[1]
+    encoded = VectorCache(cache).encode(encoder, texts, progress="off" if keyword_only else job.progress)[1]
     encode_s = time.perf_counter() - clock
-    build(job.documents, job.aside, encoder, cache=cache)
-    generation = open_current(job.aside)
+    build(job.documents, job.folder, encoder, cache=cache)
+    generation = open_current(job.folder)
     index_bytes = sum(path.stat().st_size for path in generation.folder.iterdir())
-    outcomes, tops, times = _ask(Searcher(generation, encoder), job, "keyword" if alone else "hybrid")
+    outcomes, tops, times = _ask(Searcher(generation, encoder), job, "keyword" if keyword_only else "hybrid")
     generation.close()
-    speed = None if alone else len(texts) / encode_s if encoded == len(texts) else _speed(encoder, texts)
+    speed = None if keyword_only else len(texts) / encode_s if encoded == len(texts) else _speed(encoder, texts)
     return Trial(
         model=job.model,
         encoder=encoder.name,
@@ -121,13 +125,13 @@ def run_trial(job: Job) -> Trial:
         dimension=encoder.dimension,
         precision=encoder.precision,
         prompts=dict(encoder.prompts),
-        lane="keyword" if alone else "hybrid",
+        mode="keyword" if keyword_only else "hybrid",
         outcomes=outcomes,
         tops=tops,
         costs=Costs(
-            texts=0 if alone else len(texts),
-            encoded=0 if alone else encoded,
-            encode_s=0.0 if alone else encode_s,
+            texts=0 if keyword_only else len(texts),
+            encoded=0 if keyword_only else encoded,
+            encode_s=0.0 if keyword_only else encode_s,
             texts_per_s=speed,
             load_s=load_s,
             query_ms=float(np.median(times)),
@@ -139,50 +143,57 @@ def run_trial(job: Job) -> Trial:
 
 
 def _ask(
-    searcher: Searcher, job: Job, main: Mode
+    searcher: Searcher, job: TrialJob, main: Mode
 ) -> tuple[dict[str, list[QueryOutcome]], list[list[tuple[str, float]]], list[float]]:
-    """All rankings of all questions; the best of the main one, written as a run file too, and its milliseconds."""
+    """Rank all questions in all settings, and write the main mode's rankings as a run file.
+
+    Return the outcomes by settings, the first videos of each question in the main mode, and its milliseconds.
+    """
     ids = searcher.generation.ids
-    lanes: tuple[Mode, ...] = MODES if main == "hybrid" else (main,)
-    fields = (FIELDS if main == "hybrid" else TEXT_FIELDS) if job.fields else ()
-    outcomes: dict[str, list[QueryOutcome]] = {}
+    settings = _settings(main, job.fields)
+    outcomes: dict[str, list[QueryOutcome]] = {f"{MODE}{main}": [], **{name: [] for name in settings}}
     tops: list[list[tuple[str, float]]] = []
     times: list[float] = []
     for query in job.queries[:3]:
-        searcher.order(query.text, mode=main)  # the first questions warm everything up and are not timed
+        searcher.order(query.text, mode=main)  # warm-up, not timed
     with job.run_file.open("w", encoding="utf-8") as run:
-        for query in Progress(f"ask {job.model}", len(job.queries), job.progress, unit="questions").track(job.queries):
+        tracked = Progress(f"ask {job.model}", len(job.queries), job.progress, unit="questions").track(job.queries)
+        for query in tracked:
             clock = time.perf_counter()
             order, scores = searcher.order(query.text, mode=main)
             if len(times) < TIMED_QUERIES:
                 times.append((time.perf_counter() - clock) * 1000)
-            named = [ids[video] for video in order]
-            outcomes.setdefault(f"{LANE}{main}", []).append(rank_outcome(query, named, len(ids)))
-            tops.append([(ids[video], float(score)) for video, score in zip(order[:TOP], scores, strict=False)])
-            for place, (video, score) in enumerate(
-                zip(named[:RUN_DEPTH], _falling(scores[:RUN_DEPTH]), strict=True), start=1
-            ):
-                run.write(f"{query.id} Q0 {video} {place} {score:.9g} {_tag(job.model)}\n")
+            ranking = [ids[video] for video in order]
+            outcomes[f"{MODE}{main}"].append(rank_outcome(query, ranking, len(ids)))
+            tops.append([(video, float(score)) for video, score in zip(ranking[:TOP], scores, strict=False)])
+            scored = zip(ranking[:RUN_DEPTH], _strictly_falling(scores[:RUN_DEPTH]), strict=True)
+            for rank, (video, score) in enumerate(scored, start=1):
+                run.write(f"{query.id} Q0 {video} {rank} {score:.9g} {_tag(job.model)}\n")
             vector = searcher.encoder.query(query.text) if main == "hybrid" else None
-            for lane in lanes:
-                if lane != main:
-                    order, _ = searcher.order(query.text, mode=lane, vector=vector)
-                    outcomes.setdefault(f"{LANE}{lane}", []).append(
-                        rank_outcome(query, [ids[v] for v in order], len(ids))
-                    )
-            for field in fields:
-                for how, rest, own in ((ALONE, 0.0, 1.0), (WITHOUT, 1.0, 0.0)):
-                    weights = dict.fromkeys(FIELDS, rest) | {field: own}
-                    order, _ = searcher.order(query.text, mode=main, weights=weights, vector=vector)
-                    outcomes.setdefault(f"{how}{field}", []).append(
-                        rank_outcome(query, [ids[v] for v in order], len(ids))
-                    )
+            for name, (mode, weights) in settings.items():
+                order, _ = searcher.order(query.text, mode=mode, weights=weights, vector=vector)
+                outcomes[name].append(rank_outcome(query, [ids[video] for video in order], len(ids)))
     return outcomes, tops, times
 
 
-def _falling(scores: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Scores, best first, such that no two are equal in single precision, which evaluation tools sort by: a tie broken
-    by another rule than ours would give other figures."""
+def _settings(main: Mode, fields: bool) -> dict[str, tuple[Mode, dict[str, float]]]:
+    """Return the settings to try besides the main mode: its retrievers, and with `fields` each field alone and each
+    left out, as modes and weights by name."""
+    settings: dict[str, tuple[Mode, dict[str, float]]] = {}
+    if main == "hybrid":
+        settings |= {f"{MODE}{mode}": (mode, {}) for mode in MODES if mode != main}
+    if fields:
+        for field in FIELDS if main == "hybrid" else TEXT_FIELDS:
+            settings[f"{ALONE}{field}"] = main, dict.fromkeys(FIELDS, 0.0) | {field: 1.0}
+            settings[f"{WITHOUT}{field}"] = main, dict.fromkeys(FIELDS, 1.0) | {field: 0.0}
+    return settings
+
+
+def _strictly_falling(scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return scores, best first, of which no two are equal in single precision.
+
+    Evaluation tools sort by single-precision scores and break ties by their own rules, which would change the figures.
+    """
     falling = scores.astype(np.float32)
     for row in range(1, len(falling)):
         if falling[row] >= falling[row - 1]:
@@ -195,7 +206,7 @@ def _tag(model: str) -> str:
 
 
 def _speed(encoder: Encoder, texts: Sequence[str]) -> float:
-    """Texts a second over an even sample of all lengths, in runs of like length: a batch is padded to its longest."""
+    """Return texts per second on a sample of all lengths, in batches of similar length, as the cache encodes them."""
     by_length = sorted(texts, key=len)
     starts = (np.arange(SAMPLE_RUNS) + 0.5) / SAMPLE_RUNS * len(by_length) - SAMPLE_TEXTS / SAMPLE_RUNS / 2
     size = SAMPLE_TEXTS // SAMPLE_RUNS
@@ -207,7 +218,7 @@ def _speed(encoder: Encoder, texts: Sequence[str]) -> float:
 
 
 def peak_memory() -> int | None:
-    """The most memory that this process has held, in bytes; None where the system does not say."""
+    """Return the peak memory of this process in bytes; None if the system does not report it."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))

@@ -1,10 +1,10 @@
-"""Questions with known videos -> weights of the fusion's parts, with an estimate that no question was learned on.
+"""Questions with known answers -> weights of the parts of a score, with an estimate on held-out questions.
 
-A video's score is a weighted sum of four parts (the dense lane; words, grams and pairs of the keyword lane). Learned
-are those weights under which a softmax over all videos gives the right ones most likelihood: a convex problem, no
-weight negative, all held to the program's own by a penalty whose strength an inner cross-validation chooses (not to
-today's: these may have been learned from the same questions). An outer one, repeated, asks every question of weights
-learned on others; questions with a video in common stay together.
+A video's score is a weighted sum of four parts: the dense retriever, and the keyword retriever's stems, 4-grams and
+bigrams. The learned weights maximise the likelihood of the relevant videos under a softmax over all videos. No weight
+is negative, and a penalty keeps them close to the defaults (not to the current weights, which may have been learned
+from the same questions). An inner cross-validation chooses the penalty's strength. An outer one, repeated, tests each
+question with weights learned from others; questions with a relevant video in common stay in the same fold.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.measures import interval, paired_p
+from retrieval.evaluation.measures import interval, paired_p_value
 from retrieval.evaluation.queries import Query, check_targets
 from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import passing
@@ -27,30 +27,30 @@ from retrieval.search.searcher import Searcher
 
 FOLDS = 5
 REPEATS = 4
-FEWEST = 10  # questions (groups of them): below it a fold holds one or two, and the estimate is luck
-# strengths of the penalty, per (weight - the program's own) squared; infinite: these as they are
+FEWEST = 10  # groups of questions; with fewer, a fold has one or two and the estimate is random
+# Strengths of the penalty on the squared distance from the default weights; infinite keeps the defaults.
 PENALTIES = (0.003, 0.03, 0.3, 3.0, np.inf)
 SEED = 20_220_801
-BY_CHANCE = 0.05  # a difference with a p above this may be luck
+SIGNIFICANT = 0.05  # a difference with a higher p value may be random
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A question's parts, shape (PARTS, videos), and the rows of its right videos."""
+    """A question's parts, shape (PARTS, videos), and the rows of its relevant videos."""
 
     parts: NDArray[np.float32]
-    right: NDArray[np.int64]
+    relevant: NDArray[np.int64]
 
-    def place(self, weights: Values) -> int:
-        """The place of the best right video; of videos with one score the earlier row stands first."""
+    def rank(self, weights: Values) -> int:
+        """Return the rank of the first relevant video. Videos with equal scores stay in the order of their rows."""
         scores = weights.astype(np.float32) @ self.parts
-        return min(int((scores > scores[row]).sum() + (scores[:row] == scores[row]).sum()) + 1 for row in self.right)
+        return min(int((scores > scores[row]).sum() + (scores[:row] == scores[row]).sum()) + 1 for row in self.relevant)
 
 
 class Estimate(BaseModel):
-    """Means over the questions, the bootstrap interval of RR, and the mean place."""
+    """Means over the questions, and the bootstrap interval of RR."""
 
     RR: float
     interval: tuple[float, float]
@@ -60,7 +60,8 @@ class Estimate(BaseModel):
 
 
 class Tuning(BaseModel):
-    """`learned` is held out; `today`, `dense` and `keyword` need nothing learned. `p` is of learned against today's."""
+    """The learned weights, and estimates: `learned` is on held-out questions; `today` has the current weights, `dense`
+    and `keyword` one retriever only. `p` compares learned and current weights."""
 
     questions: int
     weights: FusionWeights
@@ -75,12 +76,12 @@ class Tuning(BaseModel):
 
     @property
     def better(self) -> bool:
-        """Whether the learned weights are better than today's by more than chance."""
-        return self.learned.RR > self.today.RR and self.p < BY_CHANCE
+        """Whether the learned weights are significantly better than the current ones."""
+        return self.learned.RR > self.today.RR and self.p < SIGNIFICANT
 
 
 def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode = "off") -> Tuning:
-    """Learn the weights of the parts from all questions, and estimate by nested cross-validation what that is worth.
+    """Learn the weights of the parts from all questions, and estimate their quality by nested cross-validation.
 
     Raises:
         EvaluationError: a target is not in the generation, or there are too few questions.
@@ -95,33 +96,33 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
         raise EvaluationError(f"{len(set(groups))} questions with different videos are too few to learn from: {FEWEST}")
 
     today_weights = searcher.generation.manifest.weights
-    today, own = (np.array([getattr(of, name) for name in PARTS]) for of in (today_weights, FusionWeights()))
+    today, defaults = (np.array([getattr(of, name) for name in PARTS]) for of in (today_weights, FusionWeights()))
     reciprocal = []
-    places = []
+    ranks = []
     rng = np.random.default_rng(SEED)
     with Progress("learn", REPEATS * FOLDS, progress, unit="folds") as shown:
         for _ in range(REPEATS):
             found = np.zeros(len(samples))
             for train, test in _folds(groups, rng):
-                weights, _ = _learn([samples[n] for n in train], groups[train], own, rng)
-                found[test] = [samples[n].place(weights) for n in test]
+                weights, _ = _learn([samples[n] for n in train], groups[train], defaults, rng)
+                found[test] = [samples[n].rank(weights) for n in test]
                 shown.advance()
-            places.append(found)
+            ranks.append(found)
             reciprocal.append(1 / found)
-    final, penalty = _learn(samples, groups, own, rng)
+    final, penalty = _learn(samples, groups, defaults, rng)
 
-    def places_of(weights: Values) -> Values:
-        return np.array([float(sample.place(weights)) for sample in samples])
+    def ranks_with(weights: Values) -> Values:
+        return np.array([float(sample.rank(weights)) for sample in samples])
 
-    alone = np.array([name == "dense_retriever" for name in PARTS])
-    ours, learned = places_of(today), np.mean(reciprocal, axis=0)
+    is_dense = np.array([name == "dense_retriever" for name in PARTS])
+    ours, learned = ranks_with(today), np.mean(reciprocal, axis=0)
     estimates = {
-        "learned": _estimate(np.array(places)),
+        "learned": _estimate(np.array(ranks)),
         "today": _estimate(ours[None]),
-        "dense": _estimate(places_of(np.where(alone, 1.0, 0.0))[None]),
-        "keyword": _estimate(places_of(np.where(alone, 0.0, today))[None]),
+        "dense": _estimate(ranks_with(np.where(is_dense, 1.0, 0.0))[None]),
+        "keyword": _estimate(ranks_with(np.where(is_dense, 0.0, today))[None]),
     }
-    p = paired_p(learned, 1 / ours)
+    p = paired_p_value(learned, 1 / ours)
     tuning = Tuning(
         questions=len(samples),
         weights=today_weights.model_copy(update=dict(zip(PARTS, map(float, final.round(4)), strict=True))),
@@ -133,50 +134,51 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     )
     tuning.notes.extend(_notes(tuning))
     if left_out := len(queries) - len(samples):
-        tuning.notes.append(f"{left_out} questions are left out: what they ask for with operators alone decides")
+        tuning.notes.append(f"{left_out} questions are left out: only their operators decide the result")
     return tuning
 
 
 def _sample(searcher: Searcher, query: Query, vector: Vectors) -> Sample | None:
-    """A question's parts among the videos that meet its conditions; None where no weight changes its place, for it
-    holds nothing but conditions, or its right videos do not meet them."""
+    """Return a question's parts for the videos that meet its conditions.
+
+    Return None if no weight can change its rank: it has only conditions, or no relevant video meets them.
+    """
     question = parse(query.text)
     mask, _ = passing(searcher.generation, searcher.speller, question.conditions)
     rows, positions = np.flatnonzero(mask), searcher.generation.positions
-    right = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))
-    if not question.text or not len(right):
+    relevant = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))
+    if not question.text or not len(relevant):
         return None
     parts = searcher.rank(query.text, vector=vector).parts
-    return Sample(np.stack([parts[name][rows] for name in PARTS]).astype(np.float32), right)
+    return Sample(np.stack([parts[name][rows] for name in PARTS]).astype(np.float32), relevant)
 
 
 def _notes(tuning: Tuning) -> list[str]:
     notes = []
     if tuning.today_weights != FusionWeights():
-        notes.append("today's weights were tuned: where from these questions, today's figures are not held out")
+        notes.append("the current weights were tuned: if on these questions, their figures are not held out")
     if not tuning.better:
-        notes.append("the learned weights are not better than today's by more than chance: keep today's")
+        notes.append("the learned weights are not significantly better: keep the current ones")
     hybrid = max(tuning.learned.RR, tuning.today.RR)
     for name, part in (("dense", tuning.dense), ("keyword", tuning.keyword)):
         if hybrid <= part.RR:
-            alone = f"the {name} lane alone has RR {part.RR:.3f}"
-            notes.append(f"hybrid does not beat its best part on these questions: {alone}")
+            notes.append(f"hybrid search is not better on these questions: {name} alone has RR {part.RR:.3f}")
     return notes
 
 
-def _estimate(places: Values) -> Estimate:
-    """From the places by repeat and question, shape (repeats, questions): a question counts with its mean."""
+def _estimate(ranks: Values) -> Estimate:
+    """Return the estimate of ranks, shape (repeats, questions). Each question counts with its mean."""
     return Estimate(
-        RR=float((1 / places).mean()),
-        interval=interval((1 / places).mean(axis=0)),
-        success_1=float((places == 1).mean()),
-        success_10=float((places <= 10).mean()),
-        mean_rank=float(places.mean()),
+        RR=float((1 / ranks).mean()),
+        interval=interval((1 / ranks).mean(axis=0)),
+        success_1=float((ranks == 1).mean()),
+        success_10=float((ranks <= 10).mean()),
+        mean_rank=float(ranks.mean()),
     )
 
 
 def _groups(queries: Sequence[Query]) -> NDArray[np.int64]:
-    """A number per question, the same for questions that share a right video."""
+    """Return a group number per question; questions with a relevant video in common are in one group."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -190,7 +192,7 @@ def _groups(queries: Sequence[Query]) -> NDArray[np.int64]:
 
 
 def _folds(groups: NDArray[np.int64], rng: np.random.Generator) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Rows to learn on and rows to ask, for each fold."""
+    """Return the rows to learn from and the rows to test, for each fold."""
     distinct = rng.permutation(np.unique(groups))
     fold_of = {group: n % FOLDS for n, group in enumerate(distinct)}
     folds = np.array([fold_of[group] for group in groups])
@@ -198,39 +200,39 @@ def _folds(groups: NDArray[np.int64], rng: np.random.Generator) -> list[tuple[ND
 
 
 def _learn(
-    samples: Sequence[Sample], groups: NDArray[np.int64], own: Values, rng: np.random.Generator
+    samples: Sequence[Sample], groups: NDArray[np.int64], defaults: Values, rng: np.random.Generator
 ) -> tuple[Values, float]:
-    """The weights, with the sum of the `own`, and the penalty that the cross-validation among these samples chose."""
+    """Return the weights, with the same sum as the defaults, and the penalty that the cross-validation chose."""
     totals = dict.fromkeys(PENALTIES, 0.0)
     for train, test in _folds(groups, rng):
         for penalty in PENALTIES:
-            weights = _fit([samples[n] for n in train], own, penalty)
-            totals[penalty] += sum(1 / samples[n].place(weights) for n in test)
-    # of equals the strongest: nothing is changed without a reason
+            weights = _fit([samples[n] for n in train], defaults, penalty)
+            totals[penalty] += sum(1 / samples[n].rank(weights) for n in test)
+    # Of equally good penalties take the strongest, which changes least.
     best = max(PENALTIES, key=lambda penalty: (totals[penalty], penalty))
-    return _fit(samples, own, best), best
+    return _fit(samples, defaults, best), best
 
 
-def _fit(samples: Sequence[Sample], own: Values, penalty: float) -> Values:
-    """The weights with most likelihood under the penalty, scaled to the sum of the own (a scale ranks the same)."""
+def _fit(samples: Sequence[Sample], defaults: Values, penalty: float) -> Values:
+    """Return the likeliest weights under the penalty, scaled to the sum of the defaults (scaling changes no rank)."""
     from scipy.optimize import minimize
 
     if np.isinf(penalty):
-        return own
+        return defaults
 
     def loss(scaled: Values) -> tuple[float, Values]:
-        value, slope = 0.0, np.zeros(len(own))
+        value, slope = 0.0, np.zeros(len(defaults))
         for sample in samples:
             logits = scaled.astype(np.float32) @ sample.parts
             chances = np.exp(logits - logits.max())
             chances /= chances.sum()
-            likely = float(chances[sample.right].sum()) + 1e-12
+            likely = float(chances[sample.relevant].sum()) + 1e-12
             value -= np.log(likely)
-            slope += sample.parts @ chances - sample.parts[:, sample.right] @ chances[sample.right] / likely
-        apart = scaled - own
+            slope += sample.parts @ chances - sample.parts[:, sample.relevant] @ chances[sample.relevant] / likely
+        apart = scaled - defaults
         return value / len(samples) + penalty * float(apart @ apart), slope / len(samples) + 2 * penalty * apart
 
-    found = minimize(loss, own, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(own)).x
+    found = minimize(loss, defaults, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(defaults)).x
     total = float(found.sum())
-    weights: Values = found * (own.sum() / total) if total > 0 else own
+    weights: Values = found * (defaults.sum() / total) if total > 0 else defaults
     return weights

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from ingest.models.weights import WeightsError, resolve
-from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder, SentenceEncoder
-from retrieval.embedding.vector_cache import VectorCache
+from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder, KeywordOnly, SentenceEncoder
 
 
-def test_vectors_are_unit_and_of_the_models_dimension(encoder: Encoder) -> None:
+def test_vectors_have_unit_length_and_the_models_dimension(encoder: Encoder) -> None:
     vectors = encoder.passages(["a cat", "", "😀", "long " * 2000])
     assert vectors.shape == (4, encoder.dimension) and vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
@@ -22,35 +21,21 @@ def test_the_chosen_precision_stays_close_to_fp32(encoder: Encoder) -> None:
     assert (encoder.key == exact.key) == (encoder.precision == "fp32")
 
 
-def test_only_texts_not_seen_before_are_encoded_and_each_once(encoder: Encoder, tmp_path: Path) -> None:
-    cache = VectorCache(tmp_path / "v.sqlite")
-    first, encoded = cache.encode(encoder, ["one", "two", "one"])
-    assert encoded == 2 and np.array_equal(first[0], first[2])
-    again, encoded = VectorCache(tmp_path / "v.sqlite").encode(encoder, ["two", "three", "one"])
-    assert encoded == 1 and np.array_equal(again[2], first[0]) and np.array_equal(again[0], first[1])
+def test_a_keyword_only_encoder_has_no_vectors_and_knows_no_word() -> None:
+    encoder = KeywordOnly(reason="no such model")
+    assert encoder.dimension == 0 and not encoder.knows("cat")
+    for encode in (encoder.passages, encoder.queries):
+        with pytest.raises(WeightsError, match="no such model"):
+            encode(["a cat"])
 
 
-def test_another_precision_is_another_cache_line(encoder: Encoder, tmp_path: Path) -> None:
-    cache = VectorCache(tmp_path / "v.sqlite")
-    cache.encode(encoder, ["one"])
-    other = SentenceEncoder(
-        "sentence-transformers/all-MiniLM-L6-v2", precision="fp32" if encoder.precision == "bf16" else "bf16"
-    )
-    assert cache.encode(other, ["one"])[1] == 1
-
-
-def test_nothing_to_encode_gives_an_empty_matrix(encoder: Encoder, tmp_path: Path) -> None:
-    vectors, encoded = VectorCache(tmp_path / "v.sqlite").encode(encoder, [])
-    assert vectors.shape == (0, encoder.dimension) and encoded == 0
-
-
-def test_a_model_that_is_not_there_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_model_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(WeightsError, match="nobody/no-such-model"):
         SentenceEncoder("nobody/no-such-model")
 
 
-def test_other_settings_beside_the_same_weights_are_another_encoder(tmp_path: Path) -> None:
+def test_other_settings_with_the_same_weights_change_the_key(tmp_path: Path) -> None:
     carried = resolve("sentence-transformers/all-MiniLM-L6-v2").folder
     shutil.copytree(carried, tmp_path / "mine")
     first = SentenceEncoder(str(tmp_path / "mine"))

@@ -78,24 +78,24 @@ def comparison(corpus: Corpus, tiny_model: Path, where: Path) -> Comparison:
     return result
 
 
-def test_every_contender_is_measured_tested_and_broken_down(comparison: Comparison) -> None:
+def test_the_comparison_has_measures_tests_and_breakdowns(comparison: Comparison) -> None:
     labels = [one.label for one in comparison.contenders]
     assert labels == ["published", "bm25", "tiny", "all-MiniLM-L6-v2"]
     assert comparison.contenders[0].measures["RR"].value == pytest.approx((1 + 1 / 4 + 1 / 2) / 3)
     assert len(comparison.pairs) == 2 * 6 and all(pair.p_holm >= pair.p for pair in comparison.pairs)
-    assert [line.name for line in comparison.lanes] == ["hybrid", "dense", "keyword"]
-    assert set(comparison.lanes[1].figures) == {"tiny", "all-MiniLM-L6-v2"}
+    assert [line.name for line in comparison.modes] == ["hybrid", "dense", "keyword"]
+    assert set(comparison.modes[1].figures) == {"tiny", "all-MiniLM-L6-v2"}
     assert "overview" in {line.name for line in comparison.fields_alone}
     assert {line.name: line.questions for line in comparison.properties["seen"]} == {"yes": 2, "no": 1}
     assert "published" not in comparison.properties
 
 
-def test_the_keyword_lane_is_the_same_whatever_the_model(comparison: Comparison) -> None:
+def test_keyword_mode_is_the_same_for_every_model(comparison: Comparison) -> None:
     for asked in comparison.questions:
-        assert asked.lanes["tiny"]["keyword"] == asked.lanes["all-MiniLM-L6-v2"]["keyword"] == asked.ranks["bm25"]
+        assert asked.modes["tiny"]["keyword"] == asked.modes["all-MiniLM-L6-v2"]["keyword"] == asked.ranks["bm25"]
 
 
-def test_it_says_what_evaluate_says(comparison: Comparison, searcher: Searcher) -> None:
+def test_measures_equal_those_of_evaluate(comparison: Comparison, searcher: Searcher) -> None:
     ours = comparison.contenders[-1].measures
     for name, value in evaluate(searcher, QUERIES).measures.items():
         assert ours[name].value == pytest.approx(value)
@@ -107,7 +107,7 @@ def test_ranx_reads_the_run_files_and_agrees_to_four_digits(comparison: Comparis
     assert [row for row in rows if abs(row[2] - row[3]) >= 0.5e-4] == []
 
 
-def test_run_files_are_trec_with_scores_that_fall(comparison: Comparison, where: Path) -> None:
+def test_run_files_are_trec_files_with_strictly_falling_scores(comparison: Comparison, where: Path) -> None:
     lines = [line.split() for line in (where / "out" / RUNS / "tiny.trec").read_text().splitlines()]
     assert all(len(line) == 6 and line[1] == "Q0" for line in lines)
     for query in QUERIES:
@@ -117,7 +117,7 @@ def test_run_files_are_trec_with_scores_that_fall(comparison: Comparison, where:
         assert scores == sorted(set(scores), reverse=True)
 
 
-def test_costs_are_measured_and_none_is_a_false_nought(comparison: Comparison) -> None:
+def test_costs_are_measured(comparison: Comparison) -> None:
     _, bm25, tiny, minilm = [one.costs for one in comparison.contenders]
     assert comparison.contenders[0].costs is None and bm25 and tiny and minilm
     assert (bm25.texts, bm25.texts_per_s) == (0, None)
@@ -128,7 +128,7 @@ def test_costs_are_measured_and_none_is_a_false_nought(comparison: Comparison) -
         assert bm25.peak_bytes < minilm.peak_bytes
 
 
-def test_nothing_but_the_vector_cache_and_the_report_is_left(comparison: Comparison, where: Path) -> None:
+def test_only_the_vector_cache_and_the_report_are_left(comparison: Comparison, where: Path) -> None:
     assert {path.name for path in (where / "indexes").iterdir()} <= {
         CACHE_FILE,
         f"{CACHE_FILE}-wal",
@@ -138,9 +138,7 @@ def test_nothing_but_the_vector_cache_and_the_report_is_left(comparison: Compari
     assert names == {RUNS, "comparison.json", "comparison.md", "report.html"}
 
 
-def test_a_second_run_encodes_nothing_and_says_so(
-    comparison: Comparison, corpus: Corpus, where: Path, tmp_path: Path
-) -> None:
+def test_a_second_run_encodes_nothing(comparison: Comparison, corpus: Corpus, where: Path, tmp_path: Path) -> None:
     again = compare([MINILM], corpus, QUERIES, where / "indexes", tmp_path, fields=False)
     cost = again.contenders[0].costs
     assert cost and cost.encoded == 0 and cost.texts_per_s and cost.whole_s > 0
@@ -157,7 +155,7 @@ class _Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def test_the_report_is_self_contained_and_scraped_text_stays_text(comparison: Comparison) -> None:
+def test_the_report_is_self_contained_and_escapes_scraped_text(comparison: Comparison) -> None:
     parser = _Tags()
     parser.feed(html(comparison))
     tags = {tag for tag, _ in parser.found}
@@ -171,7 +169,7 @@ def test_the_report_is_self_contained_and_scraped_text_stays_text(comparison: Co
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_asks_no_network_and_fits_its_window(
+def test_the_report_needs_no_network_and_fits_the_window(
     comparison: Comparison, where: Path, browser: Browser, width: int
 ) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900})
@@ -185,12 +183,12 @@ def test_the_page_asks_no_network_and_fits_its_window(
     page.close()
 
 
-def test_the_figures_are_there_for_programs_too(comparison: Comparison, where: Path) -> None:
+def test_the_json_file_has_the_whole_comparison(comparison: Comparison, where: Path) -> None:
     raw = json.loads((where / "out" / "comparison.json").read_text())
     assert Comparison.model_validate(raw) == comparison
 
 
-def test_ctrl_c_leaves_nothing_but_what_is_encoded(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_only_the_encoded_vectors(tmp_path: Path) -> None:
     make_data(tmp_path)
     (tmp_path / "q.json").write_text(json.dumps([{"text": "loaf", "target": BREAD}]))
     options = {"queries": "q.json", "data": ".", "indexes": "indexes", "out": "out"}
@@ -209,13 +207,13 @@ def test_ctrl_c_leaves_nothing_but_what_is_encoded(tmp_path: Path) -> None:
     assert all(path.name.startswith(CACHE_FILE) for path in (tmp_path / "indexes").iterdir())
 
 
-def test_what_cannot_be_compared_is_told_before_anything_is_encoded(
+def test_invalid_comparisons_fail_before_anything_is_encoded(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     cases: list[tuple[list[str], list[Query], str | None, str]] = [
         (["bm25", "bm25"], QUERIES, None, "named twice"),
-        (["bm25"], QUERIES, "seen", "no such place"),
+        (["bm25"], QUERIES, "seen", "exactly one relevant video"),
         (["bm25"], [*QUERIES, Query("z", "x", {"79999": 1})], None, "79999"),
     ]
     for models, queries, baseline, told in cases:
@@ -226,7 +224,7 @@ def test_what_cannot_be_compared_is_told_before_anything_is_encoded(
     assert not (tmp_path / "i" / CACHE_FILE).exists()
 
 
-def test_a_model_gets_the_prompts_it_wants_and_they_are_part_of_its_key(tiny_model: Path, tmp_path: Path) -> None:
+def test_prompts_come_from_the_model_or_the_registry_and_are_part_of_the_key(tiny_model: Path, tmp_path: Path) -> None:
     plain = SentenceEncoder(str(tiny_model))
     assert plain.prompts == {"query": "", "document": ""}
     e5 = tmp_path / "e5-small-v2"

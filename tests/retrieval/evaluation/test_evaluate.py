@@ -17,20 +17,20 @@ QUERIES = [
 ]
 
 
-def test_measures_follow_from_the_places_of_the_targets(searcher: Searcher, tmp_path: Path) -> None:
+def test_measures_are_computed_from_the_ranks_of_the_targets(searcher: Searcher, tmp_path: Path) -> None:
     result = evaluate(searcher, read_queries(write(tmp_path / "q.json", QUERIES)))
-    for lane, measures in result.lanes.items():
+    for lane, measures in result.modes.items():
         ranks = [query.ranks[lane] for query in result.queries]
         assert measures["RR"] == pytest.approx(sum(1 / rank for rank in ranks) / 3)
         assert measures["Success@1"] == pytest.approx(sum(rank == 1 for rank in ranks) / 3)
         assert measures["mean_rank"] == pytest.approx(sum(ranks) / 3)
-    assert result.measures == result.lanes["hybrid"]
-    assert set(result.lanes) == {"dense", "keyword", "hybrid"}
+    assert result.measures == result.modes["hybrid"]
+    assert set(result.modes) == {"dense", "keyword", "hybrid"}
     assert set(result.measures) == {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "R@100", "mean_rank"}
     assert [query.rank for query in result.queries[:2]] == [1, 1] and result.queries[2].rank > 1
 
 
-def test_a_targets_place_is_the_place_that_search_shows(searcher: Searcher, tmp_path: Path) -> None:
+def test_a_targets_rank_is_the_rank_in_search(searcher: Searcher, tmp_path: Path) -> None:
     result = evaluate(searcher, read_queries(write(tmp_path / "q.json", QUERIES)))
     for query in result.queries:
         assert searcher.search(query.text, 10).hits[query.rank - 1].id == query.target
@@ -65,7 +65,7 @@ def beir(tmp_path: Path) -> Path:
     return tmp_path / "beir"
 
 
-def test_a_questions_own_conditions_count_as_on_the_page(searcher: Searcher) -> None:
+def test_the_conditions_of_a_question_count(searcher: Searcher) -> None:
     whole = [hit.id for hit in searcher.search("teapot", 10).hits]
     first, second = whole[:2]
     asked = [
@@ -85,13 +85,13 @@ def _word_of(searcher: Searcher, video: str) -> str:
     return next(word for word in words if [h.id for h in searcher.search(f'"{word}"', 10).hits] == [video])
 
 
-def test_a_beir_folder_is_evaluated_on_its_own_corpus_aside(
+def test_a_beir_folder_is_evaluated_on_its_corpus_without_changing_the_index(
     beir: Path, indexes: Path, encoder: Encoder, searcher: Searcher
 ) -> None:
     current = (indexes / "CURRENT").read_text()
     result = evaluate_beir(beir, indexes, encoder)
     assert result.videos == 3 and [query.id for query in result.queries] == ["a", "b"]
-    assert result.lanes["dense"]["Success@1"] == 1.0
+    assert result.modes["dense"]["Success@1"] == 1.0
     assert (indexes / "CURRENT").read_text() == current
     assert not list(indexes.glob("beir-*"))
 

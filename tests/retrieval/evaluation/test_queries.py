@@ -1,4 +1,4 @@
-"""Every form of query file gives the same questions, and what is wrong with one is told with its place."""
+"""Reading query files of all formats, and their errors."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def test_json_keeps_ids_several_targets_and_properties(tmp_path: Path) -> None:
     ]
 
 
-def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     rows = '\ufeff[{"text": "a", "target": "1"}]'
     assert read_queries(write(tmp_path / "q.json", rows)) == [Query("q1", "a", {"1": 1})]
     topics, qrels = write(tmp_path / "t.txt", "\ufeff301\ttides\n"), write(tmp_path / "r.txt", "301 0 70001 1\n")
@@ -42,7 +42,7 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     assert [document.id for document in documents] == ["d"] and queries == [Query("1", "tides", {"d": 2})]
 
 
-def test_what_stands_in_the_forms_people_write_is_all_read(tmp_path: Path) -> None:
+def test_common_variants_of_query_files_are_read(tmp_path: Path) -> None:
     rows = [{"text": "a", "target": 70001}, {"id": "q1", "text": "b", "target": "1"}]
     assert [(query.id, query.relevant) for query in read_queries(write(tmp_path / "q.json", rows))] == [
         ("q1_", {"70001": 1}),
@@ -59,19 +59,19 @@ def test_what_stands_in_the_forms_people_write_is_all_read(tmp_path: Path) -> No
     write(tmp_path / "beir" / "qrels.tsv", "1\td\t2\n\n")
     assert read_beir(tmp_path / "beir")[1] == [Query("1", "tides", {"d": 2})]
     write(tmp_path / "beir" / "corpus.jsonl", '{"_id": "d e", "title": "t", "text": "x"}\n')
-    with pytest.raises(EvaluationError, match="holds a space"):
+    with pytest.raises(EvaluationError, match="or have spaces"):
         read_beir(tmp_path / "beir")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_csv_rows_of_the_same_id_are_one_question(tmp_path: Path, delimiter: str) -> None:
+def test_csv_rows_with_the_same_id_are_one_question(tmp_path: Path, delimiter: str) -> None:
     lines = ["id,text,target,kind", 'a,"one",1,said', "a,one,2,said", "b,two,3,"]
     path = write(tmp_path / "q.csv", "\ufeff" + "\n".join(lines).replace(",", delimiter))
     assert read_queries(path) == [Query("a", "one", {"1": 1, "2": 1}, {"kind": "said"}), Query("b", "two", {"3": 1})]
 
 
 @pytest.mark.parametrize("topics", [TREC, "301\tcat and teapot\n302\ttides\n303\tnobody judged this\n"])
-def test_trec_topics_in_both_forms_are_asked_where_something_is_relevant(tmp_path: Path, topics: str) -> None:
+def test_trec_topics_in_both_forms_are_read_if_something_is_relevant(tmp_path: Path, topics: str) -> None:
     qrels = write(tmp_path / "qrels.txt", "301 0 70001 2\n301 0 70002 0\n302 0 70004 1\n999 0 1 1\n")
     assert read_queries(write(tmp_path / "topics.txt", topics), qrels) == [
         Query("301", "cat and teapot", {"70001": 2}),
@@ -80,7 +80,7 @@ def test_trec_topics_in_both_forms_are_asked_where_something_is_relevant(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("q.json", '[{"text": " ", "target": "1"}]', "question 1"),
         ("q.json", '[{"text": "a", "target": []}]', "question 1"),
@@ -92,28 +92,28 @@ def test_trec_topics_in_both_forms_are_asked_where_something_is_relevant(tmp_pat
         ("q.csv", "text,target\na,1\n,2\n", "line 3"),
         ("q.csv", "text,target\na,1,2\n", "more cells"),
         ("q.csv", 'text,target\n"a,1\n', "q.csv"),
-        ("q.csv", "id,text,target\nx,a,1\nx,b,2\n", "two texts"),
+        ("q.csv", "id,text,target\nx,a,1\nx,b,2\n", "different texts"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path, name: str, content: str, told: str) -> None:
-    with pytest.raises(EvaluationError, match=told) as caught:
+def test_errors_of_query_files_name_the_line_or_question(tmp_path: Path, name: str, content: str, message: str) -> None:
+    with pytest.raises(EvaluationError, match=message) as caught:
         read_queries(write(tmp_path / name, content))
     assert name in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("topics", "qrels", "told"),
+    ("topics", "qrels", "message"),
     [
         ("no tab here", "1 0 a 1", "line 1"),
         ("1\t ", "1 0 a 1", "topic 1 is empty"),
-        ("1\ta\n1\tb", "1 0 a 1", "stands twice"),
+        ("1\ta\n1\tb", "1 0 a 1", "is there twice"),
         ("<top><title>x</top>", "1 0 a 1", "no <num>"),
         ("1\ta", "2 0 a 1", "judges nothing"),
         ("1\ta", "1 a b c d e", "qrels"),
     ],
 )
-def test_what_is_wrong_with_topics_or_qrels_is_told(tmp_path: Path, topics: str, qrels: str, told: str) -> None:
-    with pytest.raises(EvaluationError, match=told):
+def test_errors_of_topics_and_qrels_are_described(tmp_path: Path, topics: str, qrels: str, message: str) -> None:
+    with pytest.raises(EvaluationError, match=message):
         read_queries(write(tmp_path / "t.txt", topics), write(tmp_path / "r.txt", qrels))
 
 

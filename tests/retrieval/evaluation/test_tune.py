@@ -43,10 +43,10 @@ def queries(count: int, topic: int = 0) -> list[Query]:
     return [Query(f"q{n}", text, {f"{70000 + n}": 1}) for n, text in enumerate(texts)]
 
 
-def test_a_place_counts_equal_scores_of_earlier_rows() -> None:
+def test_a_rank_counts_equal_scores_of_earlier_rows() -> None:
     parts = np.array([[1.0, 2.0, 2.0, 0.0]], np.float32)
-    assert [Sample(parts, np.array([row])).place(np.ones(1)) for row in range(4)] == [3, 1, 2, 4]
-    assert Sample(parts, np.array([0, 2])).place(np.ones(1)) == 2
+    assert [Sample(parts, np.array([row])).rank(np.ones(1)) for row in range(4)] == [3, 1, 2, 4]
+    assert Sample(parts, np.array([0, 2])).rank(np.ones(1)) == 2
 
 
 def test_the_parts_add_up_to_the_score(indexes: Path, encoder: Encoder) -> None:
@@ -57,7 +57,7 @@ def test_the_parts_add_up_to_the_score(indexes: Path, encoder: Encoder) -> None:
     np.testing.assert_allclose(total, ranking.scores, atol=1e-9)
 
 
-def test_a_part_that_misleads_loses_its_weight(indexes: Path, encoder: Encoder) -> None:
+def test_a_misleading_part_loses_its_weight(indexes: Path, encoder: Encoder) -> None:
     reweight(indexes, TODAY.model_copy(update={"dense_retriever": 20.0}))
     try:
         tuning = tune(Searcher(open_current(indexes), encoder), queries(26, topic=1))
@@ -66,40 +66,40 @@ def test_a_part_that_misleads_loses_its_weight(indexes: Path, encoder: Encoder) 
         total = sum(getattr(tuning.weights, name) for name in PARTS)
         assert total == pytest.approx(sum(getattr(TODAY, name) for name in PARTS), abs=0.01)
         assert tuning.keyword.RR == 1.0
-        assert any("not held out" in note for note in tuning.notes), "today's were tuned, perhaps from these"
+        assert any("not held out" in note for note in tuning.notes)
     finally:
         rollback(indexes)
         (indexes / TUNED).unlink()
 
 
-def test_where_nothing_is_to_be_gained_todays_weights_stay_and_it_says_so(indexes: Path, encoder: Encoder) -> None:
+def test_the_weights_stay_if_there_is_nothing_to_gain(indexes: Path, encoder: Encoder) -> None:
     tuning = tune(Searcher(open_current(indexes), encoder), queries(20))
     assert tuning.today.RR == tuning.learned.RR == 1.0
     assert tuning.weights == TODAY and tuning.penalty is None and not tuning.better
-    assert any("keep today's" in note for note in tuning.notes)
-    assert any("hybrid does not beat its best part" in note and "keyword" in note for note in tuning.notes)
+    assert any("keep the current ones" in note for note in tuning.notes)
+    assert any("hybrid search is not better" in note and "keyword" in note for note in tuning.notes)
 
 
-def test_questions_about_one_video_are_never_learned_from_and_asked_in_turn(indexes: Path, encoder: Encoder) -> None:
+def test_questions_about_one_video_count_as_one_group(indexes: Path, encoder: Encoder) -> None:
     alike = [Query(f"q{n}", NAMES[n % 5], {f"{70000 + n % 5}": 1}) for n in range(40)]
     with pytest.raises(EvaluationError, match=f"5 questions with different videos are too few .* {FEWEST}"):
         tune(Searcher(open_current(indexes), encoder), alike)
 
 
-def test_questions_that_are_joined_by_their_videos_stay_together() -> None:
+def test_questions_with_videos_in_common_stay_in_one_fold() -> None:
     targets: list[dict[str, int]] = [{"a": 1}, {"b": 1}, {"b": 1, "a": 1}, {"b": 1}, {"c": 1}]
     groups = _groups([Query(f"q{n}", "x", videos) for n, videos in enumerate(targets)])
     assert len(set(groups[:4])) == 1 and groups[4] != groups[0]
 
 
-def test_operators_narrow_what_is_learned_from(indexes: Path, encoder: Encoder) -> None:
+def test_questions_whose_target_is_excluded_are_left_out(indexes: Path, encoder: Encoder) -> None:
     asked = queries(20)
     impossible = Query("no", f"{asked[0].text} after:2050", dict(asked[0].relevant))
     tuning = tune(Searcher(open_current(indexes), encoder), [*asked, impossible])
     assert tuning.questions == 20 and any(note.startswith("1 questions are left out") for note in tuning.notes)
 
 
-def test_learned_weights_of_another_encoder_stay(tmp_path: Path, encoder: Encoder) -> None:
+def test_learned_weights_of_other_encoders_are_kept(tmp_path: Path, encoder: Encoder) -> None:
     build([plain_document("70000", "", NAMES[0])], tmp_path, encoder)
     (tmp_path / TUNED).write_text(json.dumps({"another": TODAY.model_dump(by_alias=True)}))
     reweight(tmp_path, TODAY.model_copy(update={"bigrams": 0.3}))
@@ -121,7 +121,7 @@ def test_learned_weights_are_kept_for_later_builds_with_the_same_encoder(tmp_pat
         build(documents, tmp_path, encoder)
 
 
-def test_the_command_writes_only_when_asked_and_only_what_is_better(indexes: Path, tmp_path: Path) -> None:
+def test_the_command_writes_only_on_request_and_only_better_weights(indexes: Path, tmp_path: Path) -> None:
     file = tmp_path / "queries.json"
     file.write_text(json.dumps([{"text": q.text, "target": next(iter(q.relevant))} for q in queries(12)]))
     before = current_name(indexes)

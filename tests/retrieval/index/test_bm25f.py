@@ -22,28 +22,28 @@ EQUAL = np.ones(len(TEXT_FIELDS))
         ("😀 … !", []),
     ],
 )
-def test_words_are_stems_of_plain_letters_in_any_script(text: str, expected: list[str]) -> None:
+def test_stems_are_transliterated_from_any_script(text: str, expected: list[str]) -> None:
     assert terms(text, stems) == expected
 
 
-def test_grams_stay_inside_word_boundaries() -> None:
+def test_char_ngrams_stay_inside_word_boundaries() -> None:
     assert char_ngrams("cat") == ("_cat", "cat_")
     assert char_ngrams("a") == ("_a_",)
     assert terms("ab cde", char_ngrams) == ["_ab_", "_cde", "cde_"]
 
 
-def test_pairs_are_neighbouring_stems() -> None:
+def test_bigrams_are_neighbouring_stems() -> None:
     assert bigrams("Multiple remote jobs, #remotejobs") == ["multipl remot", "remot job", "job remotejob"]
     assert bigrams("alone") == []
 
 
-def test_spans_point_at_the_words_as_they_stand_in_the_text() -> None:
+def test_token_positions_are_those_of_the_original_text() -> None:
     text = "naïve 🐈 Über-fan 你好"
     assert [text[token.start : token.end] for token in tokens(text, stems)] == ["naïve", "Über", "fan", "你好"]
 
 
 @pytest.mark.parametrize("analyser", ["stems", "char_ngrams", "bigrams"])
-def test_scores_equal_bm25_over_the_joined_text_as_bm25s_computes_it(documents: list[Document], analyser: str) -> None:
+def test_scores_equal_those_of_bm25s_over_the_joined_text(documents: list[Document], analyser: str) -> None:
     index = KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS)
     joined = [[term for text in doc.texts.values() for term in index.terms(text)] for doc in documents]
     oracle = bm25s.BM25(k1=K1, b=B, method="lucene")
@@ -56,7 +56,7 @@ def test_scores_equal_bm25_over_the_joined_text_as_bm25s_computes_it(documents: 
         np.testing.assert_allclose(split.sum(axis=0), oracle.get_scores(query_terms) * (K1 + 1), rtol=1e-5, atol=1e-6)
 
 
-def test_a_field_switched_off_is_as_if_it_had_never_been_indexed(documents: list[Document]) -> None:
+def test_a_field_with_weight_zero_is_as_if_not_indexed(documents: list[Document]) -> None:
     index = KeywordIndex.build("stems", (doc.texts for doc in documents), TEXT_FIELDS)
     without = [{name: text for name, text in doc.texts.items() if name != "comments"} for doc in documents]
     reference = KeywordIndex.build("stems", without, TEXT_FIELDS)
@@ -66,7 +66,7 @@ def test_a_field_switched_off_is_as_if_it_had_never_been_indexed(documents: list
     assert index.scores("justice", weights)[0].sum() == 0
 
 
-def test_a_term_counts_once_however_often_it_is_asked(documents: list[Document]) -> None:
+def test_a_repeated_query_term_counts_once(documents: list[Document]) -> None:
     index = KeywordIndex.build("stems", (doc.texts for doc in documents), TEXT_FIELDS)
     np.testing.assert_array_equal(index.scores("teapot", EQUAL)[0], index.scores("teapot teapots TEAPOT", EQUAL)[0])
 
@@ -78,7 +78,7 @@ def test_a_saved_index_scores_the_same(documents: list[Document], tmp_path: Path
     np.testing.assert_array_equal(index.scores("caravn", EQUAL)[0], again.scores("caravn", EQUAL)[0])
 
 
-def test_all_fields_off_or_an_unknown_word_scores_nothing(documents: list[Document]) -> None:
+def test_scores_are_zero_without_fields_or_for_an_unknown_word(documents: list[Document]) -> None:
     index = KeywordIndex.build("stems", (doc.texts for doc in documents), TEXT_FIELDS)
     assert not index.scores("teapot", np.zeros(len(TEXT_FIELDS)))[0].any()
     assert not index.scores("zzzz", EQUAL)[0].any()

@@ -12,7 +12,7 @@ def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
 
 
-def test_a_hub_is_near_to_what_others_say_and_not_to_itself() -> None:
+def test_hubness_is_the_similarity_to_other_videos_transcripts() -> None:
     rng = np.random.default_rng(3)
     videos = 30
     said = unit(rng.normal(size=(videos, 16)))
@@ -26,7 +26,7 @@ def test_a_hub_is_near_to_what_others_say_and_not_to_itself() -> None:
     np.testing.assert_allclose(found[0], expected, rtol=1e-5)
 
 
-def test_a_video_without_overview_and_a_corpus_with_few_transcripts_have_none() -> None:
+def test_hubness_is_zero_without_overview_or_with_few_transcripts() -> None:
     vectors = unit(np.random.default_rng(1).normal(size=(20, 8)))
     starts = np.array([0, 0, *range(1, 20)])
     found = hubness(vectors[:19], starts, vectors, np.arange(21))
@@ -36,7 +36,7 @@ def test_a_video_without_overview_and_a_corpus_with_few_transcripts_have_none() 
     ).any()
 
 
-def test_a_share_of_it_is_taken_off_after_saving_too(tmp_path: Path) -> None:
+def test_hubness_is_subtracted_after_loading_as_well(tmp_path: Path) -> None:
     vectors = unit(np.eye(3, 4) + 0.1)
     hubs = np.array([0.0, 0.5, 0.2], np.float32)
     DenseIndex.build(vectors, np.arange(4), hubs).save(tmp_path, "overview")

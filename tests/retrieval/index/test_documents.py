@@ -6,13 +6,13 @@ from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, _windows, document
 from tests.retrieval.conftest import entry
 
 
-def test_a_field_without_text_is_absent() -> None:
+def test_a_field_without_text_is_left_out() -> None:
     doc = document(entry("70001", "only a description"))
     assert set(doc.texts) == {"description"}
     assert set(doc.passages) == {"description", OVERVIEW}
 
 
-def test_a_video_without_any_text_has_no_passage_at_all() -> None:
+def test_a_video_without_text_has_no_passages() -> None:
     assert document(entry("70001")).passages == {}
 
 
@@ -26,7 +26,7 @@ def test_each_comment_is_a_passage() -> None:
     assert [passage.text for passage in doc.passages["comments"]] == ["one", "two"]
 
 
-def test_a_window_joins_segments_and_marks_where_each_begins() -> None:
+def test_a_window_joins_segments_and_keeps_their_times() -> None:
     doc = document(entry("70001", said=[(0.0, 2.0, "first words"), (7.5, 9.0, "then these")]))
     [window] = doc.passages["transcript"]
     assert window.text == "first words then these"
@@ -34,7 +34,7 @@ def test_a_window_joins_segments_and_marks_where_each_begins() -> None:
     assert window.text[window.marks[1].at :] == "then these"
 
 
-def test_words_on_the_screen_have_their_times_and_those_on_the_cover_have_none() -> None:
+def test_text_in_the_video_has_times_and_text_on_the_cover_has_none() -> None:
     shown = [Segment(2.0, 5.0, "wait for it"), Segment(7.0, 8.0, "told you")]
     made = Text("MY CAT\nwait for it\ntold you", "tesseract", segments=shown)
     doc = document(replace(entry("70001"), texts={"cover": made}))
@@ -53,12 +53,12 @@ def test_windows_cover_every_segment_and_overlap_by_one() -> None:
     assert all(earlier[-1] == later[0] for earlier, later in itertools.pairwise(starts))
 
 
-def test_a_single_segment_longer_than_a_window_stays_whole_and_alone() -> None:
+def test_a_segment_longer_than_a_window_is_a_window() -> None:
     windows = _windows([Segment(0, 1, "a"), Segment(1, 9, "x" * 1000), Segment(9, 10, "b")])
     assert [len(window.text) for window in windows] == [1, 1000, 1]
 
 
-def test_an_untimed_transcript_is_cut_without_losing_a_word() -> None:
+def test_a_transcript_without_times_is_cut_without_losing_a_word() -> None:
     text = " ".join(f"Word{n} goes here." for n in range(200)) + " " + "x" * 1000
     doc = plain_document("d1", "title", text)
     passages = doc.passages["transcript"]
@@ -69,7 +69,7 @@ def test_an_untimed_transcript_is_cut_without_losing_a_word() -> None:
     assert sum(passage.text.count("x") for passage in passages) >= 1000
 
 
-def test_a_plain_document_takes_its_title_as_description_and_its_text_as_transcript() -> None:
+def test_a_plain_document_has_its_title_as_description_and_its_text_as_transcript() -> None:
     doc = plain_document("d1", "A title", "Some text.")
     assert doc.texts == {"description": "A title", "transcript": "Some text."}
     assert doc.passages[OVERVIEW][0].text == "A title Some text."

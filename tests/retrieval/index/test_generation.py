@@ -24,7 +24,7 @@ def test_a_rebuild_with_nothing_changed_encodes_nothing(
     assert second.encoded == 0 and second.corpus_sha256 == first.corpus_sha256 and second.name != first.name
 
 
-def test_a_changed_description_encodes_only_itself_and_its_overview(
+def test_a_changed_description_encodes_only_two_texts(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
     build(documents, tmp_path, encoder)
@@ -36,14 +36,14 @@ def test_a_changed_description_encodes_only_itself_and_its_overview(
     assert again.encoded == 2
 
 
-def test_the_manifest_says_what_was_built(indexes: Path, documents: list[Document], encoder: Encoder) -> None:
+def test_the_manifest_describes_the_generation(indexes: Path, documents: list[Document], encoder: Encoder) -> None:
     manifest = open_current(indexes).manifest
     assert (manifest.format, manifest.videos, manifest.encoder_sha256) == (FORMAT, 6, encoder.sha256)
     assert manifest.dimension == encoder.dimension and manifest.precision == encoder.precision
     assert manifest.passages["comments"] == sum(len(doc.passages.get("comments", [])) for doc in documents)
 
 
-def test_passages_come_back_with_their_marks(indexes: Path, documents: list[Document]) -> None:
+def test_passages_are_read_back_with_their_times(indexes: Path, documents: list[Document]) -> None:
     generation = open_current(indexes)
     for position, doc in enumerate(documents):
         for field, passages in doc.passages.items():
@@ -65,9 +65,7 @@ def damaged(folder: Path, name: str) -> None:
     (folder / name).write_bytes(raw)
 
 
-def test_any_file_that_differs_from_the_manifest_is_refused_with_what_to_run(
-    documents: list[Document], encoder: Encoder, tmp_path: Path
-) -> None:
+def test_a_damaged_or_missing_file_is_refused(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
     name = build(documents, tmp_path / "whole", encoder).name
     for file in read_manifest(tmp_path / "whole", name).files:
         copy = tmp_path / "copy"
@@ -81,7 +79,7 @@ def test_any_file_that_differs_from_the_manifest_is_refused_with_what_to_run(
         shutil.rmtree(copy)
 
 
-def test_a_folder_name_that_means_something_in_an_address_is_only_a_name(
+def test_a_folder_name_may_have_characters_that_are_special_in_urls(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
     for name in ("a#b", "a?b", "100%25"):
@@ -90,7 +88,7 @@ def test_a_folder_name_that_means_something_in_an_address_is_only_a_name(
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(("a#b", "a?b", "100%25"))
 
 
-def test_a_folder_that_vanishes_while_it_is_opened_is_a_clear_error(
+def test_a_generation_deleted_while_it_is_opened_is_a_clear_error(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "generations" / build(documents[:1], tmp_path, encoder).name
@@ -118,7 +116,7 @@ class Killed(BaseException):
     """Stands for a process that ends here: nothing behind it runs but what the operating system does."""
 
 
-def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answering(
+def test_a_build_killed_at_any_write_leaves_the_old_generation_usable(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = build(documents[:3], tmp_path, encoder).name
@@ -147,7 +145,7 @@ def test_a_build_that_ends_at_any_sync_or_rename_leaves_the_old_generation_answe
     assert not list((tmp_path / "generations").glob(".building*"))
 
 
-def test_a_full_disk_during_a_build_leaves_the_old_generation_answering(
+def test_a_full_disk_leaves_the_old_generation_usable(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = build(documents[:3], tmp_path, encoder).name
@@ -163,12 +161,14 @@ def test_a_full_disk_during_a_build_leaves_the_old_generation_answering(
     assert len(build(documents, tmp_path, encoder).passages) == 7
 
 
-def test_two_builds_at_once_are_refused(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+def test_a_second_build_at_the_same_time_is_refused(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
     with FileLock(tmp_path / ".build.lock"), pytest.raises(GenerationError, match="another build"):
         build(documents, tmp_path, encoder)
 
 
-def test_rollback_goes_one_back_or_to_a_name_and_refuses_a_damaged_one(
+def test_rollback_goes_to_the_previous_or_a_named_generation_if_it_is_intact(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
     names = [build(documents[: n + 1], tmp_path, encoder).name for n in range(3)]
@@ -195,7 +195,7 @@ def test_prune_keeps_the_newest_and_the_current(documents: list[Document], encod
     open_current(tmp_path)
 
 
-def test_no_index_or_a_current_that_points_nowhere_says_what_to_run(tmp_path: Path) -> None:
+def test_a_missing_index_or_a_broken_current_file_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(GenerationError, match="retrieval build"):
         open_current(tmp_path)
     (tmp_path / "CURRENT").write_text("../../etc\n")
@@ -203,7 +203,7 @@ def test_no_index_or_a_current_that_points_nowhere_says_what_to_run(tmp_path: Pa
         open_current(tmp_path)
 
 
-def test_nothing_to_index_is_an_error_not_an_empty_generation(encoder: Encoder, tmp_path: Path) -> None:
+def test_nothing_to_index_is_an_error(encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(GenerationError, match="nothing to index"):
         build([Document("70001", {}, {})], tmp_path, encoder)
     assert not any(tmp_path.iterdir())

@@ -41,17 +41,17 @@ def phrases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ("", "", []),
     ],
 )
-def test_a_phrase_is_found_where_its_words_follow_each_other(
+def test_a_phrase_is_found_where_its_words_are_next_to_each_other(
     phrases: PhraseIndex, phrase: str, field: str, videos: list[int]
 ) -> None:
     words = phrase.replace("è", "e").split()
     assert phrases.videos_with_phrase(words, field).nonzero()[0].tolist() == videos
 
 
-def test_words_are_counted_by_video_and_shown_as_they_are_written(phrases: PhraseIndex) -> None:
+def test_words_are_counted_by_video_and_shown_as_spelt(phrases: PhraseIndex) -> None:
     assert [phrases.count(word) for word in ("the", "teapot", "brulee", "unheard")] == [3, 3, 1, 0]
     assert [phrases.shown(word) for word in ("brulee", "teapot")] == ["brûlée", "teapot"]
 
 
-def test_a_corpus_without_words_holds_nothing() -> None:
+def test_a_corpus_without_words_contains_no_phrase() -> None:
     assert not PhraseIndex.build([{}, {"comments": ["🍣"]}], FIELDS).videos_with_phrase(["x"]).any()

@@ -11,21 +11,21 @@ THERE = "cat pushes the porcelain teapot off the shelf"
 NOWHERE = "mutations of kinase receptors inhibit apoptosis in murine lymphocytes"
 
 
-def test_the_shipped_models_look_at_just_the_signals_that_are_computed() -> None:
+def test_the_shipped_models_use_exactly_the_computed_signals() -> None:
     for name, signal_names in MODELS.items():
         assert tuple(calibration().models[name].coefficients) == signal_names
         assert 0 < calibration().models[name].cut_off < 1
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_question_about_a_video_is_surer_than_one_about_none(searcher: Searcher, mode: Mode) -> None:
+def test_confidence_is_higher_if_a_video_matches(searcher: Searcher, mode: Mode) -> None:
     there, nowhere = searcher.search(THERE, mode=mode), searcher.search(NOWHERE, mode=mode)
     assert there.good and there.hits[0].good
     assert not nowhere.good and not any(hit.good for hit in nowhere.hits)
     assert 0 <= nowhere.confidence < there.confidence <= 1
 
 
-def test_an_answer_is_as_sure_as_its_surest_hit_on_every_page(searcher: Searcher) -> None:
+def test_every_page_has_the_confidence_of_the_best_hit(searcher: Searcher) -> None:
     whole, second = searcher.search(THERE, 6), searcher.search(THERE, 2, offset=2)
     assert whole.confidence == max(hit.confidence for hit in whole.hits) == second.confidence
     assert [hit.confidence for hit in second.hits] == [hit.confidence for hit in whole.hits[2:4]]
@@ -36,11 +36,11 @@ def test_an_empty_question_has_no_good_match(searcher: Searcher) -> None:
     assert (answer.confidence, answer.good) == (0.0, False)
 
 
-def test_a_question_without_any_word_is_judged_all_the_same(searcher: Searcher) -> None:
+def test_a_question_without_words_has_a_confidence(searcher: Searcher) -> None:
     assert 0 <= searcher.search("🤷 !!").confidence <= 1
 
 
-def test_a_word_that_no_video_holds_counts_as_missing(searcher: Searcher) -> None:
+def test_a_word_in_no_video_counts_as_missing(searcher: Searcher) -> None:
     known = searcher.rank("teapot")
     more = searcher.rank("teapot zyzzyva")
     first = known.order()[:1]
@@ -50,7 +50,7 @@ def test_a_word_that_no_video_holds_counts_as_missing(searcher: Searcher) -> Non
     assert signals(searcher.generation, more, first)["rarest"][0] == 0.5
 
 
-def test_without_the_whole_videos_vectors_the_words_are_judged(searcher: Searcher) -> None:
+def test_without_cosines_of_the_whole_video_the_keyword_model_is_used(searcher: Searcher) -> None:
     ranking = searcher.rank(THERE, weights={**dict.fromkeys(FIELDS, 1.0), "overview": 0.0})
     first = ranking.order()[:1]
     verdict = judge(searcher.generation, ranking, "hybrid", first)
@@ -59,7 +59,7 @@ def test_without_the_whole_videos_vectors_the_words_are_judged(searcher: Searche
     assert verdict.confidence[0] == pytest.approx(model.confidence(signals(searcher.generation, ranking, first))[0])
 
 
-def test_another_encoders_cosines_are_taken_by_how_far_they_stand_out(searcher: Searcher) -> None:
+def test_another_encoders_cosines_are_compared_by_z_score(searcher: Searcher) -> None:
     own = calibration().model("hybrid", searcher.generation.manifest.encoder_sha256)
     other = calibration().model("hybrid", "0" * 64)
     assert "cosine" in own.coefficients

@@ -4,30 +4,30 @@ from retrieval.search.explain import SPAN_CHARS, best_mark, best_passage, best_s
 IDFS = {"teapot": 5.0, "shelf": 4.0, "fall": 3.0}
 
 
-def test_words_that_say_little_are_not_pointed_at() -> None:
+def test_common_words_are_not_informative() -> None:
     assert informative_terms({"the": 0.3, "teapot": 5.0, "shelf": 2.1}) == {"teapot": 5.0, "shelf": 2.1}
     assert informative_terms({}) == {}
 
 
-def test_the_span_is_the_shortest_stretch_with_most_of_the_question() -> None:
+def test_the_span_is_the_shortest_stretch_with_the_most_matches() -> None:
     text = "a teapot, " + "and so on " * 30 + "the teapot falls off its shelf, what a teapot"
     found = matching_words(text, IDFS, {})
     span = best_span(found)
     assert span and text[slice(*span)] == "teapot falls off its shelf"
 
 
-def test_a_text_that_repeats_one_word_for_ever_has_a_short_span() -> None:
+def test_a_text_that_repeats_one_word_has_a_short_span() -> None:
     span = best_span(matching_words("teapot " * 20_000, IDFS, {}))
     assert span == (0, 6)
     assert best_span([]) is None
 
 
-def test_a_stretch_is_never_longer_than_two_lines() -> None:
+def test_a_span_is_at_most_two_lines_long() -> None:
     span = best_span(matching_words("teapot " + "x" * SPAN_CHARS + " shelf", IDFS, {}))
     assert span == (0, 6)
 
 
-def test_the_moment_is_the_segment_with_most_of_the_question_not_the_first() -> None:
+def test_the_time_is_that_of_the_segment_with_the_most_matches() -> None:
     text = "there it will fall. the teapot on the shelf"
     passage = Passage(text, (Mark(0, 1.0, 4.0), Mark(20, 9.5, 12.0)))
     spoken = best_mark(passage, matching_words(text, IDFS, {}))
@@ -37,7 +37,7 @@ def test_the_moment_is_the_segment_with_most_of_the_question_not_the_first() -> 
     assert best_mark(Passage(text), []) is None
 
 
-def test_the_passage_with_most_of_the_question_is_chosen() -> None:
+def test_the_passage_with_the_most_matches_is_shown() -> None:
     passages = [Passage("a shelf"), Passage("teapot, shelf"), Passage("teapot")]
     assert best_passage(passages, IDFS, {})[0] is passages[1]
     assert best_passage([], IDFS, {}) == (Passage(""), [])

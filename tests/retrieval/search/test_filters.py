@@ -1,10 +1,22 @@
-"""Operators of a question over a real small generation: who may answer, what is said, and what stays as it was."""
+"""Conditions and notes, on a small generation with an encoder that needs no weights."""
 
 import pytest
 
+from retrieval.index.builder import build
+from retrieval.index.documents import Document
+from retrieval.index.generation import open_current
 from retrieval.search.answer import Answer
 from retrieval.search.query import filters
 from retrieval.search.searcher import Searcher
+from tests.retrieval.fake_encoder import FakeEncoder
+
+
+@pytest.fixture(scope="module")
+def searcher(documents: list[Document], tmp_path_factory: pytest.TempPathFactory) -> Searcher:
+    folder = tmp_path_factory.mktemp("filters")
+    encoder = FakeEncoder(vocabulary={"boat"})
+    build(documents, folder, encoder)
+    return Searcher(open_current(folder), encoder)
 
 
 def ids(answer: Answer) -> list[str]:
@@ -48,32 +60,32 @@ def test_only_videos_that_meet_all_conditions_are_found(searcher: Searcher, ques
     assert found or answer.notes
 
 
-def test_a_condition_changes_no_score(searcher: Searcher) -> None:
+def test_conditions_do_not_change_scores(searcher: Searcher) -> None:
     plain = {hit.id: hit.score for hit in searcher.search("the moon pulls").hits}
     narrowed = searcher.search("the moon pulls", filters=filters(after="2022"))
     assert {hit.id: hit.score for hit in narrowed.hits} == {hit.id: plain[hit.id] for hit in narrowed.hits}
     assert [hit.rank for hit in narrowed.hits] == [1, 2, 3]
 
 
-def test_pages_of_a_narrowed_answer_follow_each_other(searcher: Searcher) -> None:
+def test_pages_of_a_filtered_answer_have_no_gap(searcher: Searcher) -> None:
     whole = [hit.id for hit in searcher.search("the -teapot").hits]
     assert [hit.id for start in (0, 2, 4) for hit in searcher.search("the -teapot", 2, offset=start).hits] == whole
 
 
-def test_conditions_alone_give_the_newest_first_without_a_score(searcher: Searcher) -> None:
+def test_conditions_without_text_give_the_newest_videos_first(searcher: Searcher) -> None:
     answer = searcher.search("-teapot")
     assert [hit.id for hit in answer.hits] == ["70005", "70003", "70002", "70004", "70006"]
     assert answer.text == "" and {hit.score for hit in answer.hits} == {0.0}
     assert [hit.rank for hit in searcher.search("-teapot", 2, offset=3).hits] == [4, 5]
 
 
-def test_filters_alone_are_enough(searcher: Searcher) -> None:
+def test_filters_without_a_question_find_videos(searcher: Searcher) -> None:
     answer = searcher.search("", filters=filters(creator="@bread.bench"))
     assert ids(answer) == ["70002"] and answer.conditions[0].describe() == "by @bread.bench"
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "dense", "keyword"])
-def test_quoted_words_are_marked_where_they_stand_together_and_reasons_add_up(searcher: Searcher, mode: str) -> None:
+def test_phrases_are_marked_where_they_occur(searcher: Searcher, mode: str) -> None:
     answer = searcher.search('"left no" caravan', mode=mode)  # type: ignore[arg-type]
     [hit] = answer.hits
     assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score)
@@ -82,7 +94,7 @@ def test_quoted_words_are_marked_where_they_stand_together_and_reasons_add_up(se
     assert [said.passage[start:end] for start, end in said.matches][:2] == ["Left", "No"]
 
 
-def test_words_too_common_to_explain_anything_are_marked_when_quoted(searcher: Searcher) -> None:
+def test_common_words_are_marked_when_quoted(searcher: Searcher) -> None:
     [hit] = searcher.search('"off the" teapot').hits
     said = next(reason for reason in hit.explanation if (reason.field, reason.retriever) == ("transcript", "keyword"))
     assert {"off", "the"} <= {said.passage[start:end] for start, end in said.matches}
@@ -106,23 +118,23 @@ def test_words_too_common_to_explain_anything_are_marked_when_quoted(searcher: S
         ("porcelan", 'Searched for "porcelain" instead of "porcelan"'),
     ],
 )
-def test_what_the_user_should_know_is_said(searcher: Searcher, question: str, note: str) -> None:
+def test_notes_explain_what_was_not_found_left_out_or_corrected(searcher: Searcher, question: str, note: str) -> None:
     assert any(note in said for said in searcher.search(question).notes)
 
 
-def test_a_misspelt_word_finds_and_marks_what_the_right_one_finds(searcher: Searcher) -> None:
+def test_a_misspelt_word_gives_the_same_hits_as_the_correct_one(searcher: Searcher) -> None:
     right, misspelt = searcher.search("porcelain"), searcher.search("porcelin")
     assert misspelt.text == "porcelain" and misspelt.query == "porcelin"
     assert misspelt.hits == right.hits
 
 
-def test_a_right_word_that_only_this_corpus_lacks_is_still_read_by_its_meaning(searcher: Searcher) -> None:
+def test_a_word_that_the_model_knows_is_not_corrected(searcher: Searcher) -> None:
     answer = searcher.search("boat shelf", mode="dense")  # one letter from "goat" in no text, and a word
     assert answer.hits == searcher.search("boat shelf", mode="dense").hits and answer.notes == []
     kept = searcher.rank("teapod shelf", mode="dense")
     assert kept.query == "teapot shelf"
 
 
-def test_quotes_insist_on_a_word_as_it_is(searcher: Searcher) -> None:
+def test_quoted_words_are_searched_for_as_they_are(searcher: Searcher) -> None:
     answer = searcher.search('"porcelin"')
     assert answer.text == '"porcelin"' and answer.hits == []

@@ -56,7 +56,7 @@ def test_dbsf_maps_three_deviations_around_the_mean_to_zero_and_one(cosines: NDA
 
 
 @pytest.mark.parametrize("method", ["zscore", "dbsf", "rrf"])
-def test_the_weight_of_an_absent_field_goes_to_those_that_are_there(method: Method) -> None:
+def test_the_weight_of_a_missing_field_goes_to_the_others(method: Method) -> None:
     overview = np.array([0.9, 0.5, 0.1, 0.3])
     cover = np.array([0.8, np.nan, 0.2, 0.5])
     fused = fuse_dense({OVERVIEW: overview, "cover": cover}, {OVERVIEW: 1.0, "cover": 3.0}, method)
@@ -66,13 +66,13 @@ def test_the_weight_of_an_absent_field_goes_to_those_that_are_there(method: Meth
     assert fused[FIELDS.index(OVERVIEW), 0] == pytest.approx(alone[FIELDS.index(OVERVIEW), 0] / 4)
 
 
-def test_a_video_with_none_of_the_weighted_fields_stands_with_the_last() -> None:
+def test_a_video_without_any_weighted_field_gets_the_lowest_score() -> None:
     fused = fuse_dense({"cover": np.array([0.8, np.nan, 0.2])}, {"cover": 1.0}, "zscore").sum(axis=0)
     assert fused[1] == fused.min() == fused[2]
 
 
 @pytest.mark.parametrize("videos", [1, 4, 7])  # at 7, the deviation of equal numbers is not quite 0
-def test_equal_scores_everywhere_still_explain_and_divide_nothing_by_zero(videos: int) -> None:
+def test_equal_scores_are_fused_without_dividing_by_zero(videos: int) -> None:
     dense = fuse_dense({OVERVIEW: np.full(videos, 0.1)}, {OVERVIEW: 1.0}, "zscore")
     assert dense.sum(axis=0).tolist() == [0.1] * videos
     keyword = fuse_keyword(np.full((len(TEXT_FIELDS), videos), 0.1), "zscore")
@@ -81,7 +81,7 @@ def test_equal_scores_everywhere_still_explain_and_divide_nothing_by_zero(videos
 
 
 @pytest.mark.parametrize("method", ["zscore", "dbsf", "rrf"])
-def test_fields_share_a_keyword_score_as_bm25f_shares_it(split: NDArray[np.float64], method: Method) -> None:
+def test_a_keyword_score_is_divided_among_fields_as_by_bm25f(split: NDArray[np.float64], method: Method) -> None:
     fused = fuse_keyword(split, method)[: len(TEXT_FIELDS)]
     matched = split.sum(axis=0) > 0
     np.testing.assert_allclose(
@@ -90,7 +90,7 @@ def test_fields_share_a_keyword_score_as_bm25f_shares_it(split: NDArray[np.float
     assert not fused[:, ~matched].any()
 
 
-def test_ranks_put_ties_in_order_and_absent_last() -> None:
+def test_ranks_keep_the_order_of_ties_and_put_missing_scores_last() -> None:
     assert rank_positions(np.array([0.5, np.nan, 0.9, 0.5])).tolist() == [2, 4, 1, 3]
 
 

@@ -42,7 +42,7 @@ def told(typed: str) -> list[str]:
         ("🍣 lang:ja", "🍣", ["in the language ja"]),
     ],
 )
-def test_operators_are_taken_out_of_what_is_searched_for_and_become_conditions(
+def test_operators_are_removed_from_the_text_and_become_conditions(
     typed: str, text: str, conditions: list[str]
 ) -> None:
     assert told(typed) == conditions
@@ -59,12 +59,12 @@ def test_operators_are_taken_out_of_what_is_searched_for_and_become_conditions(
         "", "-before:dinner",
     ],
 )  # fmt: skip
-def test_natural_language_stays_words(typed: str) -> None:
+def test_ordinary_text_is_not_read_as_operators(typed: str) -> None:
     question = parse(typed)
     assert question.conditions == () and question.text == typed
 
 
-def test_a_date_that_is_none_is_said_and_searched_for_as_words() -> None:
+def test_an_invalid_date_is_noted_and_searched_for_as_words() -> None:
     question = parse("cat before:2022-13")
     assert question.conditions == () and question.text == "cat before:2022-13"
     assert "before:2022-13 is not a date" in question.notes[0]
@@ -74,13 +74,13 @@ def test_a_hyphen_before_an_unknown_field_excludes_its_words() -> None:
     assert told("anime -re:zero") == ['without "re:zero"']
 
 
-def test_what_is_quoted_or_named_is_not_to_be_corrected() -> None:
+def test_quoted_words_names_and_tags_are_not_corrected() -> None:
     assert parse('"porcelan tepot" @wiskers #ctas said:helo plain').literal == {
         *("porcelan", "tepot", "wiskers", "ctas", "helo")
     }
 
 
-def test_every_field_can_be_asked_by_its_own_name() -> None:
+def test_every_field_has_an_operator_with_its_identifier() -> None:
     assert {FIELD_WORDS[field] for field in TEXT_FIELDS} == set(TEXT_FIELDS) == set(FIELD_WORDS.values())
 
 
@@ -90,7 +90,7 @@ def test_hostile_strings_are_parsed_into_conditions_with_a_description(hostile_s
             assert condition.describe()
 
 
-def test_filters_are_the_same_conditions() -> None:
+def test_filters_give_the_same_conditions_as_operators() -> None:
     made = filters(creator=" @maria ", tag="#cats dogs", lang="en", after="2022", before="2022-03-15")
     assert [condition.describe() for condition in made] == [
         *("by @maria", "with #cats", "with #dogs", "in the language en"),
@@ -115,5 +115,5 @@ def test_a_bad_filter_is_named(name: str, value: str, message: str) -> None:
         *(("2023-02-29", ""), ("2022-00", ""), ("0000", ""), ("22", ""), ("2022-03-15T00:00", "")),
     ],
 )
-def test_years_months_and_days_begin_on_a_day(value: str, day: str) -> None:
+def test_the_first_day_of_a_year_a_month_or_a_day(value: str, day: str) -> None:
     assert first_day(value) == day

@@ -60,7 +60,7 @@ def rescoring(searcher: Searcher, reranker: Reranker) -> Searcher:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("mode", MODES)
-def test_contributions_with_the_rerankers_still_add_up_to_the_score(
+def test_contributions_including_the_rerankers_add_up_to_the_score(
     rescoring: Searcher, mode: Mode, method: Method
 ) -> None:
     hits = rescoring.search(QUESTION, mode=mode, method=method).hits
@@ -70,9 +70,7 @@ def test_contributions_with_the_rerankers_still_add_up_to_the_score(
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
 
-def test_a_video_counts_with_the_passage_that_the_reranker_likes_best(
-    rescoring: Searcher, reranker: Reranker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_videos_best_passage_counts(rescoring: Searcher, reranker: Reranker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PASSAGES", 100)
     ranking = rescoring.rank(QUESTION)
     generation = rescoring.generation
@@ -91,7 +89,7 @@ def test_a_video_counts_with_the_passage_that_the_reranker_likes_best(
     assert np.argsort(added).tolist() == np.argsort(best).tolist() and min(added) == 0 < max(added)
 
 
-def test_only_the_first_videos_are_read_and_stay_before_the_others(
+def test_only_the_first_videos_are_rescored_and_stay_ahead_of_the_others(
     searcher: Searcher, rescoring: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RESCORED", 3)
@@ -101,7 +99,7 @@ def test_only_the_first_videos_are_read_and_stay_before_the_others(
     assert not any(reason.retriever == "reranker" for hit in after.hits[3:] for reason in hit.explanation)
 
 
-def test_of_videos_under_a_condition_the_first_that_meet_it_are_read(
+def test_only_videos_that_meet_the_conditions_are_rescored(
     rescoring: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RESCORED", 1)
@@ -109,14 +107,14 @@ def test_of_videos_under_a_condition_the_first_that_meet_it_are_read(
     assert hit.id == "70002" and any(reason.retriever == "reranker" for reason in hit.explanation)
 
 
-def test_the_reranker_takes_part_in_an_evaluation(searcher: Searcher, rescoring: Searcher) -> None:
+def test_an_evaluation_uses_the_reranker(searcher: Searcher, rescoring: Searcher) -> None:
     questions = [Query("1", QUESTION, {"70001": 1}), Query("2", "the moon pulls the ocean", {"70004": 1})]
     order = [rescoring.generation.ids[video] for video in rescoring.rank(QUESTION).order()]
     assert evaluate(rescoring, questions).queries[0].rank == order.index("70001") + 1
     assert evaluate(searcher, questions).queries[0].rank == 1
 
 
-def test_the_command_line_searches_with_it(indexes: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_command_line_searches_with_a_reranker(indexes: Path, folder: Path, tmp_path: Path) -> None:
     found = CliRunner().invoke(
         app,
         ["search", QUESTION, "--reranker", str(folder), "--indexes", str(indexes), "--data", str(tmp_path), "--json"],
@@ -124,7 +122,7 @@ def test_the_command_line_searches_with_it(indexes: Path, folder: Path, tmp_path
     assert found.exit_code == 0 and '"lane":"reranker"' in found.stdout
 
 
-def test_an_embedding_model_is_refused_instead_of_given_a_random_head() -> None:
+def test_an_embedding_model_is_refused_as_a_reranker() -> None:
     with pytest.raises(WeightsError, match="not a cross-encoder"):
         Reranker("sentence-transformers/all-MiniLM-L6-v2")
 

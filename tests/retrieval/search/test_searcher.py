@@ -17,9 +17,7 @@ QUESTIONS = ("cat pushes teapot off a shelf", "foxglov", "LEFT!!", "how do tides
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_every_hits_contributions_add_up_to_its_score(
-    searcher: Searcher, question: str, mode: Mode, method: Method
-) -> None:
+def test_contributions_add_up_to_the_score(searcher: Searcher, question: str, mode: Mode, method: Method) -> None:
     for weights in ({}, {"overview": 0.0}, {"comments": 3.0, "description": 0.0}, dict.fromkeys(["cover"], 5.0)):
         answer = searcher.search(question, 100, mode=mode, method=method, weights=weights)
         assert len(answer.hits) == answer.total == 6
@@ -40,11 +38,11 @@ def test_every_hits_contributions_add_up_to_its_score(
         ("whiskers daily", "70001"),
     ],
 )
-def test_the_remembered_video_comes_first(searcher: Searcher, question: str, target: str) -> None:
+def test_the_target_is_the_first_hit(searcher: Searcher, question: str, target: str) -> None:
     assert searcher.search(question, 1).hits[0].id == target
 
 
-def test_a_reason_names_the_passage_the_words_and_the_second(searcher: Searcher) -> None:
+def test_a_reason_has_the_passage_the_matches_and_the_time(searcher: Searcher) -> None:
     hit = searcher.search("porcelain teapot", 1).hits[0]
     reason = next(r for r in hit.explanation if (r.field, r.retriever) == ("transcript", "keyword"))
     assert reason.start_s == 12.5 and reason.end_s == 15.0
@@ -54,13 +52,13 @@ def test_a_reason_names_the_passage_the_words_and_the_second(searcher: Searcher)
     assert comment.passage == "justice for the teapot" and comment.start_s is None
 
 
-def test_the_dense_lane_points_at_the_words_and_the_second_too(searcher: Searcher) -> None:
+def test_reasons_in_dense_mode_have_matches_and_times_as_well(searcher: Searcher) -> None:
     hit = searcher.search("porcelain teapot", 1, mode="dense").hits[0]
     reason = next(r for r in hit.explanation if r.field == "transcript")
     assert reason.start_s == 12.5 and [reason.passage[a:b] for a, b in reason.matches] == ["porcelain", "teapot"]
 
 
-def test_a_misspelt_word_is_pointed_at_too(searcher: Searcher) -> None:
+def test_a_misspelt_word_is_marked(searcher: Searcher) -> None:
     hit = searcher.search("porcelan", 1).hits[0]
     reason = next(r for r in hit.explanation if (r.field, r.retriever) == ("transcript", "keyword"))
     assert [reason.passage[start:end] for start, end in reason.matches] == ["porcelain"]
@@ -75,14 +73,14 @@ def test_weight_zero_switches_a_field_off(searcher: Searcher) -> None:
     assert by_id["70001"].score == 0 and by_id["70001"].explanation == []
 
 
-def test_only_one_field_on_searches_that_field_alone(searcher: Searcher) -> None:
+def test_with_one_field_on_only_that_field_is_searched(searcher: Searcher) -> None:
     only_comments = dict.fromkeys(("description", "creator", "music", "cover", "transcript", "overview"), 0.0)
     answer = searcher.search("what plant", 10, weights=only_comments)
     assert answer.hits[0].id == "70003"
     assert {r.field for r in answer.hits[0].explanation} == {"comments"}
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(searcher: Searcher) -> None:
+def test_pages_have_no_gap_and_no_overlap(searcher: Searcher) -> None:
     whole = [hit.id for hit in searcher.search("the", 6).hits]
     pages = [hit.id for start in (0, 2, 4) for hit in searcher.search("the", 2, offset=start).hits]
     assert pages == whole and [hit.rank for hit in searcher.search("the", 2, offset=4).hits] == [5, 6]
@@ -101,11 +99,11 @@ def test_hostile_questions_are_answered(searcher: Searcher, hostile_strings: lis
         answer.model_dump_json()
 
 
-def test_an_endless_question_is_answered_by_its_beginning(searcher: Searcher) -> None:
+def test_only_the_beginning_of_a_very_long_question_is_used(searcher: Searcher) -> None:
     assert searcher.search("teapot shelf " + "x" * 1_000_000, 1).hits[0].id == "70001"
 
 
-def test_a_new_generation_is_picked_up_with_the_same_encoder(
+def test_a_new_generation_is_opened_with_the_same_encoder(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
     build(documents[:2], tmp_path, encoder)
@@ -143,7 +141,7 @@ def test_a_missing_encoder_leaves_keyword_search(indexes: Path, searcher: Search
         without.rank("porcelain teapot")
 
 
-def test_a_corpus_of_one_video_is_explained_too(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+def test_a_corpus_of_one_video_is_explained(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
     build(documents[:1], tmp_path, encoder)
     [hit] = Searcher.open(tmp_path).search("porcelain teapot").hits
     reason = next(r for r in hit.explanation if (r.field, r.retriever) == ("transcript", "keyword"))
@@ -157,7 +155,7 @@ def test_a_question_with_a_lone_surrogate_is_answered(searcher: Searcher, mode: 
     answer.model_dump_json()
 
 
-def test_a_question_pasted_from_a_pages_source_reads_as_on_the_page(searcher: Searcher) -> None:
+def test_html_entities_in_a_question_are_decoded(searcher: Searcher) -> None:
     answer = searcher.search("it&#39;s a foxglove &amp; a fern")
     assert answer.query == "it's a foxglove & a fern"
     assert answer.hits == searcher.search("it's a foxglove & a fern").hits

@@ -42,31 +42,31 @@ def speller() -> Speller:
         ("teh tea", "teh tea"),  # too short
     ],
 )
-def test_a_word_with_one_wrong_letter_is_searched_for_as_the_right_one(speller: Speller, typed: str, used: str) -> None:
+def test_a_word_with_one_error_is_corrected(speller: Speller, typed: str, used: str) -> None:
     assert speller.correct(typed)[0] == used
 
 
-def test_of_several_neighbours_the_one_in_company_of_the_other_words_is_taken(speller: Speller) -> None:
+def test_the_neighbour_that_fits_the_other_words_is_preferred(speller: Speller) -> None:
     assert speller.nearest("bakee", ["off", "brulee"]) == "bake"
     assert speller.correct("kake for the bake")[0] == "cake for the bake"
     assert speller.correct("kake care of the shelf")[0] == "take care of the shelf"
 
 
-def test_another_form_of_a_known_word_is_right(speller: Speller) -> None:
+def test_another_form_of_a_known_word_is_not_corrected(speller: Speller) -> None:
     for form in ("pushing", "teapots", "caked", "brules"):
         assert speller.correct(form) == (form, [])
 
 
-def test_a_correction_says_what_was_typed(speller: Speller) -> None:
+def test_a_correction_has_the_typed_and_the_used_word(speller: Speller) -> None:
     text, corrections = speller.correct("a Porcelan, teapott!")
     assert text == "a porcelain, teapot!"
     assert corrections == [Correction("Porcelan", "porcelain"), Correction("teapott", "teapot")]
 
 
-def test_literal_words_stay(speller: Speller) -> None:
+def test_literal_words_are_not_corrected(speller: Speller) -> None:
     assert speller.correct("porcelan teapott", {"porcelan"}) == ("porcelan teapot", [Correction("teapott", "teapot")])
 
 
-def test_known_words_and_numbers_stay(speller: Speller) -> None:
+def test_known_words_and_numbers_are_not_corrected(speller: Speller) -> None:
     for text in ("he pushed the teapot", "2023 12345", "🍣 !!", "", "x" * 1000):
         assert speller.correct(text) == (text, [])
