@@ -1,12 +1,11 @@
-"""What each piece of the ranking brings: the same questions asked with it and without it.
+"""The effect of each part of the ranking: measures of the same questions with and without it.
 
     python benchmarks/ablation.py --beir scifact --beir title_to_transcript --beir caption_to_speech
     python benchmarks/ablation.py --queries queries.dev.json --indexes indexes
 
-BEIR folders bring their corpus; other questions are asked of the current generation of --indexes. Vectors are kept in
-the cache of --indexes; --encoder takes another model than the default, for --queries the one of that generation. RR is
-given for all questions and for two halves of them (drawn with a fixed seed), which tells how much of a difference is
-luck; nDCG@10 is of all.
+BEIR folders contain a corpus; other questions are asked of the current generation of --indexes. Vectors are cached in
+--indexes. --encoder names another model; for --queries it must be that of the generation. RR is printed for all
+questions and for two random halves of them, which shows how much of a difference is random; nDCG@10 is for all.
 """
 
 import json
@@ -35,33 +34,37 @@ from retrieval.search.searcher import Searcher
 _settings = Settings()
 SEED = 7
 Weights = dict[str, float]
-# name, weights of the parts (not named: as they are), share of hubness
+# Name, changed weights of the parts, share of hubness to subtract.
 CHANGES: list[tuple[str, Weights, float]] = [
-    ("as it is", {}, dense.HUB_SHARE),
-    ("hubs left alone", {}, 0.0),
-    ("half as much off hubs", {}, dense.HUB_SHARE / 2),
-    ("without pairs", {"pairs": 0.0}, dense.HUB_SHARE),
-    ("pairs twice", {"pairs": 0.2}, dense.HUB_SHARE),
-    ("without 4-grams", {"grams": 0.0, "words": 0.9}, dense.HUB_SHARE),
-    ("without words", {"words": 0.0, "grams": 0.9}, dense.HUB_SHARE),
-    ("dense lane 1.0", {"dense_lane": 1.0}, dense.HUB_SHARE),
-    ("dense lane 2.0", {"dense_lane": 2.0}, dense.HUB_SHARE),
-    ("keyword lane alone", {"dense_lane": 0.0}, dense.HUB_SHARE),
-    ("dense lane alone", {"words": 0.0, "grams": 0.0, "pairs": 0.0}, dense.HUB_SHARE),
-    ("plain: lanes 1 to 1, no pairs, no hubs", {"dense_lane": 1.0, "words": 0.5, "grams": 0.5, "pairs": 0.0}, 0.0),
+    ("unchanged", {}, dense.HUB_SHARE),
+    ("no hubness subtracted", {}, 0.0),
+    ("half the hubness subtracted", {}, dense.HUB_SHARE / 2),
+    ("without bigrams", {"bigrams": 0.0}, dense.HUB_SHARE),
+    ("bigrams doubled", {"bigrams": 0.2}, dense.HUB_SHARE),
+    ("without 4-grams", {"char_ngrams": 0.0, "stems": 0.9}, dense.HUB_SHARE),
+    ("without stems", {"stems": 0.0, "char_ngrams": 0.9}, dense.HUB_SHARE),
+    ("dense 1.0", {"dense_retriever": 1.0}, dense.HUB_SHARE),
+    ("dense 2.0", {"dense_retriever": 2.0}, dense.HUB_SHARE),
+    ("keyword only", {"dense_retriever": 0.0}, dense.HUB_SHARE),
+    ("dense only", {"stems": 0.0, "char_ngrams": 0.0, "bigrams": 0.0}, dense.HUB_SHARE),
+    (
+        "plain: retrievers 1 to 1, no bigrams, no hubness",
+        {"dense_retriever": 1.0, "stems": 0.5, "char_ngrams": 0.5, "bigrams": 0.0},
+        0.0,
+    ),
 ]
 
 
 def main(
-    beir: Annotated[list[Path] | None, typer.Option(help="BEIR folder; may be given several times.")] = None,
+    beir: Annotated[list[Path] | None, typer.Option(help="BEIR folder; repeatable.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Questions for the current generation.")] = None,
-    indexes: Annotated[Path, typer.Option(help="Generations, and the cache of vectors.")] = _settings.indexes,
+    indexes: Annotated[Path, typer.Option(help="Folder of the generations and the vector cache.")] = _settings.indexes,
     model: Annotated[
         str, typer.Option("--encoder", help="Embedding model: a name or a local folder.")
     ] = _settings.encoder,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure the ranking with each piece changed."""
+    """Measure the ranking with each part changed."""
     encoder = SentenceEncoder(model)
     found: dict[str, dict[str, dict[str, float]]] = {}
     for name, searcher, asked in _sets(beir or [], queries, indexes, encoder):

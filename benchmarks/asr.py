@@ -1,12 +1,12 @@
-"""Words wrong, text invented, times and speed of speech to text, beside a plain pipeline and faster-whisper.
+"""Word errors, invented text, accuracy of times, and speed of transcription, compared with other implementations.
 
     python benchmarks/asr.py --speech ../shared/data/speech
 
-`--speech` is a folder with clips and a `reference.tsv` (file, language, reference). From its English clips longer ones
-of 5 to 60 s are joined, and espeak-ng, where it is installed, speaks others. Error rates are given for all clips and
-for every other one, to show by how much they vary. The peers hear the same clips with the same weights in the same
-run, one file after the other, greedily as ours does: `pipeline` of transformers in fp32, and faster-whisper with its
-own voice detection, if it is installed.
+`--speech` is a folder with clips and a `reference.tsv` (file, language, reference). English clips are joined into ones
+of 5 to 60 s, and espeak-ng, if installed, speaks more. Error rates are printed for all clips and for two halves of
+them, to show how much they vary. The other implementations transcribe the same clips with the same weights in the same
+run, one file at a time and greedily: the transformers `pipeline` in fp32, and faster-whisper, if installed, with its
+voice detection.
 """
 
 import json
@@ -69,14 +69,14 @@ class Clip:
 
 def main(
     speech: Annotated[Path, typer.Option(help="Folder with clips and reference.tsv.")] = Path("../shared/data/speech"),
-    model: Annotated[list[str], typer.Option(help="Whisper by name or folder; may be given again.")] = MODELS,
-    threads: Annotated[int, typer.Option(help="Threads of every engine.")] = os.cpu_count() or 1,
+    model: Annotated[list[str], typer.Option(help="Whisper model by name or folder; repeatable.")] = MODELS,
+    threads: Annotated[int, typer.Option(help="Threads per engine.")] = os.cpu_count() or 1,
     quick: Annotated[bool, typer.Option("--quick", help="A few clips and the first model only.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print word error rates, what is heard where nobody speaks, the error of times, and real-time factors."""
+    """Print word error rates, text invented for clips without speech, errors of times, and real-time factors."""
     if not (speech / "reference.tsv").is_file():
-        print(f"skipped: {speech} has no reference.tsv; --speech names the folder of clips", file=sys.stderr)
+        print(f"skipped: {speech} has no reference.tsv; name the folder of clips with --speech", file=sys.stderr)
         raise typer.Exit
     import torch
 
@@ -146,7 +146,7 @@ def _clips(folder: Path) -> Iterator[Clip]:
 
 
 def _longer(clips: list[Clip], each: int) -> Iterator[Clip]:
-    """Clips of 5 to 60 s: real ones joined with pauses, and made-up sentences spoken by espeak-ng."""
+    """Yield clips of 5 to 60 s: real ones joined with pauses, and made-up sentences spoken by espeak-ng."""
     english = [clip for clip in clips if clip.language == "en" and clip.length_s < 30]
     for number, length_s in enumerate(LENGTHS_S[:each]):
         drawn = english[:]
@@ -189,7 +189,7 @@ def _join(name: str, pieces: Iterator[tuple[Samples, str]], length_s: float, see
 
 
 def _soundless(seeds: int) -> Iterator[Clip]:
-    """A minute each of silence, noise, and music in several timbres, with and without drums."""
+    """Yield clips of one minute: silence, noise, and music in several timbres, with and without drums."""
     noise = np.random.default_rng(0).standard_normal(MUSIC_S * SAMPLE_RATE)
     for level in (0.0, 0.001, 0.03, 0.3):
         yield Clip(f"noise at {level}", (level * noise).astype(np.float32), "-", "")
@@ -201,7 +201,7 @@ def _soundless(seeds: int) -> Iterator[Clip]:
 
 
 def _music(seed: int, timbre: str, drums: bool) -> Samples:
-    """Four chords and a tune over them, MUSIC_S long; `sung` puts the tune through the formants of a vowel."""
+    """Four chords and a tune over them, MUSIC_S long; `sung` filters the tune by the formants of a vowel."""
     draw = np.random.default_rng(seed)
     fall, decay = TIMBRES[timbre]
     beat = round(60 / draw.integers(80, 150) * SAMPLE_RATE)
@@ -276,10 +276,10 @@ def _pipeline(folder: Path) -> Callable[[list[Clip]], list[str]]:
 
 
 def _words(text: str, language: str) -> str:
-    """Whisper's own normaliser; without its table of British spellings, which the weights here come without."""
+    """Normalise by Whisper's rules, without its table of British spellings, which these weights do not include."""
     from transformers.models.whisper import english_normalizer
 
-    normalizer: Any = english_normalizer  # its constructors carry no types
+    normalizer: Any = english_normalizer  # its constructors have no types
     clean = normalizer.EnglishTextNormalizer({}) if language == "en" else normalizer.BasicTextNormalizer()
     return str(clean(text))
 
@@ -291,7 +291,7 @@ def _error(clip: Clip, text: str) -> float:
 
 
 def _wer(clips: list[Clip], texts: list[str], half: str) -> float:
-    """Over all words of the English clips: of all, of every other one, or of those between."""
+    """Return the error rate over all words of the English clips: of all, the even or the odd ones."""
     import jiwer
 
     steps: dict[str, slice] = {"all": slice(None), "even": slice(0, None, 2), "odd": slice(1, None, 2)}
@@ -306,7 +306,7 @@ def _wer(clips: list[Clip], texts: list[str], half: str) -> float:
 
 
 def _times(transcriber: Any, clips: list[Clip]) -> dict[str, Any]:
-    """Speech placed in three minutes of near silence: the largest error of its start and of its end."""
+    """Return the largest errors of start and end of speech in three minutes of near silence."""
     errors: list[tuple[float, float]] = []
     missed = 0
     for clip in [clip for clip in clips if clip.language == "en" and 2 < clip.length_s < 8]:
@@ -340,7 +340,7 @@ def _table(report: dict[str, Any]) -> str:
         lines += [f"    {error:5.3f}  {clip}" for clip, error in made["clips"].items()]
         wordless = made["wordless"]
         lines += [
-            f"  without words: {wordless['clips']}, something heard in {len(wordless['heard'])} {wordless['heard']}"
+            f"  without words: {wordless['clips']}, text invented for {len(wordless['heard'])} {wordless['heard']}"
         ]
         lines += [f"  times: {made['times']}"]
         lines += [f"  {'engine':30} {'RTF':>8} {'CPU':>8} {'WER':>8} {'even':>8} {'odd':>8} {'we are':>8}"]

@@ -1,8 +1,8 @@
-"""What becomes of hostile files: each taken as a cover and as a video, through the real stages.
+"""The outcomes of hostile files, each as a cover and as a video, in the real stages.
 
     python benchmarks/hostile.py --files hostile --whisper openai/whisper-tiny.en
 
-Prints a Markdown table of the outcomes, and fails if a line of the ledger is missing.
+Prints a Markdown table of the outcomes, and fails if the ledger has no outcome for a file.
 """
 
 import json
@@ -24,7 +24,7 @@ from scraper.records import Video
 
 
 def main(
-    files: Annotated[Path, typer.Option(help="Folder of files, searched through.")],
+    files: Annotated[Path, typer.Option(help="Folder of files, including sub-folders.")],
     whisper: Annotated[str, typer.Option(help="Whisper model or folder.")] = "openai/whisper-tiny.en",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -1,9 +1,9 @@
-"""Milliseconds of one search, by step, beside a plain peer in the same run.
+"""Milliseconds of one search, by step, compared with a plain implementation in the same run.
 
     python benchmarks/latency.py --indexes indexes --queries queries.json
 
-The peer is what a few lines of bm25s and numpy do over the same overview texts and vectors: no fields, no 4-grams, no
-reasons. Each question is asked of both, in turn, after a warm-up.
+The peer is a few lines of bm25s and numpy on the same whole-video texts and vectors: no fields, no 4-grams, no
+explanations. Both answer each question in turn, after a warm-up.
 """
 
 import json
@@ -25,7 +25,7 @@ from retrieval.index.documents import OVERVIEW
 from retrieval.search.searcher import Searcher
 
 _settings = Settings()
-ROUNDS = 5  # each question so often
+ROUNDS = 5  # of every question
 
 
 def main(

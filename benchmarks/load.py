@@ -1,9 +1,9 @@
-"""A running server asked by many at once: answers a second, median and 95th percentile, and what failed.
+"""Load on a running server: answers per second, median and 95th percentile, and failures.
 
 python benchmarks/load.py --queries queries.json --server http://127.0.0.1:7860 --users 50 --seconds 60
 
-With `--meanwhile COMMAND --times 10` the command (a build, say, which publishes a new generation) runs ten times, one
-after the other, and the users ask until it has, or for `--seconds` where that is longer.
+With `--meanwhile COMMAND --times 10` the command (such as a build, which publishes a new generation) runs ten times in
+a row. The users search until it has finished, but at least for `--seconds`.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ import typer
 
 
 @dataclass
-class Seen:
-    """What came back: (status, seconds) of each request, and how many answers each generation gave."""
+class Responses:
+    """The responses: (status, seconds) of each request, and the number of answers by generation."""
 
     requests: list[tuple[str, float]] = field(default_factory=list)
     generations: Counter[str] = field(default_factory=Counter)
 
 
-async def user(client: httpx.AsyncClient, texts: list[str], first: int, done: asyncio.Event, seen: Seen) -> None:
-    """Ask one question after the other without a pause until `done`."""
+async def user(client: httpx.AsyncClient, texts: list[str], first: int, done: asyncio.Event, seen: Responses) -> None:
+    """Send one question after the other without a pause until `done`."""
     number = first
     while not done.is_set():
         began = time.perf_counter()
@@ -44,8 +44,8 @@ async def user(client: httpx.AsyncClient, texts: list[str], first: int, done: as
         number += 1
 
 
-async def over_and_over(command: str, times: int) -> list[float]:
-    """Run `command` that often, one after the other; the seconds each took. A failed one is an error."""
+async def run_repeatedly(command: str, times: int) -> list[float]:
+    """Run `command` several times in a row, and return the seconds of each run. A failure is an error."""
     taken = []
     for _ in range(times):
         began = time.perf_counter()
@@ -57,14 +57,14 @@ async def over_and_over(command: str, times: int) -> list[float]:
 
 
 async def load(server: str, texts: list[str], users: int, seconds: float, command: str, times: int) -> dict[str, Any]:
-    """What `users` who ask all the time for `seconds`, or until `command` has run `times`, are answered."""
-    seen, done = Seen(), asyncio.Event()
+    """Return the figures of `users` who search without a pause for `seconds`, or until all runs of `command` end."""
+    seen, done = Responses(), asyncio.Event()
     limits = httpx.Limits(max_connections=users)
     async with httpx.AsyncClient(base_url=server, timeout=60, limits=limits) as client:
         (await client.get("/api/search", params={"q": texts[0]})).raise_for_status()
         began = time.perf_counter()
         asking = [asyncio.create_task(user(client, texts, n * 7, done, seen)) for n in range(users)]
-        taken, _ = await asyncio.gather(over_and_over(command, times), asyncio.sleep(seconds))
+        taken, _ = await asyncio.gather(run_repeatedly(command, times), asyncio.sleep(seconds))
         done.set()
         await asyncio.gather(*asking)
         lasted = time.perf_counter() - began
@@ -84,13 +84,13 @@ async def load(server: str, texts: list[str], users: int, seconds: float, comman
 
 def main(
     queries: Annotated[Path, typer.Option(help="Questions to ask in turn: a JSON list of {text}.")],
-    server: Annotated[str, typer.Option(help="Where `python app.py` runs.")] = "http://127.0.0.1:7860",
-    users: Annotated[int, typer.Option(help="How many ask at once.")] = 50,
-    seconds: Annotated[float, typer.Option(help="How long.")] = 60.0,
-    meanwhile: Annotated[str, typer.Option(help="A command to run beside it.")] = "",
-    times: Annotated[int, typer.Option(help="How often to run that command.", min=1)] = 1,
+    server: Annotated[str, typer.Option(help="Address of the server.")] = "http://127.0.0.1:7860",
+    users: Annotated[int, typer.Option(help="Number of users at the same time.")] = 50,
+    seconds: Annotated[float, typer.Option(help="Duration.")] = 60.0,
+    meanwhile: Annotated[str, typer.Option(help="A command to run at the same time.")] = "",
+    times: Annotated[int, typer.Option(help="Number of runs of that command.", min=1)] = 1,
 ) -> None:
-    """Ask a running server by many users at once."""
+    """Send searches of many users to a running server."""
     texts = [query["text"] for query in json.loads(queries.read_text(encoding="utf-8"))]
     typer.echo(
         json.dumps(asyncio.run(load(server, texts, users, seconds, meanwhile, times if meanwhile else 0)), indent=1)

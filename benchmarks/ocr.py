@@ -1,15 +1,15 @@
-"""Pictures whose words are known -> how many of them each OCR engine finds, how many it invents, and how long it takes.
+"""Images with known text -> the words that each OCR engine finds and invents, and its time.
 
     python benchmarks/ocr.py --reference pictures/reference.tsv
 
-Read are the covers and slides of the sample, whose texts data/sample_source holds, and the pictures of each reference:
-a table with the columns file (beside the table), expected, and match. `plain` is `pytesseract.image_to_string` as it
-comes; the last figure is the time it takes for everything, over the time our reading takes in several processes.
+The images are the covers and slides of the sample, whose texts are in data/sample_source, and those of each reference:
+a table with the columns file (relative to the table), expected, and match. `plain` is `pytesseract.image_to_string`
+without options. The last figure is its total time divided by ours with several processes.
 
-Per picture, then the mean: recall is the share of its words that were found, precision the share of what was read that
-stands there (of pictures in which something was read), CER the edits from the text read to the true one per
-character, at most 1. Words are runs of letters and digits without regard to case, and single characters of Chinese,
-Japanese and Thai. Where `match` is "contains" or "startswith", only part of the words are known: only recall counts.
+Figures are means over images. Recall is the share of the words that were found. Precision is the share of the found
+words that are right, over images with any found word. CER is the number of edits per character, at most 1. Words are
+sequences of letters and digits, ignoring case, and single characters of Chinese, Japanese and Thai. If `match` is
+"contains" or "startswith", only some words are known, and only recall counts.
 """
 
 import csv
@@ -33,7 +33,7 @@ from PIL import Image
 from rapidfuzz.distance import Levenshtein
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # run as a script, Python looks beside this file only
+sys.path.insert(0, str(ROOT))  # as a script, Python only searches this file's folder
 
 from ingest.media import MediaError  # noqa: E402
 from ingest.ocr import engine as ocr  # noqa: E402
@@ -59,19 +59,19 @@ class _Read:
     picture: Picture
     text: str
     seconds: float
-    cpu_seconds: float  # of all threads and of Tesseract: what a busy machine does not lengthen
+    cpu_seconds: float  # of all threads and of Tesseract; other load on the machine does not change it
 
 
 def main(
-    reference: Annotated[list[Path], typer.Option(help="Table of pictures; may be given several times.")] = [],  # noqa: B006
-    engine: Annotated[list[str], typer.Option(help="Engines to measure: all that are installed.")] = [],  # noqa: B006
+    reference: Annotated[list[Path], typer.Option(help="Table of images; repeatable.")] = [],  # noqa: B006
+    engine: Annotated[list[str], typer.Option(help="Engines to measure; by default all that are installed.")] = [],  # noqa: B006
     languages: Annotated[str, typer.Option(help="Tesseract's language packs, or auto.")] = "eng",
-    processes: Annotated[int, typer.Option(help="For the last figure.")] = 2,
-    part: Annotated[str, typer.Option(help="all, or every other picture: even (tuned on), odd (held out).")] = "all",
-    sample: Annotated[bool, typer.Option(help="Read the sample corpus too.")] = True,
+    processes: Annotated[int, typer.Option(help="Number of processes for the last figure.")] = 2,
+    part: Annotated[str, typer.Option(help="all, even (tuned on), or odd (held out) images.")] = "all",
+    sample: Annotated[bool, typer.Option(help="Include the sample corpus.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Measure OCR: words found, words invented, seconds an image."""
+    """Measure OCR: words found, words invented, seconds per image."""
     pictures = [*(_sample() if sample else []), *(row for table in reference for row in _table(table))]
     pictures = pictures[{"all": 0, "even": 0, "odd": 1}[part] :: 1 if part == "all" else 2]
     if not pictures:
@@ -90,7 +90,7 @@ def main(
     results: dict[str, dict[str, dict[str, float | None]]] = {}
     total_s: dict[str, float] = {}
     for name, reader in readers.items():
-        reader(pictures[0].path)  # what is loaded once is not counted
+        reader(pictures[0].path)  # loading is not measured
         texts, start = [], time.perf_counter()
         for picture in pictures:
             began, began_cpu = time.perf_counter(), _cpu_s()
@@ -99,7 +99,7 @@ def main(
         total_s[name] = time.perf_counter() - start
         groups = dict.fromkeys(picture.group for picture in pictures)
         results[name] = {group: _score([row for row in texts if row.picture.group == group]) for group in groups}
-    told = {
+    report = {
         "date": date.today().isoformat(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "versions": versions,
@@ -113,14 +113,14 @@ def main(
             if name != PLAIN
         },
     }
-    print(json.dumps(told, indent=1) if as_json else _as_text(told))
+    print(json.dumps(report, indent=1) if as_json else _as_text(report))
 
 
 def _sample() -> Iterable[Picture]:
     from data.make_sample import SAMPLE, read_videos
 
     if not SAMPLE.is_dir():
-        _skip(f"the sample is left out: {SAMPLE} is not there (`python data/make_sample.py` makes it)")
+        _skip(f"the sample is left out: {SAMPLE} does not exist (run `python data/make_sample.py`)")
         return
     for video in read_videos():
         yield Picture("sample covers", SAMPLE / "coverphotos" / f"{video['id']}.jpg", video["cover"])
@@ -130,7 +130,7 @@ def _sample() -> Iterable[Picture]:
 
 def _table(path: Path) -> Iterable[Picture]:
     if not path.is_file():
-        _skip(f"{path} is left out: it is not there")
+        _skip(f"{path} is left out: it does not exist")
         return
     with path.open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -145,7 +145,7 @@ def _plain(path: Path) -> str:
     try:
         with Image.open(path) as image:
             return str(pytesseract.image_to_string(image))
-    except (OSError, TypeError, pytesseract.TesseractError):  # TypeError: a format that pytesseract cannot hand over
+    except (OSError, TypeError, pytesseract.TesseractError):  # TypeError: a format that pytesseract does not support
         return ""
 
 
@@ -158,7 +158,7 @@ def _ours(path: Path, languages: str, engine: Any) -> str:
 
 
 def _in_processes(reader: Callable[[Path], str], pictures: list[Picture], processes: int) -> float:
-    """Seconds for all pictures, the start of the processes included."""
+    """Return the seconds for all images, including the start of the processes."""
     start = time.perf_counter()
     items = enumerate(picture.path for picture in pictures)
     for _, text in each(reader, items, processes=processes, limit_s=lambda _: ocr.IMAGE_LIMIT_S):
@@ -168,7 +168,7 @@ def _in_processes(reader: Callable[[Path], str], pictures: list[Picture], proces
 
 
 def words(text: str) -> Counter[str]:
-    """The words of a text and how often each occurs."""
+    """Return the words of a text with their counts."""
     return Counter(WORD.findall(_plainly(regex.sub("['’]", "", text))))
 
 
@@ -200,7 +200,7 @@ def _score(rows: list[_Read]) -> dict[str, float | None]:
 
 
 def _cpu_s() -> float:
-    """CPU seconds of this process and of those it has waited for."""
+    """Return the CPU seconds of this process and its finished children."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
@@ -213,16 +213,19 @@ def _mean(values: list[float]) -> float | None:
     return round(sum(values) / len(values), 3) if values else None
 
 
-def _as_text(told: dict[str, Any]) -> str:
-    lines = [f"{told['date']}, {told['machine']}, {told['pictures']} pictures ({told['part']})"]
-    lines += [f"{name}: {version}" for name, version in told["versions"].items()]
+def _as_text(report: dict[str, Any]) -> str:
+    lines = [f"{report['date']}, {report['machine']}, {report['pictures']} pictures ({report['part']})"]
+    lines += [f"{name}: {version}" for name, version in report["versions"].items()]
     shown = ("recall", "precision", "cer", "invented_words", "seconds", "cpu_seconds")
     lines += ["", f"| pictures | engine | {' | '.join(shown)} |", "|" + "---|" * (2 + len(shown))]
-    for group in next(iter(told["results"].values())):
-        for name, groups in told["results"].items():
+    for group in next(iter(report["results"].values())):
+        for name, groups in report["results"].items():
             values = ["" if groups[group][key] is None else str(groups[group][key]) for key in shown]
             lines.append(f"| {group} ({groups[group]['pictures']}) | {name} | {' | '.join(values)} |")
-    lines += ["", f"times as fast as a plain loop, with {told['processes']} processes: {told['speed_against_plain']}"]
+    lines += [
+        "",
+        f"times as fast as a plain loop, with {report['processes']} processes: {report['speed_against_plain']}",
+    ]
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
-"""The page in Chromium, from a fresh start: when it answers, when something is seen, and how long a search takes there.
+"""The page in Chromium after a fresh start: time to the first answer, to the first paint, and of a search.
 
 python benchmarks/page.py --data data/demo --indexes indexes/demo --queries data/sample/queries.json
 
-The server is started for it and ended after it; Playwright and Chromium come with what the tests need.
+It starts a server and stops it afterwards. Playwright and Chromium are needed, as for the tests.
 """
 
 import json
@@ -21,12 +21,12 @@ from typing import Annotated, Any
 import typer
 from playwright.sync_api import Browser, sync_playwright
 
-LOADS = 5  # of the first page, each by a browser that has never seen it
+LOADS = 5  # of the first page, each with an empty browser cache
 START_S = 300.0
 
 
 def until_answered(address: str, began: float) -> float:
-    """Seconds from `began` until an address is answered with 200."""
+    """Return the seconds from `began` until an address answers with 200."""
     while time.perf_counter() - began < START_S:
         try:
             urllib.request.urlopen(address, timeout=START_S).close()
@@ -37,7 +37,7 @@ def until_answered(address: str, began: float) -> float:
 
 
 def first_page(browser: Browser, server: str) -> tuple[float, float]:
-    """Milliseconds until a browser with nothing kept paints the page, and until its question box can be typed into."""
+    """Return the milliseconds until a browser without cache paints the page, and until its search box has focus."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
     began = time.perf_counter()
@@ -50,7 +50,7 @@ def first_page(browser: Browser, server: str) -> tuple[float, float]:
 
 
 def round_trips(browser: Browser, server: str, texts: list[str]) -> list[float]:
-    """Milliseconds from Enter until the results of each question stand on the page."""
+    """Return the milliseconds from Enter until the results are on the page, for each question."""
     page = browser.new_page()
     page.goto(server)
     page.wait_for_selector("#q")
@@ -67,7 +67,7 @@ def round_trips(browser: Browser, server: str, texts: list[str]) -> list[float]:
 
 
 def measure(data: Path, indexes: Path, texts: list[str], chromium: str) -> dict[str, Any]:
-    """The figures of one fresh start."""
+    """Return the figures of one fresh start."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -97,11 +97,11 @@ def measure(data: Path, indexes: Path, texts: list[str], chromium: str) -> dict[
 
 
 def main(
-    data: Annotated[Path, typer.Option(help="The corpus.")],
-    indexes: Annotated[Path, typer.Option(help="Its generations.")],
+    data: Annotated[Path, typer.Option(help="Data folder.")],
+    indexes: Annotated[Path, typer.Option(help="Folder of the generations.")],
     queries: Annotated[Path, typer.Option(help="Questions to ask in turn: a JSON list of {text}.")],
 ) -> None:
-    """Start the page and ask it in Chromium."""
+    """Start the page and search on it in Chromium."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if not chromium:
         raise SystemExit("no chromium on this machine (Debian: apt install chromium)")

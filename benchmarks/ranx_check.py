@@ -1,8 +1,8 @@
-"""A comparison's figures once more by another library: its TREC runs and qrels through ranx, to four digits.
+"""A check of a comparison by another library: its TREC runs and qrels evaluated by ranx, to four digits.
 
     python benchmarks/ranx_check.py comparison
 
-Exits with 1 where a figure differs. RR counts as deep as the run files go (1,000 places).
+Exits with 1 if a figure differs. RR counts up to the length of the run files (1,000 ranks).
 """
 
 import json
@@ -22,7 +22,7 @@ SAME = {
 
 
 def differences(folder: Path) -> list[tuple[str, str, float, float]]:
-    """(model, measure, ours, ranx's) of every model that has a run file."""
+    """Return (model, measure, our value, ranx's value) of every model that has a run file."""
     comparison = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     qrels = Qrels.from_file(str(folder / "runs" / "qrels.txt"), kind="trec")
     rows = []

@@ -1,9 +1,9 @@
-"""What a typo costs: questions with one random typo each, with spelling correction and without, beside those without.
+"""The cost of typos: measures of questions with one random typo, with and without spelling correction.
 
     python benchmarks/typos.py --queries queries.json --indexes indexes --seeds 10
 
-A typo is one letter left out, added, changed, or swapped with the next, in a random word of 4 or more letters; all
-four are equally likely. `--beir FOLDER` takes the questions of a BEIR folder whose corpus `--indexes` was built from.
+A typo is one letter deleted, inserted, changed or transposed in a random word of 4 or more letters; all four are
+equally likely. `--beir FOLDER` takes the questions of a BEIR folder; `--indexes` must be built from its corpus.
 """
 
 import json
@@ -31,7 +31,7 @@ TOP = 10
 
 
 def typo(text: str, rng: random.Random) -> str:
-    """The text with one typo in one word; as it is where no word has four letters."""
+    """Return the text with one typo in one word, or unchanged if no word has four letters."""
     if not (words := list(_WORD.finditer(text))):
         return text
     match = rng.choice(words)
@@ -45,22 +45,22 @@ def typo(text: str, rng: random.Random) -> str:
             return text[: match.start()] + made + text[match.end() :]
 
 
-def places(searcher: Searcher, queries: list[Query], texts: list[str], *, corrected: bool) -> NDArray[np.int64]:
-    """The place of each question's best placed right video, when it is asked as `texts` has it."""
+def ranks(searcher: Searcher, queries: list[Query], texts: list[str], *, corrected: bool) -> NDArray[np.int64]:
+    """Return the rank of each question's first relevant video; `texts` are the questions as typed."""
     found = []
     for query, text in zip(queries, texts, strict=True):
         question = parse(text)
-        if not corrected:  # every word is right as it is
+        if not corrected:
             question = replace(question, literal=frozenset(terms(question.text, plain)))
         order = searcher.rank(question).order()
-        place = {searcher.generation.ids[video]: n + 1 for n, video in enumerate(order)}
-        found.append(min(place[video] for video in query.relevant if video in place))
+        rank_of = {searcher.generation.ids[video]: n + 1 for n, video in enumerate(order)}
+        found.append(min(rank_of[video] for video in query.relevant if video in rank_of))
     return np.array(found)
 
 
-def told(found: list[NDArray[np.int64]]) -> dict[str, float]:
-    """Mean measures over runs, and of the runs the worst number of questions in the first TOP."""
-    hits = [int((places <= TOP).sum()) for places in found]
+def summary(found: list[NDArray[np.int64]]) -> dict[str, float]:
+    """Return the mean measures over runs, and the lowest number of questions with a target in the first TOP."""
+    hits = [int((run <= TOP).sum()) for run in found]
     return {
         f"success@{TOP}": round(float(np.mean(np.concatenate(found) <= TOP)), 4),
         "RR": round(float(np.mean(1 / np.concatenate(found))), 4),
@@ -71,10 +71,10 @@ def told(found: list[NDArray[np.int64]]) -> dict[str, float]:
 
 def main(
     queries: Annotated[Path | None, typer.Option(help='JSON list of {"text", "target"}.')] = None,
-    beir: Annotated[Path | None, typer.Option(help="BEIR folder, for its questions.")] = None,
+    beir: Annotated[Path | None, typer.Option(help="BEIR folder with the questions.")] = None,
     indexes: Annotated[Path, typer.Option(help="Folder of the generations.")] = _settings.indexes,
-    seeds: Annotated[int, typer.Option(min=1, help="How many typos each question gets, one at a time.")] = 10,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many questions, drawn at random.")] = 400,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of runs, each with another typo in every question.")] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of questions, drawn at random.")] = 400,
 ) -> None:
     """Print JSON: measures without typos and with, each with and without correction."""
     if (queries is None) == (beir is None):
@@ -85,16 +85,16 @@ def main(
     searcher = Searcher.open(indexes)
     clean = [query.text for query in asked]
     runs: dict[str, list[NDArray[np.int64]]] = {
-        "no typo, not corrected": [places(searcher, asked, clean, corrected=False)],
-        "no typo, corrected": [places(searcher, asked, clean, corrected=True)],
+        "no typo, not corrected": [ranks(searcher, asked, clean, corrected=False)],
+        "no typo, corrected": [ranks(searcher, asked, clean, corrected=True)],
         "typo, not corrected": [],
         "typo, corrected": [],
     }
     for seed in range(seeds):
         rng = random.Random(seed)
         wrong = [typo(text, rng) for text in clean]
-        runs["typo, not corrected"].append(places(searcher, asked, wrong, corrected=False))
-        runs["typo, corrected"].append(places(searcher, asked, wrong, corrected=True))
+        runs["typo, not corrected"].append(ranks(searcher, asked, wrong, corrected=False))
+        runs["typo, corrected"].append(ranks(searcher, asked, wrong, corrected=True))
     changed = sum(bool(searcher.speller.correct(text)[1]) for text in clean)
     print(
         json.dumps(
@@ -103,8 +103,8 @@ def main(
                 "questions": len(asked),
                 "seeds": seeds,
                 "videos": len(searcher.generation.ids),
-                "corrected though without a typo": changed,
-                **{name: told(found) for name, found in runs.items()},
+                "corrected without a typo": changed,
+                **{name: summary(found) for name, found in runs.items()},
             },
             indent=1,
         )
