@@ -159,4 +159,4 @@ def test_a_file_that_holds_no_questions_fails_in_plain_words(service: Service, j
     job = jobs.start(TAB, MEASURE, _steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
     jobs.wait(WAIT_S)
     assert job.state == "failed"
-    assert "is no list of questions" in job.message
+    assert "is not a list of questions" in job.message
