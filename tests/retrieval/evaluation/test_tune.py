@@ -127,8 +127,8 @@ def test_the_command_writes_only_on_request_and_only_better_weights(indexes: Pat
     before = current_name(indexes)
     asked = ["tune", "--queries", str(file), "--indexes", str(indexes), "--quiet"]
     told = CliRunner().invoke(app, asked)
-    assert told.exit_code == 0 and "learned against today's: p 1.000" in told.output
-    assert "nothing written" in CliRunner().invoke(app, [*asked, "--write"]).output
+    assert told.exit_code == 0 and "learned against current weights: p 1.000" in told.output
+    assert "Nothing is written" in CliRunner().invoke(app, [*asked, "--write"]).output
     assert current_name(indexes) == before
     written = json.loads(CliRunner().invoke(app, [*asked, "--write", "--anyway", "--json"]).output)["written"]
     assert current_name(indexes) == written != before
