@@ -79,7 +79,7 @@ def test_an_absurd_time_stamp_adds_no_silence(tmp_path: Path) -> None:
 def test_audio_that_overlaps_is_cut(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
-        for number in range(100):  # of 0.1 s, each said to come 0.095 s after the one before
+        for number in range(100):  # of 0.1 s, each with a time stamp 0.095 s after the previous one
             frame = av.AudioFrame.from_ndarray(media_samples.voice(0.1)[None], "flt", "mono")
             frame.sample_rate, frame.pts = media.SAMPLE_RATE, 1_520 * number
             container.mux(stream.encode(frame))

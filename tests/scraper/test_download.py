@@ -1,4 +1,4 @@
-"""Links -> files, against a real web server on this machine that behaves and misbehaves in every way known."""
+"""Links -> files, against a real web server on this computer with correct and faulty answers."""
 
 import os
 import random
@@ -93,7 +93,7 @@ def test_an_invalid_content_length_is_ignored(server: FaultyServer, tmp_path: Pa
 # -- what is not ---------------------------------------------------------------------------------------------------
 
 
-Outcome = tuple[DownloadError | None, float, list[Path]]  # why, after how many seconds, and what it left
+Outcome = tuple[DownloadError | None, float, list[Path]]  # code, seconds, and files that are left
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +365,7 @@ def test_a_folder_behind_a_symbolic_link_is_refused(server: FaultyServer, tmp_pa
             fetcher.fetch([link], target, "cover")
     assert server.asked == []
     assert list(outside.rglob("cover*")) == []
-    at_home = Fetcher(server.rules, root=tmp_path / "data2")  # the data folder itself may be one
+    at_home = Fetcher(server.rules, root=tmp_path / "data2")  # the data folder may be one
     assert at_home.fetch([link], tmp_path / "data2" / "media" / "1" / "cover", "cover").path.is_file()
 
 

@@ -1,4 +1,4 @@
-"""What other programs and the site itself export: yt-dlp, gallery-dl, the data export, lists of links."""
+"""Exports of other programs and of the site: yt-dlp, gallery-dl, the data export, lists of links."""
 
 import json
 import random
@@ -49,9 +49,9 @@ def test_a_playlist_of_yt_dlp_gives_its_videos_and_names_failed_ones(tmp_path: P
     entries = [yt_dlp_info("70001"), None, inner, "text", {"_type": "playlist", "entries": None}]
     results = list(read(write(tmp_path / "x.json", {"_type": "playlist", "id": "baker", "entries": entries})))
     assert ids([r for r in results if isinstance(r, ParsedRecord)]) == ["70001", "70002"]
-    told = [r.reason for r in results if isinstance(r, Problem)]
-    assert len(told) == 4 and "entry 1: yt-dlp could not read" in told[0] and "Youtube" in told[1]
-    assert "str" in told[2] and "without its videos" in told[3]
+    reported = [r.reason for r in results if isinstance(r, Problem)]
+    assert len(reported) == 4 and "entry 1: yt-dlp could not read" in reported[0] and "Youtube" in reported[1]
+    assert "str" in reported[2] and "without its videos" in reported[3]
 
 
 def test_infos_of_yt_dlp_one_per_line_are_read(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_the_messages_of_gallery_dl_give_one_record_per_post(tmp_path: Path, as_
     text = "\n".join(json.dumps(message) for message in messages) if as_lines else json.dumps(messages)
     results = list(read(write(tmp_path / "out", text)))
     assert ids([r for r in results if isinstance(r, ParsedRecord)]) == ["70001", "70002"]
-    told = [(r.index, r.reason) for r in results if isinstance(r, Problem)]
-    assert [index for index, _ in told] == [4, 5, 6, 7, 8]
-    assert "HttpError: 404" in told[0][1] and "picture" in told[1][1] and "another" in told[2][1]
+    reported = [(r.index, r.reason) for r in results if isinstance(r, Problem)]
+    assert [index for index, _ in reported] == [4, 5, 6, 7, 8]
+    assert "HttpError: 404" in reported[0][1] and "picture" in reported[1][1] and "another" in reported[2][1]
 
 
 def entry(link: str, **more: object) -> dict[str, object]:
@@ -176,10 +176,12 @@ def test_other_entries_of_a_data_export_are_problems_with_path_and_reason(tmp_pa
     shared = [entry(share("70001")), *(entry(link) for link in others), {"SharedContent": "profile"}, {"Link": None}]
     path = write(tmp_path / "x.json", {"Activity": {"Share History": {"ShareHistoryList": shared}}})
     results = list(read(path))
-    told = [r.reason for r in results if isinstance(r, Problem)]
-    assert len(results) == len(shared) and len(told) == len(shared) - 1
-    assert told[0] == f"Activity, Share History, ShareHistoryList, entry 1: a live stream, not a video: {others[0]}"
-    for reason, word in zip(told, ["live", "short link", "user's page", "no link", "no link", "no link"], strict=False):
+    reported = [r.reason for r in results if isinstance(r, Problem)]
+    assert len(results) == len(shared) and len(reported) == len(shared) - 1
+    assert reported[0] == f"Activity, Share History, ShareHistoryList, entry 1: a live stream, not a video: {others[0]}"
+    for reason, word in zip(
+        reported, ["live", "short link", "user's page", "no link", "no link", "no link"], strict=False
+    ):
         assert word in reason
 
 
@@ -204,7 +206,7 @@ def zipped(path: Path, **members: str) -> Path:
 def test_a_zipped_data_export_is_read(tmp_path: Path) -> None:
     members = {"user_data_tiktok_dot_json": json.dumps(EXPORTS[0]), "notes_dot_txt": "x"}
     assert len(found(zipped(tmp_path / "data.bin", **members))) == 4
-    assert sorted(tmp_path.iterdir()) == [tmp_path / "data.bin"]  # nothing is unpacked to the disk
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "data.bin"]  # nothing is extracted to the disk
 
 
 def test_an_unusable_zip_is_a_problem_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

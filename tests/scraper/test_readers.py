@@ -271,7 +271,7 @@ def test_real_output_of_yt_dlp_is_read(tmp_path: Path) -> None:
     address = f"https://www.tiktok.com/@baker/video/{ID}"
     with yt_dlp.YoutubeDL(options) as ydl:
         reader = ydl.get_info_extractor("TikTok")
-        raw = reader._parse_aweme_video_web(site_item(), address, ID)  # all that comes behind the page's download
+        raw = reader._parse_aweme_video_web(site_item(), address, ID)  # everything after the download of the page
         raw |= {"extractor": reader.IE_NAME, "extractor_key": reader.ie_key(), "webpage_url": address}
         written = ydl.sanitize_info(ydl.process_ie_result(raw, download=False), True)
     [found] = read(write(tmp_path / "any name", json.dumps(written)))
@@ -348,8 +348,8 @@ def test_a_value_of_any_wrong_type_gives_a_record_or_a_reason(name: str, tmp_pat
             assert result.reason and len(result.reason) <= 300
         else:
             result.video.model_dump_json()
-    told = {result.index for result in results if isinstance(result, Problem)}
+    reported = {result.index for result in results if isinstance(result, Problem)}
     taken = sum(isinstance(result, ParsedRecord) for result in results)
-    joined = good.video.source == "gallery-dl"  # all that is of one post becomes one record
-    assert taken == 1 if joined else len(told) + taken >= len(changed)
-    assert told  # at least the id cannot be anything
+    joined = good.video.source == "gallery-dl"  # everything of one post becomes one record
+    assert taken == 1 if joined else len(reported) + taken >= len(changed)
+    assert reported  # at least the id has a fixed form

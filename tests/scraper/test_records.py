@@ -11,7 +11,9 @@ SCRAPED_AT = 1669964598.434  # 2022-12-02T07:03:18Z
     [("20.2K", 20_200), ("1.1M", 1_100_000), ("2B", 2_000_000_000), ("1,234", 1234), ("0", 0), ("873", 873)]
     + [(shown, None) for shown in ("", "Like", "K", "1.2.3K", "-5", "٣", "12 K 4")]
     + [("1,234,567", 1_234_567), ("3.4 M", 3_400_000), ("1.234K", 1234)]
-    + [(shown, None) for shown in ("12,3K", "1.234", "3,4 M", "1,2", "1,234K", "1234,567")],  # other languages' counts
+    + [
+        (shown, None) for shown in ("12,3K", "1.234", "3,4 M", "1,2", "1,234K", "1234,567")
+    ],  # counts in other languages
 )
 def test_counts_as_shown_become_integers(shown: str, count: int | None) -> None:
     assert parse_count(shown) == count
@@ -24,8 +26,8 @@ def test_counts_as_shown_become_integers(shown: str, count: int | None) -> None:
         ("1d ago", "2022-12-01"),
         ("2w ago", "2022-11-18"),
         ("5-5", "2022-05-05"),
-        ("12-25", "2021-12-25"),  # lies in the future of the scrape: last year's
-        ("12-3", "2022-12-03"),  # tomorrow is only another time zone
+        ("12-25", "2021-12-25"),  # would be after the scrape, so it is of last year
+        ("12-3", "2022-12-03"),  # tomorrow may be another time zone
         ("2020-3-28", "2020-03-28"),
         ("2023-07-29T18:49:15Z", "2023-07-29"),
         ("2-30", None),

@@ -72,7 +72,7 @@ class Proxy:
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)  # close alone lets a waiting accept have one more
+            self._listening.shutdown(socket.SHUT_RDWR)  # close alone lets a waiting accept return once more
         self._listening.close()
 
     def _serve(self) -> None:
@@ -125,7 +125,7 @@ def test_a_page_gives_fresh_links_captions_and_counts(proxy: Proxy) -> None:
     assert [form["url"] for form in info["formats"]] == [PLAY]
     assert [track["url"] for track in info["subtitles"]["eng-US"]] == [TRACK]
     assert [cover["url"] for cover in info["thumbnails"]] == [COVER]
-    assert set(proxy.asked) == {"www.tiktok.com:443"}  # nothing but the page is asked for
+    assert set(proxy.asked) == {"www.tiktok.com:443"}  # only the page is requested
 
 
 def test_the_page_is_requested_by_id_whatever_the_username(proxy: Proxy, site: FaultyServer) -> None:

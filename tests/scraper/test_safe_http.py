@@ -220,7 +220,7 @@ def test_a_watch_leaves_no_thread_and_no_socket_behind(server: FaultyServer, tmp
     before = len(list(handles.iterdir()))
     for _ in range(20):
         fetcher.fetch([server.https("/cover")], tmp_path / "cover", "cover")
-    time.sleep(0.2)  # the server's side of them
+    time.sleep(0.2)  # their server side
     assert len(list(handles.iterdir())) <= before + 2
     assert not [thread for thread in threading.enumerate() if "_look" in thread.name]
 

@@ -107,7 +107,7 @@ def test_a_blob_link_is_kept_only_without_a_better_one(open_site: Open) -> None:
     assert record["video-src"].startswith("blob:")
     assert record["video-srcs"] == []
     assert {"captions", "play-count", "like-count-exact"} <= set(record["missing"])
-    assert record["time-posted-iso"] == "2023-11-14T22:13:21.000Z"  # the id itself tells the second
+    assert record["time-posted-iso"] == "2023-11-14T22:13:21.000Z"  # the id contains the time
 
 
 def test_the_page_of_the_video_is_read_if_this_page_lacks_its_link(open_site: Open) -> None:
@@ -140,9 +140,9 @@ def test_later_requests_of_the_app_are_read_and_its_functions_restored(open_site
     assert "native code" in before
 
 
-MARKS: dict[str, set[str]] = {  # what is lost with a mark where the page's data is not to be had either
-    "browse-username": set(),  # the address has it too
-    "browser-nickname": set(),  # there is another place, by class name
+MARKS: dict[str, set[str]] = {  # values that are lost with an element if there is no page data
+    "browse-username": set(),  # the address contains it
+    "browser-nickname": set(),  # it is found by class name
     "browse-video-desc": {"description"},
     "browse-music": set(),
     "browse-like-count": {"like-count"},
@@ -159,7 +159,7 @@ def test_each_missing_element_loses_at_most_its_value(open_site: Open) -> None:
     page = open_site(Site([Clip(1)], page_data="none"))
     whole = extract(page)
     missing = set(whole["missing"])
-    assert missing == {"like-count-exact", "play-count", "share-count", "captions"}  # on the page they do not stand
+    assert missing == {"like-count-exact", "play-count", "share-count", "captions"}  # not visible on the page
     for mark, lost in MARKS.items():
         page.evaluate("(mark) => { feed.lost.push(mark); lose_marks(); }", mark)
         record = extract(page, delay=IN_VAIN)

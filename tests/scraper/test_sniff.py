@@ -1,4 +1,4 @@
-"""The first bytes of files -> their suffix, and their structure -> whether they are whole."""
+"""The first bytes of files -> their suffix, and their structure -> whether they are complete."""
 
 import io
 from pathlib import Path

@@ -86,10 +86,10 @@ def test_a_bad_record_is_one_problem_and_does_not_affect_others(tmp_path: Path) 
         "7000000000000000001",
         "7000000000000000002",
     ]
-    told = [r for r in results if isinstance(r, Problem)]
-    assert [problem.index for problem in told] == [1, 2, 3, 4, 5]
-    assert all(problem.file == str(path) and problem.reason for problem in told)
-    assert "id" in told[0].reason and "str" in told[1].reason and "comments" in told[3].reason
+    reported = [r for r in results if isinstance(r, Problem)]
+    assert [problem.index for problem in reported] == [1, 2, 3, 4, 5]
+    assert all(problem.file == str(path) and problem.reason for problem in reported)
+    assert "id" in reported[0].reason and "str" in reported[1].reason and "comments" in reported[3].reason
 
 
 def test_records_before_the_cut_of_a_truncated_batch_are_kept(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_records_before_the_cut_of_a_truncated_batch_are_kept(tmp_path: Path) ->
     "text", ["", "hello", "[" * 100_000, "[1e999999", '{"id": ', "\x00\x01", "[NaN, {}]", "<html></html>"]
 )
 def test_a_file_without_records_is_one_clear_problem(tmp_path: Path, text: str) -> None:
-    told = problems(write(tmp_path / "b.json", text))
-    assert told and all(problem.reason for problem in told)
+    reported = problems(write(tmp_path / "b.json", text))
+    assert reported and all(problem.reason for problem in reported)
 
 
 def test_json_lines_name_texts_and_files_only_from_their_folder(tmp_path: Path) -> None:
@@ -246,9 +246,9 @@ def test_a_hostile_page_and_deep_nesting_are_refused_in_time(tmp_path: Path) -> 
     started = time.monotonic()
     for text in (page, '{"a":' * 100_000):
         assert problems(write(tmp_path / "x", text))
-    for text in (nested, names):  # the way to an entry is cut, not the reason
+    for text in (nested, names):  # the path to an entry is cut, not the reason
         assert problems(write(tmp_path / "x", text))[0].reason.endswith(": no link")
-    assert time.monotonic() - started < 60  # what grows with the square takes hours
+    assert time.monotonic() - started < 60  # anything quadratic takes hours
 
 
 def test_a_deeply_nested_value_affects_only_its_record(tmp_path: Path) -> None:
@@ -296,8 +296,8 @@ def test_no_part_of_a_study_may_be_a_symbolic_link(tmp_path: Path) -> None:
     (study / "coverphotos").symlink_to("../private")
     results = list(read(study))
     assert [(r.video.id, r.texts, r.files) for r in results if isinstance(r, ParsedRecord)] == [("70001", {}, [])]
-    told = [Path(r.file).name for r in results if isinstance(r, Problem) and "link" in r.reason]
-    assert sorted(told) == ["batch_1.json", "coverphotos", "ocr.json", "speech_to_text.json"]
+    reported = [Path(r.file).name for r in results if isinstance(r, Problem) and "link" in r.reason]
+    assert sorted(reported) == ["batch_1.json", "coverphotos", "ocr.json", "speech_to_text.json"]
     write(tmp_path / "other" / "x.json", [console_record("70001")])
     (tmp_path / "other" / "info").symlink_to("../study/info")
     with pytest.raises(SourceError, match="info is a symbolic link"):

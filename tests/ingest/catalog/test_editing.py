@@ -1,4 +1,4 @@
-"""Texts that a person corrects: out as lines, back as a text that no machine replaces."""
+"""Texts that a person edits: to lines, and back to a text that no later run replaces."""
 
 import os
 from pathlib import Path

@@ -58,7 +58,7 @@ def ct2_variables(tensors: Arrays) -> Arrays:
     def put(name: str, *parts: str) -> None:
         zeros = np.zeros(
             convert_ctranslate2.HEAD_SIZE, np.float32
-        )  # keys have no bias in Whisper, and one of zeros here
+        )  # keys have no bias in Whisper, and a bias of zeros here
         for kind in ("weight", "bias"):
             stacked = np.concatenate([tensors.get(f"{part}.{kind}", zeros) for part in parts])
             variables[f"{name}/{kind}"] = stacked.astype(np.float16)

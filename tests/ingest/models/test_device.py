@@ -1,4 +1,4 @@
-"""OMP_THREAD_LIMIT below torch's threads makes torch compute nonsense in silence: nobody may cause that."""
+"""With OMP_THREAD_LIMIT below torch's threads, torch silently computes nonsense: the program must avoid that."""
 
 import os
 import subprocess

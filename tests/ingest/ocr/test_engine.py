@@ -233,7 +233,7 @@ def test_a_cut_picture_is_an_error(tmp_path: Path) -> None:
 def test_a_format_that_is_not_on_the_list_is_an_error(tmp_path: Path) -> None:
     media_samples.cover(tmp_path / "cover.png", "How to bake")
     Image.open(tmp_path / "cover.png").save(tmp_path / "cover.eps")
-    (tmp_path / "cover.eps").rename(tmp_path / "cover.jpg")  # Ghostscript would run what is in it
+    (tmp_path / "cover.eps").rename(tmp_path / "cover.jpg")  # Ghostscript would run its content
     with pytest.raises(MediaError):
         read_cover(tmp_path / "cover.jpg", "eng")
 

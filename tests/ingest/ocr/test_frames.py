@@ -1,4 +1,4 @@
-"""Videos made on the spot -> the frames that differ, with their times."""
+"""Generated videos -> the frames that differ, with their times."""
 
 import gc
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_a_video_with_many_scenes_needs_little_memory(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("ingest.ocr.frames.fingerprint", counted)
     source = media_samples.video(tmp_path / "v.mp4", None, 60, [captioned(WORDS[n % 7]) for n in range(60)])
-    gc.freeze()  # what is there already need not be counted each time
+    gc.freeze()  # files that are there already need not be counted each time
     try:
         found = frames(source, 3)
     finally:

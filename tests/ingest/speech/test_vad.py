@@ -1,4 +1,4 @@
-"""Audio -> speech: what is let through to Whisper and what is not, and how it is cut into windows."""
+"""Audio -> speech: which audio Whisper gets, and how it is cut into windows."""
 
 import json
 import subprocess
@@ -101,7 +101,7 @@ def test_speech_is_found_in_the_sample_clips(sample_corpus: Path) -> None:
     for id_, sentences in spoken.items():
         try:
             found = find_speech(audio(sample_corpus / "videos" / f"{id_}.mp4"))
-        except NoStream:  # one clip has no sound at all
+        except NoStream:  # one clip has no audio
             found = []
         for sentence in sentences:
             here = [one for one in found if one.start / SAMPLE_RATE < sentence["end_s"]]

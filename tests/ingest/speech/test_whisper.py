@@ -32,7 +32,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(segments, "LOOP", re.compile("(?!)"))  # random weights may write a loop
     monkeypatch.setattr(segments, "MAX_COMPRESSION", 99.0)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so small a model only loses time on handing work around
+    torch.set_num_threads(1)  # for such a small model, threads only cost time
     yield Transcriber(str(media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper"))))
     torch.set_num_threads(threads)
 
@@ -121,8 +121,8 @@ def test_a_model_with_code_is_refused_and_its_code_not_run(tmp_path: Path, monke
     [
         ((0.0, "a", 2.0), [(0.0, 2.0)]),
         ((0.0, "a", 2.0, 2.0, "b", 5.0), [(0.0, 2.0), (2.0, 5.0)]),
-        ((0.0, "a", 2.0, 2.0), [(0.0, 2.0)]),  # a sentence that is left off
-        ((0.0, "a", 2.0, 3.0, "b"), [(0.0, 2.0), (3.0, 10.0)]),  # it breaks off
+        ((0.0, "a", 2.0, 2.0), [(0.0, 2.0)]),  # a sentence that is left out
+        ((0.0, "a", 2.0, 3.0, "b"), [(0.0, 2.0), (3.0, 10.0)]),  # cut
         ((0.0, "a", 12.0), [(0.0, 10.0)]),
         ((0.0, "a", 8.0, 11.0, "b", 12.0), [(0.0, 8.0)]),  # past the end
         ((0.0, 0.0), []),
@@ -194,12 +194,12 @@ def test_an_audio_that_takes_too_long_does_not_affect_others(
     made = dict(tiny.run(clips, batch=1, limit_s=1e-9))
     assert set(made) == {"long", "short"}
     assert isinstance(made["long"], TooSlow)
-    assert isinstance(made["short"], Text)  # one window: it was done before anybody could stop it
+    assert isinstance(made["short"], Text)  # one window: it was done before the time limit applied
 
 
 def test_the_time_limit_grows_with_the_audio(tiny: Transcriber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whisper, "LONG_S", 0.01)
-    [(_, made)] = tiny.run([("long", media_samples.speech(60))], batch=1, limit_s=0.5)  # of 0.01 s: an hour in all
+    [(_, made)] = tiny.run([("long", media_samples.speech(60))], batch=1, limit_s=0.5)  # per 0.01 s: an hour in total
     assert isinstance(made, Text)
     [(_, made)] = tiny.run([("long", media_samples.speech(60))], batch=1, limit_s=1e-9)
     assert isinstance(made, TooSlow)

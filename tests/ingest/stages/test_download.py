@@ -1,4 +1,4 @@
-"""The download stage against the faulty server: what comes, what fails, and what each failure leaves behind."""
+"""The download stage against the faulty server: files, failures, and the state after each failure."""
 
 import os
 import random
@@ -57,7 +57,7 @@ def test_every_fault_is_one_failed_line_and_in_the_table_of_the_docs(
     catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
-    asked = [path for path in FAULTS if path != "/ftp"]  # no record keeps such a link
+    asked = [path for path in FAULTS if path != "/ftp"]  # a record drops such a link
     ids = {f"70{number:03}": path for number, path in enumerate(asked)}
     for video_id, path in ids.items():
         catalog.put_video(Video(id=video_id, cover_sources=[server.https(path)]))

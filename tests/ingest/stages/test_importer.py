@@ -86,7 +86,7 @@ def test_a_cover_that_changed_in_place_is_imported_again(study: Path, tmp_path: 
             file.write("b cover")
         assert import_source(catalog, study).media == 1
         entry = catalog.get(ONE)
-        assert names(catalog) == ["cover.jpg"]  # nothing is left of the way there, though the inode is the same
+        assert names(catalog) == ["cover.jpg"]  # no part file is left, although the inode is the same
     assert entry and entry.media[0].path.read_text() == "b cover"
     assert entry.media[0].sha256 == hashlib.sha256(b"b cover").hexdigest()
 
@@ -181,7 +181,9 @@ def test_a_cover_of_another_kind_replaces_the_older_file(study: Path, tmp_path: 
     with Catalog(tmp_path / "data", create=True) as catalog:
         for form, suffix in (("JPEG", "jpg"), ("WEBP", "webp"), ("BMP", "bmp"), ("PNG", "png")):
             cover.unlink()
-            cover = cover.with_suffix(".bmp" if form == "BMP" else ".jpg")  # the bytes say what the others are
+            cover = cover.with_suffix(
+                ".bmp" if form == "BMP" else ".jpg"
+            )  # the type of the others is detected by content
             Image.new("RGB", (9, 16)).save(cover, form)
             source = write(tmp_path / "study" / "coverphotos" / "a.jsonl", {"id": ONE, "cover_file": cover.name})
             assert import_source(catalog, source).media == 1

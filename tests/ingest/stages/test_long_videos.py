@@ -15,7 +15,7 @@ from tests.ingest import media_samples
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHORT_S = 600
-TIMES = 18  # so often the short one follows itself: three hours
+TIMES = 18  # repetitions of the short one: three hours
 SPOKEN_S = (20.0, 140.0, 260.0, 380.0, 500.0)  # of speech in the short one, between tones and silence
 CLIP, FROM_S, TO_S = "9000000000000000110", 1.5, 6.0  # a clip of the sample, and where it has a sentence
 MEASURED = """

@@ -429,9 +429,7 @@ def test_a_full_disk_stops_the_stage_and_the_next_run_finishes(catalog: Catalog,
     )
     ids = [media_samples.add(catalog, str(number), cover=long) for number in range(10_001, 10_016)]
     pages = catalog.database.connection.execute("PRAGMA page_count").fetchone()[0]
-    catalog.database.connection.execute(
-        f"PRAGMA max_page_count = {pages}"
-    )  # SQLite's own way to say that the disk is full
+    catalog.database.connection.execute(f"PRAGMA max_page_count = {pages}")  # SQLite then says that the disk is full
     with pytest.raises(StageError, match="full"):
         run(catalog, "ocr")
     finished = len(ids) - len(catalog.ledger.due("ocr"))
@@ -529,7 +527,9 @@ def test_a_run_of_200_killed_ten_times_loses_nothing_and_does_nothing_twice(
     ids = corpus(tmp_path, picture, spoken, 200)
     chance = random.Random(4)
     before: dict[tuple[str, str], float] = {}
-    for count in sorted(chance.sample(range(2 * len(ids) - 20), 10)):  # of the 400 texts, when the kill comes
+    for count in sorted(
+        chance.sample(range(2 * len(ids) - 20), 10)
+    ):  # number of the 400 texts after which it is killed
         killed = start(tmp_path, whisper)
         while killed.poll() is None and len(made_at(tmp_path)) < count:
             time.sleep(0.02)
