@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ingest.catalog import CatalogError
 from page.html import MODE_NAMES, notice, text
 from page.job_panel import JobPanel
-from page.jobs import JobError, Jobs, Step, typed_path
+from page.jobs import PROGRESS, JobError, Jobs, Step, typed_path
 from page.reports import REPORT, job_ids, report
 from page.static import load
 from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, Offered
@@ -137,10 +137,10 @@ def _steps(
         queries = ("--queries", str(file or folder / QUERIES))
         indexes = ("--indexes", str(jobs.indexes.absolute()))
         if title == MEASURE:
-            arguments = ("retrieval", "evaluate", *queries, *indexes, "--json")
+            arguments = ("app", "evaluate", *queries, *indexes, *PROGRESS, "--json")
             return [Step(title, arguments, answer=folder / EVALUATION)]
         data = ("--data", str(jobs.data.absolute()), "--out", str(folder), "--all")
-        return [Step(title, ("retrieval", "compare", "--models", *models, *queries, *indexes, *data))]
+        return [Step(title, ("app", "compare", *models, *queries, *indexes, *data, *PROGRESS))]
 
     return steps
 

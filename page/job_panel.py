@@ -4,8 +4,7 @@ from typing import Any
 
 import gradio as gr
 
-from ingest.catalog import Catalog, CatalogError
-from page.html import clock, notice, text
+from page.html import STAGE_NAMES, clock, notice, text
 from page.jobs import Job, Jobs, Progress
 
 TICK_S = 1.0
@@ -46,7 +45,7 @@ class JobPanel:
         if job is None:
             return ["", gr.Button(visible=False), gr.Accordion(visible=False), "", gr.Timer(active=False)]
         return [
-            job_html(job, self._progress(job)),
+            job_html(job),
             gr.Button("Stop", visible=job.running, interactive=True),
             gr.Accordion(visible=True),
             "\n".join(job.lines),
@@ -57,29 +56,15 @@ class JobPanel:
         """Return the values that say why a job was not started. A running job of this tab stays below."""
         _, *rest = self.values()
         job = self.jobs.latest(self.tab)
-        below = job_html(job, self._progress(job)) if job else ""
+        below = job_html(job) if job else ""
         return [notice("Not started", str(error), "problem") + below, *rest]
 
     def stopped(self) -> Any:
         self.jobs.stop()
         return gr.Button("Stopping …", interactive=False)
 
-    def _progress(self, job: Job) -> Progress | None:
-        """What the command says; of reading media, which says nothing for long, what the ledger says."""
-        if not job.running or job.progress or job.steps[job.step].arguments[:2] != ("ingest", "run"):
-            return job.progress
-        try:
-            with Catalog(self.jobs.data) as catalog:
-                due = catalog.ledger.due_counts()
-        except CatalogError:
-            return None
-        left = sum(due.values())
-        job.most_due = max(job.most_due, left)
-        what = ", ".join(f"{stage} {n:,}" for stage, n in due.items() if n)
-        return Progress(f"left to do: {what or 'nothing'}", job.most_due - left, job.most_due)
 
-
-def job_html(job: Job, progress: Progress | None) -> str:
+def job_html(job: Job) -> str:
     """Return a job as HTML."""
     steps = ""
     if len(job.steps) > 1:
@@ -94,18 +79,24 @@ def job_html(job: Job, progress: Progress | None) -> str:
         steps = f"<ol>{steps}</ol>"
     bar = ""
     if job.running:
-        label = text(job.steps[job.step].title)
-        if progress and progress.total:
-            share = f"{progress.done:,} of {progress.total:,}{' · ' if progress.times else ''}{progress.times}"
-            bar = (
-                f'<progress aria-label="{label}" max="{progress.total}" value="{progress.done}"></progress>'
-                f"<p class=muted>{text(progress.what)} · {text(share)}</p>"
-            )
-        else:
-            bar = f'<progress aria-label="{label}"></progress>'
+        bar = progress_html(job.steps[job.step].title, job.progress)
     why = f"<p class=why>{text(job.message)}</p>" if job.message else ""
     ended = "" if job.running else ' role="status"'
     return (
         f'<section class="job {job.state}" aria-label="Job"><p{ended}><strong>{text(job.title)}</strong> '
         f'<span class="state">{STATES[job.state]}, {clock(job.seconds)}</span></p>{steps}{bar}{why}</section>'
+    )
+
+
+def progress_html(title: str, progress: Progress | None) -> str:
+    """Return a bar, and how many items are done; the bar has no length if the total is not known."""
+    if progress is None:
+        return f'<progress aria-label="{text(title)}"></progress>'
+    total = f' max="{progress.total}" value="{progress.done}"' if progress.total else ""
+    of = f" of {progress.total:,}" if progress.total else ""
+    failed = f", {progress.failed:,} failed" if progress.failed else ""
+    stage = STAGE_NAMES.get(progress.stage, progress.stage.capitalize())
+    return (
+        f'<progress aria-label="{text(title)}"{total}></progress>'
+        f"<p class=muted>{text(stage)}: {progress.done:,}{of}{failed}</p>"
     )

@@ -1,4 +1,4 @@
-"""The project's own commands -> jobs in the background, one at a time: with their progress, their last lines, and Stop.
+"""The commands of the project -> jobs in the background, one at a time, with progress, last lines and Stop.
 
 Each command runs under page/job_process.py, which ends it and all its processes with the job, or with this server.
 """
@@ -20,6 +20,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from ingest.commands.errors import FAILED
 from scraper.errors import UserError
 
@@ -27,49 +29,49 @@ log = logging.getLogger(__name__)
 
 State = Literal["running", "finished", "failed", "stopped"]
 
-MAX_LINES = 200  # kept of a job's output: the end is what matters
+MAX_LINES = 200  # of a job's output; the last ones are kept
 MAX_LINE_CHARS = 500
-END_S = 12.0  # until the keeper has killed what does not end by itself (GRACE_S), and a little
-ROOT = Path(__file__).resolve().parent.parent  # where the packages lie, installed or not
-_BAR = re.compile(r"(?P<what>.*?):\s+\d+%\|.*\|\s*(?P<done>\d+)/(?P<total>\d+) \[(?P<times>[^]]*)\]")
+END_S = 12.0  # a little longer than job_process.GRACE_S, after which the command is killed
+ROOT = Path(__file__).resolve().parent.parent  # the folder of the packages, installed or not
+PROGRESS = ("--progress", "json")  # options of a command whose progress a job shows
 
 
 class JobError(UserError):
-    """A job cannot be started; the message says why and what to do."""
+    """A job cannot be started."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command: what a person reads, and the arguments after `python -m`; its answer may go to a file."""
+    """One command: its title, the arguments after `python -m`, and the file for its standard output, if any."""
 
     title: str
     arguments: tuple[str, ...]
     answer: Path | None = None
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a command says that it is: `done` of `total`, and its own words about times."""
+class Progress(BaseModel):
+    """How far a command is: `done` items of `total`, which is None if unknown. `failed` of the done ones failed."""
 
-    what: str
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stage: str
     done: int
-    total: int
-    times: str = ""
+    total: int | None
+    failed: int
 
 
 @dataclass
 class Job:
-    """Commands that run one after another until one fails. `place` is the tab that started them."""
+    """Commands that run one after another until one fails. `tab` is the tab that started them."""
 
     id: str
-    place: str
+    tab: str
     title: str
     steps: Sequence[Step]
     state: State = "running"
-    step: int = 0  # the one at work, from 0
+    step: int = 0  # the number of the current one, from 0
     message: str = ""  # why it failed
     progress: Progress | None = None
-    most_due: int = 0  # of the ledger, while its media are read: what progress is a share of
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_LINES))
     started: float = field(default_factory=time.time)
     ended: float | None = None
@@ -88,7 +90,7 @@ class Jobs:
 
     def __init__(self, data: Path, indexes: Path) -> None:
         self.data, self.indexes = data, indexes
-        self.folder = data / "evaluations"  # what measurements leave behind, a folder each by their id
+        self.folder = data / "evaluations"  # results of measurements, in a folder named by the id of their job
         self._lock = threading.Lock()
         self._job: Job | None = None
         self._latest: dict[str, Job] = {}
@@ -97,44 +99,44 @@ class Jobs:
         self._thread: threading.Thread | None = None
         atexit.register(self.close)
 
-    def start(self, place: str, title: str, steps: Callable[[str], Sequence[Step]]) -> Job:
-        """Run `steps` of the new job's id in the background.
+    def start(self, tab: str, title: str, steps: Callable[[str], Sequence[Step]]) -> Job:
+        """Start a job in the background; `steps` returns its steps by its id.
 
         Raises:
-            JobError: another job is at work.
+            JobError: another job is running.
         """
         with self._lock:
             if self._job and self._job.running:
-                raise JobError(f"“{self._job.title}” is at work: wait for it, or stop it in the tab {self._job.place}.")
+                raise JobError(f"“{self._job.title}” is running. Wait for it, or stop it in the tab {self._job.tab}.")
             job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(4)}"
-            job = self._job = self._latest[place] = Job(job_id, place, title, tuple(steps(job_id)))
+            job = self._job = self._latest[tab] = Job(job_id, tab, title, tuple(steps(job_id)))
             self._stopping = False
             self._thread = threading.Thread(target=self._run, args=(job,), name=f"job {title}", daemon=True)
             self._thread.start()
         return job
 
-    def latest(self, place: str) -> Job | None:
-        """The last job that a tab started, at work or ended."""
-        return self._latest.get(place)
+    def latest(self, tab: str) -> Job | None:
+        """Return the last job that a tab started, running or ended."""
+        return self._latest.get(tab)
 
     def stop(self) -> None:
-        """Let go of the job at work; it ends within seconds."""
+        """Stop the running job. It ends within seconds."""
         with self._lock:
             self._stopping = True
-            self._let_go()
+            self._close_pipe()
 
     def close(self) -> None:
-        """Stop, and wait for the end."""
+        """Stop the running job and wait for its end."""
         self.stop()
         if self._thread:
             self._thread.join(END_S)
 
     def wait(self, timeout_s: float | None = None) -> None:
-        """Wait for the job at work."""
+        """Wait for the end of the running job."""
         if self._thread:
             self._thread.join(timeout_s)
 
-    def _let_go(self) -> None:
+    def _close_pipe(self) -> None:
         if self._process and self._process.stdin:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -150,7 +152,7 @@ class Jobs:
                 if self._stopping:
                     break
             self._end(job, "finished")
-        except Exception as error:  # what the machine refuses: no process, no file
+        except Exception as error:  # such as no more processes, or a full disk
             log.exception("a job could not be run")
             self._end(job, "failed", str(error))
 
@@ -161,7 +163,7 @@ class Jobs:
             job.ended, job.progress, self._process = time.time(), None, None
 
     def _command(self, job: Job, step: Step) -> int:
-        """Run one command, reading what it prints; returns its exit status."""
+        """Run one command and read its output; return its exit status."""
         python = [sys.executable, "-P", "-m"]
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
         settings = {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
@@ -178,7 +180,7 @@ class Jobs:
                     stdin=subprocess.PIPE,
                     stdout=answer or subprocess.PIPE,
                     stderr=subprocess.PIPE if answer else subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C in the server's terminal is the server's
+                    start_new_session=True,  # Ctrl-C in the terminal is for the server alone
                 )
             stream = process.stderr if answer else process.stdout
             assert stream is not None and process.stdin is not None
@@ -192,13 +194,13 @@ class Jobs:
                 reader.line(rest)
             status = process.wait()
             with self._lock:
-                self._let_go()
+                self._close_pipe()
             # 1 without an error: some items failed, which the lines say. The next command works on the others.
             return 0 if status == FAILED and not reader.error else status
 
 
 class _Reader:
-    """What a command prints -> its job's lines and progress. A traceback belongs into the server's log alone."""
+    """The output of a command -> the lines and progress of its job. A traceback goes to the log of the server."""
 
     def __init__(self, job: Job) -> None:
         self.job, self.in_traceback = job, False
@@ -208,8 +210,8 @@ class _Reader:
         line = raw.decode(errors="replace").rstrip()
         if not line:
             return
-        if bar := _BAR.search(line):
-            self.job.progress = Progress(bar["what"].strip(), int(bar["done"]), int(bar["total"]), bar["times"])
+        if progress := _progress(line):
+            self.job.progress = progress
             return
         if line.startswith("Traceback (most recent call last)"):
             self.in_traceback = self.error = True
@@ -222,8 +224,16 @@ class _Reader:
         self.job.lines.append("".join(c if c.isprintable() else " " for c in line[:MAX_LINE_CHARS]))
 
 
+def _progress(line: str) -> Progress | None:
+    """Return what a line of `--progress json` says (ingest/progress.py), or None if it is any other line."""
+    try:
+        return Progress.model_validate_json(line) if line.startswith("{") else None
+    except ValidationError:
+        return None
+
+
 def _reason(lines: Sequence[str], status: int) -> str:
-    """Why a command failed, in its own words."""
+    """Return the error message of a command, or its last line."""
     for line in reversed(lines):
         if line.startswith("error: "):
             return line.removeprefix("error: ")
@@ -231,18 +241,18 @@ def _reason(lines: Sequence[str], status: int) -> str:
 
 
 def typed_path(typed: str, what: str) -> Path:
-    """A path that a person typed, which must be there.
+    """Return the path that somebody typed.
 
     Raises:
-        JobError: nothing was typed, or nothing is there.
+        JobError: nothing was typed, or the path does not exist.
     """
     typed = typed.strip().strip("\"'")
     if not typed:
-        raise JobError(f"Give the path of {what}, on the machine where this page runs.")
+        raise JobError(f"Give the path of {what} on the machine that runs this page.")
     try:
         path = Path(typed).expanduser()
         if path.exists():
             return path.resolve()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, an unknown ~user
         pass
-    raise JobError(f"There is no {typed[:200]} on the machine where this page runs: {what} is wanted.")
+    raise JobError(f"There is no {typed[:200]} on the machine that runs this page. Give the path of {what}.")

@@ -12,7 +12,7 @@ from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
 from page.html import FIELD_NAMES, FIRST_STEPS, STAGE_NAMES, link, notice, text
 from page.job_panel import JobPanel
-from page.jobs import JobError, Jobs, Step, typed_path
+from page.jobs import PROGRESS, JobError, Jobs, Step, typed_path
 from retrieval.errors import GenerationError
 from retrieval.index.documents import TEXT_FIELDS, document
 from retrieval.index.generation import current_name, generation_names, read_manifest
@@ -116,14 +116,14 @@ def _steps(jobs: Jobs, name: str, typed: str, everything: bool) -> Sequence[Step
     steps = []
     if name in (IMPORT, ALL):
         path = typed_path(typed, "a file or folder of records")
-        steps.append(Step(IMPORT, ("ingest", "import", str(path), *data)))
+        steps.append(Step(IMPORT, ("app", "import", str(path), *data, *PROGRESS)))
     if name == RETRY:
-        steps.append(Step("Reset failed items", ("ingest", "retry", *data)))
+        steps.append(Step("Reset failed items", ("app", "retry", *data)))
     if name in (RUN, ALL, RETRY):
-        steps.append(Step(RUN, ("ingest", "run", *data)))
+        steps.append(Step(RUN, ("app", "run", *data, *PROGRESS)))
     if name in (BUILD, ALL):
         every = ("--all",) if everything else ()
-        build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *every)
+        build = ("app", "build", *data, "--indexes", str(jobs.indexes.absolute()), *PROGRESS, *every)
         steps.append(Step(BUILD, build))
     return steps
 

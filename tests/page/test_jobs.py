@@ -1,4 +1,4 @@
-"""Jobs run real commands in real processes: their progress, their end, and what is left when they are stopped."""
+"""Jobs run real commands in real processes: progress, output, errors, and no processes left after Stop."""
 
 import os
 import signal
@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from page.jobs import Job, JobError, Jobs, Step, typed_path
+from page.job_panel import job_html, progress_html
+from page.jobs import Job, JobError, Jobs, Progress, Step, typed_path
 from tests.conftest import REPOSITORY
 
 WAIT_S = 60.0
-# a command with a worker process, neither of which ends by itself; it says the worker's number
+# a command with a worker process; neither ends, and it prints the worker's process id
 STUBBORN = """
 import signal, subprocess, sys, time
-if {deaf}: signal.signal(signal.SIGINT, signal.SIG_IGN)
+if {ignore}: signal.signal(signal.SIGINT, signal.SIG_IGN)
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print("worker", worker.pid, flush=True)
 time.sleep(600)
@@ -34,7 +35,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Step]:
-    """Makes a command of a piece of Python."""
+    """Return a function that makes a command of a piece of Python."""
 
     def make(code: str) -> Step:
         (tmp_path / "made.py").write_text(code)
@@ -53,7 +54,7 @@ def run(jobs: Jobs, *steps: Step) -> Job:
 def until(true: Callable[[], object]) -> None:
     deadline = time.monotonic() + WAIT_S
     while not true():
-        assert time.monotonic() < deadline, "it did not come"
+        assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
 
 
@@ -73,25 +74,25 @@ def worker_of(job: Job) -> int:
     return int(next(line for line in job.lines if line.startswith("worker ")).split()[1])
 
 
-def test_a_command_of_the_project_runs_and_its_words_are_kept(jobs: Jobs, sample_corpus: Path) -> None:
+def test_a_command_runs_and_its_output_is_kept(jobs: Jobs, sample_corpus: Path) -> None:
     data = str(jobs.data)
-    job = run(jobs, Step("Import", ("ingest", "import", str(sample_corpus / "info"), "--data", data)))
+    job = run(jobs, Step("Import", ("app", "import", str(sample_corpus / "info"), "--data", data)))
     assert job.state == "finished"
     assert any("new" in line for line in job.lines)
     assert (jobs.data / "catalog.sqlite").is_file()
 
 
-def test_a_failed_command_tells_why_and_the_next_is_not_run(jobs: Jobs, tmp_path: Path) -> None:
-    build = Step("Build", ("retrieval", "build", "--data", str(tmp_path), "--indexes", str(tmp_path)))
-    job = run(jobs, build, Step("Never", ("ingest", "status")))
+def test_a_failed_command_gives_the_reason_and_the_next_is_not_run(jobs: Jobs, tmp_path: Path) -> None:
+    build = Step("Build", ("app", "build", "--data", str(tmp_path), "--indexes", str(tmp_path)))
+    job = run(jobs, build, Step("Never", ("app", "status")))
     assert (job.state, job.step) == ("failed", 0)
     assert job.message.startswith("no catalog in")
     assert not any("Never" in line for line in job.lines)
 
 
-def test_a_second_job_is_refused_while_one_is_at_work(jobs: Jobs, module: Callable[[str], Step]) -> None:
-    job = jobs.start("Library", "The first", lambda _: [module(STUBBORN.format(deaf=False))])
-    with pytest.raises(JobError, match="“The first” is at work"):
+def test_a_second_job_is_refused_while_one_is_running(jobs: Jobs, module: Callable[[str], Step]) -> None:
+    job = jobs.start("Library", "The first", lambda _: [module(STUBBORN.format(ignore=False))])
+    with pytest.raises(JobError, match="“The first” is running"):
         jobs.start("Evaluate", "The second", lambda _: [])
     jobs.close()
     assert job.state == "stopped"
@@ -99,7 +100,7 @@ def test_a_second_job_is_refused_while_one_is_at_work(jobs: Jobs, module: Callab
 
 
 def test_stop_ends_a_command_and_its_workers(jobs: Jobs, module: Callable[[str], Step]) -> None:
-    job = jobs.start("Library", "A job", lambda _: [module(STUBBORN.format(deaf=False))])
+    job = jobs.start("Library", "A job", lambda _: [module(STUBBORN.format(ignore=False))])
     worker = worker_of(job)
     jobs.close()
     assert job.state == "stopped"
@@ -107,24 +108,24 @@ def test_stop_ends_a_command_and_its_workers(jobs: Jobs, module: Callable[[str],
     assert not alive(worker)
 
 
-def test_what_does_not_heed_the_interrupt_is_killed(
+def test_a_command_that_ignores_the_interrupt_is_killed(
     jobs: Jobs, module: Callable[[str], Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = jobs.start("Library", "A job", lambda _: [module(STUBBORN.format(deaf=True))])
+    job = jobs.start("Library", "A job", lambda _: [module(STUBBORN.format(ignore=True))])
     worker = worker_of(job)
     begun = time.monotonic()
     jobs.close()
     assert job.state == "stopped"
-    assert time.monotonic() - begun > 5, "it had its time to end by itself"
+    assert time.monotonic() - begun > 5, "it had time to end"
     assert not alive(worker)
 
 
-def test_jobs_end_with_the_server_however_that_ends(tmp_path: Path, module: Callable[[str], Step]) -> None:
-    module(STUBBORN.format(deaf=False))
+def test_jobs_end_with_the_server_however_it_ends(tmp_path: Path, module: Callable[[str], Step]) -> None:
+    module(STUBBORN.format(ignore=False))
     server = f"""
 import signal, sys, time
 from pathlib import Path
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell makes background processes ignore it
 from page.jobs import Jobs, Step
 jobs = Jobs(Path({str(tmp_path)!r}), Path({str(tmp_path)!r}))
 job = jobs.start("Library", "A job", lambda _: [Step("Made", ("made",))])
@@ -142,22 +143,38 @@ time.sleep(600)
         until(partial(dead, worker))
 
 
-def test_progress_bars_become_progress_and_no_lines(jobs: Jobs, module: Callable[[str], Step]) -> None:
-    bars = """
+def test_lines_of_json_become_the_progress_of_a_job(jobs: Jobs, module: Callable[[str], Step]) -> None:
+    code = """
 import sys, time
-from tqdm import tqdm
-bar = tqdm(total=8, desc="encode", unit=" texts", mininterval=0)
-bar.update(3)
-print("worker 0", flush=True)
-sys.stdin.read()
-time.sleep(600)
+from ingest.progress import Progress
+with Progress("ocr", 8, "json") as progress:
+    progress.advance(2)
+    time.sleep(0.6)
+    progress.advance(1, "failed")
+    print("worker 0", flush=True)
+    time.sleep(600)
 """
-    job = jobs.start("Library", "A job", lambda _: [module(bars)])
-    until(lambda: job.progress and job.progress.done)
-    assert job.progress
-    assert (job.progress.what, job.progress.done, job.progress.total) == ("encode", 3, 8)
+    job = jobs.start("Library", "A job", lambda _: [module(code)])
+    until(lambda: job.progress and job.progress.done == 3)
+    assert job.progress == Progress(stage="ocr", done=3, total=8, failed=1)
+    assert "OCR: 3 of 8, 1 failed" in job_html(job)
     jobs.close()
-    assert not any("%|" in line for line in job.lines)
+    assert not any(line.startswith("{") for line in job.lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"a": 1}', '{"stage": "ocr", "done": "<b>", "total": 1, "failed": 0}', "{", '{"stage": "ocr", "done": 1}', "[1]"],
+)
+def test_other_lines_of_json_stay_lines(jobs: Jobs, module: Callable[[str], Step], line: str) -> None:
+    job = run(jobs, module(f"print({line!r})"))
+    assert job.progress is None
+    assert job.lines[-1] == line
+
+
+def test_progress_without_a_known_total_counts_what_is_done() -> None:
+    html = progress_html("Import", Progress(stage="<b>", done=1200, total=None, failed=0))
+    assert "max=" not in html and "&lt;b&gt;: 1,200</p>" in html
 
 
 def test_output_is_bounded_and_harmless_and_holds_no_traceback(jobs: Jobs, module: Callable[[str], Step]) -> None:
@@ -177,13 +194,13 @@ def test_an_answer_goes_to_its_file(jobs: Jobs, tmp_path: Path, module: Callable
     assert "a word" in job.lines
 
 
-def test_jobs_are_nice_to_searches(jobs: Jobs, module: Callable[[str], Step]) -> None:
+def test_jobs_run_at_low_priority(jobs: Jobs, module: Callable[[str], Step]) -> None:
     job = run(jobs, module("import os; print('nice', os.nice(0))"))
     assert job.lines[-1] == f"nice {os.nice(0) + 10}"
 
 
 @pytest.mark.parametrize("typed", ["", "   ", "/no/such/place", "a" * 5000, "nul\0", "~nobody-at-all/x"])
-def test_a_path_that_is_not_there_is_a_plain_message(typed: str) -> None:
+def test_a_missing_path_is_a_plain_message(typed: str) -> None:
     with pytest.raises(JobError, match=r"path of|There is no"):
         typed_path(typed, "a folder")
 
