@@ -7,34 +7,35 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.actions import visit
 from tests.tiny_corpus import BREAD
 
 
 def first(page: Page, server: str) -> None:
-    page.goto(server)
+    visit(page, server)
     expect(page.get_by_label("What do you remember?")).to_be_focused()
 
 
 def answer(page: Page, server: str) -> None:
-    page.goto(f"{server}/?q=loaf+hollow+drum")
+    visit(page, f"{server}/?q=loaf+hollow+drum")
     page.locator("article summary").first.click()
     page.locator("#panel summary", has_text="Weights").click()
     page.locator("#filters summary").click()
 
 
 def view(page: Page, server: str) -> None:
-    page.goto(f"{server}/?q=loaf+hollow+drum&id={BREAD}&t=12.5")
+    visit(page, f"{server}/?q=loaf+hollow+drum&id={BREAD}&t=12.5")
     expect(page.locator("#view .comments")).to_be_visible()
 
 
 def evaluate(page: Page, server: str) -> None:
-    page.goto(server)
+    visit(page, server)
     page.get_by_role("tab", name="Evaluate").click()
     expect(page.get_by_role("button", name="Compare")).to_be_visible()
 
 
 def library(page: Page, server: str) -> None:
-    page.goto(server)
+    visit(page, server)
     page.get_by_role("tab", name="Library").click()
     expect(page.get_by_role("heading", name="Your videos")).to_be_visible()
 

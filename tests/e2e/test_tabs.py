@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ingest.catalog import Catalog
+from tests.e2e.actions import visit
 from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, HOSTILE, LOST
 
@@ -30,7 +31,7 @@ def address(serve: Serve, tiny: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def open_tab(page: Page, address: str, name: str) -> None:
-    page.goto(address)
+    visit(page, address)
     page.get_by_role("tab", name=name).click()
 
 
@@ -89,7 +90,7 @@ def test_a_job_is_stopped_from_the_page(page: Page, address: str) -> None:
 
 
 def test_what_was_judged_is_measured_and_its_figures_show(page: Page, address: str) -> None:
-    page.goto(f"{address}/?q=loaf+hollow+drum")
+    visit(page, f"{address}/?q=loaf+hollow+drum")
     the_one = page.get_by_role("button", name="This is the one").first
     the_one.click()
     expect(the_one).to_have_attribute("aria-pressed", "true")
