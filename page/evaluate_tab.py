@@ -104,7 +104,7 @@ def add(service: "Service", jobs: Jobs) -> None:
 
     def begin(title: str, which: str, typed: str, models: list[str]) -> list[Any]:
         try:
-            jobs.start(TAB, title, _steps(service, jobs, title, typed if which == FILE else None, models))
+            jobs.start(TAB, title, job_steps(service, jobs, title, typed if which == FILE else None, models))
         except (JobError, CatalogError, OSError) as error:
             return panel.refused(error)
         return panel.values()
@@ -113,7 +113,7 @@ def add(service: "Service", jobs: Jobs) -> None:
         button.click(lambda *given, title=title: begin(title, *given), [which, path, models], panel.outputs, **quiet)
 
 
-def _steps(
+def job_steps(
     service: "Service", jobs: Jobs, title: str, typed: str | None, models: Sequence[str]
 ) -> Callable[[str], Sequence[Step]]:
     """Return what gives the steps of a job by its id. The queries come from the file at the path `typed`, or else from
@@ -137,10 +137,10 @@ def _steps(
         queries = ("--queries", str(file or folder / QUERIES))
         indexes = ("--indexes", str(jobs.indexes.absolute()))
         if title == MEASURE:
-            arguments = ("app", "evaluate", *queries, *indexes, *PROGRESS, "--json")
+            arguments = ("retrieval", "evaluate", *queries, *indexes, *PROGRESS, "--json")
             return [Step(title, arguments, answer=folder / EVALUATION)]
         data = ("--data", str(jobs.data.absolute()), "--out", str(folder), "--all")
-        return [Step(title, ("app", "compare", *models, *queries, *indexes, *data, *PROGRESS))]
+        return [Step(title, ("retrieval", "compare", *models, *queries, *indexes, *data, *PROGRESS))]
 
     return steps
 

@@ -101,7 +101,7 @@ def add(service: "Service", jobs: Jobs) -> None:
 
     def begin(name: str, typed: str, everything: bool) -> list[Any]:
         try:
-            steps = _steps(jobs, name, typed, everything)
+            steps = job_steps(jobs, name, typed, everything)
             jobs.start(TAB, name if name != ALL else "Import, process media, build index", lambda _: steps)
         except JobError as error:
             return panel.refused(error)
@@ -111,19 +111,19 @@ def add(service: "Service", jobs: Jobs) -> None:
         button.click(lambda *given, name=name: begin(name, *given), [source, everything], panel.outputs, **quiet)
 
 
-def _steps(jobs: Jobs, name: str, typed: str, everything: bool) -> Sequence[Step]:
+def job_steps(jobs: Jobs, name: str, typed: str, everything: bool) -> Sequence[Step]:
     data = ("--data", str(jobs.data.absolute()))
     steps = []
     if name in (IMPORT, ALL):
         path = typed_path(typed, "a file or folder of records")
-        steps.append(Step(IMPORT, ("app", "import", str(path), *data, *PROGRESS)))
+        steps.append(Step(IMPORT, ("ingest", "import", str(path), *data, *PROGRESS)))
     if name == RETRY:
-        steps.append(Step("Reset failed items", ("app", "retry", *data)))
+        steps.append(Step("Reset failed items", ("ingest", "retry", *data)))
     if name in (RUN, ALL, RETRY):
-        steps.append(Step(RUN, ("app", "run", *data, *PROGRESS)))
+        steps.append(Step(RUN, ("ingest", "run", *data, *PROGRESS)))
     if name in (BUILD, ALL):
         every = ("--all",) if everything else ()
-        build = ("app", "build", *data, "--indexes", str(jobs.indexes.absolute()), *PROGRESS, *every)
+        build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *PROGRESS, *every)
         steps.append(Step(BUILD, build))
     return steps
 

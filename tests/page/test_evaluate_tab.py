@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from page.evaluate_tab import COMPARE, MEASURE, TAB, _steps, evaluation_html, judgements_html, report_html
+from page.evaluate_tab import COMPARE, MEASURE, TAB, evaluation_html, job_steps, judgements_html, report_html
 from page.jobs import Job, JobError, Jobs
 from page.reports import REPORT, job_ids, routes
 from retrieval.embedding.encoder import SentenceEncoder
@@ -43,7 +43,7 @@ def jobs(made: Path) -> Iterator[Jobs]:
 
 
 def run(service: Service, jobs: Jobs, title: str, *models: str) -> Job:
-    job = jobs.start(TAB, title, _steps(service, jobs, title, str(jobs.data / "queries.json"), models))
+    job = jobs.start(TAB, title, job_steps(service, jobs, title, str(jobs.data / "queries.json"), models))
     jobs.wait(WAIT_S)
     assert job.state == "finished", list(job.lines)
     return job
@@ -63,13 +63,13 @@ def client(service: Service, jobs: Jobs) -> TestClient:
 
 def test_judgements_are_shown_as_text_measured_and_deleted(service: Service, jobs: Jobs) -> None:
     with pytest.raises(JobError, match="no judgements yet"):
-        _steps(service, jobs, MEASURE, None, [])
+        job_steps(service, jobs, MEASURE, None, [])
     number = service.judge(HOSTILE_QUESTION, HOSTILE).id
     html = judgements_html(service)
     assert "1 judgement, each" in html
     assert "&lt;img src=x onerror=alert(1)&gt; haunted toaster" in html
     assert "<img" not in html
-    job = jobs.start(TAB, MEASURE, _steps(service, jobs, MEASURE, None, []))
+    job = jobs.start(TAB, MEASURE, job_steps(service, jobs, MEASURE, None, []))
     jobs.wait(WAIT_S)
     assert job.state == "finished"
     assert "1 query, 7 videos" in evaluation_html(jobs)
@@ -147,16 +147,16 @@ def test_nothing_but_reports_of_jobs_is_served(client: TestClient, jobs: Jobs, c
 
 def test_what_cannot_be_asked_is_told_before_anything_starts(service: Service, jobs: Jobs, tmp_path: Path) -> None:
     with pytest.raises(JobError, match="There is no"):
-        _steps(service, jobs, MEASURE, str(tmp_path / "missing.json"), [])
+        job_steps(service, jobs, MEASURE, str(tmp_path / "missing.json"), [])
     with pytest.raises(JobError, match="is a folder"):
-        _steps(service, jobs, MEASURE, str(tmp_path), [])
+        job_steps(service, jobs, MEASURE, str(tmp_path), [])
     with pytest.raises(JobError, match="at least one model"):
-        _steps(service, jobs, COMPARE, str(jobs.data / "queries.json"), [])
+        job_steps(service, jobs, COMPARE, str(jobs.data / "queries.json"), [])
 
 
 def test_a_file_that_holds_no_questions_fails_in_plain_words(service: Service, jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text('{"not": "a list"}')
-    job = jobs.start(TAB, MEASURE, _steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
+    job = jobs.start(TAB, MEASURE, job_steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
     jobs.wait(WAIT_S)
     assert job.state == "failed"
     assert "is not a list of questions" in job.message

@@ -76,15 +76,15 @@ def worker_of(job: Job) -> int:
 
 def test_a_command_runs_and_its_output_is_kept(jobs: Jobs, sample_corpus: Path) -> None:
     data = str(jobs.data)
-    job = run(jobs, Step("Import", ("app", "import", str(sample_corpus / "info"), "--data", data)))
+    job = run(jobs, Step("Import", ("ingest", "import", str(sample_corpus / "info"), "--data", data)))
     assert job.state == "finished"
     assert any("new" in line for line in job.lines)
     assert (jobs.data / "catalog.sqlite").is_file()
 
 
 def test_a_failed_command_gives_the_reason_and_the_next_is_not_run(jobs: Jobs, tmp_path: Path) -> None:
-    build = Step("Build", ("app", "build", "--data", str(tmp_path), "--indexes", str(tmp_path)))
-    job = run(jobs, build, Step("Never", ("app", "status")))
+    build = Step("Build", ("retrieval", "build", "--data", str(tmp_path), "--indexes", str(tmp_path)))
+    job = run(jobs, build, Step("Never", ("ingest", "status")))
     assert (job.state, job.step) == ("failed", 0)
     assert job.message.startswith("no catalog in")
     assert not any("Never" in line for line in job.lines)

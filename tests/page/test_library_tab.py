@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from ingest.catalog import Catalog
+from ingest.models.weights import resolve
 from page.jobs import JobError, Jobs
-from page.library_tab import ALL, BUILD, IMPORT, RETRY, _steps, figures_html, videos_html
+from page.library_tab import ALL, BUILD, IMPORT, RETRY, TAB, figures_html, job_steps, videos_html
 from retrieval.embedding.encoder import SentenceEncoder
+from retrieval.index.generation import generation_names, read_manifest
 from retrieval.server.service import Service
 from scraper.records import Video
 from tests.tiny_corpus import BREAD, FALCON, HOSTILE, KETTLE, LOST, make_data, make_index
@@ -129,12 +131,24 @@ def test_a_large_catalogue_is_paged_without_reading_it_whole(tmp_path: Path) -> 
 def test_a_job_starts_only_with_records_that_are_there(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, tmp_path / "indexes")
     with pytest.raises(JobError, match="There is no"):
-        _steps(jobs, IMPORT, str(tmp_path / "missing"), False)
-    assert [step.title for step in _steps(jobs, ALL, str(tmp_path), False)] == [
+        job_steps(jobs, IMPORT, str(tmp_path / "missing"), False)
+    assert [step.title for step in job_steps(jobs, ALL, str(tmp_path), False)] == [
         "Import",
         "Process media",
         "Build index",
     ]
-    assert [step.arguments[1] for step in _steps(jobs, RETRY, "", False)] == ["retry", "run"]
-    (build,) = _steps(jobs, BUILD, "", True)
+    assert [step.arguments[1] for step in job_steps(jobs, RETRY, "", False)] == ["retry", "run"]
+    (build,) = job_steps(jobs, BUILD, "", True)
     assert build.arguments[-1] == "--all"
+
+
+def test_build_index_keeps_the_encoder_of_the_index(tmp_path: Path) -> None:
+    make_data(tmp_path)
+    other = str(shutil.copytree(resolve("sentence-transformers/all-MiniLM-L6-v2").folder, tmp_path / "other-encoder"))
+    make_index(tmp_path, tmp_path / "indexes", SentenceEncoder(other))
+    jobs = Jobs(tmp_path, tmp_path / "indexes")
+    job = jobs.start(TAB, BUILD, lambda _: job_steps(jobs, BUILD, "", True))
+    jobs.wait(120)
+    assert job.state == "finished", list(job.lines)
+    names = generation_names(tmp_path / "indexes")
+    assert [read_manifest(tmp_path / "indexes", name).encoder for name in names] == [other, other]

@@ -1,0 +1,88 @@
+"""Answers to show on the page, and checks of the HTML that shows them."""
+
+from html.parser import HTMLParser
+from typing import Any
+
+from retrieval.search.answer import Reason
+from retrieval.server.schemas import FoundHit, SearchAnswer, VideoSummary
+
+ALLOWED = {
+    "article", "div", "h3", "h4", "p", "span", "bdi", "time", "blockquote", "mark", "button", "ul", "ol", "li", "a",
+    "video", "img", "details", "summary", "small", "data", "i", "b", "table", "thead", "tbody", "tfoot", "tr", "th",
+    "td",
+}  # fmt: skip
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of some HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag != "img":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def reason(field: str = "comments", passage: str = "", contribution: float = 1.0, **more: Any) -> Reason:
+    values = {"retriever": "keyword", "span": (0, len(passage)), "matches": [], "start_s": None, "end_s": None, **more}
+    return Reason(field=field, passage=passage, contribution=contribution, **values)
+
+
+def hit(reasons: list[Reason], **video: Any) -> FoundHit:
+    empty = VideoSummary(
+        permalink="",
+        creator="",
+        nickname="",
+        description="",
+        posted=None,
+        likes=None,
+        comment_count=None,
+        music="",
+        hashtags=[],
+        has_video=bool(video.get("video_url")),
+        duration_s=None,
+        video_url=None,
+        cover_url=None,
+        slide_urls=[],
+    )
+    score = sum(reason.contribution for reason in reasons)
+    return FoundHit(id="71000", rank=1, score=score, explanation=reasons, video=empty.model_copy(update=video))
+
+
+def answer(hits: list[FoundHit], **more: Any) -> SearchAnswer:
+    values = {"query": "x", "text": "x", "conditions": [], "notes": [], "total": len(hits), **more}
+    return SearchAnswer(mode="keyword", generation="g", encoder="e", hits=hits, timings_ms={"total": 1.0}, **values)
+
+
+def check_inert(html: str) -> Page:
+    """Only our own tags, no handlers, no addresses but ours and one http link out."""
+    page = Page(html)
+    for tag, attributes in page.tags:
+        assert tag in ALLOWED
+        assert not [name for name in attributes if name.startswith("on")]
+        assert set(attributes) <= {
+            "class", "style", "dir", "href", "target", "rel", "src", "poster", "preload", "controls", "playsinline",
+            "loading", "alt", "role", "tabindex", "type", "value", "datetime", "scope", "data-id", "data-seek",
+            "aria-label", "aria-pressed", "aria-current", "data-show", "data-at", "data-judge", "data-set", "data-more",
+            "data-slide", "data-copy", "data-broken", "aria-hidden", "hidden", "open", "id", "colspan",
+        }  # fmt: skip
+        assert (attributes.get("src") or "/media/").startswith("/media/")
+        assert (attributes.get("href") or "https://").startswith(("https://", "http://"))
+    return page

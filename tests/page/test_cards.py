@@ -1,0 +1,113 @@
+"""Results as cards: passage, score, cover, judgement, and what is above and below them."""
+
+import pytest
+
+from page import cards
+from retrieval.search.query import Condition
+from tests.page.fragments import Page, answer, check_inert, hit, reason
+
+
+def test_the_passage_shown_is_the_strongest_that_adds_something() -> None:
+    overview, comment = (
+        reason("overview", "all of it", 9.0, retriever="dense"),
+        reason("comments", "ha", 0.5, matches=[(0, 2)]),
+    )
+    letters = reason("music", "hum", 2.0)
+    assert (
+        cards.best_reason(hit([overview, reason("description", "d", 3.0, matches=[(0, 1)]), letters, comment]))
+        is comment
+    )
+    assert cards.best_reason(hit([overview, letters])) is overview
+    assert cards.best_reason(hit([])) is None
+
+
+def test_the_reasons_on_a_card_add_up_to_its_score() -> None:
+    one = hit(
+        [reason("overview", "x", 2.346, retriever="dense"), reason("transcript", "y", 1.1), reason("music", "z", -0.2)]
+    )
+    page = Page(cards.reasons(one))
+    numbers = [float(data["value"] or "") for data in page.all("data")]
+    widths = [float((bar["style"] or "")[6:-1]) for bar in page.all("span")]
+    assert widths == [100.0, pytest.approx(46.9), pytest.approx(8.5)]
+    assert sum(numbers[:-1]) == pytest.approx(numbers[-1]) == pytest.approx(one.score)
+
+
+def test_a_cover_and_a_time_open_the_video_at_the_matched_second() -> None:
+    spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5, end_s=74.0)
+    page = Page(cards.card(hit([spoken], video_url="/media/71000/video", cover_url="/media/71000/cover")))
+    cover, time, *_ = page.all("button")
+    assert cover["data-at"] == time["data-at"] == "72.50" and "data-show" in cover and "1:12" in page.text
+    assert page.all("img")[0]["src"] == "/media/71000/cover" and page.all("img")[0]["loading"] == "lazy"
+
+
+def test_without_a_video_file_the_card_shows_the_time_and_a_link_to_the_post() -> None:
+    spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5)
+    page = Page(cards.card(hit([spoken], permalink="https://example.org/v")))
+    assert "at 1:12" in page.text and "Not saved" in page.text and page.all("a")
+    assert not [b for b in page.all("button") if (b.get("aria-label") or "").startswith("Play")]
+
+
+def test_the_button_of_a_judged_video_is_pressed() -> None:
+    def buttons(judged: dict[str, int] | None) -> list[dict[str, str | None]]:
+        return [b for b in Page(cards.card(hit([reason()]), judged)).all("button") if "data-judge" in b]
+
+    (open_,), (pressed,) = buttons({"71001": 6}), buttons({"71000": 7})
+    assert open_["aria-pressed"] == "false" and not open_["data-judge"]
+    assert pressed["aria-pressed"] == "true" and pressed["data-judge"] == "7"
+    assert not buttons(None), "nothing is asked that it could be the one of"
+
+
+def test_the_cover_shows_the_length_of_the_video() -> None:
+    film = {"video_url": "/media/71000/video", "cover_url": "/media/71000/cover", "creator": "ann"}
+    page = check_inert(cards.card(hit([reason()], duration_s=72.9, **film)))
+    assert "1:12" in page.text and "1:12 long" in (page.all("button")[0]["aria-label"] or "")
+    assert "long" not in (Page(cards.card(hit([reason()], **film))).all("button")[0]["aria-label"] or "")
+
+
+def test_a_photo_post_shows_its_slides_with_alternative_texts() -> None:
+    page = Page(
+        cards.card(hit([reason()], slide_urls=["/media/71000/slide?n=0", "/media/71000/slide?n=1"], creator="ann"))
+    )
+    assert [image["alt"] for image in page.all("img")] == ["Photo 1 of 2 by ann: ", "Photo 2 of 2 by ann: "]
+
+
+def test_a_hit_without_a_video_in_the_catalog_says_so() -> None:
+    gone = hit([reason("comments", "ha", matches=[(0, 2)])]).model_copy(update={"video": None})
+    assert "no longer in the catalog" in check_inert(cards.card(gone)).text
+
+
+def test_hits_without_a_reason_are_not_shown() -> None:
+    nothing = hit([])
+    assert "No video matches" in cards.results(answer([nothing]))
+
+
+def test_conditions_and_notes_are_above_the_results_and_stay_text() -> None:
+    tag = Condition(kind="tag", value="<img src=x onerror=alert(1)>")
+    noted = answer([hit([reason()])], conditions=[tag], notes=["<script>alert(1)</script>"], total=3)
+    page = check_inert(cards.results(noted))
+    assert "<script>alert(1)</script>" in page.text
+    assert "The best 1 of 3 videos with #<img src=x onerror=alert(1)>, in" in page.text
+
+
+def test_conditions_alone_show_the_newest_without_reasons() -> None:
+    page = check_inert(cards.results(answer([hit([])], text="", conditions=[Condition(kind="lang", value="en")])))
+    assert "The newest 1 of 1 video in the language en" in page.text and "Why this one" not in page.text
+
+
+def test_without_a_match_the_page_says_why() -> None:
+    none = answer([], conditions=[Condition(kind="creator", value="x")], notes=["There is no video by @x."], total=0)
+    assert "There is no video by @x." in cards.results(none)
+
+
+def test_without_a_match_the_page_offers_other_settings() -> None:
+    none = Page(cards.results(answer([hit([])])))
+    assert [button["data-set"] for button in none.all("button")] == ["mode=hybrid"]
+    filtered = answer([], conditions=[Condition(kind="creator", value="x")], notes=["There is none."], total=0)
+    (button,) = Page(cards.results(filtered)).all("button")
+    assert "creator=&tag=" in (button["data-set"] or "")
+
+
+def test_later_results_repeat_no_summary() -> None:
+    more = Page(cards.results(answer([hit([reason()])], total=30), offset=10, more=True))
+    assert "The best" not in more.text and "More results" in more.text
+    assert [button["data-more"] for button in more.all("button") if "data-more" in button] == ["11"]
