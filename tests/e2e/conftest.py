@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and a real browser that may reach nothing else."""
+"""A real server in its own process, and a real browser that may reach no other server."""
 
 import contextlib
 import json
@@ -118,7 +118,7 @@ def trouble() -> Trouble:
 
 @pytest.fixture
 def page(context: BrowserContext, trouble: Trouble) -> Iterator[Page]:
-    """A page; the test fails at its end if anything troublesome happened on it."""
+    """A page. The test fails at its end if there was any trouble on it."""
 
     def opened(dialog: Dialog) -> None:
         trouble.dialogs.append(dialog.message)

@@ -1,4 +1,4 @@
-"""What axe-core finds on every view of the page, light and dark: nothing serious."""
+"""Accessibility of every view of the page, light and dark, by axe-core."""
 
 from collections.abc import Callable
 from typing import Any
@@ -42,7 +42,7 @@ def library(page: Page, server: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("show", [first, answer, view, evaluate, library])
-def test_nothing_stands_in_anybodys_way(
+def test_axe_finds_nothing_serious(
     browser: Browser, server: str, show: Callable[[Page, str], None], scheme: Any
 ) -> None:
     # the page's own policy would keep the checker out too

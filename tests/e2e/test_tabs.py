@@ -1,4 +1,4 @@
-"""The tabs Library and Evaluate as a person uses them: what is here, taking in more, and measuring what was judged."""
+"""The tabs Library and Evaluate: counts, adding videos, jobs, measuring and comparing."""
 
 import json
 import re
@@ -20,13 +20,13 @@ PHONE = {"width": 360, "height": 800}
 
 @pytest.fixture(scope="module")
 def address(serve: Serve, tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A server of a copy of the tiny corpus in which some work has failed."""
+    """A server of a copy of the tiny corpus in which some items have failed."""
     data = tmp_path_factory.mktemp("tabs") / "data"
     shutil.copytree(tiny, data)
     with Catalog(data) as catalog:
         catalog.fail(LOST, "download", "gone: the server answers 404 <img src=x onerror=alert(1)>")
         catalog.fail(HOSTILE, "download", "gone: the server answers 404 <img src=x onerror=alert(1)>")
-        catalog.ledger.set(BREAD, "download", "done")  # nothing is left that would be asked of the site
+        catalog.ledger.set(BREAD, "download", "done")  # so that no job downloads anything
     return serve(data, data / "indexes")
 
 
@@ -56,14 +56,14 @@ def test_videos_are_filtered_and_hostile_descriptions_are_text(page: Page, addre
     expect(videos).to_contain_text("<script>alert('description')</script> haunted **toaster**")
 
 
-def test_what_is_missing_is_a_plain_message(page: Page, address: str) -> None:
+def test_a_missing_file_is_a_plain_message(page: Page, address: str) -> None:
     open_tab(page, address, "Library")
     page.get_by_label("Records: path").fill("/no/such/folder")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("There is no /no/such/folder")).to_be_visible()
 
 
-def test_records_taken_in_from_the_page_are_found_while_searches_go_on(
+def test_records_added_on_the_page_are_found_and_searches_go_on_meanwhile(
     page: Page, address: str, tmp_path: Path
 ) -> None:
     record = {"id": WALRUS, "creator_username": "walrus.band", "description": "a walrus plays the accordion"}
@@ -89,7 +89,7 @@ def test_a_job_is_stopped_from_the_page(page: Page, address: str) -> None:
     assert page.request.get(f"{address}/api/search?q=loaf").ok
 
 
-def test_what_was_judged_is_measured_and_its_figures_show(page: Page, address: str) -> None:
+def test_judgements_are_measured_and_the_figures_shown(page: Page, address: str) -> None:
     visit(page, f"{address}/?q=loaf+hollow+drum")
     the_one = page.get_by_role("button", name="This is the one").first
     the_one.click()
@@ -103,7 +103,7 @@ def test_what_was_judged_is_measured_and_its_figures_show(page: Page, address: s
     expect(figures.get_by_role("row", name=re.compile("^Hybrid"))).to_contain_text("1.000")
 
 
-def test_a_comparison_s_report_shows_in_its_frame(page: Page, address: str, tmp_path: Path) -> None:
+def test_the_report_of_a_comparison_is_shown_in_its_frame(page: Page, address: str, tmp_path: Path) -> None:
     (tmp_path / "queries.json").write_text(json.dumps([{"text": "the haunted toaster", "target": HOSTILE}]))
     open_tab(page, address, "Evaluate")
     page.get_by_label("A query file").check()

@@ -14,7 +14,7 @@ ALLOWED = {
 
 
 class Page(HTMLParser):
-    """The tags, attributes and text of some HTML."""
+    """The tags, attributes and text of HTML."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def answer(hits: list[FoundHit], **more: Any) -> SearchAnswer:
 
 
 def check_inert(html: str) -> Page:
-    """Only our own tags, no handlers, no addresses but ours and one http link out."""
+    """Check for known tags, no handlers, and no addresses but ours and links to http(s) sites."""
     page = Page(html)
     for tag, attributes in page.tags:
         assert tag in ALLOWED

@@ -13,7 +13,7 @@ from tests.tiny_corpus import HOSTILE_COMMENTS, HOSTILE_SPEECH, HOSTILE_TEXTS
 
 
 def hostile_hits(text: str) -> list[FoundHit]:
-    """A text in every place where scraped text can stand."""
+    """Return hits with a text in every place where scraped text can be."""
     video = {
         "permalink": f"https://example.org/{text}",
         "creator": text,
@@ -29,7 +29,7 @@ def hostile_hits(text: str) -> list[FoundHit]:
 
 
 def hostile_view(text: str) -> str:
-    """A text in every place of the view of one video."""
+    """Return the view of one video with a text in every place."""
     shown = hostile_hits(text)[0]
     assert shown.video
     made = TextDetail(

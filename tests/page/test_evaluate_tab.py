@@ -77,7 +77,7 @@ def test_judgements_are_shown_as_text_measured_and_deleted(service: Service, job
     assert not service.judgements()
 
 
-def test_a_measurement_s_figures_are_shown_per_lane_and_question(service: Service, jobs: Jobs) -> None:
+def test_the_figures_of_a_measurement_are_shown_by_mode_and_query(service: Service, jobs: Jobs) -> None:
     run(service, jobs, MEASURE)
     html = evaluation_html(jobs)
     assert "2 queries, 7 videos" in html
@@ -93,7 +93,7 @@ def test_a_later_server_shows_the_figures_too(service: Service, jobs: Jobs) -> N
     assert evaluation_html(Jobs(jobs.data, jobs.indexes)) == evaluation_html(jobs)
 
 
-def test_a_measurement_without_an_end_is_passed_over(service: Service, jobs: Jobs) -> None:
+def test_an_unfinished_measurement_is_skipped(service: Service, jobs: Jobs) -> None:
     run(service, jobs, MEASURE)
     shown = evaluation_html(jobs)
     stopped = jobs.folder / "29991231-235959-00000000"
@@ -110,7 +110,7 @@ def test_a_comparison_leaves_a_report_that_is_shown_in_a_frame_without_scripts(j
     assert "allow-same-origin" not in frame
 
 
-def test_a_report_is_served_with_a_policy_that_lets_it_do_nothing(client: TestClient, compared: Job) -> None:
+def test_a_report_is_served_with_a_policy_that_allows_no_scripts(client: TestClient, compared: Job) -> None:
     answer = client.get(f"/reports/{compared.id}")
     assert answer.status_code == 200
     assert "Which embedding model" in answer.text
@@ -133,7 +133,7 @@ def test_a_report_is_served_with_a_policy_that_lets_it_do_nothing(client: TestCl
         "20200101-000000-abcdef01",  # a link that leads outside
     ],
 )
-def test_nothing_but_reports_of_jobs_is_served(client: TestClient, jobs: Jobs, compared: Job, name: str) -> None:
+def test_only_reports_of_jobs_are_served(client: TestClient, jobs: Jobs, compared: Job, name: str) -> None:
     (jobs.folder / "secret").mkdir(exist_ok=True)
     (jobs.folder / "secret" / REPORT).write_text("no")
     outside = jobs.data / "outside"
@@ -145,7 +145,7 @@ def test_nothing_but_reports_of_jobs_is_served(client: TestClient, jobs: Jobs, c
     assert client.get(f"/reports/{name}").status_code == 404
 
 
-def test_what_cannot_be_asked_is_told_before_anything_starts(service: Service, jobs: Jobs, tmp_path: Path) -> None:
+def test_invalid_input_is_refused_before_a_job_starts(service: Service, jobs: Jobs, tmp_path: Path) -> None:
     with pytest.raises(JobError, match="There is no"):
         job_steps(service, jobs, MEASURE, str(tmp_path / "missing.json"), [])
     with pytest.raises(JobError, match="is a folder"):
@@ -154,7 +154,7 @@ def test_what_cannot_be_asked_is_told_before_anything_starts(service: Service, j
         job_steps(service, jobs, COMPARE, str(jobs.data / "queries.json"), [])
 
 
-def test_a_file_that_holds_no_questions_fails_in_plain_words(service: Service, jobs: Jobs, tmp_path: Path) -> None:
+def test_a_file_without_queries_fails_with_a_plain_message(service: Service, jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "none.json").write_text('{"not": "a list"}')
     job = jobs.start(TAB, MEASURE, job_steps(service, jobs, MEASURE, str(tmp_path / "none.json"), []))
     jobs.wait(WAIT_S)

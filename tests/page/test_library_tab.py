@@ -1,4 +1,4 @@
-"""What the tab Library shows of a real catalogue and its indexes, and what it says where there are none."""
+"""The tab Library over a real catalog and its indexes, and without them."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def ids(html: str) -> list[str]:
     return list(dict.fromkeys(DIGITS.findall(html)))
 
 
-def test_counts_stages_and_the_generation_that_answers_are_shown(service: Service, made: Path) -> None:
+def test_counts_stages_and_the_current_generation_are_shown(service: Service, made: Path) -> None:
     html = figures_html(service)
     assert "<strong>7</strong> videos" in html
     assert "<strong>1</strong> with a video file" in html
@@ -52,7 +52,7 @@ def test_counts_stages_and_the_generation_that_answers_are_shown(service: Servic
     assert "✓ current" in html
 
 
-def test_failures_of_one_reason_are_one_line_with_examples(service: Service) -> None:
+def test_failures_with_the_same_reason_are_one_line_with_examples(service: Service) -> None:
     html = figures_html(service)
     assert "<b>2</b> × Download: gone: … answers … &lt;b&gt;Not Found&lt;/b&gt;" in html
     assert "https://example.org/1.mp4 answers 404" in html
@@ -87,7 +87,7 @@ def test_the_filter_looks_in_id_creator_and_description(service: Service, words:
     assert ids(html) == found
 
 
-def test_a_video_s_fields_and_open_work_are_told(service: Service) -> None:
+def test_the_fields_and_failed_stages_of_a_video_are_shown(service: Service) -> None:
     html, _ = videos_html(service, BREAD, 0)
     assert "Description, Creator, Music, On-screen text, Speech, Comments" in html
     assert "OCR: failed" in html
@@ -100,26 +100,26 @@ def test_scraped_text_stays_text(service: Service) -> None:
     assert not re.search(r"<[^>]+\son\w+\s*=", html)
 
 
-def test_a_first_run_is_told_what_to_do(tmp_path: Path) -> None:
+def test_the_first_run_says_what_to_do(tmp_path: Path) -> None:
     service = Service(tmp_path / "none", tmp_path / "none")
     assert "No videos yet" in figures_html(service)
     assert videos_html(service, "", 0) == ("", 0)
-    assert not (tmp_path / "none").exists(), "looking makes nothing"
+    assert not (tmp_path / "none").exists(), "reading creates nothing"
 
 
-def test_a_damaged_catalogue_is_told_as_such(tmp_path: Path) -> None:
+def test_a_damaged_catalog_is_reported(tmp_path: Path) -> None:
     (tmp_path / "catalog.sqlite").write_bytes(b"no database at all " * 999)
     html = figures_html(Service(tmp_path, tmp_path))
     assert "cannot be read" in html
     assert "Traceback" not in html
 
 
-def test_a_catalogue_without_an_index_says_how_to_make_one(tmp_path: Path, made: Path) -> None:
+def test_a_catalog_without_an_index_says_how_to_build_one(tmp_path: Path, made: Path) -> None:
     shutil.copy(made / "catalog.sqlite", tmp_path)
     assert "None yet" in figures_html(Service(tmp_path, tmp_path / "indexes"))
 
 
-def test_a_large_catalogue_is_paged_without_reading_it_whole(tmp_path: Path) -> None:
+def test_a_large_catalog_is_read_in_pages(tmp_path: Path) -> None:
     with Catalog(tmp_path, create=True) as catalog, catalog.transaction():
         for number in range(2000):
             catalog.put_video(Video(id=str(7_000_000_000 + number), description=f"video number {number}"))
@@ -128,7 +128,7 @@ def test_a_large_catalogue_is_paged_without_reading_it_whole(tmp_path: Path) -> 
     assert html.count("<tr>") == 1 + 25
 
 
-def test_a_job_starts_only_with_records_that_are_there(tmp_path: Path) -> None:
+def test_a_job_starts_only_with_records_that_exist(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, tmp_path / "indexes")
     with pytest.raises(JobError, match="There is no"):
         job_steps(jobs, IMPORT, str(tmp_path / "missing"), False)
