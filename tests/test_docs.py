@@ -172,6 +172,10 @@ def test_a_page_uses_plain_words(page: Path) -> None:
         assert LANE.findall(text) == []
 
 
+def test_the_readme_fits_two_screens() -> None:
+    assert len((REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()) <= 110
+
+
 def reference() -> str:
     """The commands by topic, from the program's own help."""
     common: dict[str, Any] = {}
