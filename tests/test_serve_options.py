@@ -1,4 +1,4 @@
-"""The command that serves the page."""
+"""The options of the command that serves the page."""
 
 import json
 from pathlib import Path
