@@ -1,12 +1,12 @@
-# Everything a person runs here. `make` alone lists it.
+# The commands for people who work on this project. `make` lists them.
 PYTHON ?= python3
 WORKERS ?= 2
 HOST ?= 127.0.0.1
 PORT ?= 7860
 VENV := .venv
 BIN := $(VENV)/bin
-# Named with its version, so that a CPU build in a wheel folder of yours (PIP_FIND_LINKS) or another index of yours
-# (PIP_EXTRA_INDEX_URL) is preferred; the default one brings some gigabytes for graphics cards.
+# With its version, so that pip prefers a CPU build from PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL: the default build
+# downloads some gigabytes for graphics cards.
 TORCH := $(shell grep '^torch==' constraints.txt)
 # The tests of one file run in one process and share its browser, its server and its models. The longest come first.
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -20,8 +20,8 @@ DEMO_INDEXES := --indexes indexes/demo
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: $(VENV)/.installed indexes/demo/CURRENT ## Set up, read and index the sample corpus, open the page (PORT=7860)
-	$(BIN)/python app.py $(DEMO) $(DEMO_INDEXES) --examples data/sample/queries.json --open --host $(HOST) --port $(PORT)
+demo: $(VENV)/.installed indexes/demo/CURRENT ## Set up, index the sample corpus, open the page (PORT=7860)
+	$(BIN)/tiktok-retrieval serve $(DEMO) $(DEMO_INDEXES) --examples data/sample/queries.json --open --host $(HOST) --port $(PORT)
 
 test: $(VENV)/.installed-test ## Set up and run the tests (WORKERS=2 processes)
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -40,19 +40,19 @@ lint: $(VENV)/.installed-test ## Check style, types and import contracts
 	$(BIN)/lint-imports
 
 serve: $(VENV)/.installed ## Open the page on your own corpus in data/ and indexes/ (PORT=7860)
-	$(BIN)/python app.py --host $(HOST) --port $(PORT)
+	$(BIN)/tiktok-retrieval serve --host $(HOST) --port $(PORT)
 
-sample: $(VENV)/.installed ## Draw and speak the sample corpus anew (needs espeak-ng and fonts)
+sample: $(VENV)/.installed ## Make the sample corpus again (needs espeak-ng and fonts)
 	$(BIN)/python data/make_sample.py
 
-clean: ## Delete the virtual environment and the demo's catalogue and indexes; your own data/ and indexes/ stay
+clean: ## Delete the virtual environment and the demo; your data/ and indexes/ stay
 	rm -rf $(VENV) data/demo indexes/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
-# The indexes of the sample corpus: made once, and again when the corpus changes. A killed run goes on where it was.
+# The index of the sample corpus is built once, and again when the corpus changes. A killed run resumes.
 indexes/demo/CURRENT: $(wildcard data/sample/info/*.json) | $(VENV)/.installed
-	$(BIN)/python -m ingest import data/sample $(DEMO)
-	$(BIN)/python -m ingest run $(DEMO)
-	$(BIN)/python -m retrieval build $(DEMO) $(DEMO_INDEXES)
+	$(BIN)/tiktok-retrieval import data/sample $(DEMO)
+	$(BIN)/tiktok-retrieval run $(DEMO)
+	$(BIN)/tiktok-retrieval build $(DEMO) $(DEMO_INDEXES)
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml constraints.txt

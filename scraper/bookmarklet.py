@@ -42,5 +42,8 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
-    print(PAGE)
+    if PAGE.parent.is_dir():
+        PAGE.write_text(page(), encoding="utf-8")
+        print(PAGE)
+    else:  # installed: the documentation is not part of the package
+        print(page(), end="")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 import app
 from ingest.catalog import Catalog
@@ -104,19 +104,19 @@ def test_models_are_compared_and_the_winner_promoted_without_encoding_anew(
 
 
 def test_the_former_option_names_still_work(corpus: tuple[str, str], tmp_path: Path) -> None:
-    data, indexes = corpus[0], str(tmp_path / "indexes")
-    folders = ("--data", data, "--indexes", indexes)
-    answer("build", *folders, "--json", "--quiet")
-    assert answer("search", "teapot", "--lane", "keyword", *folders, "--json")["mode"] == "keyword"
-    assert answer("search", "teapot", "--mode", "dense", *folders, "--json")["mode"] == "dense"
-    queries = write(tmp_path / "q.csv", "text,target\nteapot,70001\n")
-    compared = answer(
-        *("compare", "--models", "bm25", "--no-fields", "--queries", str(queries), "--out", str(tmp_path / "o")),
-        *(*folders, "--json", "--quiet"),
-    )
-    assert [one["label"] for one in compared["contenders"]] == ["bm25"]
-    refused = run("tune", "--queries", queries, "--write", "--anyway", *folders)
-    assert refused.returncode == 1 and "too few" in refused.stderr
+    def invoke(*arguments: str) -> Result:
+        folders = ("--data", corpus[0], "--indexes", str(tmp_path / "indexes"))
+        return CliRunner().invoke(app.cli, [*arguments, *folders])
+
+    assert invoke("build", "--json", "--quiet").exit_code == 0
+    for option in ("--lane", "--mode"):
+        assert json.loads(invoke("search", "teapot", option, "keyword", "--json").stdout)["mode"] == "keyword"
+    queries = str(write(tmp_path / "q.csv", "text,target\nteapot,70001\n"))
+    for option in ("--anyway", "--force"):
+        refused = invoke("tune", "--queries", queries, "--write", option)
+        assert refused.exit_code == 1 and "too few" in refused.stderr
+    compared = invoke("compare", "--models", "bm25", "bm25", "--queries", queries, "--out", str(tmp_path / "o"))
+    assert compared.exit_code == 1 and "bm25" in compared.stderr  # both are read: one model twice is refused
 
 
 def encoder_of(*arguments: str, **environment: str) -> str:
