@@ -89,9 +89,9 @@ def _sets(
     for folder in folders:
         documents, asked = read_beir(folder)
         indexes.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=indexes) as aside:
-            build(documents, Path(aside), encoder, cache=indexes / CACHE_FILE, progress="auto")
-            yield folder.name, Searcher(open_current(Path(aside)), encoder), asked
+        with tempfile.TemporaryDirectory(dir=indexes) as temporary:
+            build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress="auto")
+            yield folder.name, Searcher(open_current(Path(temporary)), encoder), asked
     if queries:
         yield queries.name, Searcher(open_current(indexes), encoder), read_queries(queries)
 

@@ -63,7 +63,7 @@ def main(
             peer(text)
             peer_ms.append((time.perf_counter() - start) * 1000)
 
-    def told(values: list[float]) -> dict[str, float]:
+    def summary(values: list[float]) -> dict[str, float]:
         return {"median_ms": round(float(np.median(values)), 2), "p95_ms": round(float(np.percentile(values, 95)), 2)}
 
     print(
@@ -73,8 +73,8 @@ def main(
                 "machine": f"{platform.machine()}, Python {platform.python_version()}",
                 "videos": len(generation.ids),
                 "searches": len(peer_ms),
-                "steps": {step: told(values) for step, values in steps.items()},
-                "peer": told(peer_ms),
+                "steps": {step: summary(values) for step, values in steps.items()},
+                "peer": summary(peer_ms),
                 "ratio_to_peer": round(float(np.median(steps["total"]) / np.median(peer_ms)), 2),
             },
             indent=1,

@@ -1,31 +1,31 @@
-"""The embedding models that are offered by name, with what a person chooses by, and the prompts that each wants.
+"""Known embedding models: their size, languages, licence and prompts.
 
-Any other sentence-transformers name or folder works too; its prompts are then those of its own configuration.
+Any other sentence-transformers name or folder can be used. Its prompts are then those in its configuration.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-KEYWORDS_ALONE = "bm25"  # in a comparison: the keyword lane by itself, with no embedding model at all
+KEYWORDS_ALONE = "bm25"  # the name of keyword search, without an embedding model, in a comparison
 
-E5 = {"query": "query: ", "document": "passage: "}  # Wang et al. 2022, and the models' cards
-BGE = {"query": "Represent this sentence for searching relevant passages: "}  # the bge-*-en-v1.5 cards
+E5 = {"query": "query: ", "document": "passage: "}  # Wang et al. 2022, and the model cards
+BGE = {"query": "Represent this sentence for searching relevant passages: "}  # the model cards of bge-*-en-v1.5
 
 
 @dataclass(frozen=True)
 class Offered:
-    """A model by name. Sizes are those of its card; `tokens` is None where it reads texts of any length."""
+    """A known model. The figures are from its model card; `tokens` is None if it reads texts of any length."""
 
     name: str
-    kind: str  # how much it costs: "static" is a table of word vectors, the rest are transformers by size
+    kind: str  # "static" is a table of word vectors; "small", "base" and "large" are transformers
     parameters_m: float
     dimension: int
     tokens: int | None
     languages: str
     licence: str
-    prompts: Mapping[str, str] = field(default_factory=dict)  # those that the model's own configuration does not hold
-    carried: bool = False  # packages on PyPI carry it (ingest/models/pins.py), so no model hub is needed
+    prompts: Mapping[str, str] = field(default_factory=dict)  # those that are missing in the model's configuration
+    carried: bool = False  # in packages on PyPI (ingest/models/pins.py), so no model hub is needed
     note: str = ""
 
     @property
@@ -33,11 +33,11 @@ class Offered:
         return self.name.rpartition("/")[2]
 
     def describe(self) -> dict[str, object]:
-        """All that is known of it, for JSON."""
+        """Return all fields, for JSON."""
         return asdict(self)
 
 
-_IN_CONFIG = "its prompts stand in its own configuration"
+_IN_CONFIG = "its prompts are in its configuration"
 
 OFFERED = (
     Offered(
@@ -49,7 +49,7 @@ OFFERED = (
         "English",
         "MIT",
         carried=True,
-        note="made from token vectors of Llama 2, whose own terms may apply; not checked against a known original",
+        note="made from token vectors of Llama 2, whose terms may apply; not checked against a known original",
     ),
     Offered("minishlab/potion-base-8M", "static", 8, 256, None, "English", "MIT"),
     Offered("minishlab/potion-retrieval-32M", "static", 32, 512, None, "English", "MIT"),
@@ -108,26 +108,28 @@ OFFERED = (
 
 
 def offered(name: str) -> Offered | None:
-    """The offered model of that name, alias (what stands after the slash), or folder of that alias's name; somebody
-    else's model of the same alias is another."""
+    """Return the known model with this name or alias, or whose alias is the name of this folder.
+
+    The alias is the part after the slash. A model of another owner with the same alias is another model.
+    """
     known = Path(name).name if Path(name).is_dir() else full_name(name)
     return next((model for model in OFFERED if known in (model.name, model.alias)), None)
 
 
 def full_name(name: str) -> str:
-    """The whole name of an offered model that is asked for by its alias; any other name, and a folder, as it is."""
+    """Return the full name of a known model given by its alias. Other names and folders are returned unchanged."""
     known = next((model for model in OFFERED if name == model.alias), None)
     return known.name if known and not Path(name).is_dir() else name
 
 
 def table() -> str:
-    """All offered models as lines of text, smallest first."""
+    """Return all known models as a table, the smallest first."""
     head = f"{'model':60}{'kind':8}{'params':>8}{'dim':>6}{'tokens':>8}  {'languages':15}{'licence':12}"
-    lines = [head, f"{KEYWORDS_ALONE:60}{'-':8}{'-':>8}{'-':>6}{'any':>8}  {'any':15}{'-':12} keywords alone"]
+    lines = [head, f"{KEYWORDS_ALONE:60}{'-':8}{'-':>8}{'-':>6}{'any':>8}  {'any':15}{'-':12} keywords only"]
     for model in OFFERED:
         notes = [model.note] if model.note else []
         notes += [f"{kind} prompt {prompt!r}" for kind, prompt in model.prompts.items()]
-        notes += ["carried by PyPI packages"] if model.carried else []
+        notes += ["available from PyPI"] if model.carried else []
         lines.append(
             f"{model.name:60}{model.kind:8}{f'{model.parameters_m:g} M':>8}{model.dimension:>6}"
             f"{model.tokens or 'any':>8}  {model.languages:15}{model.licence:12} {'; '.join(notes)}".rstrip()

@@ -114,7 +114,7 @@ def stored_encoder(indexes: Path) -> str | None:
     """Return the encoder that the index was last built with, or None if no build has stored one.
 
     Raises:
-        GenerationError: the file that holds it is broken.
+        GenerationError: the file is broken.
     """
     try:
         return str(json.loads((indexes / ENCODER).read_text(encoding="utf-8"))["encoder"])

@@ -63,11 +63,11 @@ class PhraseIndex:
                 videos_of[number] += 1
         flat = np.array(row, np.int32)
         order = np.argsort(flat, kind="stable")
-        places = order[np.count_nonzero(flat == BREAK) :]
+        positions = order[np.count_nonzero(flat == BREAK) :]
         counts = np.bincount(flat[flat != BREAK], minlength=len(vocabulary))
         arrays = {
             "row": flat,
-            "places": places.astype(np.int32 if len(flat) < 2**31 else np.int64),
+            "places": positions.astype(np.int32 if len(flat) < 2**31 else np.int64),
             "indptr": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             "starts": np.array(starts, np.int64),
             "videos_of": np.array(videos_of, np.int32),
@@ -113,11 +113,11 @@ class PhraseIndex:
         if not known or len(known) < len(numbers):
             return found
         rarest = min(range(len(known)), key=lambda n: self._indptr[known[n] + 1] - self._indptr[known[n]])
-        places = np.asarray(self._places[self._indptr[known[rarest]] : self._indptr[known[rarest] + 1]]) - rarest
-        places = places[(places >= 0) & (places + len(known) <= len(self._row))]
+        positions = np.asarray(self._places[self._indptr[known[rarest]] : self._indptr[known[rarest] + 1]]) - rarest
+        positions = positions[(positions >= 0) & (positions + len(known) <= len(self._row))]
         for step, number in enumerate(known):
-            places = places[self._row[places + step] == number]
-        cells = np.searchsorted(self._starts, places, side="right") - 1
+            positions = positions[self._row[positions + step] == number]
+        cells = np.searchsorted(self._starts, positions, side="right") - 1
         if field:
             cells = cells[cells % len(self._fields) == self._fields.index(field)]
         found[cells // len(self._fields)] = True

@@ -17,7 +17,7 @@ MAX_EXPLAINED = 300  # passages of a field that are searched for the reason; a s
 
 @dataclass(frozen=True)
 class Match:
-    """A word of a passage that is in the question too: its position, its term and the term's idf."""
+    """A word of a passage that is also in the question: its position, its term and the term's idf."""
 
     start: int
     end: int

@@ -35,7 +35,7 @@ def parse_weights(assignments: str | Iterable[str]) -> dict[str, float]:
     """Return field weights by stored identifier from text such as "speech=2, comments:0".
 
     Args:
-        assignments: one text or several; each may hold several weights, separated by commas. `=` and `:` mean the same.
+        assignments: one text or several; each may have several weights, separated by commas. `=` and `:` mean the same.
             Fields have their names or their stored identifiers. The last weight of a field counts.
 
     Raises:

@@ -75,7 +75,7 @@ class Condition(BaseModel):
 
     Attributes:
         value: by kind the phrase, the username, the hashtag without #, the language's code, the field that must not be
-            empty (has), the first allowed ISO date (after), or the first date that is too late (before).
+            empty (has), the first allowed ISO date (after), or the first date that is not allowed (before).
         field: the only field to search for the phrase; "" for any.
     """
 

@@ -1,4 +1,4 @@
-"""Models compared for real: the default encoder, the keywords alone, and a tiny model made on the spot."""
+"""Real comparisons: the default encoder, keywords only, and a tiny model made by the test."""
 
 import json
 import signal
@@ -38,7 +38,7 @@ MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A static model of three words; whatever else is asked, it knows nothing of."""
+    """A static model with three words in its vocabulary."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import StaticEmbedding
     from tokenizers import Tokenizer, models, pre_tokenizers
@@ -111,9 +111,9 @@ def test_run_files_are_trec_files_with_strictly_falling_scores(comparison: Compa
     lines = [line.split() for line in (where / "out" / RUNS / "tiny.trec").read_text().splitlines()]
     assert all(len(line) == 6 and line[1] == "Q0" for line in lines)
     for query in QUERIES:
-        own = [line for line in lines if line[0] == query.id]
-        assert [int(line[3]) for line in own] == list(range(1, 7))
-        scores = [float(line[4]) for line in own]
+        lines_of_query = [line for line in lines if line[0] == query.id]
+        assert [int(line[3]) for line in lines_of_query] == list(range(1, 7))
+        scores = [float(line[4]) for line in lines_of_query]
         assert scores == sorted(set(scores), reverse=True)
 
 
@@ -216,8 +216,8 @@ def test_invalid_comparisons_fail_before_anything_is_encoded(
         (["bm25"], QUERIES, "seen", "exactly one relevant video"),
         (["bm25"], [*QUERIES, Query("z", "x", {"79999": 1})], None, "79999"),
     ]
-    for models, queries, baseline, told in cases:
-        with pytest.raises(EvaluationError, match=told):
+    for models, queries, baseline, message in cases:
+        with pytest.raises(EvaluationError, match=message):
             compare(models, corpus, queries, tmp_path / "i", tmp_path / "o", baseline=baseline)
     with pytest.raises(WeightsError, match="nobody/nothing"):
         compare([MINILM, "nobody/nothing"], corpus, QUERIES, tmp_path / "i", tmp_path / "o")
@@ -239,6 +239,6 @@ def test_prompts_come_from_the_model_or_the_registry_and_are_part_of_the_key(tin
     config = json.loads((own / "config_sentence_transformers.json").read_text())
     config["prompts"] = {"query": "teapot ", "passage": "moon "}
     (own / "config_sentence_transformers.json").write_text(json.dumps(config))
-    told = SentenceEncoder(str(own))
-    assert told.prompts == {"query": "teapot ", "document": "moon "}
-    assert told.passages(["x"])[0] == pytest.approx(plain.passages(["moon x"])[0], abs=1e-6)
+    configured = SentenceEncoder(str(own))
+    assert configured.prompts == {"query": "teapot ", "document": "moon "}
+    assert configured.passages(["x"])[0] == pytest.approx(plain.passages(["moon x"])[0], abs=1e-6)

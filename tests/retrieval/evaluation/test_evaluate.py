@@ -19,8 +19,8 @@ QUERIES = [
 
 def test_measures_are_computed_from_the_ranks_of_the_targets(searcher: Searcher, tmp_path: Path) -> None:
     result = evaluate(searcher, read_queries(write(tmp_path / "q.json", QUERIES)))
-    for lane, measures in result.modes.items():
-        ranks = [query.ranks[lane] for query in result.queries]
+    for mode, measures in result.modes.items():
+        ranks = [query.ranks[mode] for query in result.queries]
         assert measures["RR"] == pytest.approx(sum(1 / rank for rank in ranks) / 3)
         assert measures["Success@1"] == pytest.approx(sum(rank == 1 for rank in ranks) / 3)
         assert measures["mean_rank"] == pytest.approx(sum(ranks) / 3)
@@ -75,11 +75,11 @@ def test_the_conditions_of_a_question_count(searcher: Searcher) -> None:
     left, none = evaluate(searcher, asked).queries
     shown = [hit.id for hit in searcher.search(asked[0].text, 10).hits]
     assert first not in shown and left.rank == shown.index(second) + 1
-    assert none.rank == len(searcher.generation.ids) + 1, "no place flatters it"
+    assert none.rank == len(searcher.generation.ids) + 1
 
 
 def _word_of(searcher: Searcher, video: str) -> str:
-    """A word that stands in no other video."""
+    """A word that is in no other video."""
     (reason, *_) = next(hit for hit in searcher.search("teapot", 10).hits if hit.id == video).explanation
     words = [word for word in reason.passage.split() if word.isalpha() and word.lower() != "teapot"]
     return next(word for word in words if [h.id for h in searcher.search(f'"{word}"', 10).hits] == [video])

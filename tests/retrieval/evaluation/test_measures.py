@@ -1,4 +1,4 @@
-"""Measures against ranx, and statistics against cases whose answer is known."""
+"""Measures compared with ranx, and statistics with known results."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_all_measures_equal_those_of_ranx_on_graded_questions() -> None:
     qrels = Qrels({query.id: query.relevant for query in queries})
     run = Run(
         {
-            query.id: {video: float(-place) for place, video in enumerate(ranking)}
+            query.id: {video: float(-rank) for rank, video in enumerate(ranking)}
             for query, ranking in zip(queries, rankings, strict=True)
         }
     )
@@ -63,7 +63,7 @@ def test_the_interval_of_one_or_of_equal_values_has_no_width() -> None:
 
 def test_the_paired_test_is_exact_with_few_questions() -> None:
     assert paired_p_value(np.array([1, 1, 1, 1.0]), np.array([0, 0.5, 0.25, 0.2])) == pytest.approx(2 / 2**4)
-    # questions that are answered alike say nothing either way
+    # equal values do not count
     assert paired_p_value(np.ones(9), np.array([0, 0.5, 0.25, 0.2, 1, 1, 1, 1, 1])) == pytest.approx(2 / 2**4)
     assert paired_p_value(np.ones(5), np.ones(5)) == 1.0
     assert paired_p_value(np.ones(5), np.array([1, 1, 1, 1, 0.0])) == 1.0

@@ -51,7 +51,7 @@ def test_common_variants_of_query_files_are_read(tmp_path: Path) -> None:
     topics = write(tmp_path / "t.txt", "<top><num>1</num><title>I <3 this cat</title></top>")
     qrels = write(tmp_path / "r.txt", "\ufeff1 0 70001 1\n")
     assert read_queries(topics, qrels) == [Query("1", "I <3 this cat", {"70001": 1})]
-    with pytest.raises(EvaluationError, match="line 4"):  # the second row's own line, below a text of two
+    with pytest.raises(EvaluationError, match="line 4"):  # the first text has two lines
         read_queries(write(tmp_path / "q.csv", 'text,target\n"a\nb",1\n,2\n'))
     (tmp_path / "beir").mkdir()
     write(tmp_path / "beir" / "corpus.jsonl", '{"_id": "d", "title": "t", "text": "x"}\n')

@@ -1,4 +1,4 @@
-"""Learning the weights of the parts, on corpora where the right answer is known."""
+"""Learning the weights of the parts, on corpora whose best weights are known."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from retrieval.search.fusion import PARTS
 from retrieval.search.searcher import Searcher
 
 TODAY = FusionWeights()
-# names that no dictionary has, for the keyword lane, and topics, for the encoder
+# Made-up names, for the keyword retriever, and topics, for the encoder.
 NAMES = ["".join(chr(97 + (7 * n + 3 * m) % 26) for m in range(8)) for n in range(26)]
 TOPICS = re.findall(
     r"\w+",
@@ -38,7 +38,7 @@ def indexes(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Path:
 
 
 def queries(count: int, topic: int = 0) -> list[Query]:
-    """Questions for the first videos, each with its names and the topic of one that stands `topic` places further."""
+    """Questions for the first videos, each with its names and the topic of the video `topic` positions later."""
     texts = [f"{NAMES[n]} {NAMES[n][::-1]} {TOPICS[(n + topic) % len(TOPICS)]}" for n in range(count)]
     return [Query(f"q{n}", text, {f"{70000 + n}": 1}) for n, text in enumerate(texts)]
 
@@ -126,8 +126,8 @@ def test_the_command_writes_only_on_request_and_only_better_weights(indexes: Pat
     file.write_text(json.dumps([{"text": q.text, "target": next(iter(q.relevant))} for q in queries(12)]))
     before = current_name(indexes)
     asked = ["tune", "--queries", str(file), "--indexes", str(indexes), "--quiet"]
-    told = CliRunner().invoke(app, asked)
-    assert told.exit_code == 0 and "learned against current weights: p 1.000" in told.output
+    shown = CliRunner().invoke(app, asked)
+    assert shown.exit_code == 0 and "learned against current weights: p 1.000" in shown.output
     assert "Nothing is written" in CliRunner().invoke(app, [*asked, "--write"]).output
     assert current_name(indexes) == before
     written = json.loads(CliRunner().invoke(app, [*asked, "--write", "--anyway", "--json"]).output)["written"]

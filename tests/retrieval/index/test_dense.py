@@ -1,4 +1,4 @@
-"""Cosines by video, and how hubs are held down."""
+"""Cosines by video, and the correction of hubs."""
 
 from pathlib import Path
 

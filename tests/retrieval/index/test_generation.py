@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,18 @@ from retrieval.errors import GenerationError
 from retrieval.index import generation
 from retrieval.index.builder import build, prune, rollback
 from retrieval.index.documents import Document, Passage
-from retrieval.index.generation import FORMAT, Generation, current_name, generation_names, open_current, read_manifest
+from retrieval.index.generation import (
+    FORMAT,
+    FusionWeights,
+    Generation,
+    Manifest,
+    current_name,
+    generation_names,
+    open_current,
+    read_manifest,
+)
 from scraper import files
+from scraper.errors import Locked
 
 
 def test_a_rebuild_with_nothing_changed_encodes_nothing(
@@ -41,6 +52,16 @@ def test_the_manifest_describes_the_generation(indexes: Path, documents: list[Do
     assert (manifest.format, manifest.videos, manifest.encoder_sha256) == (FORMAT, 6, encoder.sha256)
     assert manifest.dimension == encoder.dimension and manifest.precision == encoder.precision
     assert manifest.passages["comments"] == sum(len(doc.passages.get("comments", [])) for doc in documents)
+
+
+def test_fusion_weights_keep_their_names_on_disk(indexes: Path) -> None:
+    generation = open_current(indexes)
+    text = (generation.folder / "manifest.json").read_text(encoding="utf-8")
+    names = ["dense_lane", "words", "grams", "pairs", "dense", "keyword"]
+    assert list(json.loads(text)["weights"]) == list(FusionWeights().model_dump()) == names
+    assert Manifest.model_validate_json(text).model_dump_json(indent=1) == text
+    files = {path.name for path in generation.folder.iterdir()}
+    assert {"words.terms.json", "grams.terms.json", "pairs.terms.json", "facts.json", "wording.json"} <= files
 
 
 def test_passages_are_read_back_with_their_times(indexes: Path, documents: list[Document]) -> None:
@@ -113,7 +134,7 @@ def test_another_format_or_a_broken_manifest_is_refused(
 
 
 class Killed(BaseException):
-    """Stands for a process that ends here: nothing behind it runs but what the operating system does."""
+    """Simulates a killed process: it is no Exception, so no cleanup code catches it."""
 
 
 def test_a_build_killed_at_any_write_leaves_the_old_generation_usable(
@@ -137,7 +158,7 @@ def test_a_build_killed_at_any_write_leaves_the_old_generation_usable(
             break
         except Killed:
             survived += 1
-            # the very last sync comes after the switch; up to then the old one answers, from then on the new one
+            # Only the last sync comes after the switch to the new generation.
             assert len(open_current(tmp_path).ids) in (3, 6)
             if current_name(tmp_path) != old:
                 assert len(open_current(tmp_path).ids) == 6
@@ -164,7 +185,7 @@ def test_a_full_disk_leaves_the_old_generation_usable(
 def test_a_second_build_at_the_same_time_is_refused(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
-    with FileLock(tmp_path / ".build.lock"), pytest.raises(GenerationError, match="another build"):
+    with FileLock(tmp_path / ".build.lock"), pytest.raises(Locked, match="another build"):
         build(documents, tmp_path, encoder)
 
 

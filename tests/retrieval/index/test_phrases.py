@@ -1,4 +1,4 @@
-"""Exact phrases over a row of words."""
+"""Exact phrases in a sequence of words."""
 
 import pytest
 

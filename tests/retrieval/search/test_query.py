@@ -1,13 +1,17 @@
-"""What is typed, and what it is understood as."""
+"""Parsing of questions and filters."""
+
+import subprocess
+import sys
 
 import pytest
 
 from retrieval.errors import BadFilter
 from retrieval.index.documents import TEXT_FIELDS
 from retrieval.search.query import FIELD_WORDS, filters, first_day, parse
+from tests.conftest import REPOSITORY
 
 
-def told(typed: str) -> list[str]:
+def described(typed: str) -> list[str]:
     return [condition.describe() for condition in parse(typed).conditions]
 
 
@@ -45,7 +49,7 @@ def told(typed: str) -> list[str]:
 def test_operators_are_removed_from_the_text_and_become_conditions(
     typed: str, text: str, conditions: list[str]
 ) -> None:
-    assert told(typed) == conditions
+    assert described(typed) == conditions
     assert parse(typed).text.translate(str.maketrans("“”", '""')) == text
 
 
@@ -71,7 +75,7 @@ def test_an_invalid_date_is_noted_and_searched_for_as_words() -> None:
 
 
 def test_a_hyphen_before_an_unknown_field_excludes_its_words() -> None:
-    assert told("anime -re:zero") == ['without "re:zero"']
+    assert described("anime -re:zero") == ['without "re:zero"']
 
 
 def test_quoted_words_names_and_tags_are_not_corrected() -> None:
@@ -117,3 +121,12 @@ def test_a_bad_filter_is_named(name: str, value: str, message: str) -> None:
 )
 def test_the_first_day_of_a_year_a_month_or_a_day(value: str, day: str) -> None:
     assert first_day(value) == day
+
+
+def test_parsing_a_query_loads_no_faiss_and_the_package_gives_its_types() -> None:
+    code = (
+        "import sys; from retrieval.search.query import parse; parse('cat -dog');"
+        "assert 'faiss' not in sys.modules; from retrieval.search import Answer, Hit, Reason;"
+        "assert 'faiss' not in sys.modules; from retrieval.search import Searcher; assert 'faiss' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY)

@@ -1,4 +1,4 @@
-"""Re-scoring by a tiny cross-encoder of random weights, made on the spot: its opinion is nonsense, but its own."""
+"""Rescoring by a tiny cross-encoder with random weights. Its scores are meaningless, but they are real ones."""
 
 from pathlib import Path
 
@@ -76,12 +76,12 @@ def test_a_videos_best_passage_counts(rescoring: Searcher, reranker: Reranker, m
     generation = rescoring.generation
     best = []
     for video, read in ranking.rescored.items():
-        own = [
+        texts = [
             passage.text
             for field in ranking.passage_scores
             for passage in generation.passages(field, generation.dense[field].rows(video))
         ]
-        scores = reranker.scores(ranking.query, own)
+        scores = reranker.scores(ranking.query, texts)
         liked = generation.passages(read.field, range(read.row, read.row + 1))[0].text
         assert reranker.scores(ranking.query, [liked])[0] == pytest.approx(scores.max(), abs=1e-4)
         best.append(scores.max())

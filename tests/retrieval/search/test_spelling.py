@@ -1,4 +1,4 @@
-"""Unknown words and what they are searched for as."""
+"""Correction of words that are in no text."""
 
 import pytest
 
