@@ -67,7 +67,8 @@ def build(
         cache: the file of the vector cache; by default the one in `indexes`.
 
     Raises:
-        GenerationError: there is nothing to index, or another process changes `indexes`.
+        GenerationError: there is nothing to index.
+        Locked: another process changes `indexes`.
     """
     documents = sorted((doc for doc in documents if doc.passages), key=lambda doc: doc.id)
     if not documents:
