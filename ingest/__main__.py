@@ -1,4 +1,4 @@
-"""python -m ingest: the commands that fill the catalog. `tiktok-retrieval` has them, too."""
+"""python -m ingest: the commands that fill the catalog. They are also commands of `tiktok-retrieval`."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""python -m retrieval: the commands that index, search and evaluate. `tiktok-retrieval` has them, too."""
+"""python -m retrieval: the commands that index, search and evaluate. They are also commands of `tiktok-retrieval`."""
 
 import typer
 

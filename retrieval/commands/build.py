@@ -19,8 +19,8 @@ def build(
 ) -> None:
     """Build a new generation of the index and switch to it.
 
-    Only new and changed texts are encoded. Videos are included once their OCR and transcript are done; --all includes
-    the others, too. The index keeps its encoder until --encoder names another.
+    Only new and changed texts are encoded. Videos are included once their OCR and transcript are done; --all also
+    includes the others. The index keeps its encoder until --encoder names another.
     """
     from ingest.catalog import Catalog
     from retrieval.embedding.encoder import SentenceEncoder

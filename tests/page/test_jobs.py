@@ -90,6 +90,13 @@ def test_a_failed_command_gives_the_reason_and_the_next_is_not_run(jobs: Jobs, t
     assert not any("Never" in line for line in job.lines)
 
 
+def test_failed_items_do_not_stop_the_next_command(jobs: Jobs, module: Callable[[str], Step]) -> None:
+    some_failed = module("print('ocr: 1 done, 1 failed, 0 absent'); raise SystemExit(1)")
+    job = run(jobs, some_failed, Step("Version", ("ingest", "--version")))
+    assert (job.state, job.step) == ("finished", 1)
+    assert "ocr: 1 done, 1 failed, 0 absent" in job.lines
+
+
 def test_a_second_job_is_refused_while_one_is_running(jobs: Jobs, module: Callable[[str], Step]) -> None:
     job = jobs.start("Library", "The first", lambda _: [module(STUBBORN.format(ignore=False))])
     with pytest.raises(JobError, match="“The first” is running"):
