@@ -41,9 +41,7 @@ class Settings(BaseSettings):
     ocr_engine: Engine = "tesseract"  # "rapidocr" also reads stylised text, "auto" uses it where Tesseract is unsure
     ocr_languages: str = "eng"  # Tesseract's packs joined by "+", or "auto"; Debian's tesseract-ocr brings eng
     frames: int = Field(default=8, ge=0, le=100)  # read per video for on-screen text: each takes a third of a second
-    download_hosts: str = (
-        ""  # allowed besides the site's hosts, with all their subdomains: "example.org, cdn.example.net"
-    )
+    download_hosts: str = ""  # also allowed, with all their subdomains: "example.org, cdn.example.net"
     download_http: bool = False  # links without TLS: anybody on the way could replace the file
     download_local: bool = False  # links into your local network, which a hostile record could aim at your router
     host: str = "127.0.0.1"  # that the page and the API listen on: only this machine

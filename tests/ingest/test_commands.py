@@ -94,10 +94,10 @@ def test_what_cannot_be_done_is_one_line_and_exit_code_1(tmp_path: Path, argumen
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_damaged_catalogue_is_one_line_and_exit_code_1(data: Path) -> None:
-    catalogue = data / "catalog.sqlite"
-    content = catalogue.read_bytes()
-    catalogue.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))  # the page with the tables' names stays
+def test_a_damaged_catalog_is_one_line_and_exit_code_1(data: Path) -> None:
+    catalog = data / "catalog.sqlite"
+    content = catalog.read_bytes()
+    catalog.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))  # the page with the tables' names stays
     done = run("status", "--data", data)
     assert done.returncode == 1
     assert "malformed" in done.stderr and len(done.stderr.splitlines()) == 1

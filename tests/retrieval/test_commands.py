@@ -63,7 +63,7 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("build", "--data", "nowhere"), "tiktok-retrieval import"),
         (("search", "x", "--indexes", "nowhere"), "retrieval build"),
@@ -72,10 +72,10 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
         (("rollback", "--indexes", "nowhere"), "no generation"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], told: str) -> None:
+def test_an_error_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], message: str) -> None:
     done = run(*arguments)
     assert done.returncode == 1 and done.stdout == ""
-    assert told in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
     assert not Path("nowhere").exists()
 
 
@@ -86,7 +86,7 @@ def test_a_corpus_with_nothing_read_yet_says_how_to_go_on(tmp_path: Path) -> Non
     assert done.returncode == 1 and "tiktok-retrieval run" in done.stderr and "--all" in done.stderr
 
 
-def test_models_are_compared_and_the_winner_promoted_without_encoding_anew(
+def test_models_are_compared_and_the_best_is_promoted_without_encoding_again(
     corpus: tuple[str, str], tmp_path: Path
 ) -> None:
     data, indexes = corpus[0], str(tmp_path / "indexes")
