@@ -111,7 +111,7 @@ def test_the_report_of_a_comparison_is_shown_in_its_frame(page: Page, address: s
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#report iframe")).to_be_visible(timeout=JOB_MS)
     report = page.frame_locator("#report iframe")
-    expect(report.get_by_text("Which embedding model finds the right video?")).to_be_visible()
+    expect(report.get_by_text("Which embedding model finds the target?")).to_be_visible()
 
 
 @pytest.mark.parametrize("name", ["Library", "Evaluate"])
