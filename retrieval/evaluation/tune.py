@@ -20,7 +20,7 @@ from retrieval.errors import EvaluationError
 from retrieval.evaluation.measures import interval, paired_p_value
 from retrieval.evaluation.queries import Query, check_targets
 from retrieval.index.generation import FusionWeights
-from retrieval.search.filters import passing
+from retrieval.search.filters import filter_videos
 from retrieval.search.fusion import PARTS
 from retrieval.search.query import parse
 from retrieval.search.searcher import Searcher
@@ -91,7 +91,7 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     asked = zip(Progress("rank", len(queries), progress, unit="questions").track(queries), vectors, strict=True)
     sampled = [(query, sample) for query, vector in asked if (sample := _sample(searcher, query, vector))]
     samples = [sample for _, sample in sampled]
-    groups = _groups([query for query, _ in sampled])
+    groups = question_groups([query for query, _ in sampled])
     if len(set(groups)) < FEWEST:
         raise EvaluationError(f"{len(set(groups))} questions with different videos are too few to learn from: {FEWEST}")
 
@@ -144,7 +144,7 @@ def _sample(searcher: Searcher, query: Query, vector: Vectors) -> Sample | None:
     Return None if no weight can change its rank: it has only conditions, or no relevant video meets them.
     """
     question = parse(query.text)
-    mask, _ = passing(searcher.generation, searcher.speller, question.conditions)
+    mask, _ = filter_videos(searcher.generation, searcher.speller, question.conditions)
     rows, positions = np.flatnonzero(mask), searcher.generation.positions
     relevant = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))
     if not question.text or not len(relevant):
@@ -177,7 +177,7 @@ def _estimate(ranks: Values) -> Estimate:
     )
 
 
-def _groups(queries: Sequence[Query]) -> NDArray[np.int64]:
+def question_groups(queries: Sequence[Query]) -> NDArray[np.int64]:
     """Return a group number per question; questions with a relevant video in common are in one group."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -93,7 +93,7 @@ def _document(
     passages = {name: [Passage(text)] for name, text in texts.items() if name != "transcript"}
     if "transcript" in texts:
         said = timed.get("transcript")
-        passages["transcript"] = _windows(said) if said else _untimed_windows(texts["transcript"])
+        passages["transcript"] = windows_of(said) if said else _untimed_windows(texts["transcript"])
     if "cover" in texts:
         passages["cover"] = _on_screen(texts["cover"], timed.get("cover", []))
     comments = [comment for comment in comments if comment.strip()]
@@ -110,10 +110,10 @@ def _on_screen(text: str, shown: list[Segment]) -> list[Passage]:
     """Return the text of still images as one passage, and the text of video frames as windows with times."""
     moving = {segment.text for segment in shown}
     still = "\n".join(line for line in text.splitlines() if line not in moving)
-    return [*([Passage(still)] if still else []), *_windows(shown)]
+    return [*([Passage(still)] if still else []), *windows_of(shown)]
 
 
-def _windows(segments: Iterable[Segment]) -> list[Passage]:
+def windows_of(segments: Iterable[Segment]) -> list[Passage]:
     """Join neighbouring segments into windows of up to WINDOW_CHARS.
 
     Each window starts with the last segment of the previous one, so that a sentence across a border is complete in one.
@@ -157,4 +157,4 @@ def _untimed_windows(text: str) -> list[Passage]:
             sentence = sentence[cut:].lstrip()
         if sentence:
             pieces.append(sentence)
-    return [Passage(passage.text) for passage in _windows([Segment(0.0, 0.0, piece) for piece in pieces])]
+    return [Passage(passage.text) for passage in windows_of([Segment(0.0, 0.0, piece) for piece in pieces])]

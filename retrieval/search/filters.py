@@ -10,7 +10,7 @@ from retrieval.search.query import Condition
 from retrieval.search.spelling import Speller
 
 
-def passing(generation: Generation, speller: Speller, conditions: Sequence[Condition]) -> tuple[Mask, list[str]]:
+def filter_videos(generation: Generation, speller: Speller, conditions: Sequence[Condition]) -> tuple[Mask, list[str]]:
     """Return which videos meet every condition, shape (videos,), and notes for the user."""
     metadata = generation.metadata
     mask = np.ones(len(generation.ids), dtype=bool)

@@ -17,7 +17,7 @@ from retrieval.index.metadata import Mask
 from retrieval.search.answer import Answer, Hit, Ranking
 from retrieval.search.confidence import JUDGED, judge
 from retrieval.search.explain import explain, informative_terms
-from retrieval.search.filters import passing
+from retrieval.search.filters import filter_videos
 from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
 from retrieval.search.query import Condition, Question, parse
 from retrieval.search.reranker import Reranker, rescore
@@ -182,7 +182,7 @@ class Searcher:
         Without a text to rank by, the scores are 0. For the arguments see `rank`.
         """
         question = parse(_clean(query))
-        mask, _ = passing(self.generation, self.speller, question.conditions)
+        mask, _ = filter_videos(self.generation, self.speller, question.conditions)
         if not question.text:
             newest = self._newest(mask)
             return newest, np.zeros(len(newest))
@@ -209,7 +209,7 @@ class Searcher:
         timer = Timer()
         query = _clean(query)
         question = parse(query).where(filters)
-        mask, notes = passing(self.generation, self.speller, question.conditions)
+        mask, notes = filter_videos(self.generation, self.speller, question.conditions)
         timer.lap("filter")
         if self.keyword_only and mode != "keyword":
             mode = "keyword"

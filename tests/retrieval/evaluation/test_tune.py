@@ -12,7 +12,7 @@ from retrieval.__main__ import app
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError, GenerationError
 from retrieval.evaluation.queries import Query
-from retrieval.evaluation.tune import FEWEST, Sample, _groups, tune
+from retrieval.evaluation.tune import FEWEST, Sample, question_groups, tune
 from retrieval.index.builder import TUNED, build, reweight, rollback
 from retrieval.index.documents import plain_document
 from retrieval.index.generation import FusionWeights, current_name, generation_names, open_current
@@ -88,7 +88,7 @@ def test_questions_about_one_video_count_as_one_group(indexes: Path, encoder: En
 
 def test_questions_with_videos_in_common_stay_in_one_fold() -> None:
     targets: list[dict[str, int]] = [{"a": 1}, {"b": 1}, {"b": 1, "a": 1}, {"b": 1}, {"c": 1}]
-    groups = _groups([Query(f"q{n}", "x", videos) for n, videos in enumerate(targets)])
+    groups = question_groups([Query(f"q{n}", "x", videos) for n, videos in enumerate(targets)])
     assert len(set(groups[:4])) == 1 and groups[4] != groups[0]
 
 

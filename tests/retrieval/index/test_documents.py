@@ -2,7 +2,7 @@ import itertools
 from dataclasses import replace
 
 from ingest.catalog.entries import Segment, Text
-from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, _windows, document, plain_document
+from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, document, plain_document, windows_of
 from tests.retrieval.conftest import entry
 
 
@@ -46,7 +46,7 @@ def test_text_in_the_video_has_times_and_text_on_the_cover_has_none() -> None:
 
 def test_windows_cover_every_segment_and_overlap_by_one() -> None:
     segments = [Segment(n, n + 1, f"{n:03} " + "word " * 20) for n in range(30)]
-    windows = _windows(segments)
+    windows = windows_of(segments)
     assert all(len(window.text) <= WINDOW_CHARS for window in windows)
     starts = [[mark.start_s for mark in window.marks] for window in windows]
     assert sorted({second for window in starts for second in window}) == list(range(30))
@@ -54,7 +54,7 @@ def test_windows_cover_every_segment_and_overlap_by_one() -> None:
 
 
 def test_a_segment_longer_than_a_window_is_a_window() -> None:
-    windows = _windows([Segment(0, 1, "a"), Segment(1, 9, "x" * 1000), Segment(9, 10, "b")])
+    windows = windows_of([Segment(0, 1, "a"), Segment(1, 9, "x" * 1000), Segment(9, 10, "b")])
     assert [len(window.text) for window in windows] == [1, 1000, 1]
 
 
