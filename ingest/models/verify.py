@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from ingest.models.pins import Pin
+from ingest.models.pinned_models import Pin
 from scraper.errors import UserError
 from scraper.files import sha256
 

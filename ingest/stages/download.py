@@ -14,7 +14,7 @@ from typing import Literal
 from ingest.catalog import CatalogError, Entry, Text
 from ingest.catalog.merge import merge
 from ingest.settings import Settings
-from ingest.speech.captions import TRANSLATED, transcript
+from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey, missing
 from ingest.stages.stage_run import DISK_ERRORS, StageRun
 from scraper import captions, readers, refresh

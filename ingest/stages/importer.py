@@ -8,7 +8,7 @@ from pathlib import Path
 from ingest.catalog import Catalog, Entry, Media, MediaKind
 from ingest.catalog.entries import Outcome
 from ingest.progress import Progress, ProgressMode
-from ingest.speech.captions import TRANSLATED, transcript
+from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
 from scraper.files import sha256

@@ -25,7 +25,7 @@ class Offered:
     languages: str
     licence: str
     prompts: Mapping[str, str] = field(default_factory=dict)  # those that are missing in the model's configuration
-    carried: bool = False  # in packages on PyPI (ingest/models/pins.py), so no model hub is needed
+    carried: bool = False  # in packages on PyPI (ingest/models/pinned_models.py), so no model hub is needed
     note: str = ""
 
     @property

@@ -10,8 +10,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from retrieval.evaluation.measures import CONFIDENCE, MEAN_RANK, RESAMPLES
+from retrieval.evaluation.measures import MEAN_RANK
 from retrieval.evaluation.results import SIGNIFICANT, TESTED, Comparison, Contender, PairedTest
+from retrieval.evaluation.significance import CONFIDENCE, RESAMPLES
 from retrieval.evaluation.trial import Costs
 
 ASSETS = Path(__file__).resolve().parent

@@ -12,17 +12,9 @@ from pydantic import AliasChoices, BaseModel, Field, computed_field
 
 from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.measures import (
-    DEEPEST,
-    MEAN_RANK,
-    QueryOutcome,
-    Values,
-    holm,
-    interval,
-    paired_p_value,
-    values_by_measure,
-)
+from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, QueryOutcome, Values, values_by_measure
 from retrieval.evaluation.queries import Property, Query
+from retrieval.evaluation.significance import holm, interval, paired_p_value
 from retrieval.evaluation.trial import ALONE, MODE, WITHOUT, Costs, Trial
 from retrieval.search.fusion import MODES
 

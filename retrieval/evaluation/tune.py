@@ -17,8 +17,8 @@ from pydantic import BaseModel
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.measures import interval, paired_p_value
 from retrieval.evaluation.queries import Query, check_targets
+from retrieval.evaluation.significance import interval, paired_p_value
 from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import filter_videos
 from retrieval.search.fusion import PARTS

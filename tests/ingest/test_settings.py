@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.models.packages import default_cache
+from ingest.models.package_source import default_cache
 from ingest.settings import Settings, SettingsError, load_settings, platform_folder
 
 

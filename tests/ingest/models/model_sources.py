@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from ingest.models.pins import Pin, Wheel
+from ingest.models.pinned_models import Pin, Wheel
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 NOBODY = "http://127.0.0.1:9"  # the discard port: refused at once
@@ -43,12 +43,13 @@ def model_folder(folder: Path, content: bytes = WEIGHTS) -> Path:
 RESOLVE = """
 import json, os, sys
 from pathlib import Path
-from ingest.models import packages, pins, weights
+from ingest.models import package_source, pinned_models, weights
 job = json.loads(sys.argv[1])
 for pin in job["pins"]:
-    pins.PINS += (pins.Pin(**{**pin, "wheels": tuple(pins.Wheel(**wheel) for wheel in pin["wheels"])}),)
+    wheels = tuple(pinned_models.Wheel(**wheel) for wheel in pin["wheels"])
+    pinned_models.PINS += (pinned_models.Pin(**{**pin, "wheels": wheels}),)
 if job["dies"]:
-    packages.seal = lambda folder: os._exit(9)
+    package_source.seal = lambda folder: os._exit(9)
 try:
     found = weights.resolve(job["name"])
 except weights.WeightsError as error:

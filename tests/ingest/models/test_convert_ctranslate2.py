@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from ingest.models import convert_ctranslate2, ctranslate2_format
 from ingest.models.ctranslate2_format import CT2Error
-from ingest.models.pins import Pin
+from ingest.models.pinned_models import Pin
 from tests.ingest.models.model_sources import Computer, needs_pip, put_wheel, sha256
 
 Arrays = dict[str, npt.NDArray[Any]]

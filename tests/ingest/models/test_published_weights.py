@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.models import pins
+from ingest.models import pinned_models
 from ingest.models.weights import Weights, WeightsError, resolve
 
 
@@ -31,7 +31,9 @@ def test_whisper_from_its_packages_is_the_published_one_and_transcribes_word_for
     from transformers import pipeline
 
     found = resolve_for_real(name, tmp_path, monkeypatch)
-    assert found.source == "package" and found.sha256 == next(pin.sha256 for pin in pins.PINS if pin.name == name)
+    assert found.source == "package" and found.sha256 == next(
+        pin.sha256 for pin in pinned_models.PINS if pin.name == name
+    )
     speech = shared_data / "speech"
     reference = next(
         line.split("\t")[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.models import pins, weights
+from ingest.models import pinned_models, weights
 from ingest.models.weights import WeightsError, resolve
 from tests.ingest.models.model_sources import OTHER_WEIGHTS, WEIGHTS, Computer, model_folder, sha256
 
@@ -20,7 +20,7 @@ def test_a_local_folder_with_a_pinned_name_must_contain_the_pinned_weights(tmp_p
     folder = model_folder(tmp_path / name)
     with pytest.raises(WeightsError, match="are not those of " + name) as refused:
         resolve(str(folder))
-    pinned = next(pin for pin in pins.PINS if pin.name == name)
+    pinned = next(pin for pin in pinned_models.PINS if pin.name == name)
     assert sha256(WEIGHTS) in str(refused.value) and pinned.sha256 in str(refused.value)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ingest.catalog.entries import Segment, Text
 from ingest.media import SAMPLE_RATE, audio
-from ingest.models import packages, pins
+from ingest.models import package_source, pinned_models
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.speech import segments, whisper
@@ -39,8 +39,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 
 def ready(name: str) -> bool:
     """Whether the weights of a model are on this machine."""
-    pin = pins.find(name)
-    return bool(pin and packages.cached(pin, packages.default_cache()))
+    pin = pinned_models.find(name)
+    return bool(pin and package_source.cached(pin, package_source.default_cache()))
 
 
 @pytest.fixture(

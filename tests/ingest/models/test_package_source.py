@@ -5,7 +5,7 @@ import zipfile
 
 import pytest
 
-from ingest.models.pins import Pin
+from ingest.models.pinned_models import Pin
 from tests.ingest.models.model_sources import OTHER_WEIGHTS, WEIGHTS, Computer, needs_pip, put_wheel, sha256
 
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.models.pins import Pin
+from ingest.models.pinned_models import Pin
 from ingest.models.verify import Weights, WeightsError, checked, weight_files
 from scraper.files import sha256
 

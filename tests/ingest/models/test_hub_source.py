@@ -6,7 +6,7 @@ import time
 import pytest
 
 from ingest.models import weights
-from ingest.models.pins import Pin, Wheel
+from ingest.models.pinned_models import Pin, Wheel
 from tests.ingest.models.model_sources import COMMIT, NOBODY, OTHER_WEIGHTS, WEIGHTS, Computer, Hub, sha256
 
 

@@ -14,7 +14,7 @@ import zlib
 from importlib.util import find_spec
 from pathlib import Path
 
-from ingest.models.pins import Pin
+from ingest.models.pinned_models import Pin
 from ingest.models.verify import WeightsError, checked, inside, sum_lines
 from ingest.settings import APP_NAME, load_settings
 from scraper.files import fsync, sha256
