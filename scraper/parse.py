@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scraper import readers
-from scraper.readers import Json, Kind
+from scraper import record_formats
+from scraper.record_formats import Json, Kind
 from scraper.records import MAX_MADE_TEXT_CHARS, MediaKind, TextKind, Video, clean_text
 from scraper.sidecars import CaptionFile, Folder, LocalFile
 
@@ -71,20 +71,20 @@ def take(
         if isinstance(item, Exception):
             raise item
         if isinstance(item, list):
-            item = readers.gallery_message(item)
+            item = record_formats.gallery_message(item)
         if not isinstance(item, dict):
             raise ValueError(f"a record is a JSON object, but this is {type(item).__name__}")
-        match kind or readers.kind_of(item):
+        match kind or record_formats.kind_of(item):
             case "console":
-                return ParsedRecord(Video.model_validate(readers.console(item)))
+                return ParsedRecord(Video.model_validate(record_formats.console(item)))
             case "yt-dlp":
-                video = Video.model_validate(readers.yt_dlp(item))
+                video = Video.model_validate(record_formats.yt_dlp(item))
                 return ParsedRecord(video, {}, *(file.folder.of_info(file.path.name) if alone else ()))
             case "gallery-dl":
-                video = Video.model_validate(readers.gallery_dl(item, file.path.stat().st_mtime))
+                video = Video.model_validate(record_formats.gallery_dl(item, file.path.stat().st_mtime))
                 return ParsedRecord(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
             case "site":
-                return ParsedRecord(Video.model_validate(readers.site(item, file.path.stat().st_mtime)))
+                return ParsedRecord(Video.model_validate(record_formats.site(item, file.path.stat().st_mtime)))
             case "own":
                 return _json_lines_record(file.path.parent, item)
     except ValidationError as error:
@@ -110,7 +110,7 @@ def _json_lines_record(folder: Path, item: Json) -> ParsedRecord:
         ("slide", "slide_files"),
     )
     for media, key in keys:
-        files += [(media, n, _inside(folder, name)) for n, name in enumerate(readers.links_in(item.get(key)))]
+        files += [(media, n, _inside(folder, name)) for n, name in enumerate(record_formats.links_in(item.get(key)))]
     return ParsedRecord(Video.model_validate({"source": "json lines", **item}), texts, files)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from scraper.readers import Json
+from scraper.record_formats import Json
 from scraper.records import MediaKind
 
 LocalFile = tuple[MediaKind, int, Path]  # kind, position in the post, path

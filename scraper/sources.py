@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scraper import json_stream, links, readers
+from scraper import json_stream, links, record_formats
 from scraper.errors import UserError
 from scraper.parse import File, ParsedRecord, Problem, made_text, take
-from scraper.readers import Json
+from scraper.record_formats import Json
 from scraper.records import TextKind, clean_text
 from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
@@ -201,7 +201,7 @@ def _json_lines(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
 
 def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[ParsedRecord | Problem]:
     """One parsed document: a record, or a container of many. `alone`: it is the only one in the file."""
-    if isinstance(item, dict) and item.get("_type") in readers.PLAYLISTS:
+    if isinstance(item, dict) and item.get("_type") in record_formats.PLAYLISTS:
         for number, entry in enumerate(_entries(item)):
             yield take(file, index, entry, kind="yt-dlp", where=f"entry {number}: ")
     elif isinstance(item, dict) and links.is_export(item):
@@ -218,7 +218,7 @@ def _entries(playlist: Json) -> Iterator[object]:
     waiting: list[object] = [playlist]
     while waiting:
         item = waiting.pop()
-        if not isinstance(item, dict) or item.get("_type") not in readers.PLAYLISTS:
+        if not isinstance(item, dict) or item.get("_type") not in record_formats.PLAYLISTS:
             yield ValueError("yt-dlp could not read this video") if item is None else item
         elif isinstance(entries := item.get("entries"), list) and entries:
             waiting.extend(reversed(entries))

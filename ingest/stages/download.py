@@ -17,7 +17,7 @@ from ingest.settings import Settings
 from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey, missing
 from ingest.stages.stage_run import DISK_ERRORS, StageRun
-from scraper import captions, readers, refresh
+from scraper import captions, record_formats, refresh
 from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
 from scraper.records import Caption, Video
 
@@ -164,7 +164,7 @@ class _Worker:
         try:
             with self._pages:
                 page = refresh.page(video.id, video.creator_username, cancelled=self._stopped)
-            record = Video.model_validate(readers.yt_dlp(page.info))
+            record = Video.model_validate(record_formats.yt_dlp(page.info))
         except refresh.RefreshError as error:
             fetched.page = error
             return entry, {}

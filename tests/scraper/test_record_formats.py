@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scraper import readers
+from scraper import record_formats
 from scraper.records import MAX_COMMENTS, MAX_LINKS, Video
 from scraper.sources import ParsedRecord, Problem, read
 from tests.scraper.test_sources import console_record, write
@@ -142,7 +142,7 @@ def test_all_newer_keys_of_the_console_script_are_read() -> None:
         "comments": [comment],
         "missing": ["music-title"],
     }
-    taken = video(readers.console(console_record(**more)))
+    taken = video(record_formats.console(console_record(**more)))
     assert names(taken.video_sources) == ["a.mp4", "b.mp4", "1"]  # the blob: link last
     assert names(taken.cover_sources) == ["a.jpg", "b.jpg"] and names(taken.slide_sources) == ["1.jpg", "2.jpg"]
     assert taken.hashtags == ["yarn", "knit"] and taken.posted == "2022-11-30"
@@ -159,7 +159,7 @@ def test_missing_exact_values_fall_back_to_shown_ones() -> None:
     nothing: dict[str, Any] = dict.fromkeys(
         ("like-count-exact", "comment-count-exact", "time-posted-iso", "captions", "hashtags")
     )
-    taken = video(readers.console(console_record(**nothing)))
+    taken = video(record_formats.console(console_record(**nothing)))
     assert (taken.likes, taken.comment_count, taken.posted, taken.plays) == (20_200, 113, "2022-12-01", None)
 
 
@@ -167,7 +167,7 @@ def test_missing_exact_values_fall_back_to_shown_ones() -> None:
 
 
 def test_an_item_of_the_site_gives_all_links_with_the_watermarked_last() -> None:
-    taken = video(readers.site(site_item(), 1_700_000_000.0))
+    taken = video(record_formats.site(site_item(), 1_700_000_000.0))
     assert names(taken.video_sources) == ["play.mp4", "540.mp4", "720.mp4", "1080.mp4", "download.mp4"]
     assert names(taken.cover_sources) == ["origin.jpg", "cover.jpg"]
     assert (taken.plays, taken.shares, taken.likes, taken.comment_count) == (9_900, 56, 812, 34)
@@ -177,14 +177,14 @@ def test_an_item_of_the_site_gives_all_links_with_the_watermarked_last() -> None
 
 
 def test_a_photo_post_has_one_link_for_each_slide_and_its_cover() -> None:
-    taken = video(readers.site(photo_post(), None))
+    taken = video(record_formats.site(photo_post(), None))
     assert names(taken.slide_sources) == ["1.jpg", "2.jpg"] and names(taken.cover_sources) == ["first.jpg"]
 
 
 def test_translated_captions_are_left_out_first() -> None:
     tracks = [{"LanguageCodeName": "x", "Source": "MT", "Url": f"https://cdn.example/{n}"} for n in range(80)]
     tracks.append({"LanguageCodeName": "eng", "Source": "ASR", "Url": "https://cdn.example/asr"})
-    taken = video(readers.site(site_item(video={"subtitleInfos": tracks}), None))
+    taken = video(record_formats.site(site_item(video={"subtitleInfos": tracks}), None))
     assert len(taken.captions) == MAX_LINKS and taken.captions[0].source == "ASR"
 
 
@@ -192,7 +192,7 @@ def test_translated_captions_are_left_out_first() -> None:
 
 
 def test_an_info_of_yt_dlp_gives_all_fields() -> None:
-    taken = video(readers.yt_dlp(info()))
+    taken = video(record_formats.yt_dlp(info()))
     assert (taken.id, taken.creator_username, taken.creator_nickname) == (ID, "baker", "The Baker")
     assert (taken.description, taken.hashtags, taken.music_title) == ("tea & cake #Knit", ["knit"], "hum - Bee, Cee")
     assert (taken.likes, taken.comment_count, taken.plays, taken.shares) == (812, 34, 9_900, 56)
@@ -204,14 +204,14 @@ def test_an_info_of_yt_dlp_gives_all_fields() -> None:
 
 
 def test_videos_and_covers_of_yt_dlp_come_best_first() -> None:
-    taken = video(readers.yt_dlp(info()))
+    taken = video(record_formats.yt_dlp(info()))
     wanted = ["play.mp4", "540.mp4", "720.mp4", "mute.mp4", "dl.mp4", "h266.mp4"]
     assert names(taken.video_sources) == wanted
     assert names(taken.cover_sources) == ["origin.jpg", "cover.jpg", "moving.jpg"]
 
 
 def test_replies_are_counted_and_are_not_comments() -> None:
-    taken = video(readers.yt_dlp(info()))
+    taken = video(record_formats.yt_dlp(info()))
     assert [(c.username, c.text, c.likes, c.replies, c.posted) for c in taken.comments] == [
         ("fan", "first", 3, 2, "2023-07-22"),
         ("other", "second", None, 0, None),
@@ -220,7 +220,7 @@ def test_replies_are_counted_and_are_not_comments() -> None:
 
 def test_too_many_comments_are_cut_and_the_video_is_kept() -> None:
     comments = [{"id": str(n), "text": "t"} for n in range(MAX_COMMENTS + 1)]
-    assert len(video(readers.yt_dlp(info(comments=comments))).comments) == MAX_COMMENTS
+    assert len(video(record_formats.yt_dlp(info(comments=comments))).comments) == MAX_COMMENTS
 
 
 @pytest.mark.parametrize(
@@ -241,14 +241,14 @@ def test_too_many_comments_are_cut_and_the_video_is_kept() -> None:
     ],
 )
 def test_values_that_yt_dlp_has_under_another_name_are_found(change: dict[str, Any], name: str, value: object) -> None:
-    assert getattr(video(readers.yt_dlp(info(**change))), name) == value
+    assert getattr(video(record_formats.yt_dlp(info(**change))), name) == value
 
 
 def test_a_flat_entry_of_a_playlist_gives_the_fields_that_it_has() -> None:
     flat = {"_type": "url", "ie_key": "TikTok", "id": ID, "url": f"https://www.tiktok.com/@baker/video/{ID}"}
-    taken = video(readers.yt_dlp(flat))
+    taken = video(record_formats.yt_dlp(flat))
     assert taken.has_page and taken.permalink == flat["url"]
-    assert video(readers.yt_dlp(flat | {"title": "tea"})).description == "tea"
+    assert video(record_formats.yt_dlp(flat | {"title": "tea"})).description == "tea"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_a_flat_entry_of_a_playlist_gives_the_fields_that_it_has() -> None:
 )
 def test_infos_of_other_sites_are_refused_by_name(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="not a video of TikTok"):
-        readers.yt_dlp(info(**change))
+        record_formats.yt_dlp(info(**change))
 
 
 def test_real_output_of_yt_dlp_is_read(tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_real_output_of_yt_dlp_is_read(tmp_path: Path) -> None:
         written = ydl.sanitize_info(ydl.process_ie_result(raw, download=False), True)
     [found] = read(write(tmp_path / "any name", json.dumps(written)))
     assert isinstance(found, ParsedRecord)
-    taken, same = found.video, video(readers.site(site_item(), None))
+    taken, same = found.video, video(record_formats.site(site_item(), None))
     for name in ("id", "permalink", "creator_username", "creator_nickname", "posted", "likes", "plays", "shares"):
         assert getattr(taken, name) == getattr(same, name), name
     assert (taken.comment_count, taken.music_title) == (34, "hum - Bee, Cee")
