@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from page.html import FIELD_NAMES, RETRIEVER_NAMES, carousel, clock, count, link, marked, notice, text
+from page.html import RETRIEVER_NAMES, carousel, clock, count, link, marked, notice, text
+from retrieval.index.documents import FIELD_NAMES
 
 if TYPE_CHECKING:
     from retrieval.search.answer import Reason

@@ -14,16 +14,7 @@ FIRST_STEPS = (
     " and press “All three”. Or, in a terminal: `tiktok-retrieval import SOURCE`, `tiktok-retrieval run`,"
     " `tiktok-retrieval build`."
 )
-FIELD_NAMES = {
-    "description": "Description",
-    "creator": "Creator",
-    "music": "Music",
-    "cover": "On-screen text",
-    "transcript": "Speech",
-    "comments": "Comments",
-    "overview": "Whole video",
-}
-RETRIEVER_NAMES = {"dense": "Meaning", "keyword": "Keywords"}
+RETRIEVER_NAMES = {"dense": "Meaning (dense)", "keyword": "Keyword"}
 MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
 STAGE_NAMES = {"download": "Download", "ocr": "OCR", "transcribe": "Transcribe"}
 

@@ -10,11 +10,11 @@ from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
-from page.html import FIELD_NAMES, FIRST_STEPS, STAGE_NAMES, link, notice, text
+from page.html import FIRST_STEPS, STAGE_NAMES, link, notice, text
 from page.job_panel import JobPanel
 from page.jobs import PROGRESS, JobError, Jobs, Step, typed_path
 from retrieval.errors import GenerationError
-from retrieval.index.documents import TEXT_FIELDS, document
+from retrieval.index.documents import FIELD_NAMES, TEXT_FIELDS, document
 from retrieval.index.generation import current_name, generation_names, read_manifest
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from page.html import FIELD_NAMES, MODE_NAMES, text
+from page.html import MODE_NAMES, text
+from retrieval.index.documents import FIELD_NAMES
 
 
 def _preset(rest: float, **weights: float) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from page.cards import author, cover, judge_button, metadata
-from page.html import FIELD_NAMES, carousel, clock, count, link, text
+from page.html import carousel, clock, count, link, text
+from retrieval.index.documents import FIELD_NAMES
 
 if TYPE_CHECKING:
     from ingest.catalog.entries import Segment

@@ -6,6 +6,7 @@ from ingest.catalog import Catalog, CatalogError
 from ingest.commands.output import printable
 from retrieval.evaluation.evaluate import Evaluation
 from retrieval.evaluation.tune import Tuning
+from retrieval.index.documents import FIELD_NAMES
 from retrieval.search.answer import Answer
 from retrieval.search.fusion import PARTS
 
@@ -36,7 +37,9 @@ def print_answer(answer: Answer, data: Path) -> None:
             second = "" if reason.start_s is None else f" at {int(reason.start_s // 60)}:{int(reason.start_s % 60):02}"
             start = reason.span[0] if reason.span else 0
             passage = _excerpt(reason.passage, max(0, start - 20), 80)
-            print(f"     {reason.contribution:+7.3f}  {reason.field} ({reason.retriever}){second}: {passage}")
+            print(
+                f"     {reason.contribution:+7.3f}  {FIELD_NAMES[reason.field]} ({reason.retriever}){second}: {passage}"
+            )
     if catalog:
         catalog.close()
     if not answer.hits and not answer.conditions:

@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retrieval.evaluation.measures import MEAN_RANK
-from retrieval.evaluation.results import SIGNIFICANT, TESTED, Comparison, Contender, PairedTest
+from retrieval.evaluation.results import SIGNIFICANT, TESTED, BreakdownRow, Comparison, Contender, PairedTest
 from retrieval.evaluation.significance import CONFIDENCE, RESAMPLES
 from retrieval.evaluation.trial import Costs
+from retrieval.index.documents import FIELD_NAMES
 
 ASSETS = Path(__file__).resolve().parent
 MAIN = "RR"
@@ -35,6 +36,7 @@ def html(comparison: Comparison) -> str:
     best = _best(comparison)
     return page.get_template("report.html.j2").render(
         c=comparison,
+        field_names=FIELD_NAMES,
         best=best,
         verdict=verdict(comparison),
         shown=SHOWN,
@@ -142,22 +144,22 @@ def _tests(comparison: Comparison) -> list[str]:
 
 
 def _breakdowns(comparison: Comparison) -> list[str]:
-    parts = [
-        ("By mode", comparison.modes),
-        ("Each field alone", comparison.fields_alone),
-        ("Each field left out", comparison.fields_left_out),
-        *((f"By {name}", found) for name, found in comparison.properties.items()),
+    parts: list[tuple[str, list[BreakdownRow], dict[str, str]]] = [
+        ("By mode", comparison.modes, {}),
+        ("Each field alone", comparison.fields_alone, FIELD_NAMES),
+        ("Each field left out", comparison.fields_left_out, FIELD_NAMES),
+        *((f"By {name}", found, {}) for name, found in comparison.properties.items()),
     ]
     labels = [one.label for one in comparison.contenders]
     lines = []
-    for title, found in parts:
+    for title, found, names in parts:
         if found:
             lines += ["", f"## {_flat(title)} (RR)", "", _cells(["", "questions", *labels])]
             lines += ["|---" * (len(labels) + 2) + "|"]
             lines += [
                 _cells(
                     [
-                        line.name,
+                        names.get(line.name, line.name),
                         str(line.questions),
                         *(f"{line.figures[label].value:.3f}" if label in line.figures else "" for label in labels),
                     ]

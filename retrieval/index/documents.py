@@ -18,6 +18,16 @@ OVERVIEW = "overview"
 # what identifies the video comes first and the comments, which are many, come last.
 TEXT_FIELDS = ("description", "creator", "music", "cover", "transcript", "comments")
 FIELDS = (*TEXT_FIELDS, OVERVIEW)
+# What people read: on the page, in the terminal and in reports.
+FIELD_NAMES = {
+    "description": "Description",
+    "creator": "Creator",
+    "music": "Music",
+    "cover": "On-screen text",
+    "transcript": "Speech",
+    "comments": "Comments",
+    OVERVIEW: "Whole video",
+}
 FIELD_ALIASES = {"cover": "onscreen", "transcript": "speech", OVERVIEW: "whole"}
 
 OVERVIEW_CHARS = 8_000  # more than common encoders read, and more than most videos have

@@ -108,7 +108,7 @@ def test_a_weight_of_zero_switches_its_field_off_and_reset_switches_it_on(page: 
 def test_presets_and_modes_can_be_chosen(page: Page, server: str) -> None:
     visit(page, f"{server}/?q=loaf+hollow+drum")
     expect(page.locator("article tbody .dense").first).to_be_attached()
-    page.get_by_label("Keywords", exact=True).check()
+    page.get_by_label("Keyword", exact=True).check()
     expect(page.locator("article tbody .dense")).to_have_count(0)
     page.locator("#preset").get_by_label("Speech").check()
     expect(page.locator("output[for=weight-transcript]")).to_have_text("2")
@@ -134,7 +134,7 @@ def test_words_that_no_video_has_can_be_searched_by_meaning(page: Page, server: 
 
 def test_a_shared_link_with_the_old_name_of_the_mode_still_works(page: Page, server: str) -> None:
     visit(page, f"{server}/?q=loaf+hollow+drum&lane=keyword")
-    expect(page.get_by_label("Keywords", exact=True)).to_be_checked()
+    expect(page.get_by_label("Keyword", exact=True)).to_be_checked()
     expect(page.locator("article tbody .keyword").first).to_be_attached()
     expect(page.locator("article tbody .dense")).to_have_count(0)
 
