@@ -191,7 +191,7 @@ def test_the_script_refuses_a_folder_with_other_files(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     answer = run_script("--out", str(tmp_path))
     assert answer.returncode == 1
-    assert "left alone" in answer.stderr
+    assert "nothing was changed" in answer.stderr
     assert (tmp_path / "diary.txt").read_text() == "mine"
 
 

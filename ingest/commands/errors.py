@@ -52,6 +52,10 @@ def known_errors() -> Iterator[None]:
             FAILED,
         )
     except OSError as error:
+        try:
+            flush()
+        except OSError:  # stdout itself is full; another attempt at exit would change the exit code to 120
+            _close_stdout()
         stop(f"Cannot read or write a file: {error}", FAILED)
 
 
