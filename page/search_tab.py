@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from page.html import MODE_NAMES, text
-from retrieval.index.documents import FIELD_NAMES
+from retrieval.index.documents import FIELD_ALIASES, FIELD_NAMES
 
 
 def _preset(rest: float, **weights: float) -> str:
@@ -44,7 +44,8 @@ def panel() -> str:
     """Return the settings: what is remembered, the mode, weights and filters."""
     sliders = "".join(
         f'<label for="weight-{field}">{name}</label><input type="range" id="weight-{field}" data-weight="{field}" '
-        f'min="0" max="2" step="0.1" value="1"><output for="weight-{field}">1</output>'
+        f'data-alias="{FIELD_ALIASES.get(field, field)}" min="0" max="2" step="0.1" value="1">'
+        f'<output for="weight-{field}">1</output>'
         for field, name in FIELD_NAMES.items()
     )
     filters = "".join(

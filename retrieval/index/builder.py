@@ -39,6 +39,7 @@ from retrieval.index.generation import (
     current_name,
     generation_names,
     generations_folder,
+    read_manifest,
     verified_manifest,
 )
 from retrieval.index.metadata import save
@@ -112,15 +113,23 @@ def build(
 
 
 def stored_encoder(indexes: Path) -> str | None:
-    """Return the encoder that the index was last built with, or None if no build has stored one.
+    """Return the encoder of the index, or None if there is no index yet.
+
+    An index of an earlier version has no file for it; its encoder is that of the current generation.
 
     Raises:
         GenerationError: the file is broken.
     """
     try:
-        return str(json.loads((indexes / ENCODER).read_text(encoding="utf-8"))["encoder"])
+        name = json.loads((indexes / ENCODER).read_text(encoding="utf-8"))["encoder"]
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"{name!r} is not the name of an encoder")
+        return name
     except FileNotFoundError:
-        return None
+        try:
+            return read_manifest(indexes, current_name(indexes)).encoder
+        except GenerationError:
+            return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise GenerationError(
             f"{indexes / ENCODER} cannot be read ({error}): delete it, and name the encoder with"

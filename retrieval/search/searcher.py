@@ -79,6 +79,11 @@ class Searcher:
         """Whether there is no encoder, so that only the keyword retriever can answer."""
         return isinstance(self.encoder, KeywordOnly)
 
+    @property
+    def encoder_missing(self) -> bool:
+        """Whether the generation has vectors, but its encoder could not be loaded."""
+        return self.keyword_only and self.generation.manifest.dimension > 0
+
     def refreshed(self, indexes: Path) -> "Searcher":
         """Return this searcher, or one of the generation that is current now. A matching encoder is reused."""
         if current_name(indexes) == self.generation.name:
@@ -213,7 +218,8 @@ class Searcher:
         timer.lap("filter")
         if self.keyword_only and mode != "keyword":
             mode = "keyword"
-            notes.append(f"Keyword search only: the model {self.encoder.name} could not be loaded.")
+            missing = f"the model {self.encoder.name} could not be loaded"
+            notes.append(f"Keyword search only: {missing if self.encoder_missing else 'this index has no vectors'}.")
         page = slice(offset, offset + min(k, MAX_K))
         if question.text and mask.any():
             ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask)

@@ -52,7 +52,7 @@ class Searchers:
         elif not self._lock.acquire(blocking=False):
             return answering  # another request is opening a new generation
         try:
-            if self._current is None or (self._current.keyword_only and time.monotonic() > self._retry_at):
+            if self._current is None or (self._current.encoder_missing and time.monotonic() > self._retry_at):
                 self._current = self._open()
             else:
                 self._current = self._refresh(self._current)

@@ -124,6 +124,14 @@ def test_presets_and_modes_can_be_chosen(page: Page, server: str) -> None:
     assert float(shown or "nan") == pytest.approx(said)
 
 
+def test_a_link_may_have_weights_as_the_api_takes_them(page: Page, server: str) -> None:
+    visit(page, f"{server}/?q=loaf+hollow+drum&w=speech=0,whole:0.5")
+    expect(page.locator("output[for=weight-transcript]")).to_have_text("0")
+    expect(page.locator("output[for=weight-overview]")).to_have_text("0.5")
+    expect(page.locator("article").first).to_be_visible()
+    expect(page.locator("article tbody th", has_text="Speech")).to_have_count(0)
+
+
 def test_words_that_no_video_has_can_be_searched_by_meaning(page: Page, server: str) -> None:
     visit(page, f"{server}/?q=zzqqxj&mode=keyword")
     expect(page.get_by_role("heading", name="No video matches")).to_be_visible()

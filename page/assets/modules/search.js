@@ -35,9 +35,9 @@ export function searchForm(element, instance) {
   }
 
   function setWeights(text) {
-    const wanted = Object.fromEntries(text.split(",").map((part) => part.split(":")));
+    const wanted = Object.fromEntries(text.split(",").map((part) => part.split(/[:=]/).map((piece) => piece.trim())));
     for (const slider of sliders) {
-      slider.value = wanted[slider.dataset.weight] ?? 1;
+      slider.value = wanted[slider.dataset.weight] ?? wanted[slider.dataset.alias] ?? 1;
       slider.nextElementSibling.value = +slider.value;
     }
     const preset = [...form.elements.preset].find((one) => one.value === weights());

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
+from retrieval.errors import BadWeights
 from retrieval.index.documents import FIELD_ALIASES, FIELDS
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, parse_weights
 from retrieval.search.query import filters
@@ -35,6 +36,13 @@ def chosen_mode(mode: Mode | None, lane: Mode | None) -> Mode:
     if mode and lane:
         raise Problem(422, "lane is the old name of mode. Give one of them.")
     return mode or lane or "hybrid"
+
+
+def _weights(w: str) -> dict[str, float]:
+    try:
+        return parse_weights(w)
+    except BadWeights as error:
+        raise Problem(422, f"w: {error}") from None
 
 
 @router.get("/api/search", summary="Search for a video", responses={**_ANSWERED, **problem_responses(404, 422, 503)})
@@ -81,7 +89,7 @@ async def search(
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
     the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
     operators and filters. `notes` says which of them no video meets, and which words were corrected."""
-    chosen, weights = chosen_mode(mode, lane), parse_weights(w)
+    chosen, weights = chosen_mode(mode, lane), _weights(w)
     conditions = filters(creator, tag, lang, after, before, has)
     return await queue.run(
         lambda: service.search(

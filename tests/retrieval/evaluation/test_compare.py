@@ -183,6 +183,12 @@ def test_the_report_needs_no_network_and_fits_the_window(
     page.close()
 
 
+def test_the_report_names_fields_as_the_page_does(where: Path, comparison: Comparison) -> None:
+    for name in ("report.html", "comparison.md"):
+        text = (where / "out" / name).read_text(encoding="utf-8")
+        assert "Whole video" in text and "On-screen text" in text and "overview" not in text
+
+
 def test_the_json_file_has_the_whole_comparison(comparison: Comparison, where: Path) -> None:
     raw = json.loads((where / "out" / "comparison.json").read_text())
     assert Comparison.model_validate(raw) == comparison
@@ -194,9 +200,9 @@ def test_ctrl_c_keeps_only_the_encoded_vectors(tmp_path: Path) -> None:
     options = {"queries": "q.json", "data": ".", "indexes": "indexes", "out": "out"}
     command = [sys.executable, "-m", "retrieval", "compare", "--models", MINILM]
     command += [word for name, path in options.items() for word in (f"--{name}", str(tmp_path / path))]
-    # a shell starts what runs in its background deaf to Ctrl-C
-    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, preexec_fn=hear) as running:
+    # a shell makes programs in its background ignore Ctrl-C
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as running:
         while running.poll() is None and not (tmp_path / "indexes" / CACHE_FILE).exists():
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)

@@ -10,9 +10,10 @@ from filelock import FileLock
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError
 from retrieval.index import generation
-from retrieval.index.builder import build, prune, rollback
+from retrieval.index.builder import ENCODER, build, prune, rollback, stored_encoder
 from retrieval.index.documents import Document, Passage
 from retrieval.index.generation import (
+    CURRENT,
     FORMAT,
     FusionWeights,
     Generation,
@@ -24,6 +25,7 @@ from retrieval.index.generation import (
 )
 from scraper import files
 from scraper.errors import Locked
+from tests.retrieval.fake_encoder import FakeEncoder
 
 
 def test_a_rebuild_with_nothing_changed_encodes_nothing(
@@ -52,6 +54,24 @@ def test_the_manifest_describes_the_generation(indexes: Path, documents: list[Do
     assert (manifest.format, manifest.videos, manifest.encoder_sha256) == (FORMAT, 6, encoder.sha256)
     assert manifest.dimension == encoder.dimension and manifest.precision == encoder.precision
     assert manifest.passages["comments"] == sum(len(doc.passages.get("comments", [])) for doc in documents)
+
+
+def test_an_index_of_an_earlier_version_keeps_the_encoder_of_its_current_generation(
+    documents: list[Document], tmp_path: Path
+) -> None:
+    assert stored_encoder(tmp_path) is None
+    build(documents, tmp_path, FakeEncoder("promoted"))
+    (tmp_path / ENCODER).unlink()  # earlier versions did not write it
+    assert stored_encoder(tmp_path) == "promoted"
+    (tmp_path / CURRENT).unlink()
+    assert stored_encoder(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"encoder": null}', '{"encoder": ""}'])
+def test_a_broken_encoder_file_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / ENCODER).write_text(content)
+    with pytest.raises(GenerationError, match="build --encoder MODEL"):
+        stored_encoder(tmp_path)
 
 
 def test_fusion_weights_keep_their_names_on_disk(indexes: Path) -> None:

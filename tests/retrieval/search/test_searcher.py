@@ -125,7 +125,9 @@ def test_an_index_without_vectors_is_searched_by_keywords(documents: list[Docume
     assert (manifest.dimension, manifest.encoded) == (0, 0)
     searcher = Searcher.open(tmp_path)
     answer = searcher.search("porcelain teapot has:speech", mode="hybrid")
-    assert answer.mode == answer.lane == "keyword" and "Keyword search only" in answer.notes[0]
+    assert answer.mode == answer.lane == "keyword" and answer.notes[0] == (
+        "Keyword search only: this index has no vectors."
+    )
     [reason] = {(r.retriever, r.start_s) for r in answer.hits[0].explanation if r.field == "transcript"}
     assert answer.hits[0].id == "70001" and reason == ("keyword", 12.5)
     assert searcher.search("porcelain teapot", mode="keyword").notes == []

@@ -8,9 +8,10 @@ from fastapi.testclient import TestClient
 
 from ingest.catalog import Catalog
 from ingest.models.weights import WeightsError
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import Encoder, KeywordOnly
 from retrieval.index.generation import CURRENT
 from retrieval.server.api import create_app
+from retrieval.server.searchers import Searchers
 from scraper.records import Video
 from tests.retrieval.server.conftest import Folders
 from tests.retrieval.server.requests import problem, search
@@ -96,3 +97,10 @@ def test_without_the_encoder_keywords_answer_and_the_answer_says_so(
     monkeypatch.setattr(time, "monotonic", lambda now=time.monotonic: now() + 100)
     assert client.get("/api/search?q=loaf hollow drum").json()["lane"] == "hybrid"
     assert client.get("/api/health").json()["status"] == "ok"
+
+
+def test_an_index_without_vectors_is_opened_once(folders: Folders) -> None:
+    data, indexes = folders
+    make_index(data, indexes, KeywordOnly())
+    searchers = Searchers(indexes)
+    assert searchers.get() is searchers.get()

@@ -135,7 +135,7 @@ def test_has_keeps_only_videos_with_that_field(client: TestClient) -> None:
         ({"q": "x", "mode": "psychic"}, "mode"),
         ({"q": "x", "mode": "dense", "lane": "dense"}, "Give one"),
         ({"q": "x", "method": "guess"}, "method"),
-        ({"q": "x", "w": "smell:1"}, "smell"),
+        ({"q": "x", "w": "smell:1"}, "w: no field 'smell'"),
         ({"q": "x", "w": "comments:6"}, "comments"),
         ({"q": "x", "w": "comments:-1"}, "comments"),
         ({"q": "x", "w": "comments:nan"}, "comments"),
