@@ -3,7 +3,7 @@
     python benchmarks/ablation.py --beir scifact --beir title_to_transcript --beir caption_to_speech
     python benchmarks/ablation.py --queries queries.dev.json --indexes indexes
 
-BEIR folders contain a corpus; other questions are asked of the current generation of --indexes. Vectors are cached in
+BEIR folders contain a corpus; other questions go to the current generation of --indexes. Vectors are cached in
 --indexes. --encoder names another model; for --queries it must be that of the generation. RR is printed for all
 questions and for two random halves of them, which shows how much of a difference is random; nDCG@10 is for all.
 """

@@ -7,7 +7,7 @@ a table with the columns file (relative to the table), expected, and match. `pla
 without options. The last figure is its total time divided by ours with several processes.
 
 Figures are means over images. Recall is the share of the words that were found. Precision is the share of the found
-words that are right, over images with any found word. CER is the number of edits per character, at most 1. Words are
+words that are correct, over images with any found word. CER is the number of edits per character, at most 1. Words are
 sequences of letters and digits, ignoring case, and single characters of Chinese, Japanese and Thai. If `match` is
 "contains" or "startswith", only some words are known, and only recall counts.
 """

@@ -20,8 +20,8 @@ def has_evidence(reason: "Reason") -> bool:
 
 
 def best_reason(hit: "FoundHit") -> "Reason | None":
-    """Return the reason whose passage tells most on a card. Description and creator are on it anyway, and the whole
-    video's text is the last resort."""
+    """Return the reason whose passage a card shows. It has description and creator anyway; the text of the whole video
+    is the last resort."""
     for reason in hit.explanation:
         if reason.field not in ("description", "creator", "overview") and has_evidence(reason):
             return reason

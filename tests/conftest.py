@@ -17,7 +17,7 @@ for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # a user's settings must not change what is tested
         del os.environ[name]
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # beside other workers, one thread takes half the computing time of two
+if "PYTEST_XDIST_WORKER" in os.environ:  # next to other workers, one thread takes half the computing time of two
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # ranx compares a few rankings: to compile for that takes half a minute
 

@@ -29,17 +29,17 @@ def test_while_an_index_is_built_the_previous_one_answers_and_the_page_says_so(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
     make_data(tmp_path)
-    aside = tmp_path / "indexes" / "generations" / ".building-x"  # what a build works in
-    aside.mkdir(parents=True)
+    unfinished = tmp_path / "indexes" / "generations" / ".building-x"  # what a build works in
+    unfinished.mkdir(parents=True)
     server = serve(tmp_path, tmp_path / "indexes")
     visit(page, server)
     expect(page.get_by_role("heading", name="The first index is being built")).to_be_visible()
     make_index(tmp_path, tmp_path / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
-    aside.mkdir(exist_ok=True)
+    unfinished.mkdir(exist_ok=True)
     ask(page, QUESTION)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
     expect(page.get_by_text("A new index is being built")).to_be_visible()
-    aside.rmdir()
+    unfinished.rmdir()
     page.get_by_role("button", name="Search").click()
     settled(page)
     expect(page.get_by_text("A new index is being built")).to_have_count(0)

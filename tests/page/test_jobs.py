@@ -184,7 +184,7 @@ def test_progress_without_a_known_total_counts_what_is_done() -> None:
     assert "max=" not in html and "&lt;b&gt;: 1,200</p>" in html
 
 
-def test_output_is_bounded_and_harmless_and_holds_no_traceback(jobs: Jobs, module: Callable[[str], Step]) -> None:
+def test_output_is_bounded_and_harmless_and_has_no_traceback(jobs: Jobs, module: Callable[[str], Step]) -> None:
     job = run(jobs, module("print('x' * 10**6); print('\\x1b[31m' * 9)\nfor n in range(999): print(n)\n1 / 0"))
     assert job.state == "failed"
     assert len(job.lines) <= 200

@@ -9,7 +9,7 @@ export async function checked(response) {
   throw new Refused(problem.detail || problem.title || `The server answered ${response.status}.`);
 }
 
-// A problem that the server tells as HTML is shown as it is.
+// Return the HTML of an answer. An error that is HTML is shown like an answer.
 export async function fetchHtml(address, signal) {
   const response = await fetch(address, { signal, headers: { Accept: "text/html" } });
   const isHtml = (response.headers.get("Content-Type") ?? "").startsWith("text/html");

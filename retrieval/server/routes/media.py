@@ -32,7 +32,7 @@ def media(
         raise Problem(404, "This video has no such file.")
     path, content_type = found
     stat = path.stat()
-    if "range" in request.headers:  # Starlette answers a malformed one with an error of its own
+    if "range" in request.headers:  # Starlette would refuse a malformed one, which must be ignored
         ranges = readable_ranges(request.headers["range"], stat.st_size)
         rest = [(name, value) for name, value in request.scope["headers"] if name != b"range"]
         request.scope["headers"] = rest + ([(b"range", ranges.encode())] if ranges else [])

@@ -178,7 +178,7 @@ def test_a_build_killed_at_any_write_leaves_the_old_generation_usable(
             break
         except Killed:
             survived += 1
-            # Only the last sync comes after the switch to the new generation.
+            # Only the last syncs come after the switch to the new generation.
             assert len(open_current(tmp_path).ids) in (3, 6)
             if current_name(tmp_path) != old:
                 assert len(open_current(tmp_path).ids) == 6
