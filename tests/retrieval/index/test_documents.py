@@ -2,13 +2,7 @@ import itertools
 from dataclasses import replace
 
 from ingest.catalog.entries import Segment, Text
-from retrieval.index.documents import (
-    OVERVIEW,
-    WINDOW_CHARS,
-    document,
-    plain_document,
-    windows_of,
-)
+from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, document, plain_document, windows_of
 from tests.retrieval.conftest import entry
 
 
