@@ -66,7 +66,8 @@ def serve(
     host: Annotated[
         str | None,
         typer.Option(
-            help="Address to listen on. Others than this machine's own need a token or password.",
+            help="Address to listen on. Any address that other machines can reach needs a token or password.",
+            metavar="ADDRESS",
             show_default=default("host"),
         ),
     ] = None,
@@ -85,10 +86,11 @@ def serve(
         ),
     ] = None,
     token: Annotated[
-        str | None, typer.Option(help="Require this bearer token (or use it as any user's password).")
+        str | None,
+        typer.Option(help="Require this bearer token. It is also the password of any user.", metavar="TEXT"),
     ] = None,
-    user: Annotated[str | None, typer.Option(help="Require this user name; needs --password.")] = None,
-    password: Annotated[str | None, typer.Option(help="Require this password; needs --user.")] = None,
+    user: Annotated[str | None, typer.Option(help="Require this user name; needs --password.", metavar="NAME")] = None,
+    password: Annotated[str | None, typer.Option(help="Require this password; needs --user.", metavar="TEXT")] = None,
     allow_anyone: Annotated[
         bool, typer.Option("--allow-anyone", help="Listen on other addresses without a token or password.")
     ] = False,

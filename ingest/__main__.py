@@ -10,11 +10,11 @@ PANEL = "Fill the catalog"
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this package to an app."""
-    add(app, import_.import_, "import", examples=import_.EXAMPLES, panel=PANEL)
-    add(app, download.download, "download", examples=download.EXAMPLES, panel=PANEL)
-    add(app, ocr.ocr, "ocr", examples=ocr.EXAMPLES, panel=PANEL)
-    add(app, transcribe.transcribe, "transcribe", examples=transcribe.EXAMPLES, panel=PANEL)
-    add(app, run.run, "run", examples=run.EXAMPLES, panel=PANEL)
+    add(app, import_.import_, "import", examples=import_.EXAMPLES, panel=PANEL, resumes=True)
+    add(app, download.download, "download", examples=download.EXAMPLES, panel=PANEL, resumes=True)
+    add(app, ocr.ocr, "ocr", examples=ocr.EXAMPLES, panel=PANEL, resumes=True)
+    add(app, transcribe.transcribe, "transcribe", examples=transcribe.EXAMPLES, panel=PANEL, resumes=True)
+    add(app, run.run, "run", examples=run.EXAMPLES, panel=PANEL, resumes=True)
     add(app, status.status, "status", examples=status.EXAMPLES, panel=PANEL)
     add(app, retry.retry, "retry", examples=retry.EXAMPLES, panel=PANEL)
     add(app, edit.edit, "edit", examples=edit.EXAMPLES, panel=PANEL)

@@ -10,15 +10,15 @@ SEARCH, EVALUATE = "Index and search", "Evaluate and tune"
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands of this package to an app."""
-    add(app, build.build, "build", examples=build.EXAMPLES, panel=SEARCH)
+    add(app, build.build, "build", examples=build.EXAMPLES, panel=SEARCH, resumes=True)
     add(app, search.search, "search", examples=search.EXAMPLES, panel=SEARCH)
     add(app, generations.generations, "generations", examples=generations.EXAMPLES, panel=SEARCH)
     add(app, rollback.rollback, "rollback", examples=rollback.EXAMPLES, panel=SEARCH)
     add(app, prune.prune, "prune", examples=prune.EXAMPLES, panel=SEARCH)
-    add(app, evaluate.evaluate, "evaluate", examples=evaluate.EXAMPLES, panel=EVALUATE)
-    add(app, compare.compare, "compare", examples=compare.EXAMPLES, panel=EVALUATE)
+    add(app, evaluate.evaluate, "evaluate", examples=evaluate.EXAMPLES, panel=EVALUATE, resumes=True)
+    add(app, compare.compare, "compare", examples=compare.EXAMPLES, panel=EVALUATE, resumes=True)
     add(app, tune.tune, "tune", examples=tune.EXAMPLES, panel=EVALUATE)
-    add(app, promote.promote, "promote", examples=promote.EXAMPLES, panel=EVALUATE)
+    add(app, promote.promote, "promote", examples=promote.EXAMPLES, panel=EVALUATE, resumes=True)
 
 
 app = make_app(

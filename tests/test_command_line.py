@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 import typer
 from filelock import FileLock
+from typer.testing import CliRunner
 
 import app
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Text
+from ingest.commands.errors import known_errors
 from scraper.records import Video
 from tests.command_line import ENTRY_POINT, REPOSITORY, environment, run
 
@@ -91,9 +94,23 @@ def test_the_former_spellings_still_work(program: list[str], arguments: list[str
 
 def test_the_main_help_names_exit_codes_and_default_folders() -> None:
     shown = run("--help", env={"XDG_DATA_HOME": "/somewhere"}).stdout
-    assert "130  interrupted" in shown
+    assert all(f"\n    {code} " in shown for code in (0, 1, 2, 3, 130, 141))
     assert "/somewhere/tiktok-retrieval/data and /somewhere/tiktok-retrieval/indexes" in shown
     assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_written_for_people(name: str) -> None:
+    shown = CliRunner().invoke(app.cli, [name, "-h"]).output
+    assert shown.startswith("Usage: ")
+    assert not re.search(r"[<>{]\w|default: \(|list\[|\b(str|int|path|Path)\b|[0-9x]<=", shown), shown
+
+
+def test_help_shows_limits_and_defaults_in_words() -> None:
+    shown = " ".join(CliRunner().invoke(app.cli, ["ocr", "-h"]).output.split())
+    assert "[default: 8; 0 to 100]" in shown and "[default: one per core; at least 1]" in shown
+    assert "--progress auto|json|off" in shown
+    assert "  SOURCE...  " in CliRunner().invoke(app.cli, ["import", "-h"]).output
 
 
 # -- exit codes ---------------------------------------------------------------------------------------------------
@@ -148,7 +165,20 @@ def test_an_interrupted_command_is_exit_code_130() -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.decode().splitlines() == ["Stopped. What is finished is kept; the same command resumes."]
+    assert error.decode().splitlines() == ["Stopped."]
+
+
+@pytest.mark.parametrize(
+    ("command", "resumes"), [("ocr", True), ("compare", True), ("search", False), ("serve", False)]
+)
+def test_an_interrupted_command_says_whether_it_resumes(
+    command: str, resumes: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as end, known_errors(resumes=COMMANDS[command].resumes):
+        raise KeyboardInterrupt
+    assert end.value.exit_code == 130
+    assert capsys.readouterr().err.startswith("Stopped.")
+    assert COMMANDS[command].resumes == resumes
 
 
 @pytest.mark.parametrize(
@@ -180,9 +210,11 @@ def test_a_database_that_another_process_writes_is_exit_code_3(data: Path) -> No
 # -- pipes and encodings ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", ["status --failures", "status --json", "--help", "compare --list"])
-def test_a_closed_pipe_is_no_error(data: Path, arguments: str) -> None:
-    folder = ["--data", str(data)] if arguments.startswith("status") else []
+@pytest.mark.parametrize(
+    "arguments", ["status --failures", "status --json", "--help", "status -h", "--version", "compare --list"]
+)
+def test_a_closed_pipe_is_exit_code_141_without_a_message(data: Path, arguments: str) -> None:
+    folder = ["--data", str(data)] if arguments.startswith("status --") else []
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
@@ -195,7 +227,7 @@ def test_a_closed_pipe_is_no_error(data: Path, arguments: str) -> None:
     )
     os.close(writing)
     assert done.stderr == b""
-    assert done.returncode in (1, 141)
+    assert done.returncode == 141
 
 
 def test_a_full_disk_is_one_line_and_exit_code_1(data: Path) -> None:
@@ -209,7 +241,7 @@ def test_a_full_disk_is_one_line_and_exit_code_1(data: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.decode().startswith("error: Cannot read or write a file: ")
+    assert done.stderr.decode().startswith("error: cannot read or write a file: ")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -70,17 +70,16 @@ class Database:
         try:
             yield
         except BaseException:
-            if nested:
-                self.execute("ROLLBACK TO nested")
-                self.execute("RELEASE nested")
-            elif self.connection.in_transaction:  # SQLite ends the transaction when the disk is full
-                self.execute("ROLLBACK")
+            if self.connection.in_transaction:  # SQLite ends the transaction on some errors, such as a full disk
+                self.execute("ROLLBACK TO nested" if nested else "ROLLBACK")
+                if nested:
+                    self.execute("RELEASE nested")
             raise
         self.execute("RELEASE nested" if nested else "COMMIT")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Several reads that see one state, whatever other processes write meanwhile."""
+        """Several reads that see one state, whatever other processes write at the same time."""
         if self.connection.in_transaction:
             yield
             return

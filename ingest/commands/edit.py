@@ -16,6 +16,7 @@ EXAMPLES = (
     "edit 7123456789012345678 onscreen --undo",
 )
 
+LABELS: dict["TextKind", str] = {"cover": "on-screen text", "transcript": "speech"}
 KINDS: dict[str, "TextKind"] = {  # by the names of the fields, and by those that are stored
     "onscreen": "cover",
     "speech": "transcript",
@@ -30,7 +31,9 @@ def edit(
         Literal["onscreen", "speech", "cover", "transcript"],
         typer.Argument(metavar="onscreen|speech", help="Text to correct: on-screen text or speech."),
     ],
-    text: Annotated[str | None, typer.Option(help="The text; without this option, an editor opens.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="The text; without this option, an editor opens.", metavar="TEXT")
+    ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Drop the edited text; the next run makes it again.")] = False,
     data: Data = None,
     indexes: Indexes = None,
@@ -51,14 +54,18 @@ def edit(
         if not entry:
             raise CatalogError(f"no video {video_id} in {catalog.data}")
         if undo:
-            print("due again" if catalog.forget_text(video_id, kind) else "there was no text")
+            dropped = catalog.forget_text(video_id, kind)
+            print(f"The {LABELS[kind]} is due again." if dropped else "There was no text.")
             return
-        lines = text if text is not None else click.edit(to_lines(entry.texts.get(kind)))
+        try:
+            lines = text if text is not None else click.edit(to_lines(entry.texts.get(kind)))
+        except click.ClickException as error:
+            raise CatalogError(f"the editor did not work ({error.message}): set EDITOR, or use --text") from error
         if lines is None:
-            print("nothing changed")
+            print("Nothing is changed.")
             return
         try:
             catalog.put_text(video_id, kind, from_lines(lines, kind))
         except EditError as error:
             raise CatalogError(f"{error}; nothing is changed") from error
-        print(f"The {field} text of {video_id} is changed. Run `tiktok-retrieval build` to index it.")
+        print(f"The {LABELS[kind]} of {video_id} is changed. Run `tiktok-retrieval build` to index it.")

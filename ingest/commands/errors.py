@@ -21,8 +21,12 @@ CLOSED_PIPE = 141  # the reader of stdout is gone, as in `status | head`: 128 + 
 
 
 @contextmanager
-def known_errors() -> Iterator[None]:
-    """End the command with one line and the right exit code if a known error occurs."""
+def known_errors(*, resumes: bool = False) -> Iterator[None]:
+    """End the command with one line and the right exit code if a known error occurs.
+
+    Args:
+        resumes: Whether to say that an interrupted command resumes if it is run again.
+    """
     try:
         yield
     except SettingsError as error:
@@ -35,19 +39,20 @@ def known_errors() -> Iterator[None]:
         _close_stdout()
         raise typer.Exit(CLOSED_PIPE) from None
     except KeyboardInterrupt:
-        print("Stopped. What is finished is kept; the same command resumes.", file=sys.stderr)
+        hint = " Finished items are kept, and the same command resumes." if resumes else ""
+        print(f"Stopped.{hint}", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except sqlite3.OperationalError as error:
         from ingest.catalog.database import is_busy
 
         if is_busy(error):
-            stop(f"Another process is writing the database ({error}). Try again later.", LOCKED)
-        stop(f"Cannot read or write a database file: {error}", FAILED)
+            stop(f"another process is writing to the database ({error}): try again later", LOCKED)
+        stop(f"cannot read or write a database file: {error}", FAILED)
     except sqlite3.DatabaseError as error:
         if type(error) is not sqlite3.DatabaseError:  # its other subclasses are mistakes of this program
             raise
         stop(
-            f"A database file is damaged ({error}). Restore a copy of catalog.sqlite, or import into a new data folder;"
+            f"a database file is damaged ({error}). Restore a copy of catalog.sqlite, or import into a new data folder;"
             " vectors.sqlite in the index folder can be deleted.",
             FAILED,
         )
@@ -56,7 +61,7 @@ def known_errors() -> Iterator[None]:
             flush()
         except OSError:  # stdout itself is full; another attempt at exit would change the exit code to 120
             _close_stdout()
-        stop(f"Cannot read or write a file: {error}", FAILED)
+        stop(f"cannot read or write a file: {error}", FAILED)
 
 
 def stop(message: str, code: int) -> NoReturn:

@@ -1,6 +1,7 @@
 """Commands -> a command line: one Typer app with grouped help, examples and handled errors."""
 
 import contextlib
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -23,19 +24,68 @@ Exit codes:
   2    wrong usage, or a bad environment variable
   3    another process holds the lock
   130  interrupted
+  141  the reader of the output closed the pipe, as in `status | head`
 """
 
+_RANGE = re.compile(r"(-?\d+)?(?:<=)?x(<=|>=)(-?\d+)")  # "0<=x<=100", "x>=1": typer's words for limits
 
-class Command(TyperCommand):
+
+class _Readable:
+    """Help without Python's types: `SOURCE...` instead of `SOURCE <list[Path]>`, "at least 1" instead of "x>=1"."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces: list[str] = super().collect_usage_pieces(ctx)  # type: ignore[misc]
+        return [re.sub(r"^\{(.*)\}", r"\1", piece) for piece in pieces]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        rows: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in self.get_params(ctx):  # type: ignore[attr-defined]
+            if record := param.get_help_record(ctx):
+                name, text = record
+                argument = param.param_type_name == "argument"
+                name = (
+                    f"{param.metavar or param.name}{'...' if param.nargs == -1 else ''}"
+                    if argument
+                    else re.sub("[<>]", "", name)
+                )
+                text = re.sub(r"\[default: \((.*?)\)(?=[\];])", r"[default: \1", text)
+                rows["Arguments" if argument else "Options"].append((name, _RANGE.sub(_limits, text)))
+        for title, records in rows.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+class Command(_Readable, TyperCommand):
     """A command whose known errors end in one line."""
 
+    resumes = False  # whether an interrupted command can be run again without repeating what is finished
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with known_errors():  # -h prints the help here
+            return super().make_context(*args, **options)
+
     def invoke(self, ctx: Any) -> Any:
-        with known_errors():
+        with known_errors(resumes=self.resumes):
             return super().invoke(ctx)
 
 
-class Group(TyperGroup):
+class ResumableCommand(Command):
+    """A command that keeps what is finished when it is interrupted."""
+
+    resumes = True
+
+
+class Group(_Readable, TyperGroup):
     """A group whose help lists the commands by panel, in plain text."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with known_errors():
+            return super().make_context(*args, **options)
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         shown = [(name, self.commands[name]) for name in self.list_commands(ctx) if not self.commands[name].hidden]
@@ -76,12 +126,18 @@ def make_app(help_text: str, examples: Sequence[str], *, completion: bool = Fals
 
 
 def add(
-    app: typer.Typer, function: Callable[..., None], name: str, *, examples: Sequence[str], panel: str = "Commands"
+    app: typer.Typer,
+    function: Callable[..., None],
+    name: str,
+    *,
+    examples: Sequence[str],
+    panel: str = "Commands",
+    resumes: bool = False,
 ) -> None:
     """Add a command to an app. Its help is the docstring of `function`, followed by the examples."""
     app.command(
         name,
-        cls=Command,
+        cls=ResumableCommand if resumes else Command,
         epilog=example_lines(examples),
         rich_help_panel=panel,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -118,9 +174,16 @@ def _folders() -> str:
         folder = Path("~") / folder.relative_to(Path.home())
     return (
         "\b\nDefault folders (`status` shows those in use):\n"
-        "  ./data and ./indexes if there is a folder ./data, otherwise\n"
+        "  ./data and ./indexes if there is a folder ./data, otherwise the user data folder:\n"
         f"  {folder / 'data'} and {folder / 'indexes'}"
     )
+
+
+def _limits(found: re.Match[str]) -> str:
+    least, sign, other = found.groups()
+    if least:
+        return f"{least} to {other}"
+    return f"at {'most' if sign == '<=' else 'least'} {other}"
 
 
 def _version(wanted: bool) -> None:

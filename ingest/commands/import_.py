@@ -57,7 +57,10 @@ def import_(
         print(counts + (f"; {problems} problems, see above" if problems else ""))
 
     answer(as_json, total, show)
-    if problems or not total["new"] + total["updated"] + total["unchanged"]:
+    imported = total["new"] + total["updated"] + total["unchanged"]
+    if not (imported or problems):
+        print("error: no records found", file=sys.stderr)
+    if problems or not imported:
         raise typer.Exit(FAILED)
 
 

@@ -11,12 +11,14 @@ from ingest.settings import Device, Engine, default
 Data = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="Folder of the catalog.", metavar="DIR", show_default="./data, see `tiktok-retrieval -h`"
+        "--data", help="Folder of the catalog.", metavar="DIR", show_default="./data, or the user data folder"
     ),
 ]
 Indexes = Annotated[
     Path | None,
-    typer.Option("--indexes", help="Folder of the indexes.", metavar="DIR", show_default="./indexes"),
+    typer.Option(
+        "--indexes", help="Folder of the indexes.", metavar="DIR", show_default="./indexes, or the user data folder"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
 Progress = Annotated[

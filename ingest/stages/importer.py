@@ -83,7 +83,7 @@ def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportRep
             report.count(outcome)
             report.texts += texts
             stored.append(found)
-    # after the transaction: to copy and hash files takes long, and other processes could not write meanwhile
+    # after the transaction: other processes cannot write during it, and copying and hashing files takes long
     for found in stored:
         entry = catalog.get(found.video.id) if found.files or found.captions else None
         if entry:

@@ -81,7 +81,7 @@ def _process(run: StageRun, settings: Settings, processes: int, batch: int | Non
         raise StageError(str(error)) from error
     except sqlite3.OperationalError as error:
         if is_busy(error):
-            raise Locked(f"Another process is writing to {run.catalog.path}. Try again later.") from error
+            raise Locked(f"another process is writing to {run.catalog.path}: try again later") from error
         raise StageError(f"{run.catalog.path} cannot be written: {error}. Finished items are kept.") from error
     except OSError as error:
         raise StageError(f"`{run.stage}` had to stop: {error}. Finished items are kept.") from error
@@ -94,7 +94,7 @@ def _only_run(catalog: Catalog, stage: Stage) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise Locked(f"Another `{stage}` is running in {catalog.data}. Wait until it is done, or stop it.") from error
+        raise Locked(f"another `{stage}` is running in {catalog.data}: wait until it is done, or stop it") from error
     try:
         yield
     finally:

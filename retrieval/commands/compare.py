@@ -24,8 +24,8 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="MODEL",
-            help=f"Names or local folders. {KEYWORDS_ALONE} is keyword search without a model; offered by name: "
-            + ", ".join(model.alias for model in OFFERED),
+            help="Names or local folders of embedding models; --list shows some names."
+            f" {KEYWORDS_ALONE} is keyword search without a model.",
         ),
     ] = None,
     first: Annotated[str | None, typer.Option("--models", hidden=True)] = None,  # `--models A B`: the former spelling

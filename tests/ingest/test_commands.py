@@ -129,6 +129,7 @@ def test_an_import_with_problems_or_without_records_is_exit_code_1(
     done = run("import", batch, "--data", tmp_path / "data")
     assert done.returncode == code
     assert done.stdout.startswith(f"{new} new, ")
+    assert done.returncode == 0 or done.stderr, "a failure has a reason"
 
 
 def test_a_rejected_import_creates_no_catalog(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from ingest.catalog import Catalog
 from ingest.catalog.editing import EditError, from_lines, to_lines
 from ingest.catalog.entries import HAND, Segment, Text
 from scraper.records import Video
+from tests import command_line
 
 ID = "7000000000000000001"
 SAID = Text("good mourning all", "whisper", segments=[Segment(6.8, 9.1, "good mourning"), Segment(61.5, 62.0, "all")])
@@ -72,6 +73,13 @@ def test_the_editor_shows_the_text_and_its_changes_are_saved(
     with Catalog(data) as catalog:
         entry = catalog.get(ID)
     assert entry and entry.texts["transcript"].segments[0] == Segment(6.8, 9.1, "good morning")
+
+
+@pytest.mark.parametrize("editor", ["/no/such/editor", "false"])
+def test_an_editor_that_does_not_work_is_one_line(data: Path, editor: str) -> None:
+    done = command_line.run("edit", ID, "speech", "--data", data, env={"VISUAL": editor})
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("error: the editor did not work") and len(done.stderr.splitlines()) == 1
 
 
 def test_undo_makes_the_text_due_again(data: Path) -> None:

@@ -419,7 +419,7 @@ def test_nothing_to_transcribe_needs_no_weights(catalog: Catalog, picture: Path)
 
 
 def test_a_concurrent_run_of_a_stage_is_refused(catalog: Catalog) -> None:
-    with FileLock(catalog.data / ".ocr.lock"), pytest.raises(Locked, match="Another `ocr` is running"):
+    with FileLock(catalog.data / ".ocr.lock"), pytest.raises(Locked, match="another `ocr` is running"):
         run(catalog, "ocr")
 
 
@@ -513,7 +513,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_finished_items(
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=300)
     assert running.returncode == 130
-    assert b"What is finished is kept" in errors
+    assert b"Finished items are kept" in errors
     assert b"Traceback" not in errors
     with Catalog(tmp_path) as catalog:
         assert catalog.ledger.failures() == []

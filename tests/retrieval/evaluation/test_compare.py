@@ -208,7 +208,7 @@ def test_ctrl_c_keeps_only_the_encoded_vectors(tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         _, errors = running.communicate(timeout=300)
     assert running.returncode == 130
-    assert "What is finished is kept" in errors and "Traceback" not in errors
+    assert "Finished items are kept" in errors and "Traceback" not in errors
     assert [path.name for path in (tmp_path / "out").iterdir()] == [RUNS]
     assert all(path.name.startswith(CACHE_FILE) for path in (tmp_path / "indexes").iterdir())
 
