@@ -3,7 +3,7 @@
 from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
 from ingest.commands.output import answer
 from ingest.settings import load_settings
-from retrieval.commands.options import Encoder, Everything, chosen_encoder
+from retrieval.commands.options import Encoder, Everything, load_encoder
 
 EXAMPLES = ("build --data data --indexes indexes", "build --all", "build --encoder all-mpnet-base-v2")
 
@@ -23,7 +23,6 @@ def build(
     includes the others. The index keeps its encoder until --encoder names another.
     """
     from ingest.catalog import Catalog
-    from retrieval.embedding.encoder import SentenceEncoder
     from retrieval.errors import RetrievalError
     from retrieval.index import builder
     from retrieval.index.documents import document
@@ -38,7 +37,7 @@ def build(
             f"none of the {total} videos in {settings.data} is usable: read their media with `tiktok-retrieval run`,"
             " or index what is there with `tiktok-retrieval build --all`"
         )
-    loaded = SentenceEncoder(chosen_encoder(settings))
+    loaded = load_encoder(settings)
     manifest = builder.build(documents, settings.indexes, loaded, progress=progress_mode(progress, quiet))
 
     def show() -> None:

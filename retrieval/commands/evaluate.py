@@ -8,7 +8,7 @@ import typer
 from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
 from ingest.commands.output import answer
 from ingest.settings import load_settings
-from retrieval.commands.options import Qrels, Reranker, chosen_encoder, load_reranker
+from retrieval.commands.options import Qrels, Reranker, load_encoder, load_reranker
 
 EXAMPLES = ("evaluate --queries data/sample/queries.json --indexes indexes/demo", "evaluate --beir scifact --json")
 
@@ -45,7 +45,6 @@ def evaluate(
             "it goes with --beir; questions go to the current index, which has an encoder", param_hint="--encoder"
         )
     from retrieval.console import print_evaluation
-    from retrieval.embedding.encoder import SentenceEncoder
     from retrieval.evaluation.evaluate import evaluate as run
     from retrieval.evaluation.evaluate import evaluate_beir
     from retrieval.evaluation.queries import read_queries
@@ -58,6 +57,6 @@ def evaluate(
         result = run(searcher, read_queries(queries, qrels), progress=mode)
     else:
         assert beir is not None
-        loaded = SentenceEncoder(chosen_encoder(settings))
+        loaded = load_encoder(settings)
         result = evaluate_beir(beir, settings.indexes, loaded, load_reranker(reranker), progress=mode)
     answer(as_json, result, lambda: print_evaluation(result, per_query))

@@ -8,6 +8,7 @@ import typer
 from ingest.settings import Settings, default
 
 if TYPE_CHECKING:
+    from retrieval.embedding.encoder import SentenceEncoder
     from retrieval.search.reranker import Reranker as LoadedReranker
 
 Encoder = Annotated[
@@ -34,6 +35,23 @@ def chosen_encoder(settings: Settings) -> str:
     if settings.encoder_given:
         return settings.encoder
     return stored_encoder(settings.indexes) or settings.encoder
+
+
+def load_encoder(settings: Settings) -> "SentenceEncoder":
+    """Load the chosen encoder.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+    """
+    from ingest.models.weights import WeightsError
+    from retrieval.embedding.encoder import SentenceEncoder
+
+    try:
+        return SentenceEncoder(chosen_encoder(settings))
+    except WeightsError as error:
+        if settings.encoder_given:
+            raise
+        raise WeightsError(f"{error} --encoder chooses another encoder.") from error
 
 
 def load_reranker(name: str | None) -> "LoadedReranker | None":

@@ -190,7 +190,7 @@ def _settings(main: Mode, fields: bool) -> dict[str, tuple[Mode, dict[str, float
 
 
 def _strictly_falling(scores: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return scores, best first, of which no two are equal in single precision.
+    """Return scores, best first, that all differ in single precision.
 
     Evaluation tools sort by single-precision scores and break ties by their own rules, which would change the figures.
     """

@@ -88,7 +88,7 @@ def test_the_figures_of_a_measurement_are_shown_by_mode_and_query(service: Servi
     assert "<img" not in html
 
 
-def test_a_later_server_shows_the_figures_too(service: Service, jobs: Jobs) -> None:
+def test_a_later_server_shows_the_figures_as_well(service: Service, jobs: Jobs) -> None:
     run(service, jobs, MEASURE)
     assert evaluation_html(Jobs(jobs.data, jobs.indexes)) == evaluation_html(jobs)
 

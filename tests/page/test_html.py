@@ -31,7 +31,7 @@ def test_a_long_passage_is_cut_around_its_span() -> None:
     assert len(shown) < html.EXCERPT_CHARS + 40
 
 
-def test_a_passage_without_spaces_is_cut_too() -> None:
+def test_a_passage_without_spaces_is_cut_as_well() -> None:
     assert len(html.marked("猫" * 5000, (2000, 2003), [(2000, 2003)])) < html.EXCERPT_CHARS + 40
     assert len(html.marked("猫" * 5000, None, [])) < html.EXCERPT_CHARS + 40
 

@@ -137,6 +137,9 @@ def test_the_encoder_belongs_to_the_index(corpus: tuple[str, str], tmp_path: Pat
     assert json.loads((tmp_path / "indexes" / "encoder.json").read_text()) == {"encoder": default}
     assert CliRunner().invoke(app.cli, ["rollback", *folders]).exit_code == 0
     assert json.loads((tmp_path / "indexes" / "encoder.json").read_text()) == {"encoder": other}
+    shutil.rmtree(other)
+    refused = CliRunner().invoke(app.cli, ["build", *folders])
+    assert refused.exit_code == 1 and other in refused.stderr and "--encoder chooses another" in refused.stderr
     assert encoder_of("build", "--encoder", default, *folders) == default
 
 

@@ -16,7 +16,7 @@ def test_a_video_without_text_has_no_passages() -> None:
     assert document(entry("70001")).passages == {}
 
 
-def test_the_overview_is_the_whole_video_with_the_comments_last() -> None:
+def test_the_whole_video_ends_with_the_comments() -> None:
     doc = document(entry("70001", "desc", "creator", [(0, 1, "said")], "written", ["joke"], "song"))
     assert doc.passages[OVERVIEW][0].text == "desc creator song written said joke"
 

@@ -32,7 +32,7 @@ def test_an_unknown_or_invalid_id_is_not_found(client: TestClient, video_id: str
     problem(client.get(f"/media/{video_id}/cover"), 404)
 
 
-def test_a_hit_whose_video_left_the_catalogue_has_no_summary(folders: Folders) -> None:
+def test_a_hit_whose_video_is_not_in_the_catalog_has_no_summary(folders: Folders) -> None:
     data, indexes = folders
     client = TestClient(create_app(data, indexes))
     shutil.rmtree(data)
