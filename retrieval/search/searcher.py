@@ -314,7 +314,7 @@ class Searcher:
 
     def _note(self, correction: Correction) -> str:
         if self.encoder.knows(correction.typed.lower()):
-            return f'No video has "{correction.typed}", so "{correction.used}" counts as a match too.'
+            return f'No video has "{correction.typed}", so "{correction.used}" also counts as a match.'
         return (
             f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
             " Put a word in quotes to search for it as it is."
