@@ -52,12 +52,14 @@ def read_examples(file: Path) -> list[str]:
     """Return the first questions of a list of {"text": ...}.
 
     Raises:
-        typer.BadParameter: the file does not hold such a list.
+        typer.BadParameter: the file is not such a list.
     """
     try:
         return [str(query["text"]) for query in json.loads(file.read_text(encoding="utf-8"))[:MAX_EXAMPLES]]
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise typer.BadParameter(f'{file} does not hold a list of {{"text": ...}}: {error!r}') from error
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="--examples") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise typer.BadParameter(f'{file} is not a JSON list of {{"text": ...}}', param_hint="--examples") from error
 
 
 def serve(
@@ -151,8 +153,8 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ServeError(f"cannot listen on {host}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: a part of the name is empty or too long
+        raise ServeError(f"cannot listen on {host}: {getattr(error, 'strerror', None) or 'not a host name'}") from error
     with listener:
         try:
             if os.name == "posix":  # elsewhere it would let two programs share a port

@@ -23,7 +23,7 @@ from scraper.records import Video
 from tests.command_line import ENTRY_POINT, REPOSITORY, environment, run
 
 COMMANDS = dict(typer.main.get_command(app.cli).commands)  # type: ignore[attr-defined]
-FOREIGN = "回転寿司 🍣 été ضحك"
+FOREIGN = "回転寿司 🍣 été ضحك 👩\u200d🍳 می\u200cخندد"
 
 
 @pytest.fixture

@@ -27,6 +27,12 @@ def test_an_address_of_another_machine_is_one_line() -> None:
     assert done.returncode == 1 and "cannot listen on 192.0.2.1" in done.stderr.splitlines()[-1]
 
 
+def test_a_name_that_cannot_be_a_host_is_one_line() -> None:
+    done = run("serve", "--host", "a" * 64, "--token", "x")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.splitlines() == [f"error: cannot listen on {'a' * 64}: not a host name"]
+
+
 def test_both_families_of_addresses_can_be_listened_on() -> None:
     for host in ("127.0.0.1", "localhost", *(["::1"] if socket.has_ipv6 else [])):
         with app._listening(host, 0) as listener, socket.create_connection(listener.getsockname()[:2], timeout=5):

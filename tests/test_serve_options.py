@@ -16,7 +16,7 @@ def test_examples_are_the_first_queries_of_a_file(tmp_path: Path) -> None:
     assert app.read_examples(file) == [f"question {n}" for n in range(app.MAX_EXAMPLES)]
     for broken in ("{", '{"a": 1}', "[1]", '[{"question": "x"}]'):
         file.write_text(broken)
-        with pytest.raises(typer.BadParameter, match="does not hold a list"):
+        with pytest.raises(typer.BadParameter, match="is not a JSON list"):
             app.read_examples(file)
 
 

@@ -84,12 +84,6 @@ class Ledger:
         )
         return [dict(row) for row in rows]
 
-    def due_counts(self) -> dict[Stage, int]:
-        """How many videos are due at each stage."""
-        counts: dict[Stage, int] = dict.fromkeys(STAGES, 0)
-        rows = self._database.execute("SELECT stage, count(*) AS n FROM ledger WHERE state = 'due' GROUP BY stage")
-        return counts | {row["stage"]: row["n"] for row in rows}
-
     def stage_counts(self) -> dict[str, dict[str, object]]:
         """Per stage how many lines are due, done, failed and absent, and its ten commonest errors."""
         stages: dict[str, dict[str, object]] = {

@@ -175,7 +175,8 @@ def _folders() -> str:
     return (
         "\b\nDefault folders (`status` shows those in use):\n"
         "  ./data and ./indexes if there is a folder ./data, otherwise the user data folder:\n"
-        f"  {folder / 'data'} and {folder / 'indexes'}"
+        f"  {folder / 'data'} and {folder / 'indexes'}\n"
+        "  With --data alone, the indexes are in ./indexes."
     )
 
 

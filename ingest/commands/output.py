@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+JOINERS = "\u200c\u200d"  # within words of Persian and Hindi and within emoji; Python does not count them as printable
+
 
 def answer(as_json: bool, value: Any, show: Callable[[], None]) -> None:
     """Print `value` as one line of JSON, or call `show`, which prints it as text."""
@@ -27,7 +29,7 @@ def _encodable(line: str) -> str:
 
 def printable(text: str) -> str:
     """Replace control characters, which a terminal would obey, and line breaks by spaces."""
-    return "".join(char if char.isprintable() else " " for char in text)
+    return "".join(char if char.isprintable() or char in JOINERS else " " for char in text)
 
 
 def print_any_text() -> None:

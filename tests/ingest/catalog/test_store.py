@@ -136,7 +136,7 @@ def test_new_links_are_due_even_after_a_finished_download(catalog: Catalog) -> N
     assert (state(catalog, "download"), state(catalog, "transcribe")) == ("due", "due")
 
 
-def test_a_working_link_is_kept_beside_newer_dead_ones(catalog: Catalog) -> None:
+def test_a_working_link_is_kept_with_newer_dead_ones(catalog: Catalog) -> None:
     good, old = "https://a.example/v.mp4", "https://a.example/old.mp4"
     track = {"language": "eng-US", "url": "https://a.example/c.vtt"}
     catalog.put_video(video(video_sources=[old], captions=[{"language": "eng-US", "source": "ASR"}], scraped_at=1.0))

@@ -104,7 +104,7 @@ def model_bin(variables: Arrays, version: int = 6, specification: str = "Whisper
 
 
 def ct2_files(content: bytes) -> dict[str, bytes]:
-    """model.bin with the two files that lie beside it: hints for decoding, and a tokenizer without timestamps."""
+    """model.bin with the two files next to it: hints for decoding, and a tokenizer without timestamps."""
     specials = ["endoftext", "startoftranscript", "startofprev", "notimestamps"]
     numbers = [50256, 50257, 50360, 50362]
     flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False) | {"special": True}
