@@ -44,7 +44,8 @@ def add(service: "Service", jobs: Jobs) -> None:
     figures = gr.HTML("", apply_default_css=False, elem_id="library-figures", elem_classes="tab-html")
     refresh = gr.Button("Refresh", size="sm", scale=0)
     gr.HTML(
-        "<h2>Add videos</h2><p class=muted>You can search while videos are added. A new index answers as soon as it is built.</p>",
+        "<h2>Add videos</h2><p class=muted>You can search while videos are added. A new index answers as soon as it is"
+        " built.</p>",
         apply_default_css=False,
         elem_classes="tab-html",
     )
