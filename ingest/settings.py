@@ -14,7 +14,7 @@ SearchMode = Literal["hybrid", "dense", "keyword"]
 FusionMethod = Literal["zscore", "dbsf", "rrf"]
 
 PREFIX = "TIKTOK_RETRIEVAL_"
-APP_NAME = "tiktok-retrieval"  # of the platform's folders
+APP_NAME = "tiktok-retrieval"  # the name of its folders in the user data folder and the cache folder
 
 
 class SettingsError(UserError):
@@ -24,8 +24,8 @@ class SettingsError(UserError):
 class Settings(BaseSettings):
     """Every default has its reason next to it. Options on the command line override the environment.
 
-    `data` and `indexes` are ./data and ./indexes if there is a folder ./data or if `data` is given; otherwise they are
-    in the platform's folder for a program's data.
+    `data` and `indexes` are ./data and ./indexes if there is a folder ./data or if `data` is given. Otherwise they are
+    in the user data folder of the platform.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
@@ -90,7 +90,7 @@ def default(name: str) -> str:
 
 
 def platform_folder() -> Path:
-    """Return the platform's folder for the data of this program."""
+    """Return the folder of this program in the user data folder of the platform."""
     from platformdirs import user_data_path
 
     return user_data_path(APP_NAME)

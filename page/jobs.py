@@ -23,6 +23,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ingest.commands.errors import FAILED
+from ingest.commands.output import printable
 from scraper.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -221,7 +222,7 @@ class _Reader:
                 return
             self.in_traceback = False
         self.error = self.error or line.startswith("error: ")
-        self.job.lines.append("".join(c if c.isprintable() else " " for c in line[:MAX_LINE_CHARS]))
+        self.job.lines.append(printable(line[:MAX_LINE_CHARS]))
 
 
 def _progress(line: str) -> Progress | None:

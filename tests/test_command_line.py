@@ -230,6 +230,14 @@ def test_a_closed_pipe_is_exit_code_141_without_a_message(data: Path, arguments:
     assert done.returncode == 141
 
 
+@pytest.mark.skipif(os.name == "nt", reason="starts a shell")
+@pytest.mark.parametrize("arguments", ["status", "status --json", "--help"])
+def test_a_command_works_without_stdout(data: Path, arguments: str) -> None:
+    folder = ["--data", str(data)] if arguments.startswith("status") else []
+    done = run(*ENTRY_POINT, *arguments.split(), *folder, program=["sh", "-c", '"$@" >&-', "sh"])
+    assert done.returncode == 0 and done.stderr == ""
+
+
 def test_a_full_disk_is_one_line_and_exit_code_1(data: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

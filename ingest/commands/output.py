@@ -22,7 +22,7 @@ def answer(as_json: bool, value: Any, show: Callable[[], None]) -> None:
 
 def _encodable(line: str) -> str:
     """Escape what stdout's encoding may lack: in JSON, other characters than ASCII occur in strings only."""
-    if (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8":
+    if (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8":
         return line
     return "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in line)
 
