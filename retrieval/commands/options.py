@@ -30,11 +30,11 @@ Everything = Annotated[bool, typer.Option("--all", help="Also index videos whose
 
 def chosen_encoder(settings: Settings) -> str:
     """Return the encoder of --encoder or the environment, otherwise that of the index, otherwise the default."""
-    from retrieval.index.builder import stored_encoder
+    from retrieval.index.builder import index_encoder
 
     if settings.encoder_given:
         return settings.encoder
-    return stored_encoder(settings.indexes) or settings.encoder
+    return index_encoder(settings.indexes) or settings.encoder
 
 
 def load_encoder(settings: Settings) -> "SentenceEncoder":

@@ -39,7 +39,6 @@ from retrieval.index.generation import (
     current_name,
     generation_names,
     generations_folder,
-    read_manifest,
     verified_manifest,
 )
 from retrieval.index.metadata import save
@@ -48,7 +47,6 @@ from scraper import files
 from scraper.errors import Locked
 
 TUNED = "weights.json"  # tuned fusion weights by encoder
-ENCODER = "encoder.json"  # the encoder that later builds keep
 
 
 def build(
@@ -78,7 +76,7 @@ def build(
     with _only_builder(indexes):
         for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
             shutil.rmtree(leftover)
-        for target in (indexes / CURRENT, indexes / TUNED, indexes / ENCODER):
+        for target in (indexes / CURRENT, indexes / TUNED):
             files.remove_leftovers(target)
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
@@ -108,38 +106,30 @@ def build(
         )
         _finish(folder, manifest)
         _publish(indexes, name)
-        _store_encoder(indexes, encoder.name)
     return manifest
 
 
-def stored_encoder(indexes: Path) -> str | None:
-    """Return the encoder of the index, or None if there is no index yet.
+def index_encoder(indexes: Path) -> str | None:
+    """Return the encoder of the current generation, or None if there is no index yet.
 
-    An index of an earlier version has no file for it; its encoder is that of the current generation.
+    It is read without the rest of the manifest, so that an index of another format can be built again by its encoder.
 
     Raises:
-        GenerationError: the file is broken.
+        GenerationError: there is an index, but its encoder cannot be read.
     """
+    if not (indexes / CURRENT).exists():
+        return None
     try:
-        name = json.loads((indexes / ENCODER).read_text(encoding="utf-8"))["encoder"]
+        manifest = generations_folder(indexes) / current_name(indexes) / MANIFEST
+        name = json.loads(manifest.read_text(encoding="utf-8"))["encoder"]
         if not isinstance(name, str) or not name:
             raise ValueError(f"{name!r} is not the name of an encoder")
         return name
-    except FileNotFoundError:
-        try:
-            return read_manifest(indexes, current_name(indexes)).encoder
-        except GenerationError:
-            return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (GenerationError, OSError, ValueError, TypeError, KeyError) as error:
         raise GenerationError(
-            f"{indexes / ENCODER} cannot be read ({error}): delete it, and name the encoder with"
-            " `tiktok-retrieval build --encoder MODEL`"
+            f"the encoder of the index in {indexes} cannot be read ({error}): run `tiktok-retrieval rollback`, or name"
+            " the encoder with `tiktok-retrieval build --encoder MODEL`"
         ) from error
-
-
-def _store_encoder(indexes: Path, name: str) -> None:
-    with files.replace_atomically(indexes / ENCODER) as part:
-        part.write_text(json.dumps({"encoder": name}) + "\n", encoding="utf-8")
 
 
 def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
@@ -176,10 +166,8 @@ def rollback(indexes: Path, to: str | None = None) -> str:
             to = earlier[-1]
         elif to not in names:
             raise GenerationError(f"no generation {to!r} in {indexes}; available: {', '.join(names) or 'none'}")
-        with closing(Generation(generations_folder(indexes) / to)) as generation:
-            encoder = generation.manifest.encoder
+        Generation(generations_folder(indexes) / to).close()
         _publish(indexes, to)
-        _store_encoder(indexes, encoder)
     return to
 
 

@@ -134,17 +134,19 @@ def test_the_encoder_belongs_to_the_index(corpus: tuple[str, str], tmp_path: Pat
     assert encoder_of("promote", other, *folders) == other
     assert encoder_of("build", *folders) == other
     assert encoder_of("build", *folders, TIKTOK_RETRIEVAL_ENCODER=default) == default
-    assert json.loads((tmp_path / "indexes" / "encoder.json").read_text()) == {"encoder": default}
+    assert encoder_of("build", *folders) == default
+    promoted = encoder_of("promote", other, *folders)
+    assert encoder_of("build", "--encoder", default, *folders) == default
     assert CliRunner().invoke(app.cli, ["rollback", *folders]).exit_code == 0
-    assert json.loads((tmp_path / "indexes" / "encoder.json").read_text()) == {"encoder": other}
+    assert encoder_of("build", *folders) == promoted == other
     shutil.rmtree(other)
     refused = CliRunner().invoke(app.cli, ["build", *folders])
     assert refused.exit_code == 1 and other in refused.stderr and "--encoder chooses another" in refused.stderr
     assert encoder_of("build", "--encoder", default, *folders) == default
 
 
-def test_a_broken_encoder_file_says_what_to_do(corpus: tuple[str, str], tmp_path: Path) -> None:
+def test_an_unreadable_encoder_of_an_index_says_what_to_do(corpus: tuple[str, str], tmp_path: Path) -> None:
     (tmp_path / "indexes").mkdir()
-    (tmp_path / "indexes" / "encoder.json").write_text("{")
+    (tmp_path / "indexes" / "CURRENT").write_text("nothing\n")
     done = run("build", "--data", corpus[0], "--indexes", tmp_path / "indexes")
     assert done.returncode == 1 and "--encoder" in done.stderr and len(done.stderr.splitlines()) == 1

@@ -10,10 +10,9 @@ from filelock import FileLock
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError
 from retrieval.index import generation
-from retrieval.index.builder import ENCODER, build, prune, rollback, stored_encoder
+from retrieval.index.builder import build, index_encoder, prune, rollback
 from retrieval.index.documents import Document, Passage
 from retrieval.index.generation import (
-    CURRENT,
     FORMAT,
     FusionWeights,
     Generation,
@@ -56,22 +55,29 @@ def test_the_manifest_describes_the_generation(indexes: Path, documents: list[Do
     assert manifest.passages["comments"] == sum(len(doc.passages.get("comments", [])) for doc in documents)
 
 
-def test_an_index_of_an_earlier_version_keeps_the_encoder_of_its_current_generation(
-    documents: list[Document], tmp_path: Path
-) -> None:
-    assert stored_encoder(tmp_path) is None
+def test_the_encoder_of_an_index_is_that_of_its_current_generation(documents: list[Document], tmp_path: Path) -> None:
+    assert index_encoder(tmp_path) is None
+    build(documents, tmp_path, FakeEncoder("first"))
     build(documents, tmp_path, FakeEncoder("promoted"))
-    (tmp_path / ENCODER).unlink()  # earlier versions did not write it
-    assert stored_encoder(tmp_path) == "promoted"
-    (tmp_path / CURRENT).unlink()
-    assert stored_encoder(tmp_path) is None
+    assert index_encoder(tmp_path) == "promoted"
+    rollback(tmp_path)
+    assert index_encoder(tmp_path) == "first"
+
+
+def test_an_index_of_another_format_still_names_its_encoder(documents: list[Document], tmp_path: Path) -> None:
+    manifest = tmp_path / "generations" / build(documents, tmp_path, FakeEncoder("promoted")).name / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
+    assert index_encoder(tmp_path) == "promoted"
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"encoder": null}', '{"encoder": ""}'])
-def test_a_broken_encoder_file_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / ENCODER).write_text(content)
+def test_an_encoder_that_cannot_be_read_is_not_replaced_by_the_default(
+    documents: list[Document], tmp_path: Path, content: str
+) -> None:
+    name = build(documents, tmp_path, FakeEncoder("promoted")).name
+    (tmp_path / "generations" / name / "manifest.json").write_text(content)
     with pytest.raises(GenerationError, match="build --encoder MODEL"):
-        stored_encoder(tmp_path)
+        index_encoder(tmp_path)
 
 
 def test_fusion_weights_keep_their_names_on_disk(indexes: Path) -> None:
