@@ -196,7 +196,7 @@ def section(name: str, command: Any, options: list[Any]) -> str:
     usage = " ".join(
         [PROGRAM, name, *(shown[arg.name] if arg.required else f"[{shown[arg.name]}]" for arg in arguments)]
     )
-    rows = [table_row(f"`{cell(shown[arg.name])}`", "", arg.help) for arg in arguments if arg.help]
+    rows = [table_row(f"`{cell(shown[arg.name])}`", default(arg), arg.help) for arg in arguments if arg.help]
     rows += [option_row(option) for option in options if option.opts[0] not in COMMON]
     table = "| argument or option | default | what it does |\n|---|---|---|\n" + "".join(rows) + "\n" if rows else ""
     also = [f"`{option.opts[0]}`" for option in options if option.opts[0] in COMMON]
@@ -211,7 +211,7 @@ def section(name: str, command: Any, options: list[Any]) -> str:
 def option_row(option: Any) -> str:
     spellings = ", ".join(f"`{spelling}`" for spelling in [*option.opts, *option.secondary_opts])
     _, _, value = option.get_help_record(typer.Context(command_line()))[0].partition(max(option.opts, key=len))
-    value = {"str": "TEXT", "path": "PATH"}.get(value.strip(" <>"), value.strip(" <>"))
+    value = value.strip(" <>")
     value = "" if option.is_flag or not value else f" `{cell(value)}`"
     return table_row(spellings + value, default(option), option.help)
 
@@ -224,6 +224,8 @@ def default(param: Any) -> str:
     if isinstance(param.show_default, str):
         return cell(param.show_default)
     if param.default is None or param.default is False or param.required or callable(param.default):
+        return ""
+    if param.default == "":
         return ""
     return "yes" if param.default is True else f"`{param.default}`"
 
