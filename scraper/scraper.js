@@ -79,11 +79,11 @@
     if (run) throw new Error("a run is active: stop_scraping() ends it");
     if (batch.finished) forget();
     const { records } = batch;
-    if (records.length) tell(`resuming with the ${records.length} videos kept here; clear_batch() would delete them`);
-    let outcome, unlisten;
+    if (records.length) report(`resuming with the ${records.length} videos kept here; clear_batch() would delete them`);
+    let outcome, stop_reading;
     try {
       run = { wanted: n_to_scrape, stopping: false, may_keep: true };
-      unlisten = attempt(listen);
+      stop_reading = attempt(read_answers);
       draw_panel();
       harvest_page(document);
       outcome = await walk(records, settings);
@@ -92,11 +92,11 @@
       console.error(error);
     } finally {
       run = null;
-      unlisten?.();
+      stop_reading?.();
     }
     if (outcome.finished) finish();
     if (settings.save && records.length) save_batch();
-    tell(`${records.length} of ${n_to_scrape} videos: ${outcome.reason}`);
+    report(`${records.length} of ${n_to_scrape} videos: ${outcome.reason}`);
     draw_panel();
     return records;
   }
@@ -104,12 +104,12 @@
   /** Return the record of the video on the screen, without adding it to the batch. */
   async function extract_tiktok_information(options = {}) {
     const settings = checked(options);
-    const unlisten = attempt(listen);
+    const stop_reading = attempt(read_answers);
     try {
       harvest_page(document);
       return await read_video(current_id(), NOTHING_SHOWN, settings);
     } finally {
-      unlisten?.();
+      stop_reading?.();
     }
   }
 
@@ -117,7 +117,7 @@
   function stop_scraping() {
     if (run) {
       run.stopping = true;
-      tell("stopping after this video");
+      report("stopping after this video");
     }
     return batch.records;
   }
@@ -138,7 +138,7 @@
   function clear_batch() {
     if (run) throw new Error("a run is active: stop_scraping() ends it");
     forget();
-    tell("no batch is kept");
+    report("no batch is kept");
   }
 
   function checked(options) {
@@ -174,7 +174,7 @@
         repeats = 0;
         keep(record, records.length);
         const missing = record.missing.length ? `, without ${record.missing.join(", ")}` : "";
-        tell(`${records.length} of ${run.wanted}: ${id}, ${record.comments.length} comments${missing}`);
+        report(`${records.length} of ${run.wanted}: ${id}, ${record.comments.length} comments${missing}`);
       }
       if (records.length >= run.wanted) break;
       if (run.stopping) return { reason: "stopped; call scrape_tiktoks again to resume", finished: false };
@@ -438,16 +438,16 @@
   }
 
   /** Read the answers to the requests of the app. Return the function that ends this. */
-  function listen() {
+  function read_answers() {
     const plain_fetch = window.fetch;
     const plain_open = XMLHttpRequest.prototype.open;
     let active = true;
     const reading_fetch = function (...args) {
       const answer = plain_fetch.apply(this, args);
-      const overhear = async (response) => {
+      const read_answer = async (response) => {
         if (active && ANSWERS.test(response.url)) harvest(await response.clone().json());
       };
-      Promise.resolve(answer).then(overhear).catch(() => {}); // the app handles errors in an answer
+      Promise.resolve(answer).then(read_answer).catch(() => {}); // the app handles errors in an answer
       return answer;
     };
     const reading_open = function (...args) {
@@ -750,7 +750,7 @@
     root.adoptedStyleSheets = [sheet];
     panel.status = make("p", { role: "status", textContent: "Ready" });
     panel.count = make("input", { type: "number", min: 1, value: 20, ariaLabel: "How many videos" });
-    const start = () => scrape_tiktoks(Number(panel.count.value)).catch((error) => tell(error.message));
+    const start = () => scrape_tiktoks(Number(panel.count.value)).catch((error) => report(error.message));
     panel.start = make("button", { textContent: "Start", onclick: start });
     panel.stop = make("button", { textContent: "Stop", onclick: stop_scraping });
     panel.save = make("button", { textContent: "Save", onclick: save_batch });
@@ -767,7 +767,7 @@
 
   const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
-  function tell(message) {
+  function report(message) {
     console.info(message);
     if (panel.status) panel.status.textContent = message;
     if (panel.host?.isConnected) draw_panel();
@@ -779,5 +779,5 @@
   Object.assign(window, { scrape_tiktoks, extract_tiktok_information, stop_scraping, save_batch, clear_batch });
   draw_panel();
   const kept = batch.finished ? 0 : batch.records.length;
-  tell(kept ? `${kept} videos kept: Start resumes with them` : "Ready: results = await scrape_tiktoks(20)");
+  report(kept ? `${kept} videos kept: Start resumes with them` : "Ready: results = await scrape_tiktoks(20)");
 })();

@@ -324,6 +324,13 @@ def test_an_imported_null_replaces_no_text_and_a_text_replaces_a_null(catalog: C
     assert state(catalog, "ocr") == "done"
 
 
+def test_an_error_that_ends_the_transaction_is_the_reported_one(catalog: Catalog) -> None:
+    with pytest.raises(ValueError, match="full"), catalog.transaction(), catalog.transaction():
+        catalog.database.execute("ROLLBACK")  # as SQLite does on a full disk
+        raise ValueError("full")
+    assert not catalog.database.connection.in_transaction
+
+
 def test_an_inner_transaction_can_fail_alone(catalog: Catalog) -> None:
     with catalog.transaction():
         catalog.put_video(video("70001"))
