@@ -14,8 +14,9 @@ FIRST_STEPS = (
     " and press “All three”. Or, in a terminal: `tiktok-retrieval import SOURCE`, `tiktok-retrieval run`,"
     " `tiktok-retrieval build`."
 )
-RETRIEVER_NAMES = {"dense": "Meaning (dense)", "keyword": "Keyword"}
+RETRIEVER_NAMES = {"dense": "Dense", "keyword": "Keyword"}
 MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
+MODE_HINTS = {"hybrid": "By meaning and by words", "dense": "By meaning", "keyword": "By words"}
 STAGE_NAMES = {"download": "Download", "ocr": "OCR", "transcribe": "Transcribe"}
 
 

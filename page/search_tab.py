@@ -1,8 +1,8 @@
 """The tab Search as HTML: the query, the settings next to it, the results, and the view of one video."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from page.html import MODE_NAMES, text
+from page.html import MODE_HINTS, MODE_NAMES, text
 from retrieval.index.documents import FIELD_ALIASES, FIELD_NAMES
 
 
@@ -30,11 +30,12 @@ FILTERS = {
 }
 
 
-def radios(name: str, choices: Sequence[tuple[str, str]], legend: str) -> str:
-    """Return a choice of one of (value, label); the first is the default."""
+def radios(name: str, choices: Sequence[tuple[str, str]], legend: str, hints: Mapping[str, str] | None = None) -> str:
+    """Return a choice of one of (value, label); the first is the default. `hints` explain values."""
+    titles = {value: f' title="{hint}"' for value, hint in (hints or {}).items()}
     inner = "".join(
         f'<label><input type="radio" name="{name}" value="{value}"{"" if n else " checked"}>'
-        f"<span>{label}</span></label>"
+        f"<span{titles.get(value, '')}>{label}</span></label>"
         for n, (value, label) in enumerate(choices)
     )
     return f'<fieldset class="choice" id="{name}"><legend>{legend}</legend>{inner}</fieldset>'
@@ -56,7 +57,7 @@ def panel() -> str:
     return (
         '<details id="panel"><summary>Adjust the search</summary><div>'
         f"{radios('preset', [(weights, name) for name, weights in PRESETS.items()], 'I remember')}"
-        f"{radios('mode', MODES, 'Mode')}"
+        f"{radios('mode', MODES, 'Mode', MODE_HINTS)}"
         '<details class="fold"><summary>Weights</summary>'
         f'<p class="hint">1 is the usual weight of a field, 0 switches it off.</p>'
         f'<div class="sliders">{sliders}</div></details>'
