@@ -1,6 +1,6 @@
 """The outcomes of several models -> one comparison: means with intervals, paired tests, breakdowns, losses.
 
-The statistics are in retrieval/evaluation/measures.py. The p values of a comparison are computed in `_paired_tests`.
+The statistics are in retrieval/evaluation/significance.py. `_paired_tests` computes the p values of a comparison.
 """
 
 import itertools
