@@ -57,7 +57,7 @@ def add(service: "Service", jobs: Jobs) -> None:
         max_length=1000,
         elem_id="library-source",
     )
-    everything = gr.Checkbox(label="Also index videos whose OCR or transcript is missing", value=False)
+    only_read = gr.Checkbox(label="Leave out videos whose OCR or transcript is missing", value=False)
     with gr.Row(elem_classes="actions"):
         start = {
             name: gr.Button(name, size="md", min_width=130, variant="primary" if name == ALL else "secondary")
@@ -100,19 +100,19 @@ def add(service: "Service", jobs: Jobs) -> None:
     newer.click(lambda words, offset: page(words, max(0, offset - PAGE_VIDEOS)), [words, offset], table, **quiet)
     older.click(lambda words, offset: page(words, offset + PAGE_VIDEOS), [words, offset], table, **quiet)
 
-    def begin(name: str, typed: str, everything: bool) -> list[Any]:
+    def begin(name: str, typed: str, only_read: bool) -> list[Any]:
         try:
-            steps = job_steps(jobs, name, typed, everything)
+            steps = job_steps(jobs, name, typed, only_read)
             jobs.start(TAB, name if name != ALL else "Import, process media, build index", lambda _: steps)
         except JobError as error:
             return panel.refused(error)
         return panel.values()
 
     for name, button in start.items():
-        button.click(lambda *given, name=name: begin(name, *given), [source, everything], panel.outputs, **quiet)
+        button.click(lambda *given, name=name: begin(name, *given), [source, only_read], panel.outputs, **quiet)
 
 
-def job_steps(jobs: Jobs, name: str, typed: str, everything: bool) -> Sequence[Step]:
+def job_steps(jobs: Jobs, name: str, typed: str, only_read: bool) -> Sequence[Step]:
     data = ("--data", str(jobs.data.absolute()))
     steps = []
     if name in (IMPORT, ALL):
@@ -123,8 +123,8 @@ def job_steps(jobs: Jobs, name: str, typed: str, everything: bool) -> Sequence[S
     if name in (RUN, ALL, RETRY):
         steps.append(Step(RUN, ("ingest", "run", *data, *PROGRESS)))
     if name in (BUILD, ALL):
-        every = ("--all",) if everything else ()
-        build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *PROGRESS, *every)
+        only = ("--only-read",) if only_read else ()
+        build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *PROGRESS, *only)
         steps.append(Step(BUILD, build))
     return steps
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from scraper import record_formats
 from scraper.record_formats import Json, Kind
-from scraper.records import MAX_MADE_TEXT_CHARS, MediaKind, TextKind, Video, clean_text
+from scraper.records import MAX_MADE_TEXT_CHARS, Encounter, MediaKind, TextKind, Video, clean_text
 from scraper.sidecars import CaptionFile, Folder, LocalFile
 
 MAX_REASON_CHARS = 300
@@ -22,12 +22,18 @@ _BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, OverflowError
 @dataclass(frozen=True)
 class ParsedRecord:
     """A record with the texts that came with it (None: they could not be read where they were made), its local files
-    (kind, position, path) and its local captions (language, path)."""
+    (kind, position, path) and its local captions (language, path).
+
+    `encounters` say when and in which list the person met the video. `origin` is the path of the file that the record
+    was read from.
+    """
 
     video: Video
     texts: dict[TextKind, str | None] = field(default_factory=dict)
     files: list[LocalFile] = field(default_factory=list)
     captions: list[CaptionFile] = field(default_factory=list)
+    encounters: list[Encounter] = field(default_factory=list)
+    origin: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from scraper.links import VIDEO_ID, from_link
 
 MediaKind = Literal["cover", "video", "slide", "caption"]
 TextKind = Literal["cover", "transcript"]
+# how a person met a video: a list of their data export, or a collection of favorites that they named
+ListKind = Literal["favorites", "collection", "likes", "history", "shares", "reposts", "posts"]
 
 MAX_TEXT_CHARS = 20_000  # of a description; the site allows 4,000
 MAX_MADE_TEXT_CHARS = 1_000_000  # of a transcript; an hour of speech has some 50,000
@@ -29,6 +31,8 @@ MAX_COMMENT_CHARS = 1_000  # the site allows 150
 MAX_COUNT = 10**12  # of views or likes; beyond it a file is broken or hostile
 MAX_COMMENTS = 2_000  # a scrape takes about 20; beyond this a file is broken or hostile
 MAX_LINKS = 50
+MAX_NAME_CHARS = 200  # of a collection or a file
+MAX_DURATION_S = 1e6
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _COUNT = re.compile(
     r"\s*(?:([0-9]+(?:\.[0-9]+)?)\s*([KMB])|([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+(?:\.(?![0-9]{3}\s*$)[0-9]+)?))\s*",
@@ -142,10 +146,22 @@ class Caption(_Record):
     url: Text = ""
 
 
+class Encounter(_Record):
+    """A person met a video: in which list, and when.
+
+    `at` is a time in UTC, "2024-03-03T10:00:00", or "" if the source does not say. `name` is the name of a collection.
+    """
+
+    list: ListKind
+    at: Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$")] = ""
+    name: Annotated[Text, AfterValidator(lambda name: name[:MAX_NAME_CHARS])] = ""
+
+
 class Video(_Record):
     """A short video as scraped. Counts and the posted time are kept as shown, and as integers and an ISO date.
 
-    `*_sources` are links, best first; several may lead to the same file.
+    `*_sources` are links, best first; several may lead to the same file. `file_name` is the name of a person's own
+    file, which is shown if nothing else tells videos apart.
     """
 
     id: VideoId
@@ -163,6 +179,8 @@ class Video(_Record):
     comment_count: Count = None
     plays: Count = None
     shares: Count = None
+    duration_s: Annotated[float, Field(gt=0, le=MAX_DURATION_S)] | None = None
+    file_name: Annotated[Text, AfterValidator(lambda name: name[:MAX_NAME_CHARS])] = ""
     posted_shown: Text = ""
     posted: Annotated[str | None, AfterValidator(_iso_date)] = None
     comments: Annotated[list[Comment], Field(max_length=MAX_COMMENTS)] = []

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from scraper.records import Encounter as Encounter
 from scraper.records import MediaKind as MediaKind
 from scraper.records import TextKind as TextKind
 from scraper.records import Video
@@ -71,12 +72,13 @@ class Media:
 
 @dataclass(frozen=True)
 class Entry:
-    """Everything that the catalog knows about one video."""
+    """Everything that the catalog knows about one video. `encounters` are in order of time, unknown times first."""
 
     video: Video
     texts: dict[TextKind, Text] = field(default_factory=dict)
     media: list[Media] = field(default_factory=list)
     states: dict[Stage, State] = field(default_factory=dict)
+    encounters: list[Encounter] = field(default_factory=list)
 
     def file(self, kind: MediaKind) -> Media | None:
         """The first file of a kind, or None."""

@@ -134,6 +134,29 @@ MIGRATIONS = (
         UNIQUE (query, video_id)
     ) STRICT;
     """,
+    """
+    CREATE TABLE encounters (            -- in which lists, and when, a person met a video
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        list TEXT NOT NULL,              -- a ListKind of scraper/records.py
+        name TEXT NOT NULL,              -- of a collection; else ''
+        at TEXT NOT NULL,                -- UTC, 2024-03-03T10:00:00; '' if the source does not say
+        PRIMARY KEY (video_id, list, name, at)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX encounters_by_list ON encounters (list, name, at);
+    CREATE TABLE origins (               -- the files that a video was imported from
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        path TEXT NOT NULL,              -- absolute, as it was at the time
+        PRIMARY KEY (video_id, path)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE removals (              -- what a person removed: hidden at once, erased later, not imported again
+        video_id TEXT NOT NULL,          -- no reference: the line stays when the video is erased
+        list TEXT NOT NULL,              -- '': the video; else only its encounters in this list
+        name TEXT NOT NULL,              -- of a collection; else ''
+        removed_at REAL NOT NULL,        -- unix seconds
+        erased INTEGER NOT NULL,         -- 1 when nothing of it is left
+        PRIMARY KEY (video_id, list, name)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 

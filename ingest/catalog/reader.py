@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ingest.catalog.database import Database
-from ingest.catalog.entries import Entry, Media, Segment, Text, TextKind
+from ingest.catalog.entries import Encounter, Entry, Media, Segment, Text, TextKind
 from ingest.catalog.ledger import Ledger
 from scraper.records import Caption, Comment, Video
 
@@ -54,7 +54,11 @@ class EntryReader:
             )
             for row in self._rows("SELECT * FROM media WHERE video_id = ? ORDER BY kind, position", video_id)
         ]
-        return Entry(stored_video(fields), self._texts(video_id), media, self._ledger.states(video_id))
+        encounters = [
+            Encounter.model_construct(list=row["list"], at=row["at"], name=row["name"])
+            for row in self._rows("SELECT * FROM encounters WHERE video_id = ? ORDER BY at, list, name", video_id)
+        ]
+        return Entry(stored_video(fields), self._texts(video_id), media, self._ledger.states(video_id), encounters)
 
     def _texts(self, video_id: str) -> dict[TextKind, Text]:
         segments: dict[TextKind, list[Segment]] = {"cover": [], "transcript": []}

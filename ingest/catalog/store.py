@@ -22,6 +22,7 @@ from ingest.catalog.entries import (
     READ_BY,
     STAGE_OF_TEXT,
     TEXT_OF_STAGE,
+    Encounter,
     Entry,
     MediaKind,
     Outcome,
@@ -86,6 +87,21 @@ class Catalog:
         others are absent.
         """
         return self._records.put(video)
+
+    def put_encounters(self, video_id: str, encounters: Iterable[Encounter]) -> int:
+        """Store when and in which lists a person met a video. Return how many are new."""
+        with self.transaction():
+            return self.database.executemany(
+                "INSERT INTO encounters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [(video_id, met.list, met.name, met.at) for met in encounters],
+            ).rowcount
+
+    def put_origin(self, video_id: str, path: Path) -> None:
+        """Store that a video was imported from a file."""
+        with self.transaction():
+            self.database.execute(
+                "INSERT INTO origins VALUES (?, ?) ON CONFLICT DO NOTHING", (video_id, str(path.absolute()))
+            )
 
     def records(self, video_id: str) -> list[Video]:
         """Every record kept of a video, newest first: its entry is merged from them."""

@@ -28,13 +28,14 @@ class _NotReadable(Exception):
 
 @dataclass
 class ImportReport:
-    """What an import did, in records. `texts` and `media` count new and changed ones."""
+    """What an import did, in records. `texts`, `media` and `encounters` count new and changed ones."""
 
     new: int = 0
     updated: int = 0
     unchanged: int = 0
     texts: int = 0
     media: int = 0
+    encounters: int = 0
     problems: list[Problem] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> None:
@@ -77,11 +78,15 @@ def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportRep
                 with catalog.transaction():
                     outcome = catalog.put_video(found.video)
                     texts = sum(catalog.import_text(video_id, kind, text) for kind, text in found.texts.items())
+                    encounters = catalog.put_encounters(video_id, found.encounters) if found.encounters else 0
+                    if found.origin:
+                        catalog.put_origin(video_id, found.origin)
             except ValueError as error:
                 report.problems.append(Problem(found.video.source, None, f"{video_id} cannot be stored: {error}"))
                 continue
             report.count(outcome)
             report.texts += texts
+            report.encounters += encounters
             stored.append(found)
     # after the transaction: other processes cannot write during it, and copying and hashing files takes long
     for found in stored:

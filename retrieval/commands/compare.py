@@ -10,7 +10,7 @@ import typer
 from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
 from ingest.commands.output import answer
 from ingest.settings import load_settings
-from retrieval.commands.options import Everything, Qrels
+from retrieval.commands.options import Everything, OnlyRead, Qrels
 from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, table
 
 EXAMPLES = (
@@ -46,6 +46,7 @@ def compare(
         ),
     ] = None,
     fields: Annotated[bool, typer.Option(help="Also search each field alone, and without each field.")] = True,
+    only_read: OnlyRead = False,
     everything: Everything = False,
     offers: Annotated[bool, typer.Option("--list", help="Show the models offered by name and exit.")] = False,
     data: Data = None,
@@ -78,7 +79,7 @@ def compare(
         corpus = plain_corpus(queries.name, documents)
     else:
         asked = read_queries(queries, qrels)
-        corpus = catalog_corpus(settings.data, everything)
+        corpus = catalog_corpus(settings.data, only_read and not everything)
     result = run(
         models,
         corpus,

@@ -25,7 +25,9 @@ Reranker = Annotated[
     str | None,
     typer.Option(help="Cross-encoder that re-scores the first videos: a name or a local folder.", metavar="MODEL"),
 ]
-Everything = Annotated[bool, typer.Option("--all", help="Also index videos whose OCR or transcript is missing.")]
+OnlyRead = Annotated[bool, typer.Option("--only-read", help="Leave out videos whose OCR or transcript is missing.")]
+# The former option, which asked for what is the default now.
+Everything = Annotated[bool, typer.Option("--all", hidden=True)]
 
 
 def chosen_encoder(settings: Settings) -> str:

@@ -7,7 +7,7 @@ import typer
 from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
 from ingest.commands.output import answer
 from ingest.settings import load_settings
-from retrieval.commands.options import Everything
+from retrieval.commands.options import Everything, OnlyRead
 from retrieval.embedding.registry import KEYWORDS_ALONE
 
 EXAMPLES = ("promote all-mpnet-base-v2 --data data --indexes indexes",)
@@ -15,6 +15,7 @@ EXAMPLES = ("promote all-mpnet-base-v2 --data data --indexes indexes",)
 
 def promote(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, by the name or folder that was compared.")],
+    only_read: OnlyRead = False,
     everything: Everything = False,
     data: Data = None,
     indexes: Indexes = None,
@@ -36,7 +37,7 @@ def promote(
     from retrieval.index import builder
 
     settings = load_settings(data=data, indexes=indexes)
-    documents = catalog_corpus(settings.data, everything).documents
+    documents = catalog_corpus(settings.data, only_read and not everything).documents
     manifest = builder.build(
         documents, settings.indexes, SentenceEncoder(model), progress=progress_mode(progress, quiet)
     )

@@ -47,14 +47,14 @@ class Corpus:
     cards: Callable[[Iterable[str]], dict[str, Card]]
 
 
-def catalog_corpus(data: Path, everything: bool = False) -> Corpus:
-    """Return the usable videos of a catalog, or all.
+def catalog_corpus(data: Path, only_read: bool = False) -> Corpus:
+    """Return the videos of a catalog, or only those whose OCR and transcript are done.
 
     Raises:
-        EvaluationError: none is usable.
+        EvaluationError: there is none.
     """
     with Catalog(data) as catalog:
-        documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=not everything))]
+        documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
     if not documents:
         raise EvaluationError(f"no video in {data} is usable: run `tiktok-retrieval run` to process their media")
 

@@ -55,6 +55,7 @@ def build(
     encoder: Encoder,
     *,
     cache: Path | None = None,
+    only_read: bool = False,
     progress: ProgressMode = "off",
 ) -> Manifest:
     """Build a generation of `documents`, verify it by reading it back, and make it the current one.
@@ -64,6 +65,7 @@ def build(
 
     Args:
         cache: the file of the vector cache; by default the one in `indexes`.
+        only_read: whether videos whose OCR or transcript is missing were left out; the manifest says so.
 
     Raises:
         GenerationError: there is nothing to index.
@@ -102,6 +104,7 @@ def build(
             encoded=encoded,
             corpus_sha256=_corpus_sha256(documents),
             weights=_tuned_weights(indexes, encoder.name) or FusionWeights(),
+            only_read=only_read,
             files={path.name: files.sha256(path) for path in sorted(folder.iterdir())},
         )
         _finish(folder, manifest)

@@ -64,6 +64,7 @@ class Manifest(BaseModel):
     encoded: int
     corpus_sha256: str
     weights: FusionWeights
+    only_read: bool = False  # whether videos whose OCR or transcript is missing were left out
     files: dict[str, str]
 
 

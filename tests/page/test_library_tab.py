@@ -139,7 +139,7 @@ def test_a_job_starts_only_with_records_that_exist(tmp_path: Path) -> None:
     ]
     assert [step.arguments[1] for step in job_steps(jobs, RETRY, "", False)] == ["retry", "run"]
     (build,) = job_steps(jobs, BUILD, "", True)
-    assert build.arguments[-1] == "--all"
+    assert build.arguments[-1] == "--only-read"
 
 
 def test_build_index_keeps_the_encoder_of_the_index(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Path) -> None:
     data, indexes = corpus
     assert "retrieval build" in run("search", "x", "--indexes", indexes).stderr
-    first = answer("build", "--data", data, "--indexes", indexes, "--json", "--quiet")
+    first = answer("build", "--only-read", "--data", data, "--indexes", indexes, "--json", "--quiet")
     assert (first["videos"], first["encoded"] > 0) == (2, True)
     everything = answer("build", "--all", "--data", data, "--indexes", indexes, "--json", "--quiet")
     assert everything["videos"] == 3
@@ -79,11 +79,13 @@ def test_an_error_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], m
     assert not Path("nowhere").exists()
 
 
-def test_a_corpus_with_nothing_read_yet_says_how_to_go_on(tmp_path: Path) -> None:
+def test_videos_are_indexed_before_their_media_are_processed_unless_only_read(tmp_path: Path) -> None:
     with Catalog(tmp_path / "data", create=True) as catalog:
         import_source(catalog, write(tmp_path / "a.jsonl", json.dumps(LINES[2])))
-    done = run("build", "--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes"))
-    assert done.returncode == 1 and "tiktok-retrieval run" in done.stderr and "--all" in done.stderr
+    folders = ("--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes"))
+    done = run("build", "--only-read", *folders)
+    assert done.returncode == 1 and "tiktok-retrieval run" in done.stderr and "--only-read" in done.stderr
+    assert answer("build", *folders, "--json", "--quiet")["videos"] == 1
 
 
 def test_models_are_compared_and_the_best_is_promoted_without_encoding_again(

@@ -1,0 +1,44 @@
+"""The catalog -> a new generation of the index."""
+
+from dataclasses import dataclass
+
+from ingest.catalog import Catalog
+from ingest.progress import ProgressMode
+from ingest.settings import Settings
+from retrieval.embedding.encoder import Encoder
+from retrieval.errors import RetrievalError
+from retrieval.index import builder
+from retrieval.index.documents import document
+from retrieval.index.generation import Manifest
+
+
+@dataclass(frozen=True)
+class Built:
+    """A new generation, and how many videos of the catalog it leaves out."""
+
+    manifest: Manifest
+    left_out: int
+
+
+def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, progress: ProgressMode = "off") -> Built:
+    """Build a generation of the videos in the catalog and make it the current one.
+
+    Args:
+        only_read: leave out videos whose OCR or transcript is missing.
+
+    Raises:
+        RetrievalError: there is nothing to index.
+        Locked: another process changes the indexes.
+    """
+    with Catalog(settings.data) as catalog:
+        total = len(catalog.ids())
+        documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
+    if not documents:
+        advice = (
+            "process their media with `tiktok-retrieval run`, or build without --only-read"
+            if total
+            else "import videos with `tiktok-retrieval import` first"
+        )
+        raise RetrievalError(f"none of the {total} videos in {settings.data} can be indexed: {advice}")
+    manifest = builder.build(documents, settings.indexes, encoder, only_read=only_read, progress=progress)
+    return Built(manifest, total - manifest.videos)

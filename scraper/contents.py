@@ -1,0 +1,144 @@
+"""The text of a file -> ParsedRecords: JSON in the form of any known program, a saved page, or a text with links."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any
+
+from scraper import json_stream, links, record_formats
+from scraper.parse import File, ParsedRecord, Problem, take
+from scraper.record_formats import Json
+
+_LINES = (".jsonl", ".ndjson")
+_GALLERY_LINE = re.compile(r"\s*\[\s*-?[0-9]+\s*,")  # `gallery-dl -j` with one message per line
+_RECORDS = re.compile(
+    r'\s*(?:\[\s*)?(?:\{\s*["}]|\[\s*-?[0-9]+\s*,)'
+)  # the beginning of JSON with records, broken or not
+_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
+
+
+def read_text(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
+    """Yield the records of a text; its format is detected from its content."""
+    start = text.lstrip()[:1]
+    linked = links.LINK.search(text)
+    if start == "<" and (_PAGE.search(text) or not linked):
+        yield from _saved_page(file, text)
+    elif linked and not _is_json(file, start, text):
+        yield from _links(file, "list of links", _links_of_lines(text))
+    elif start == "[" and not _GALLERY_LINE.match(text):
+        for index, item in json_stream.elements(text):
+            yield from _document(file, index, item)
+    elif start in ("{", "[") or file.path.suffix.lower() in _LINES:
+        yield from _json_lines(file, text)
+    else:
+        yield file.problem(None, "is not JSON (a list or lines of records), a saved page or a text with links")
+
+
+def _is_json(file: File, start: str, text: str) -> bool:
+    """Whether a text is JSON with records, maybe broken. Chats and Markdown can also begin with a bracket."""
+    if start not in ("{", "[") and file.path.suffix.lower() not in _LINES:
+        return False
+    items = json_stream.elements(text) if start == "[" and not _GALLERY_LINE.match(text) else json_stream.lines(text)
+    return bool(_RECORDS.match(text)) or any(isinstance(item, dict | list) for _, item in items)
+
+
+def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
+    """(line number, "", [link]) for each link in each line of a text, without blank lines and comments (#)."""
+    for index, line in enumerate(text.split("\n")):
+        if line.strip() and not line.lstrip().startswith("#"):
+            for link in links.in_text(line) or [line]:
+                yield index, "", [link]
+
+
+def _links(
+    file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]
+) -> Iterator[ParsedRecord | Problem]:
+    """A record for each video among `entries` (index, path, alternative links), or the problem with it."""
+    seen: set[str] = set()
+    for index, where, alternatives in entries:
+        results = [_link(link) for link in alternatives]
+        value = next((result for result in results if isinstance(result, dict)), results[0])
+        if isinstance(value, ValueError):
+            yield file.problem(index, f"{where}: {value}".removeprefix(": "))
+        elif value["id"] not in seen:
+            seen.add(value["id"])
+            yield take(file, index, {**value, "source": source})
+
+
+def _link(link: str) -> Json | ValueError:
+    try:
+        return links.from_link(link)
+    except ValueError as error:
+        return error
+
+
+def _json_lines(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
+    try:  # a document over several lines is JSON, not JSON Lines
+        yield from _document(file, 0, json_stream.whole(text), alone=True)
+        return
+    except ValueError as error:
+        broken = f"the JSON is broken, nothing of it can be read: {error}"
+    if file.path.suffix.lower() not in _LINES and not any(
+        isinstance(it, dict | list) for _, it in json_stream.lines(text)
+    ):
+        yield file.problem(None, broken)  # one broken document, and no lines of JSON
+        return
+    for index, item in json_stream.lines(text):
+        yield from _document(file, index, item)
+
+
+def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[ParsedRecord | Problem]:
+    """One parsed document: a record, or a container of many. `alone`: it is the only one in the file."""
+    if isinstance(item, dict) and item.get("_type") in record_formats.PLAYLISTS:
+        for number, entry in enumerate(_entries(item)):
+            yield take(file, index, entry, kind="yt-dlp", where=f"entry {number}: ")
+    elif isinstance(item, dict) and links.is_export(item):
+        entries = [(None if alone else index, where, found) for where, found in links.export_entries(item)]
+        if not entries:
+            yield file.problem(index, "a data export without any link")
+        yield from _links(file, "data export", entries)
+    else:
+        yield take(file, index, item, alone=alone)
+
+
+def _entries(playlist: Json) -> Iterator[object]:
+    """The entries of a yt-dlp playlist and of the playlists in it. An error is an entry."""
+    waiting: list[object] = [playlist]
+    while waiting:
+        item = waiting.pop()
+        if not isinstance(item, dict) or item.get("_type") not in record_formats.PLAYLISTS:
+            yield ValueError("yt-dlp could not read this video") if item is None else item
+        elif isinstance(entries := item.get("entries"), list) and entries:
+            waiting.extend(reversed(entries))
+        else:  # the .info.json of a playlist does not contain them
+            yield ValueError(
+                "a playlist without its videos: import the .info.json of each, or the output of `yt-dlp -J`"
+            )
+
+
+def _saved_page(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
+    """The videos in the data of a saved page (SIGI_STATE, or the rehydration data)."""
+    items: dict[str, Json] = {}
+    for name in ("SIGI_STATE", "__UNIVERSAL_DATA_FOR_REHYDRATION__"):
+        start = re.search(rf'<script[^<>]*\bid="{name}"[^<>]*>', text)
+        end = text.find("</script>", start.end()) if start else -1
+        if start and end >= 0:
+            try:
+                data: Any = json_stream.whole(text[start.end() : end].strip())
+                found = data.get("ItemModule", {}) if name == "SIGI_STATE" else _detail(data)
+                items.update({str(key): item for key, item in found.items() if isinstance(item, dict)})
+            except (ValueError, AttributeError) as error:
+                yield file.problem(None, f"its {name} cannot be read: {error}")
+    if not items:
+        yield file.problem(None, "the page has no video data")
+    # with several videos on a page it is unclear to which one the files belong
+    sidecars = file.folder.of_page() if len(items) == 1 else []
+    for index, item in enumerate(items.values()):
+        result = take(file, index, item, kind="site")
+        yield result if isinstance(result, Problem) else replace(result, files=sidecars)
+
+
+def _detail(data: Json) -> dict[str, Json]:
+    scope = data.get("__DEFAULT_SCOPE__", {})
+    item = scope.get("webapp.video-detail", {}).get("itemInfo", {}).get("itemStruct")
+    return {str(item.get("id")): item} if isinstance(item, dict) else {}
