@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from scraper import json_stream, links, record_formats
-from scraper.parse import File, ParsedRecord, Problem, take
+from scraper.parse import File, Found, Problem, take
 from scraper.record_formats import Json
 
 _LINES = (".jsonl", ".ndjson")
@@ -17,7 +17,7 @@ _RECORDS = re.compile(
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
 
 
-def read_text(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
+def read_text(file: File, text: str) -> Iterator[Found]:
     """Yield the records of a text; its format is detected from its content."""
     start = text.lstrip()[:1]
     linked = links.LINK.search(text)
@@ -50,9 +50,7 @@ def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
                 yield index, "", [link]
 
 
-def _links(
-    file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]
-) -> Iterator[ParsedRecord | Problem]:
+def _links(file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]) -> Iterator[Found]:
     """A record for each video among `entries` (index, path, alternative links), or the problem with it."""
     seen: set[str] = set()
     for index, where, alternatives in entries:
@@ -72,7 +70,7 @@ def _link(link: str) -> Json | ValueError:
         return error
 
 
-def _json_lines(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
+def _json_lines(file: File, text: str) -> Iterator[Found]:
     try:  # a document over several lines is JSON, not JSON Lines
         yield from _document(file, 0, json_stream.whole(text), alone=True)
         return
@@ -87,7 +85,7 @@ def _json_lines(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
         yield from _document(file, index, item)
 
 
-def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[ParsedRecord | Problem]:
+def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[Found]:
     """One parsed document: a record, or a container of many. `alone`: it is the only one in the file."""
     if isinstance(item, dict) and item.get("_type") in record_formats.PLAYLISTS:
         for number, entry in enumerate(_entries(item)):
@@ -116,7 +114,7 @@ def _entries(playlist: Json) -> Iterator[object]:
             )
 
 
-def _saved_page(file: File, text: str) -> Iterator[ParsedRecord | Problem]:
+def _saved_page(file: File, text: str) -> Iterator[Found]:
     """The videos in the data of a saved page (SIGI_STATE, or the rehydration data)."""
     items: dict[str, Json] = {}
     for name in ("SIGI_STATE", "__UNIVERSAL_DATA_FOR_REHYDRATION__"):

@@ -1,6 +1,8 @@
 """One parsed JSON element -> a ParsedRecord with its texts and files, or a Problem that says what is wrong."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -54,6 +56,38 @@ class Problem:
     def as_dict(self) -> dict[str, object]:
         """The fields, for JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Entries of a file that are no videos, such as comments in a data export, in one count. They are no problem.
+
+    `what` is a plural: "comments", "sounds". Safe to print.
+    """
+
+    file: str
+    what: str
+    count: int
+
+    def __post_init__(self) -> None:
+        for name in ("file", "what"):
+            object.__setattr__(self, name, _printable(getattr(self, name)))
+
+    def as_dict(self) -> dict[str, object]:
+        """The fields, for JSON."""
+        return asdict(self)
+
+
+Found = ParsedRecord | Problem | Skipped  # what a reader yields
+
+
+def in_words(skipped: Iterable[Skipped]) -> str:
+    """What was skipped in all files, for a person: "Not imported: comments (3,000), sounds (12)". "" if nothing was."""
+    counts: Counter[str] = Counter()
+    for one in skipped:
+        counts[one.what] += one.count
+    parts = [f"{what} ({count:,})" for what, count in counts.most_common()]
+    return f"Not imported: {', '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from pathlib import Path
 from scraper import json_stream, links
 from scraper.contents import read_text
 from scraper.errors import UserError
-from scraper.parse import File, ParsedRecord, Problem, made_text
+from scraper.parse import File, Found, ParsedRecord, Problem, Skipped, made_text
 from scraper.records import TextKind, clean_text
 from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
-__all__ = ["ParsedRecord", "Problem", "SourceError", "check", "read"]
+__all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read"]
 
 MAX_UNPACKED_BYTES = 200 * 1024**2  # of the JSON in a zip: an export of 100,000 links has some 12 MB
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -50,7 +50,7 @@ def check(source: Path) -> None:
         raise SourceError(f"{source} does not exist")
 
 
-def read(source: Path) -> Iterator[ParsedRecord | Problem]:
+def read(source: Path) -> Iterator[Found]:
     """Yield all records of a file or folder in order. Records of gallery-dl, one per file, are joined at the end.
 
     Raises:
@@ -59,7 +59,7 @@ def read(source: Path) -> Iterator[ParsedRecord | Problem]:
     check(source)
     posts: dict[str, ParsedRecord] = {}
     for found in _read(source):
-        if isinstance(found, Problem) or found.video.source != "gallery-dl":
+        if not isinstance(found, ParsedRecord) or found.video.source != "gallery-dl":
             yield found
         elif (post := posts.get(found.video.id)) is None:
             posts[found.video.id] = found
@@ -72,7 +72,7 @@ def read(source: Path) -> Iterator[ParsedRecord | Problem]:
         yield replace(post, captions=sorted(post.captions, key=lambda caption: caption[0] in translated))
 
 
-def _read(source: Path) -> Iterator[ParsedRecord | Problem]:
+def _read(source: Path) -> Iterator[Found]:
     if source.is_file():
         yield from _read_file(source, Folder(source.parent))
     elif (source / "info").is_dir():
@@ -83,7 +83,7 @@ def _read(source: Path) -> Iterator[ParsedRecord | Problem]:
             yield from [Problem(str(path), None, _LINKED)] if path.is_symlink() else _read_file(path, folder)
 
 
-def _read_file(path: Path, folder: Folder) -> Iterator[ParsedRecord | Problem]:
+def _read_file(path: Path, folder: Folder) -> Iterator[Found]:
     file = File(path, folder, str(path))
     try:
         with path.open("rb") as opened:
@@ -96,7 +96,7 @@ def _read_file(path: Path, folder: Folder) -> Iterator[ParsedRecord | Problem]:
         yield replace(found, origin=path) if isinstance(found, ParsedRecord) else found
 
 
-def _read_zip(file: File) -> Iterator[ParsedRecord | Problem]:
+def _read_zip(file: File) -> Iterator[Found]:
     for name, content in _unpacked(file.path):
         if isinstance(content, ValueError):
             yield file.problem(None, content)
@@ -124,7 +124,7 @@ def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
 
 
-def _read_study(folder: Path) -> Iterator[ParsedRecord | Problem]:
+def _read_study(folder: Path) -> Iterator[Found]:
     """Records in `info/*.json`, with texts and media by id. The texts are marked as imported."""
     texts: dict[TextKind, dict[str, object]] = {}
     named: tuple[tuple[TextKind, str], ...] = (("cover", "ocr.json"), ("transcript", "speech_to_text.json"))
@@ -147,7 +147,7 @@ def _read_study(folder: Path) -> Iterator[ParsedRecord | Problem]:
             yield Problem(str(batch), None, _LINKED)
             continue
         for found in _read_file(batch, Folder(batch.parent)):
-            if isinstance(found, Problem):
+            if not isinstance(found, ParsedRecord):
                 yield found
                 continue
             video_id = found.video.id

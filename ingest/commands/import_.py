@@ -30,16 +30,19 @@ def import_(
     from ingest.catalog import Catalog
     from ingest.catalog.database import FILE_NAME
     from ingest.stages.importer import ImportReport, import_source
-    from scraper.sources import Problem, check, read
+    from scraper.parse import in_words
+    from scraper.sources import Problem, Skipped, check, read
 
     settings = load_settings(data=data, indexes=indexes)
     for source in sources:  # before anything is imported, or a catalog created
         check(source)
     total = asdict(ImportReport())
+    skipped: list[Skipped] = []
 
     def count(report: ImportReport) -> None:
         for problem in report.problems:
             print(printable(str(problem)), file=sys.stderr)
+        skipped.extend(report.skipped)
         for name, value in asdict(report).items():
             total[name] += value
 
@@ -48,13 +51,16 @@ def import_(
             for source in sources:
                 count(import_source(catalog, source, progress=progress_mode(progress, quiet)))
     else:  # an import of nothing creates no catalog
-        found = [problem for source in sources for problem in read(source) if isinstance(problem, Problem)]
-        count(ImportReport(problems=found))
+        found = [found for source in sources for found in read(source)]
+        problems_found = [one for one in found if isinstance(one, Problem)]
+        count(ImportReport(problems=problems_found, skipped=[one for one in found if isinstance(one, Skipped)]))
     problems = len(total["problems"])
 
     def show() -> None:
         counts = ", ".join(f"{value} {name}" for name, value in total.items() if isinstance(value, int))
         print(counts + (f"; {problems} problems, see above" if problems else ""))
+        if skipped:
+            print(printable(in_words(skipped)))
 
     answer(as_json, total, show)
     imported = total["new"] + total["updated"] + total["unchanged"]

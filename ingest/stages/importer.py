@@ -13,7 +13,7 @@ from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
 from scraper.files import sha256
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
-from scraper.sources import ParsedRecord, Problem, read
+from scraper.sources import ParsedRecord, Problem, Skipped, read
 
 BATCH = 200  # records per transaction: a killed import loses at most these, and the next one imports them again
 # The suffix of a file that is being copied into the data folder. It is the same for every import, so that the next one
@@ -28,7 +28,10 @@ class _NotReadable(Exception):
 
 @dataclass
 class ImportReport:
-    """What an import did, in records. `texts`, `media` and `encounters` count new and changed ones."""
+    """What an import did, in records. `texts`, `media` and `encounters` count new and changed ones.
+
+    `skipped` counts the entries that are no videos; they are no problems.
+    """
 
     new: int = 0
     updated: int = 0
@@ -37,6 +40,7 @@ class ImportReport:
     media: int = 0
     encounters: int = 0
     problems: list[Problem] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> None:
         """Add one record."""
@@ -60,6 +64,9 @@ def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "o
     for found in Progress("import", None, progress, unit="records").track(read(source)):
         if isinstance(found, Problem):
             report.problems.append(found)
+            continue
+        if isinstance(found, Skipped):
+            report.skipped.append(found)
             continue
         batch.append(found)
         if len(batch) >= BATCH:
