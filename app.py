@@ -173,14 +173,13 @@ EXAMPLES = ("serve --data data --indexes indexes", "serve --port 8000 --open")
 cli = make_app(
     "Find a video again by what you remember of it. Everything stays on your machine.",
     (
-        "import scraped/",
-        "run",
-        "build",
+        "add TikTok_Data.zip",
         'search "dog that answers the phone"',
         "serve --open",
     ),
     completion=True,
 )
+retrieval.__main__.add_filling_commands(cli)
 ingest.__main__.add_commands(cli)
 retrieval.__main__.add_commands(cli)
 add(cli, serve, "serve", examples=EXAMPLES, panel="Page and API")

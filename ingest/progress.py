@@ -54,6 +54,23 @@ class Progress:
         elif self._shown_at is not None:
             self._line()
 
+    def begin(self, stage: str, total: int | None) -> None:
+        """Show another piece of work from its beginning, in the same bar."""
+        self.stage, self.total = stage, total
+        self._counts.clear()
+        self._started, self._shown_at = time.monotonic(), None
+        if self._bar is not None:
+            self._bar.reset(total)
+        self.step(stage)
+
+    def step(self, stage: str) -> None:
+        """Name what is being done now. What is finished goes on counting."""
+        self.stage = stage
+        if self._bar is not None:
+            self._bar.set_description(stage)
+        elif self.mode == "json":
+            self._json()
+
     @property
     def finished(self) -> int:
         """How many items are finished, whatever their outcome."""

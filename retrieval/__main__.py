@@ -3,9 +3,15 @@
 import typer
 
 from ingest.commands.group import add, make_app, start
+from retrieval.commands import add as add_videos
 from retrieval.commands import build, compare, evaluate, generations, promote, prune, rollback, search, tune
 
-SEARCH, EVALUATE = "Index and search", "Evaluate and tune"
+FILL, SEARCH, EVALUATE = "Fill the catalog", "Index and search", "Evaluate and tune"
+
+
+def add_filling_commands(app: typer.Typer) -> None:
+    """Add the commands that take a person from files to answers. They come first in the help."""
+    add(app, add_videos.add, "add", examples=add_videos.EXAMPLES, panel=FILL, resumes=True)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -25,6 +31,7 @@ app = make_app(
     "Build indexes of a catalog, search them, measure them.",
     ("build --data data --indexes indexes", 'search "dog that answers the phone"', "generations"),
 )
+add_filling_commands(app)
 add_commands(app)
 
 if __name__ == "__main__":

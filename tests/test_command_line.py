@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_all_commands_are_there() -> None:
-    assert [*COMMANDS][:8] == ["import", "download", "ocr", "transcribe", "run", "status", "retry", "edit"]
+    assert [*COMMANDS][:9] == ["add", "import", "download", "ocr", "transcribe", "run", "status", "retry", "edit"]
     assert [*COMMANDS][8:13] == ["build", "search", "generations", "rollback", "prune"]
     assert [*COMMANDS][13:] == ["evaluate", "compare", "tune", "promote", "serve"]
 

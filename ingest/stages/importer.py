@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,9 +60,14 @@ def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "o
     Raises:
         scraper.sources.SourceError: there is nothing to read.
     """
+    return import_records(catalog, Progress("import", None, progress, unit="records").track(read(source)))
+
+
+def import_records(catalog: Catalog, records: Iterable[ParsedRecord | Problem]) -> ImportReport:
+    """Import records from any source. To import them again changes nothing."""
     report = ImportReport()
     batch: list[ParsedRecord] = []
-    for found in Progress("import", None, progress, unit="records").track(read(source)):
+    for found in records:
         if isinstance(found, Problem):
             report.problems.append(found)
             continue

@@ -8,7 +8,8 @@ import contextlib
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from filelock import FileLock, Timeout
 
@@ -35,7 +36,8 @@ def run_stage(
     stage: Stage,
     settings: Settings,
     *,
-    progress: ProgressMode = "off",
+    ids: Sequence[str] | None = None,
+    progress: ProgressMode | Progress = "off",
     processes: int | None = None,
     batch: int | None = None,
     report: StageReport | None = None,
@@ -43,7 +45,8 @@ def run_stage(
     """Process everything that is due in a stage, also texts made here with another engine, model or setting.
 
     Args:
-        progress: How to show progress on stderr.
+        ids: Process only these videos, in this order.
+        progress: How to show progress on stderr, or the progress of which this run is a part.
         processes: How many processes read media; by default one per core.
         batch: How many windows Whisper transcribes at once.
         report: A report to fill. It is complete even if an error ends the run.
@@ -56,17 +59,26 @@ def run_stage(
     report = report or StageReport(stage)
     with _only_run(catalog, stage):
         outdated = catalog.outdated(stage, recipes) if recipes else []
-        if outdated and progress != "off":
+        if outdated and not isinstance(progress, Progress) and progress != "off":
             print(f"{stage}: {len(outdated)} texts were made with other settings and are made again", file=sys.stderr)
-        due = sorted({*catalog.ledger.due(stage), *outdated})
+        wanted = {*catalog.ledger.due(stage), *outdated}
+        due = sorted(wanted) if ids is None else [video_id for video_id in ids if video_id in wanted]
         started = time.monotonic()
         try:
-            with Progress(stage, len(due), progress, unit="videos") as shown:
+            with _progress(progress, stage, len(due)) as shown:
                 run = StageRun(catalog, report, shown, due, recipes[0] if recipes else "")
                 _process(run, settings, processes or cores(), batch)
         finally:
             report.seconds = time.monotonic() - started
     return report
+
+
+def _progress(progress: ProgressMode | Progress, stage: Stage, due: int) -> AbstractContextManager[Progress]:
+    if not isinstance(progress, Progress):
+        return Progress(stage, due, progress, unit="videos")
+    if due:
+        progress.step(stage)
+    return contextlib.nullcontext(progress)
 
 
 def _process(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:

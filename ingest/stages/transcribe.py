@@ -1,5 +1,6 @@
 """The transcribe stage: the audio of videos -> transcripts with times."""
 
+import functools
 import os
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.catalog import Text
-from ingest.settings import Settings
+from ingest.settings import Device, Settings
 from ingest.stages.media_files import check_exists
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
@@ -19,6 +20,8 @@ from ingest.stages.workers import each
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from ingest.speech.whisper import Transcriber
 
 DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of audio takes 0.2 s
 TRANSCRIBE_LIMIT_S = 3_600.0  # for a video of up to an hour; whisper-base takes half of that on slow computers
@@ -53,11 +56,11 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
     if first is None:
         return
     from ingest.media import SAMPLE_RATE
-    from ingest.speech.whisper import BATCH, TooSlow, Transcriber
+    from ingest.speech.whisper import BATCH, TooSlow
 
     for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a killed run: this one holds the lock
         shutil.rmtree(leftover, ignore_errors=True)
-    transcriber = Transcriber(settings.whisper, settings.device, settings.speech_languages)
+    transcriber = _loaded(settings.whisper, settings.device, settings.speech_languages)
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
 
     with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
@@ -79,6 +82,14 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
                     run.fail(video_id, str(transcript), unreadable)
                 else:
                     run.text(video_id, replace(transcript, recipe=run.recipe))
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(name: str, device: Device, languages: str) -> "Transcriber":
+    """Whisper, loaded once in a process that runs the stage several times."""
+    from ingest.speech.whisper import Transcriber
+
+    return Transcriber(name, device, languages)
 
 
 def _save(job: tuple[Path, Path]) -> Path:

@@ -1,15 +1,16 @@
 """The catalog -> a new generation of the index."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ingest.catalog import Catalog
 from ingest.progress import ProgressMode
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder
-from retrieval.errors import RetrievalError
+from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import builder
 from retrieval.index.documents import document
-from retrieval.index.generation import Manifest
+from retrieval.index.generation import Manifest, current_name, read_manifest
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,24 @@ def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, prog
         raise RetrievalError(f"none of the {total} videos in {settings.data} can be indexed: {advice}")
     manifest = builder.build(documents, settings.indexes, encoder, only_read=only_read, progress=progress)
     return Built(manifest, total - manifest.videos)
+
+
+def build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callable[[], Encoder]) -> Manifest | None:
+    """Build a generation of all videos, unless the current one has the same texts. Return the manifest of the current
+    generation, or None if no video has a text.
+
+    Raises:
+        Locked: another process changes the indexes.
+    """
+    with Catalog(settings.data) as catalog:
+        documents = [document(entry) for entry in catalog.entries(catalog.ids())]
+    documents = [made for made in documents if made.passages]
+    if not documents:
+        return None
+    try:
+        current = read_manifest(settings.indexes, current_name(settings.indexes))
+        if (current.corpus_sha256, current.encoder) == (builder.corpus_sha256(documents), encoder_name):
+            return current
+    except GenerationError:  # there is none, or it must be built again
+        pass
+    return builder.build(documents, settings.indexes, load_encoder())

@@ -102,7 +102,7 @@ def build(
             videos=len(documents),
             passages=passages,
             encoded=encoded,
-            corpus_sha256=_corpus_sha256(documents),
+            corpus_sha256=corpus_sha256(documents),
             weights=_tuned_weights(indexes, encoder.name) or FusionWeights(),
             only_read=only_read,
             files={path.name: files.sha256(path) for path in sorted(folder.iterdir())},
@@ -298,7 +298,8 @@ def _whole_texts(doc: Document) -> dict[str, list[str]]:
     return {field: [text] for field, text in doc.texts.items()} | {"comments": comments}
 
 
-def _corpus_sha256(documents: Sequence[Document]) -> str:
+def corpus_sha256(documents: Sequence[Document]) -> str:
+    """Return the checksum of a corpus, by which two generations can be compared. `documents` are in order of id."""
     digest = hashlib.sha256()
     for doc in documents:
         digest.update(json.dumps([doc.id, doc.texts, asdict(doc.metadata)], sort_keys=True).encode())

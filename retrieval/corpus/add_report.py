@@ -1,0 +1,93 @@
+"""What an `add` came to: how many of its videos can be found, and why the others cannot."""
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ingest.catalog import STAGES, Catalog
+from retrieval.errors import GenerationError
+from retrieval.index.generation import current_name, generations_folder
+from scraper.sources import Problem
+
+GONE = ("removed", "private")  # codes of a page that no retry is expected to bring back
+NO_MEDIA = "no media: "  # how the error of a stage begins whose video could not be fetched
+
+
+@dataclass
+class AddReport:
+    """Counts are in videos. A video counts once: as searchable, else as gone, else as failed, else as still due."""
+
+    videos: int = 0
+    new: int = 0
+    searchable: int = 0
+    gone: int = 0  # from the site: removed or private
+    unreadable: int = 0  # failed for another reason, which `retry` may solve
+    due: int = 0  # not processed yet
+    incomplete: int = 0  # searchable, but without all that could be read of them
+    failed: int = 0  # items that failed in this run
+    stopped: str = ""  # why the run ended early
+    generation: str = ""
+    problems: list[Problem] = field(default_factory=list)  # files and records that could not be imported
+    failures: list[dict[str, str]] = field(default_factory=list)  # video_id, link, stage and error of each
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing failed in this run."""
+        return not (self.failed or self.stopped or self.problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for JSON."""
+        return asdict(self)
+
+    def summary(self) -> str:
+        """The report in one sentence."""
+        parts = [f"{self.searchable} searchable"]
+        if self.incomplete:
+            parts[0] += f" ({self.incomplete} of them not completely read)"
+        parts += [f"{self.gone} gone from the site"] if self.gone else []
+        parts += [f"{self.unreadable} failed"] if self.unreadable else []
+        parts += [f"{self.due} still to be read"] if self.due else []
+        if self.problems:
+            one = len(self.problems) == 1
+            parts.append(f"{len(self.problems)} {'file or record' if one else 'files or records'} unreadable")
+        see = "; see `tiktok-retrieval status --failures`" if self.failures else ""
+        return f"{self.videos} {'video' if self.videos == 1 else 'videos'}: {', '.join(parts)}{see}"
+
+
+def summarize(catalog: Catalog, indexes: Path, ids: Collection[str], report: AddReport) -> AddReport:
+    """Complete a report with what became of each of `ids`."""
+    indexed = indexed_ids(indexes)
+    pages = {str(line["video_id"]): line for line in catalog.ledger.files() if line["kind"] == "page"}
+    due = {video_id for stage in STAGES for video_id in catalog.ledger.due(stage)}
+    failures: dict[str, list[dict[str, str]]] = {}
+    for line in catalog.ledger.failures():
+        if line["video_id"] in ids and not str(line["error"]).startswith(NO_MEDIA):
+            failures.setdefault(str(line["video_id"]), []).append(
+                {"video_id": str(line["video_id"]), "stage": str(line["stage"]), "error": str(line["error"])}
+            )
+    report.videos = len(ids)
+    for video_id in sorted(ids):
+        found = failures.get(video_id, [])
+        if found and (entry := catalog.get(video_id)):
+            report.failures += [line | {"link": entry.video.permalink} for line in found]
+        if video_id in indexed:
+            report.searchable += 1
+            report.incomplete += bool(found or video_id in due)
+        elif video_id in pages and pages[video_id]["code"] in GONE:
+            report.gone += 1
+        elif found:
+            report.unreadable += 1
+        else:
+            report.due += video_id in due
+    return report
+
+
+def indexed_ids(indexes: Path) -> set[str]:
+    """Return the ids of the videos in the current generation."""
+    try:
+        folder = generations_folder(indexes) / current_name(indexes)
+        return set(json.loads((folder / "videos.json").read_text(encoding="utf-8")))
+    except (GenerationError, OSError, ValueError):
+        return set()
