@@ -40,8 +40,8 @@ def data(tmp_path: Path) -> Path:
 
 def test_all_commands_are_there() -> None:
     assert [*COMMANDS][:9] == ["add", "import", "download", "ocr", "transcribe", "run", "status", "retry", "edit"]
-    assert [*COMMANDS][8:13] == ["build", "search", "generations", "rollback", "prune"]
-    assert [*COMMANDS][13:] == ["evaluate", "compare", "tune", "promote", "serve"]
+    assert [*COMMANDS][9:14] == ["build", "search", "generations", "rollback", "prune"]
+    assert [*COMMANDS][14:] == ["evaluate", "compare", "tune", "promote", "serve"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
