@@ -13,6 +13,7 @@ from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
 from scraper.files import sha256
+from scraper.parse import Found
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, Skipped, read
 
@@ -63,7 +64,7 @@ def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "o
     return import_records(catalog, Progress("import", None, progress, unit="records").track(read(source)))
 
 
-def import_records(catalog: Catalog, records: Iterable[ParsedRecord | Problem]) -> ImportReport:
+def import_records(catalog: Catalog, records: Iterable[Found]) -> ImportReport:
     """Import records from any source. To import them again changes nothing."""
     report = ImportReport()
     batch: list[ParsedRecord] = []

@@ -58,6 +58,7 @@ def add(
     from ingest.catalog import Catalog
     from ingest.progress import Progress as Shown
     from retrieval.corpus.add import Adding, Encoding, Options, only_add
+    from scraper.parse import in_words
     from scraper.sources import check
 
     settings = load_settings(
@@ -88,6 +89,8 @@ def add(
         print(printable(str(problem)), file=sys.stderr)
     if report.stopped:
         print(f"error: {printable(report.stopped)}", file=sys.stderr)
+    if not as_json and (skipped := in_words(report.skipped)):
+        print(printable(skipped), file=sys.stderr)
     answer(as_json, report.as_dict(), lambda: print(printable(report.summary())))
     if not report.complete:
         raise typer.Exit(FAILED)

@@ -22,7 +22,7 @@ from retrieval.corpus.build import build_if_changed
 from retrieval.embedding.encoder import Encoder
 from scraper import sources
 from scraper.errors import Locked, UserError
-from scraper.sources import ParsedRecord, Problem
+from scraper.parse import Found, ParsedRecord
 
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
 BUILD_SHARE = 10  # a batch is indexed at once if the last build took less than a tenth of the time since then
@@ -80,7 +80,7 @@ class Adding:
         """Import all sources. Return the ids of their videos."""
         ids: set[str] = set()
 
-        def records() -> Iterator[ParsedRecord | Problem]:
+        def records() -> Iterator[Found]:
             for source in given:
                 for found in sources.read(source):
                     if isinstance(found, ParsedRecord):
@@ -90,7 +90,7 @@ class Adding:
 
         self.shown.begin("import", None)
         imported = import_records(self.catalog, records())
-        self.report.new, self.report.problems = imported.new, imported.problems
+        self.report.new, self.report.problems, self.report.skipped = imported.new, imported.problems, imported.skipped
         return {video_id for video_id in ids if self.catalog.get(video_id)}
 
     def _process(self, ids: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from ingest.catalog import STAGES, Catalog
 from retrieval.errors import GenerationError
 from retrieval.index.generation import current_name, generations_folder
-from scraper.sources import Problem
+from scraper.parse import Problem, Skipped
 
 GONE = ("removed", "private")  # codes of a page that no retry is expected to bring back
 NO_MEDIA = "no media: "  # how the error of a stage begins whose video could not be fetched
@@ -30,6 +30,7 @@ class AddReport:
     stopped: str = ""  # why the run ended early
     generation: str = ""
     problems: list[Problem] = field(default_factory=list)  # files and records that could not be imported
+    skipped: list[Skipped] = field(default_factory=list)  # entries that are no videos
     failures: list[dict[str, str]] = field(default_factory=list)  # video_id, link, stage and error of each
 
     @property
