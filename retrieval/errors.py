@@ -31,5 +31,9 @@ class UnknownVideo(UserError):
     """No video has this id."""
 
 
+class TooLateToUndo(UserError):
+    """The time in which a removal can be undone is over."""
+
+
 class UnknownGeneration(UserError):
     """No finished generation has this name."""

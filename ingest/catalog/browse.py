@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ingest.catalog.database import Database
 from ingest.catalog.entries import STAGES, Entry
 from ingest.catalog.reader import EntryReader
+from ingest.catalog.removals import REMOVED
 
 EXAMPLES = 3  # of one group: enough to look one up
 MAX_GROUPS = 12  # per stage; nobody reads more
@@ -37,8 +38,9 @@ class CatalogBrowser:
         """
         self._database.connection.create_function("contains", 5, _contains, deterministic=True)
         chosen = (
-            "FROM videos WHERE ?1 = '' OR contains(?1, id, json_extract(record, '$.creator_username'),"
-            " json_extract(record, '$.creator_nickname'), json_extract(record, '$.description'))"
+            f"FROM videos WHERE id NOT IN {REMOVED} AND (?1 = ''"
+            " OR contains(?1, id, json_extract(record, '$.creator_username'),"
+            " json_extract(record, '$.creator_nickname'), json_extract(record, '$.description')))"
         )
         words = " ".join(words.split()).removeprefix("@").casefold()
         with self._database.snapshot():
@@ -52,18 +54,23 @@ class CatalogBrowser:
     def coverage(self) -> dict[str, int]:
         """How many videos have a record, comments, a file of each kind, a transcript, and words on the screen."""
         one = self._database.execute(
-            "SELECT (SELECT count(*) FROM videos) AS videos,"
-            " (SELECT count(DISTINCT video_id) FROM comments) AS comments,"
-            " (SELECT count(*) FROM texts WHERE kind = 'transcript' AND text != '') AS transcript,"
-            " (SELECT count(*) FROM texts WHERE kind = 'cover' AND text != '') AS words"
+            f"SELECT (SELECT count(*) FROM videos WHERE id NOT IN {REMOVED}) AS videos,"
+            f" (SELECT count(DISTINCT video_id) FROM comments WHERE video_id NOT IN {REMOVED}) AS comments,"
+            " (SELECT count(*) FROM texts WHERE kind = 'transcript' AND text != ''"
+            f" AND video_id NOT IN {REMOVED}) AS transcript,"
+            " (SELECT count(*) FROM texts WHERE kind = 'cover' AND text != ''"
+            f" AND video_id NOT IN {REMOVED}) AS words"
         ).fetchone()
-        media = self._database.execute("SELECT kind, count(DISTINCT video_id) AS n FROM media GROUP BY kind")
+        media = self._database.execute(
+            f"SELECT kind, count(DISTINCT video_id) AS n FROM media WHERE video_id NOT IN {REMOVED} GROUP BY kind"
+        )
         return {name: one[name] for name in one.keys()} | {row["kind"]: row["n"] for row in media}  # noqa: SIM118
 
     def languages(self) -> dict[str, int]:
         """How many videos are spoken in each language, the commonest first; "" if not known."""
         rows = self._database.execute(
             "SELECT language, count(*) AS n FROM texts WHERE kind = 'transcript' AND text != ''"
+            f" AND video_id NOT IN {REMOVED}"
             " GROUP BY language ORDER BY n DESC, language LIMIT ?",
             (MAX_LANGUAGES,),
         )
@@ -72,9 +79,13 @@ class CatalogBrowser:
     def failure_groups(self) -> list[FailureGroup]:
         """Why items failed: of each stage, and of each kind of file, the commonest errors first."""
         groups: dict[tuple[str, str], FailureGroup] = {}
-        for row in self._database.execute("SELECT stage, video_id, error FROM ledger WHERE state = 'failed'"):
+        for row in self._database.execute(
+            f"SELECT stage, video_id, error FROM ledger WHERE state = 'failed' AND video_id NOT IN {REMOVED}"
+        ):
             _add(groups, row["stage"], _DETAILS.sub("…", row["error"])[:200], row["video_id"], row["error"])
-        for row in self._database.execute("SELECT kind, video_id, word, error FROM files WHERE state = 'failed'"):
+        for row in self._database.execute(
+            f"SELECT kind, video_id, word, error FROM files WHERE state = 'failed' AND video_id NOT IN {REMOVED}"
+        ):
             _add(groups, f"{row['kind']} file", row["word"], row["video_id"], row["error"])
         shown: list[FailureGroup] = []
         for stage in dict.fromkeys([*STAGES, *(of for of, _ in groups)]):

@@ -1,12 +1,14 @@
 """The SQLite file of the catalog: open it, migrate it, and write to it in transactions."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.catalog.migrations import NewerFormat, migrate
+from ingest.catalog.migrations import MIGRATIONS, NewerFormat, migrate, version
 from scraper.errors import Locked, UserError
+from scraper.files import replace_atomically
 
 FILE_NAME = "catalog.sqlite"
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; each lasts milliseconds
@@ -14,6 +16,11 @@ BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; e
 
 class CatalogError(UserError):
     """The catalog cannot be used. The message says what to do."""
+
+
+COPY_NAME = "catalog.before-format-{}.sqlite"  # of an existing catalog, taken before it is migrated to that format
+COPIES = COPY_NAME.format("*")
+COMPACT_S = 60.0  # how long to wait for readers, which keep what was overwritten in the write-ahead log
 
 
 class CatalogLocked(CatalogError, Locked):
@@ -48,6 +55,7 @@ class Database:
             self.connection.row_factory = sqlite3.Row
             self.connection.execute("PRAGMA foreign_keys = ON")
             self.connection.execute("PRAGMA journal_mode = WAL")
+            self._copy_before_migration()
             migrate(self.connection)
             self.connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
         except NewerFormat as error:
@@ -61,6 +69,38 @@ class Database:
     def close(self) -> None:
         """Close the file. The last process to close it merges the write-ahead log."""
         self.connection.close()
+
+    def _copy_before_migration(self) -> None:
+        """Copy an existing catalog that is about to be migrated. Only the newest such copy is kept.
+
+        Raises:
+            sqlite3.Error: there is no room for it.
+        """
+        if not 0 < version(self.connection) < len(MIGRATIONS):
+            return
+        target = self.path.with_name(COPY_NAME.format(len(MIGRATIONS)))
+        with replace_atomically(target) as part:
+            self.connection.execute("VACUUM INTO ?", (str(part),))
+        for other in set(self.data.glob(COPIES)) - {target}:
+            other.unlink(missing_ok=True)
+
+    def compact(self) -> None:
+        """Write the whole file anew, so that nothing deleted is left in free pages or in the write-ahead log.
+
+        Raises:
+            CatalogLocked: other processes read or write without pause.
+        """
+        deadline = time.monotonic() + COMPACT_S
+        try:
+            self.execute("VACUUM")
+            while self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > deadline:
+                    raise CatalogLocked(f"other processes read {self.path} without pause: try again later")
+                time.sleep(0.1)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            raise CatalogLocked(f"another process is writing to {self.path}: try again later") from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

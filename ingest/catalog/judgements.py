@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ingest.catalog.database import CatalogError, Database
+from ingest.catalog.removals import REMOVED
 from scraper.errors import UserError
 
 
@@ -48,7 +49,9 @@ class Judgements:
         """
         query = " ".join(query.split())
         with self._writing():
-            if not self._database.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone():
+            if not self._database.execute(
+                f"SELECT 1 FROM videos WHERE id = ? AND id NOT IN {REMOVED}", (video_id,)
+            ).fetchone():
                 raise NoSuchVideo("there is no video with this id in the catalog")
             row = self._database.execute(
                 "INSERT INTO judgements (query, video_id, time_s, generation, made_at) VALUES (?, ?, ?, ?, ?)"
@@ -65,17 +68,23 @@ class Judgements:
 
     def all(self, limit: int = -1, offset: int = 0) -> list[Judgement]:
         """Judgements, newest first."""
-        rows = self._database.execute("SELECT * FROM judgements ORDER BY id DESC LIMIT ? OFFSET ?", (limit, offset))
+        rows = self._database.execute(
+            f"SELECT * FROM judgements WHERE video_id NOT IN {REMOVED} ORDER BY id DESC LIMIT ? OFFSET ?",
+            (limit, offset),
+        )
         return [Judgement(**dict(row)) for row in rows]
 
     def count(self) -> int:
         """How many judgements there are."""
-        return int(self._database.execute("SELECT count(*) FROM judgements").fetchone()[0])
+        counted = self._database.execute(f"SELECT count(*) FROM judgements WHERE video_id NOT IN {REMOVED}")
+        return int(counted.fetchone()[0])
 
     def of(self, query: str) -> dict[str, int]:
         """The videos that a query was judged to be about, with the ids of the judgements."""
         query = " ".join(query.split())
         return dict(
             tuple(row)
-            for row in self._database.execute("SELECT video_id, id FROM judgements WHERE query = ?", (query,))
+            for row in self._database.execute(
+                f"SELECT video_id, id FROM judgements WHERE query = ? AND video_id NOT IN {REMOVED}", (query,)
+            )
         )

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ingest.catalog.database import Database
 from ingest.catalog.entries import STAGES, FileKind, Stage, State
+from ingest.catalog.removals import REMOVED
 
 MAX_ERROR_CHARS = 500  # an error in the ledger is a sentence, not a traceback
 
@@ -25,7 +26,9 @@ class Ledger:
     def due(self, stage: Stage) -> list[str]:
         """The ids whose `stage` is due, in order."""
         rows = self._database.execute(
-            "SELECT video_id FROM ledger WHERE stage = ? AND state = 'due' ORDER BY video_id", (stage,)
+            f"SELECT video_id FROM ledger WHERE stage = ? AND state = 'due' AND video_id NOT IN {REMOVED}"
+            " ORDER BY video_id",
+            (stage,),
         )
         return [row["video_id"] for row in rows]
 
@@ -60,8 +63,9 @@ class Ledger:
         """Write the state of a stage; "done" and "failed" count as a try."""
         tried = int(state in ("done", "failed"))
         with self._database.transaction():
-            self._database.execute(
-                "INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
+            self._database.execute(  # nothing if the video was erased in the meantime
+                "INSERT INTO ledger SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?1)"
+                " ON CONFLICT DO UPDATE SET state = excluded.state,"
                 " tries = tries + excluded.tries, error = excluded.error, updated_at = excluded.updated_at",
                 (video_id, stage, state, tried, error[:MAX_ERROR_CHARS], time.time()),
             )
@@ -79,6 +83,7 @@ class Ledger:
         """Every failed line with its error, number of tries and time."""
         rows = self._database.execute(
             "SELECT video_id, stage, error, tries, updated_at FROM ledger WHERE state = 'failed'"
+            f" AND video_id NOT IN {REMOVED}"
             " AND (?1 IS NULL OR stage = ?1) ORDER BY stage, video_id",
             (stage,),
         )
@@ -89,13 +94,15 @@ class Ledger:
         stages: dict[str, dict[str, object]] = {
             stage: {"due": 0, "done": 0, "failed": 0, "absent": 0, "errors": {}} for stage in STAGES
         }
-        for row in self._database.execute("SELECT stage, state, count(*) AS n FROM ledger GROUP BY stage, state"):
+        for row in self._database.execute(
+            f"SELECT stage, state, count(*) AS n FROM ledger WHERE video_id NOT IN {REMOVED} GROUP BY stage, state"
+        ):
             stages[row["stage"]][row["state"]] = row["n"]
         for stage in STAGES:
             stages[stage]["errors"] = _counts(
                 self._database.execute(
                     "SELECT error, count(*) FROM ledger WHERE stage = ? AND state = 'failed'"
-                    " GROUP BY error ORDER BY count(*) DESC, error LIMIT 10",
+                    f" AND video_id NOT IN {REMOVED} GROUP BY error ORDER BY count(*) DESC, error LIMIT 10",
                     (stage,),
                 )
             )
@@ -107,8 +114,9 @@ class Ledger:
         """Enter the outcome of a download: the code and the sentence of its failure, or "" if it succeeded."""
         state = "failed" if code else "done"
         with self._database.transaction():
-            self._database.execute(
-                "INSERT INTO files VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
+            self._database.execute(  # nothing if the video was erased in the meantime
+                "INSERT INTO files SELECT ?1, ?2, ?3, ?4, 1, ?5, ?6, ?7"
+                " WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?1) ON CONFLICT DO UPDATE SET state = excluded.state,"
                 " tries = tries + 1, word = excluded.word, error = excluded.error, updated_at = excluded.updated_at",
                 (video_id, kind, position, state, code, error[:MAX_ERROR_CHARS], time.time()),
             )
@@ -127,7 +135,8 @@ class Ledger:
         the code is called `word`; that key is there as well.
         """
         rows = self._database.execute(
-            "SELECT *, word AS code FROM files WHERE ?1 IS NULL OR video_id = ?1 ORDER BY video_id, kind, position",
+            "SELECT *, word AS code FROM files WHERE (?1 IS NULL OR video_id = ?1)"
+            f" AND video_id NOT IN {REMOVED} ORDER BY video_id, kind, position",
             (video_id,),
         )
         return [dict(row) for row in rows]
@@ -137,7 +146,7 @@ class Ledger:
         counts: dict[str, dict[str, int]] = {}
         for row in self._database.execute(
             "SELECT kind, iif(state = 'done', 'done', word) AS outcome, count(*) AS n FROM files"
-            " GROUP BY 1, 2 ORDER BY 1, 2"
+            f" WHERE video_id NOT IN {REMOVED} GROUP BY 1, 2 ORDER BY 1, 2"
         ):
             counts.setdefault(row["kind"], {})[row["outcome"]] = row["n"]
         return counts

@@ -153,7 +153,7 @@ MIGRATIONS = (
         list TEXT NOT NULL,              -- '': the video; else only its encounters in this list
         name TEXT NOT NULL,              -- of a collection; else ''
         removed_at REAL NOT NULL,        -- unix seconds
-        erased INTEGER NOT NULL,         -- 1 when nothing of it is left
+        erased INTEGER NOT NULL,         -- 0: hidden; 2: is being erased; 1: nothing of it is left
         PRIMARY KEY (video_id, list, name)
     ) STRICT, WITHOUT ROWID;
     """,
@@ -182,24 +182,25 @@ def migrate(db: sqlite3.Connection) -> None:
     Raises:
         NewerFormat: a newer program made it.
     """
-    if _version(db) < len(MIGRATIONS):
+    if version(db) < len(MIGRATIONS):
         db.create_function("digest", 1, digest, deterministic=True)
         db.create_function("whole_record", 2, _whole_record, deterministic=True)
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
-            for version in range(_version(db), len(MIGRATIONS)):
-                for statement in _statements(MIGRATIONS[version]):
+            for applied in range(version(db), len(MIGRATIONS)):
+                for statement in _statements(MIGRATIONS[applied]):
                     db.execute(statement)
-                db.execute(f"PRAGMA user_version = {version + 1}")
+                db.execute(f"PRAGMA user_version = {applied + 1}")
         except BaseException:
             db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
-    if _version(db) > len(MIGRATIONS):
-        raise NewerFormat(f"format {_version(db)}, this one knows {len(MIGRATIONS)}")
+    if version(db) > len(MIGRATIONS):
+        raise NewerFormat(f"format {version(db)}, this one knows {len(MIGRATIONS)}")
 
 
-def _version(db: sqlite3.Connection) -> int:
+def version(db: sqlite3.Connection) -> int:
+    """The number of migrations that a catalog has."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 

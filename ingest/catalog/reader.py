@@ -8,11 +8,12 @@ from typing import Any
 from ingest.catalog.database import Database
 from ingest.catalog.entries import Encounter, Entry, Media, Segment, Text, TextKind
 from ingest.catalog.ledger import Ledger
+from ingest.catalog.removals import LISTED, REMOVED
 from scraper.records import Caption, Comment, Video
 
 
 class EntryReader:
-    """Reads what the catalog knows of each video."""
+    """Reads what the catalog knows of each video. Removed videos are left out."""
 
     def __init__(self, database: Database, ledger: Ledger) -> None:
         self._database, self._ledger = database, ledger
@@ -20,7 +21,8 @@ class EntryReader:
     def ids(self, *, usable: bool = False) -> list[str]:
         """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
         rows = self._database.execute(
-            "SELECT id FROM videos WHERE NOT (? AND EXISTS (SELECT 1 FROM ledger LEFT JOIN texts"
+            f"SELECT id FROM videos WHERE id NOT IN {REMOVED} AND NOT (?"
+            " AND EXISTS (SELECT 1 FROM ledger LEFT JOIN texts"
             " ON texts.video_id = ledger.video_id AND kind = iif(stage = 'ocr', 'cover', 'transcript')"
             " WHERE ledger.video_id = videos.id AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed')"
             " AND texts.text IS NULL)) ORDER BY id",
@@ -31,7 +33,17 @@ class EntryReader:
     def get(self, video_id: str) -> Entry | None:
         """The entry of a video, or None."""
         with self._database.snapshot():
-            row = self._database.execute("SELECT record FROM videos WHERE id = ?", (video_id,)).fetchone()
+            row = self._database.execute(
+                f"SELECT record FROM videos WHERE id = ? AND id NOT IN {REMOVED}", (video_id,)
+            ).fetchone()
+            return self._entry(video_id, row["record"]) if row else None
+
+    def removed(self, video_id: str) -> Entry | None:
+        """The entry of a video that is removed and not erased yet, or None."""
+        with self._database.snapshot():
+            row = self._database.execute(
+                f"SELECT record FROM videos WHERE id = ? AND id IN {REMOVED}", (video_id,)
+            ).fetchone()
             return self._entry(video_id, row["record"]) if row else None
 
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
@@ -56,7 +68,9 @@ class EntryReader:
         ]
         encounters = [
             Encounter.model_construct(list=row["list"], at=row["at"], name=row["name"])
-            for row in self._rows("SELECT * FROM encounters WHERE video_id = ? ORDER BY at, list, name", video_id)
+            for row in self._rows(
+                f"SELECT * FROM encounters WHERE video_id = ? AND {LISTED} ORDER BY at, list, name", video_id
+            )
         ]
         return Entry(stored_video(fields), self._texts(video_id), media, self._ledger.states(video_id), encounters)
 

@@ -10,6 +10,7 @@ from ingest.catalog.ledger import Ledger
 from ingest.catalog.merge import merge
 from ingest.catalog.migrations import digest
 from ingest.catalog.reader import stored_video
+from ingest.catalog.removals import REMOVED
 from scraper.records import Video
 
 MAX_RECORDS = 20  # kept of one video; a hostile file could hold thousands
@@ -25,10 +26,12 @@ class Records:
         self._database, self._ledger = database, ledger
 
     def put(self, video: Video) -> Outcome:
-        """Store a record and merge it with the older ones of the same video."""
+        """Store a record and merge it with the older ones of the same video. A removed video stays as it is."""
         if video.scraped_at and video.scraped_at > time.time() + CLOCK_SKEW_S:
             video = video.model_copy(update={"scraped_at": None})  # it would win for ever
         with self._database.transaction():
+            if self._database.execute(f"SELECT 1 WHERE ? IN {REMOVED}", (video.id,)).fetchone():
+                return "unchanged"  # also if it was erased while its page was read
             old = self._database.execute("SELECT record FROM videos WHERE id = ?", (video.id,)).fetchone()
             if not old:  # the row that `records` refers to; `_put_merged` fills it
                 self._database.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video.id,))
@@ -41,7 +44,7 @@ class Records:
     def of(self, video_id: str) -> list[Video]:
         """Every record kept of a video, newest first."""
         rows = self._database.execute(
-            f"SELECT record FROM records WHERE video_id = ? {_NEWEST_FIRST}",  # noqa: S608
+            f"SELECT record FROM records WHERE video_id = ? {_NEWEST_FIRST}",
             (video_id,),
         )
         return [stored_video(json.loads(row["record"])) for row in rows]
@@ -59,7 +62,7 @@ class Records:
         if not is_new:
             return False
         rows = self._database.execute(
-            f"SELECT * FROM records WHERE video_id = ? {_NEWEST_FIRST}",  # noqa: S608
+            f"SELECT * FROM records WHERE video_id = ? {_NEWEST_FIRST}",
             (video.id,),
         ).fetchall()
         if len(rows) > MAX_RECORDS:

@@ -5,6 +5,7 @@ stage whether it is due, done, failed (with the error and the number of tries) o
 Every change of one item is one transaction, so a killed process loses at most the item it was working on.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +35,7 @@ from ingest.catalog.judgements import Judgements
 from ingest.catalog.ledger import Ledger
 from ingest.catalog.reader import EntryReader
 from ingest.catalog.records import Records
+from ingest.catalog.removals import REMOVED, Removals
 from scraper.files import sha256
 from scraper.records import Video
 
@@ -41,8 +43,8 @@ from scraper.records import Video
 class Catalog:
     """The catalog in a data folder. Open one per thread and close it (or use `with`).
 
-    Its parts share one connection: `ledger`, `judgements` and `browser`. Changes that touch several tables are methods
-    of the catalog itself.
+    Its parts share one connection: `ledger`, `judgements`, `removals` and `browser`. Changes that touch several tables
+    are methods of the catalog itself. Videos that are removed do not exist for any part but `removals`.
 
     Args:
         data: The data folder.
@@ -58,6 +60,7 @@ class Catalog:
         self.data, self.path = data, self.database.path
         self.ledger = Ledger(self.database)
         self.judgements = Judgements(self.database)
+        self.removals = Removals(self.database)
         self._reader = EntryReader(self.database, self.ledger)
         self._records = Records(self.database, self.ledger)
         self.browser = CatalogBrowser(self.database, self._reader)
@@ -91,9 +94,10 @@ class Catalog:
     def put_encounters(self, video_id: str, encounters: Iterable[Encounter]) -> int:
         """Store when and in which lists a person met a video. Return how many are new."""
         with self.transaction():
+            ended = self.removals.ended(video_id)
             return self.database.executemany(
                 "INSERT INTO encounters VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(video_id, met.list, met.name, met.at) for met in encounters],
+                [(video_id, met.list, met.name, met.at) for met in encounters if (met.list, met.name) not in ended],
             ).rowcount
 
     def put_origin(self, video_id: str, path: Path) -> None:
@@ -114,6 +118,10 @@ class Catalog:
     def get(self, video_id: str) -> Entry | None:
         """The entry of a video, or None."""
         return self._reader.get(video_id)
+
+    def removed(self, video_id: str) -> Entry | None:
+        """The entry of a video that is removed and not erased yet, or None."""
+        return self._reader.removed(video_id)
 
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
         """The entries of `ids` in their order, without ids that the catalog does not have."""
@@ -142,12 +150,18 @@ class Catalog:
     def put_media(self, video_id: str, kind: MediaKind, path: Path, source: str, *, position: int = 0) -> bool:
         """Enter a file of the data folder. The stages that read it become due.
 
-        Return whether the file is new or its content changed. Texts that were imported stay.
+        Return whether the file is new or its content changed. Texts that were imported stay. The file of a video that
+        was erased in the meantime is deleted.
         """
         relative = path.resolve().relative_to(self.data.resolve()).as_posix()
         content = sha256(path)
         key = (video_id, kind, position)
         with self.transaction():
+            if not self._has(video_id):
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
+                return False
             old = self.database.execute(
                 "SELECT sha256 FROM media WHERE video_id = ? AND kind = ? AND position = ?", key
             ).fetchone()
@@ -179,6 +193,8 @@ class Catalog:
             if old and old["engine"] == HAND != text.engine:
                 self.ledger.set(video_id, STAGE_OF_TEXT[kind], "done")
                 return
+            if not self._has(video_id):
+                return  # it was erased in the meantime
             self.database.execute(
                 "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -227,7 +243,7 @@ class Catalog:
         """
         rows = self.database.execute(
             "SELECT video_id FROM ledger JOIN texts USING (video_id)"
-            " WHERE stage = ? AND kind = ? AND state IN ('done', 'failed')"
+            f" WHERE video_id NOT IN {REMOVED} AND stage = ? AND kind = ? AND state IN ('done', 'failed')"
             " AND recipe NOT IN (SELECT value FROM json_each(?)) AND engine NOT IN (SELECT value FROM json_each(?))",
             (stage, TEXT_OF_STAGE[stage], json.dumps(recipes), json.dumps(GIVEN)),
         )
@@ -251,9 +267,14 @@ class Catalog:
                 self.put_text(video_id, TEXT_OF_STAGE[stage], text)
             self.ledger.set(video_id, stage, "failed", error)
 
+    def _has(self, video_id: str) -> bool:
+        return bool(self.database.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone())
+
     def status(self) -> dict[str, object]:
         """Counts for people and programs: videos, usable ones, media, ledger states and errors per stage, downloads."""
-        media = self.database.execute("SELECT kind, count(DISTINCT video_id) AS n FROM media GROUP BY kind")
+        media = self.database.execute(
+            f"SELECT kind, count(DISTINCT video_id) AS n FROM media WHERE video_id NOT IN {REMOVED} GROUP BY kind"
+        )
         return {
             "videos": len(self.ids()),
             "usable": len(self.ids(usable=True)),

@@ -33,6 +33,7 @@ class ImportReport:
     """What an import did, in records. `texts`, `media` and `encounters` count new and changed ones.
 
     `skipped` counts the entries that are no videos; they are no problems.
+    `removed` counts records of videos that a person removed earlier; they stay away.
     """
 
     new: int = 0
@@ -41,6 +42,7 @@ class ImportReport:
     texts: int = 0
     media: int = 0
     encounters: int = 0
+    removed: int = 0
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -55,17 +57,22 @@ class ImportReport:
                 self.unchanged += 1
 
 
-def import_source(catalog: Catalog, source: Path, *, progress: ProgressMode = "off") -> ImportReport:
+def import_source(
+    catalog: Catalog, source: Path, *, again: bool = False, progress: ProgressMode = "off"
+) -> ImportReport:
     """Import every record of `source`. To import it again changes nothing.
+
+    Args:
+        again: also import videos that were removed, and memberships of lists that were removed.
 
     Raises:
         scraper.sources.SourceError: there is nothing to read.
     """
-    return import_records(catalog, Progress("import", None, progress, unit="records").track(read(source)))
+    return import_records(catalog, Progress("import", None, progress, unit="records").track(read(source)), again=again)
 
 
-def import_records(catalog: Catalog, records: Iterable[Found]) -> ImportReport:
-    """Import records from any source. To import them again changes nothing."""
+def import_records(catalog: Catalog, records: Iterable[Found], *, again: bool = False) -> ImportReport:
+    """Import records from any source. To import them again changes nothing. For `again` see `import_source`."""
     report = ImportReport()
     batch: list[ParsedRecord] = []
     for found in records:
@@ -77,17 +84,22 @@ def import_records(catalog: Catalog, records: Iterable[Found]) -> ImportReport:
             continue
         batch.append(found)
         if len(batch) >= BATCH:
-            _import_batch(catalog, batch, report)
+            _import_batch(catalog, batch, report, again)
             batch = []
-    _import_batch(catalog, batch, report)
+    _import_batch(catalog, batch, report, again)
     return report
 
 
-def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport) -> None:
+def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport, again: bool) -> None:
     stored: list[ParsedRecord] = []
     with catalog.transaction():
+        if again:
+            catalog.removals.again(found.video.id for found in batch)
         for found in batch:
             video_id = found.video.id
+            if catalog.removals.of(video_id):
+                report.removed += 1
+                continue
             try:
                 with catalog.transaction():
                     outcome = catalog.put_video(found.video)

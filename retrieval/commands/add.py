@@ -33,6 +33,7 @@ def add(
     sources: Annotated[
         list[str], typer.Argument(metavar="PATH|LINK", help="Files, folders, exports, lists of links, and links.")
     ],
+    again: Annotated[bool, typer.Option("--again", help="Also add videos that were removed.")] = False,
     data: Data = None,
     indexes: Indexes = None,
     encoder: Encoder = None,
@@ -58,6 +59,7 @@ def add(
     from ingest.catalog import Catalog
     from ingest.progress import Progress as Shown
     from retrieval.corpus.add import Adding, Encoding, Options, only_add
+    from retrieval.corpus.erasure import finish
     from scraper.parse import in_words
     from scraper.sources import check
 
@@ -73,6 +75,7 @@ def add(
         device=device,
         batch=batch,
     )
+    finish(settings.data, settings.indexes)  # what a killed `remove` has left
     paths = [Path(source).absolute() for source in sources]
     for path in paths:
         check(path)
@@ -83,7 +86,7 @@ def add(
         Catalog(settings.data, create=True) as catalog,
         Shown("import", None, shown_as) as shown,
     ):
-        report = Adding(catalog, settings, encoding, Options(processes=processes), shown).run(paths)
+        report = Adding(catalog, settings, encoding, Options(processes=processes, again=again), shown).run(paths)
 
     for problem in report.problems:
         print(printable(str(problem)), file=sys.stderr)
@@ -91,6 +94,8 @@ def add(
         print(f"error: {printable(report.stopped)}", file=sys.stderr)
     if not as_json and (skipped := in_words(report.skipped)):
         print(printable(skipped), file=sys.stderr)
+    if not as_json and report.removed:
+        print(f"{report.removed} videos were removed earlier and stay away; --again brings them back", file=sys.stderr)
     answer(as_json, report.as_dict(), lambda: print(printable(report.summary())))
     if not report.complete:
         raise typer.Exit(FAILED)

@@ -45,6 +45,7 @@ def evaluate(
             "it goes with --beir; questions go to the current index, which has an encoder", param_hint="--encoder"
         )
     from retrieval.console import print_evaluation
+    from retrieval.corpus.removal import hidden_videos
     from retrieval.evaluation.evaluate import evaluate as run
     from retrieval.evaluation.evaluate import evaluate_beir
     from retrieval.evaluation.queries import read_queries
@@ -54,7 +55,7 @@ def evaluate(
     mode = progress_mode(progress, quiet)
     if queries is not None:
         searcher = Searcher.open(settings.indexes, load_reranker(reranker))
-        result = run(searcher, read_queries(queries, qrels), progress=mode)
+        result = run(searcher, read_queries(queries, qrels), hidden=hidden_videos(settings.data), progress=mode)
     else:
         assert beir is not None
         loaded = load_encoder(settings)

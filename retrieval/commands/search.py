@@ -45,6 +45,7 @@ def search(
 ) -> None:
     """Search the current index."""
     from retrieval.console import print_answer
+    from retrieval.corpus.removal import hidden_videos
     from retrieval.errors import BadWeights
     from retrieval.search.fusion import parse_weights
     from retrieval.search.searcher import Searcher
@@ -55,5 +56,13 @@ def search(
     except BadWeights as error:
         raise typer.BadParameter(str(error), param_hint="--weight") from error
     searcher = Searcher.open(settings.indexes, load_reranker(reranker))
-    found = searcher.search(query, k, offset=offset, mode=lane or mode, method=fusion, weights=weights)
+    found = searcher.search(
+        query,
+        k,
+        offset=offset,
+        mode=lane or mode,
+        method=fusion,
+        weights=weights,
+        hidden=hidden_videos(settings.data),
+    )
     answer(as_json, found, lambda: print_answer(found, settings.data))

@@ -43,6 +43,7 @@ class Options:
     fetch: bool = True
     fetch_limit: int = 3_000
     processes: int | None = None
+    again: bool = False  # also what was removed earlier
 
 
 class Adding:
@@ -89,8 +90,9 @@ class Adding:
                     self.shown.advance()
 
         self.shown.begin("import", None)
-        imported = import_records(self.catalog, records())
+        imported = import_records(self.catalog, records(), again=self.options.again)
         self.report.new, self.report.problems, self.report.skipped = imported.new, imported.problems, imported.skipped
+        self.report.removed = imported.removed
         return {video_id for video_id in ids if self.catalog.get(video_id)}
 
     def _process(self, ids: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ class AddReport:
     unreadable: int = 0  # failed for another reason, which `retry` may solve
     due: int = 0  # not processed yet
     incomplete: int = 0  # searchable, but without all that could be read of them
+    removed: int = 0  # records of videos that a person removed earlier; they stay away
     failed: int = 0  # items that failed in this run
     stopped: str = ""  # why the run ended early
     generation: str = ""

@@ -12,6 +12,8 @@ from retrieval.index import builder
 from retrieval.index.documents import document
 from retrieval.index.generation import Manifest, current_name, read_manifest
 
+WAIT_S = 60.0  # for the server to erase removed videos, which takes seconds
+
 
 @dataclass(frozen=True)
 class Built:
@@ -31,6 +33,13 @@ def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, prog
         RetrievalError: there is nothing to index.
         Locked: another process changes the indexes.
     """
+    settings.indexes.mkdir(parents=True, exist_ok=True)
+    # The lock is held from the first read on: what is erased meanwhile would be in the new generation.
+    with builder.only_builder(settings.indexes, WAIT_S):
+        return _build(settings, encoder, only_read, progress)
+
+
+def _build(settings: Settings, encoder: Encoder, only_read: bool, progress: ProgressMode) -> Built:
     with Catalog(settings.data) as catalog:
         total = len(catalog.ids())
         documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
@@ -52,6 +61,12 @@ def build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callab
     Raises:
         Locked: another process changes the indexes.
     """
+    settings.indexes.mkdir(parents=True, exist_ok=True)
+    with builder.only_builder(settings.indexes, WAIT_S):  # from the first read on, as above
+        return _build_if_changed(settings, encoder_name, load_encoder)
+
+
+def _build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callable[[], Encoder]) -> Manifest | None:
     with Catalog(settings.data) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids())]
     documents = [made for made in documents if made.passages]

@@ -2,7 +2,8 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import numpy as np
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder, Vectors
 
+CHECKPOINTS = 100  # tries to empty the write-ahead log, each after the busy timeout or a tenth of a second
 SAVE_EVERY = 1024  # texts between two saves: a killed build loses at most this many
+
+
+def text_key(text: str) -> bytes:
+    """Return what identifies a text in the cache: its sha256."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 class VectorCache:
@@ -31,6 +38,37 @@ class VectorCache:
         db.execute("PRAGMA journal_mode = WAL")
         return db
 
+    def has(self, encoder: Encoder, texts: Iterable[str]) -> set[str]:
+        """Return those texts whose vectors are in the cache."""
+        with closing(self._open()) as db:
+            find = "SELECT 1 FROM vectors WHERE encoder = ? AND text_sha256 = ?"
+            return {text for text in texts if db.execute(find, (encoder.key, text_key(text))).fetchone()}
+
+    def forget(self, keys: Collection[bytes]) -> None:
+        """Delete the vectors of texts, of every encoder, and leave nothing of them in the file.
+
+        Args:
+            keys: of the texts, see `text_key`.
+
+        Raises:
+            sqlite3.OperationalError: other processes use the file without pause.
+        """
+        with closing(self._open()) as db:
+            db.execute("PRAGMA secure_delete = ON")
+            encoder = ""
+            while row := db.execute("SELECT encoder FROM vectors WHERE encoder > ? LIMIT 1", (encoder,)).fetchone():
+                encoder = row[0]
+                with db:
+                    db.executemany(
+                        "DELETE FROM vectors WHERE encoder = ? AND text_sha256 = ?", [(encoder, key) for key in keys]
+                    )
+            db.execute("VACUUM")
+            for _ in range(CHECKPOINTS):
+                if not db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    return
+                time.sleep(0.1)
+            raise sqlite3.OperationalError(f"other processes read {self._path} without pause")
+
     def encode(self, encoder: Encoder, texts: Sequence[str], *, progress: ProgressMode = "off") -> tuple[Vectors, int]:
         """Return the unit vectors of passages, shape (len(texts), dimension), and how many were not in the cache.
 
@@ -39,7 +77,7 @@ class VectorCache:
         """
         if not encoder.dimension:
             return np.zeros((len(texts), 0), np.float32), 0
-        keys = [hashlib.sha256(text.encode()).digest() for text in texts]
+        keys = [text_key(text) for text in texts]
         wanted = dict(zip(keys, texts, strict=True))
         known: dict[bytes, bytes] = {}
         with closing(self._open()) as db:

@@ -5,7 +5,7 @@ after the last video. retrieval/evaluation/compare.py compares several models.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, computed_field
@@ -49,21 +49,26 @@ class Evaluation(BaseModel):
         return self.modes
 
 
-def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode = "off") -> Evaluation:
-    """Rank every video for every question in every mode.
+def evaluate(
+    searcher: Searcher, queries: Sequence[Query], *, hidden: Collection[str] = (), progress: ProgressMode = "off"
+) -> Evaluation:
+    """Rank every video for every question in every mode, but for those that are `hidden`.
 
     Raises:
-        EvaluationError: a target is not in the generation.
+        EvaluationError: a target is not in the generation, or hidden.
     """
     ids = searcher.generation.ids
-    check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
+    shown = {video: position for video, position in searcher.generation.positions.items() if video not in hidden}
+    check_targets(queries, shown, f"generation {searcher.generation.name}")
     vectors = searcher.encoder.queries([query.text for query in queries])
     outcomes = {}
     for mode in MODES:
         tracked = Progress(mode, len(queries), progress, unit="questions").track(queries)
         outcomes[mode] = [
             rank_outcome(
-                query, [ids[video] for video in searcher.order(query.text, mode=mode, vector=vector)[0]], len(ids)
+                query,
+                [ids[video] for video in searcher.order(query.text, mode=mode, vector=vector, hidden=hidden)[0]],
+                len(shown),
             )
             for query, vector in zip(tracked, vectors, strict=True)
         ]
@@ -74,7 +79,7 @@ def evaluate(searcher: Searcher, queries: Sequence[Query], *, progress: Progress
     return Evaluation(
         generation=searcher.generation.name,
         encoder=searcher.encoder.name,
-        videos=len(ids),
+        videos=len(shown),
         measures=means[MAIN_MODE],
         modes=means,
         queries=[

@@ -75,11 +75,8 @@ def build(
     if not documents:
         raise GenerationError("nothing to index: no video has any text")
     indexes.mkdir(parents=True, exist_ok=True)
-    with _only_builder(indexes):
-        for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
-            shutil.rmtree(leftover)
-        for target in (indexes / CURRENT, indexes / TUNED):
-            files.remove_leftovers(target)
+    with only_builder(indexes):
+        remove_leftovers(indexes)
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
         folder.mkdir(parents=True)
@@ -137,7 +134,7 @@ def index_encoder(indexes: Path) -> str | None:
 
 def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
     """Publish a copy of the current generation with other weights, and keep them for later builds with its encoder."""
-    with _only_builder(indexes):
+    with only_builder(indexes):
         current = generations_folder(indexes) / current_name(indexes)
         old = verified_manifest(current)
         now, name = _new_name()
@@ -157,7 +154,7 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
 
 def rollback(indexes: Path, to: str | None = None) -> str:
     """Verify an earlier generation (by default the one before the current) and make it current. Return its name."""
-    with _only_builder(indexes):
+    with only_builder(indexes):
         names = generation_names(indexes)
         if to is None:
             try:
@@ -176,27 +173,47 @@ def rollback(indexes: Path, to: str | None = None) -> str:
 
 def prune(indexes: Path, keep: int = 2) -> list[str]:
     """Delete all but the newest `keep` generations and the current one. Return the names of those deleted."""
-    with _only_builder(indexes):
+    with only_builder(indexes):
         current = current_name(indexes)
         old = [name for name in generation_names(indexes)[: -keep or None] if name != current]
-        for name in old:
-            # Rename first: a crash during the deletion must not leave an incomplete generation with a valid name.
-            doomed = generations_folder(indexes) / f"{BUILDING}{name}"
-            (generations_folder(indexes) / name).rename(doomed)
-            shutil.rmtree(doomed)
+        delete(indexes, old)
     return old
 
 
+def delete(indexes: Path, names: Sequence[str]) -> None:
+    """Delete generations. The caller holds the lock."""
+    for name in names:
+        # Rename first: a crash during the deletion must not leave an incomplete generation with a valid name.
+        doomed = generations_folder(indexes) / f"{BUILDING}{name}"
+        (generations_folder(indexes) / name).rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def remove_leftovers(indexes: Path) -> None:
+    """Delete what killed builds have left. The caller holds the lock."""
+    for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
+        shutil.rmtree(leftover)
+    for target in (indexes / CURRENT, indexes / TUNED):
+        files.remove_leftovers(target)
+
+
 @contextlib.contextmanager
-def _only_builder(indexes: Path) -> Iterator[None]:
-    """Hold the lock of `indexes`, so that one process at a time changes it. The lock ends with its process."""
+def only_builder(indexes: Path, wait_s: float = 0.0) -> Iterator[None]:
+    """Hold the lock of `indexes`, so that one process at a time changes it. The lock ends with its process.
+
+    A thread that holds it may enter again.
+
+    Raises:
+        Locked: another process or thread holds it.
+    """
     if not indexes.is_dir():
         raise GenerationError(f"no generation in {indexes}: run `tiktok-retrieval build`")
     try:
-        with FileLock(indexes / ".build.lock", timeout=0):
-            yield
+        lock = FileLock(indexes / ".build.lock", is_singleton=True).acquire(timeout=wait_s)
     except Timeout as error:
         raise Locked(f"another build is running in {indexes}: wait until it is done") from error
+    with lock:
+        yield
 
 
 def _new_name() -> tuple[datetime, str]:

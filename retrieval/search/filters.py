@@ -1,6 +1,6 @@
 """Conditions of a question -> which videos of a generation meet all of them, and notes for the user."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -10,26 +10,40 @@ from retrieval.search.query import Condition
 from retrieval.search.spelling import Speller
 
 
-def filter_videos(generation: Generation, speller: Speller, conditions: Sequence[Condition]) -> tuple[Mask, list[str]]:
-    """Return which videos meet every condition, shape (videos,), and notes for the user."""
+def filter_videos(
+    generation: Generation, speller: Speller, conditions: Sequence[Condition], hidden: Collection[str] = ()
+) -> tuple[Mask, list[str]]:
+    """Return which videos meet every condition, shape (videos,), and notes for the user.
+
+    Args:
+        hidden: the ids of videos that were removed; they meet no condition.
+    """
     metadata = generation.metadata
-    mask = np.ones(len(generation.ids), dtype=bool)
+    shown = shown_videos(generation, hidden)
+    mask = shown.copy()
     notes: list[str] = []
     each_possible = True  # every condition is met by some video
     for condition in conditions:
-        met = _videos_meeting(generation, condition)
+        met = _videos_meeting(generation, condition) & shown
         if not met.any():
             each_possible = False
             notes.append(f"There is no video {condition.describe()}.{_advice(generation, speller, condition)}")
         mask &= met
     if any(condition.kind in ("before", "after") for condition in conditions):
-        notes += _left_out(int((~metadata.dated).sum()), "without a known date")
+        notes += _left_out(int((~metadata.dated & shown).sum()), "without a known date")
     if any(condition.kind == "lang" for condition in conditions):
-        notes += _left_out(int((~metadata.has_language).sum()), "without a known language")
+        notes += _left_out(int((~metadata.has_language & shown).sum()), "without a known language")
     if each_possible and len(conditions) > 1 and not mask.any():
         listed = ", ".join(condition.describe() for condition in conditions)
         notes.append(f"No video meets all of these conditions together: {listed}.")
     return mask, notes
+
+
+def shown_videos(generation: Generation, hidden: Collection[str]) -> Mask:
+    """Return which videos are not among the `hidden` ids, shape (videos,)."""
+    shown = np.ones(len(generation.ids), dtype=bool)
+    shown[[generation.positions[video_id] for video_id in hidden if video_id in generation.positions]] = False
+    return shown
 
 
 def _videos_meeting(generation: Generation, condition: Condition) -> Mask:

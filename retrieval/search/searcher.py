@@ -1,7 +1,7 @@
 """Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from retrieval.index.metadata import Mask
 from retrieval.search.answer import Answer, Hit, Ranking
 from retrieval.search.confidence import JUDGED, judge
 from retrieval.search.explain import explain, informative_terms
-from retrieval.search.filters import filter_videos
+from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
 from retrieval.search.query import Condition, Question, parse
 from retrieval.search.reranker import Reranker, rescore
@@ -181,13 +181,14 @@ class Searcher:
         mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
         vector: Vectors | None = None,
+        hidden: Collection[str] = (),
     ) -> tuple[NDArray[np.int64], Scores]:
         """Return all videos that meet a question's conditions, in the order of `search`, and their scores.
 
-        Without a text to rank by, the scores are 0. For the arguments see `rank`.
+        Without a text to rank by, the scores are 0. For the arguments see `rank` and `search`.
         """
         question = parse(_clean(query))
-        mask, _ = filter_videos(self.generation, self.speller, question.conditions)
+        mask, _ = filter_videos(self.generation, self.speller, question.conditions, hidden)
         if not question.text:
             newest = self._newest(mask)
             return newest, np.zeros(len(newest))
@@ -205,16 +206,20 @@ class Searcher:
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
+        hidden: Collection[str] = (),
     ) -> Answer:
         """Return the `k` best videos after the first `offset` ones, each with its reasons.
 
         All of them meet the question's conditions and the `filters`. An empty question has no hits. A question that has
         only conditions gives the newest videos first, without a score.
+
+        Args:
+            hidden: the ids of videos that were removed: no answer has them or counts them.
         """
         timer = Timer()
         query = _clean(query)
         question = parse(query).where(filters)
-        mask, notes = filter_videos(self.generation, self.speller, question.conditions)
+        mask, notes = filter_videos(self.generation, self.speller, question.conditions, hidden)
         timer.lap("filter")
         if self.keyword_only and mode != "keyword":
             mode = "keyword"
@@ -245,10 +250,10 @@ class Searcher:
             good=found.good,
         )
 
-    def similar(self, video_id: str, k: int = 6) -> list[Hit]:
+    def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
         """Return the `k` videos whose whole text is closest in meaning to this one's; `score` is their cosine.
 
-        There are none if the video has no text, or the generation no vectors.
+        There are none if the video has no text, or the generation no vectors. None of them is `hidden`.
 
         Raises:
             KeyError: the generation does not have the video.
@@ -258,6 +263,7 @@ class Searcher:
             return []
         cosines = index.video_scores(index.passage_scores(index.vector(index.rows(video)[0])))
         cosines[video] = np.nan
+        cosines[~shown_videos(self.generation, hidden)] = np.nan
         nearest = np.argsort(-cosines, kind="stable")[:k]
         return self._hits(nearest[~np.isnan(cosines[nearest])], slice(0, k), cosines)
 

@@ -42,7 +42,9 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # in the background, so that the page is up while the encoder still loads
         threading.Thread(target=_warm_up, args=(service,), daemon=True).start()
+        service.eraser.start()
         yield
+        service.eraser.stop()
 
     app = FastAPI(
         title="TikTok-Retrieval",

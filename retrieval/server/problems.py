@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from ingest.catalog import CatalogError
 from ingest.catalog.judgements import NoSuchVideo
 from ingest.models.weights import WeightsError
-from retrieval.errors import BadFilter, BadWeights, RetrievalError, UnknownGeneration, UnknownVideo
+from retrieval.errors import BadFilter, BadWeights, RetrievalError, TooLateToUndo, UnknownGeneration, UnknownVideo
 from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.schemas import ProblemDetails
 from scraper.errors import UserError
@@ -23,6 +23,7 @@ STATUS: dict[type[UserError], int] = {
     UnknownGeneration: 404,
     UnknownVideo: 404,
     NoSuchVideo: 404,
+    TooLateToUndo: 410,
     BadFilter: 422,
     BadWeights: 422,
     RetrievalError: 503,

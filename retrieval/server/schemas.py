@@ -78,6 +78,13 @@ class VideoDetail(BaseModel):
     media: list[MediaDetail]
 
 
+class Removed(BaseModel):
+    """A removed video. It can come back until `undo_until`, in unix seconds."""
+
+    video_id: str
+    undo_until: float
+
+
 class GenerationSummary(BaseModel):
     """A finished generation of the index; the `current` one answers by default."""
 

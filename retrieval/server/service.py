@@ -7,7 +7,9 @@ from pathlib import Path
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
-from retrieval.errors import UnknownVideo
+from ingest.catalog.removals import Removal
+from retrieval.corpus.removal import Eraser, hidden_videos
+from retrieval.errors import TooLateToUndo, UnknownVideo
 from retrieval.index.generation import build_running
 from retrieval.search.answer import Hit
 from retrieval.search.fusion import Method, Mode
@@ -40,6 +42,7 @@ class Service:
     ) -> None:
         self.data, self.indexes = data, indexes
         self.searchers, self.media = Searchers(indexes), MediaFiles(data)
+        self.eraser = Eraser(data, indexes)
         self._on_search = on_search
 
     # -- search --
@@ -66,7 +69,14 @@ class Service:
             UnknownGeneration: none has this name.
         """
         answer = self.searchers.get(generation).search(
-            query, k, offset=offset, mode=mode, weights=weights, method=method, filters=filters
+            query,
+            k,
+            offset=offset,
+            mode=mode,
+            weights=weights,
+            method=method,
+            filters=filters,
+            hidden=hidden_videos(self.data),
         )
         if self._on_search:
             self._on_search(answer.timings_ms)
@@ -80,9 +90,10 @@ class Service:
             RetrievalError, WeightsError, CatalogError: index or catalog cannot be used.
         """
         searcher = self.searchers.get(generation)
-        if video_id not in searcher.generation.positions:
+        hidden = hidden_videos(self.data)
+        if video_id not in searcher.generation.positions or video_id in hidden:
             raise UnknownVideo("No video in the index has this id.")
-        return self._with_videos(searcher.similar(video_id, k))
+        return self._with_videos(searcher.similar(video_id, k, hidden))
 
     def suggest(self, query: str, k: int = 8) -> list[Suggestion]:
         """Return the query with its last word completed: a creator after @, a hashtag after #, else a word of the
@@ -182,6 +193,37 @@ class Service:
             cover_url=self.media.url(video.id, entry.file("cover")),
             slide_urls=[url for url in slides if url],
         )
+
+    # -- removing --
+
+    def remove(self, video_id: str) -> Removal:
+        """Hide a video from now on. It is erased when the time to undo is over.
+
+        Raises:
+            UnknownVideo: the catalog does not have it, or it is removed already.
+            CatalogError: the catalog cannot be used.
+        """
+        self.entry(video_id)
+        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
+            catalog.removals.hide([video_id])
+            removal = catalog.removals.of(video_id)
+        assert removal
+        self.eraser.wake()
+        return removal
+
+    def undo(self, video_id: str) -> None:
+        """Bring a removed video back.
+
+        Raises:
+            UnknownVideo: it is not removed.
+            TooLateToUndo: the time to undo is over.
+            CatalogError: the catalog cannot be used.
+        """
+        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
+            if not catalog.removals.of(video_id):
+                raise UnknownVideo("No removed video has this id.")
+            if not catalog.removals.undo([video_id]):
+                raise TooLateToUndo("The time to undo this is over: the video is erased.")
 
     # -- judgements --
 

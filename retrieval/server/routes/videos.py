@@ -1,4 +1,4 @@
-"""One video, and others like it."""
+"""One video, others like it, and removing it."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from retrieval.server.problems import problem_responses
 from retrieval.server.routes.common import MAX_PAGE, Generation, UseService
-from retrieval.server.schemas import Similar, VideoDetail
+from retrieval.server.schemas import Removed, Similar, VideoDetail
 
 router = APIRouter(responses=problem_responses(404, 422, 503))
 
@@ -27,3 +27,22 @@ def similar(
 ) -> Similar:
     """Return the videos whose texts are closest in meaning; `score` is the cosine similarity."""
     return Similar(hits=service.similar(video_id, k, generation or None))
+
+
+@router.delete("/api/videos/{video_id}", summary="Remove a video", responses=problem_responses(403))
+def remove(service: UseService, video_id: str) -> Removed:
+    """Hide a video from all answers at once. After `undo_until` it is erased: its record, texts, media, judgements,
+    vectors, and every generation of the index that has it. A later import does not bring it back."""
+    removal = service.remove(video_id)
+    return Removed(video_id=video_id, undo_until=removal.undo_until)
+
+
+@router.post(
+    "/api/videos/{video_id}/undo",
+    status_code=204,
+    summary="Bring a removed video back",
+    responses=problem_responses(403, 410),
+)
+def undo(service: UseService, video_id: str) -> None:
+    """Bring a video back that was removed less than 30 seconds ago."""
+    service.undo(video_id)

@@ -1,0 +1,46 @@
+"""The encoder that a manifest names. Its model is loaded only if a text has no cached vector."""
+
+from collections.abc import Mapping, Sequence
+
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import SentenceEncoder, Vectors
+from retrieval.index.generation import Manifest
+
+
+class RecordedEncoder:
+    """Stands for the encoder of a generation, with the values of its manifest.
+
+    Raises:
+        WeightsError: a text must be encoded, and the model cannot be loaded or is another one now.
+    """
+
+    prompts: Mapping[str, str] = {"query": "", "document": ""}
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.name, self.key, self.sha256 = manifest.encoder, manifest.encoder_key, manifest.encoder_sha256
+        self.dimension, self.precision = manifest.dimension, manifest.precision
+        self._loaded: SentenceEncoder | None = None
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of passages, shape (len(texts), dimension)."""
+        return self._model().passages(texts)
+
+    def query(self, text: str) -> Vectors:
+        """Return the unit vector of a query, shape (dimension,)."""
+        return self._model().query(text)
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of queries, shape (len(texts), dimension)."""
+        return self._model().queries(texts)
+
+    def knows(self, word: str) -> bool:
+        """Return whether a word is in the model's vocabulary."""
+        return self._model().knows(word)
+
+    def _model(self) -> SentenceEncoder:
+        if self._loaded is None:
+            loaded = SentenceEncoder(self.name, precision=self.precision)
+            if loaded.key != self.key:
+                raise WeightsError(f"{self.name} has other weights or settings than when the index was built")
+            self._loaded = loaded
+        return self._loaded
