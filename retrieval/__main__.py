@@ -4,7 +4,7 @@ import typer
 
 from ingest.commands.group import add, make_app, start
 from retrieval.commands import add as add_videos
-from retrieval.commands import build, compare, evaluate, generations, promote, prune, rollback, search, tune
+from retrieval.commands import build, compare, evaluate, generations, promote, prune, remove, rollback, search, tune
 
 FILL, SEARCH, EVALUATE = "Fill the catalog", "Index and search", "Evaluate and tune"
 
@@ -12,6 +12,7 @@ FILL, SEARCH, EVALUATE = "Fill the catalog", "Index and search", "Evaluate and t
 def add_filling_commands(app: typer.Typer) -> None:
     """Add the commands that take a person from files to answers. They come first in the help."""
     add(app, add_videos.add, "add", examples=add_videos.EXAMPLES, panel=FILL, resumes=True)
+    add(app, remove.remove, "remove", examples=remove.EXAMPLES, panel=FILL)
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -102,15 +102,15 @@ class Removals:
         """Remove videos. They are hidden from now on, and can come back for UNDO_S seconds."""
         self._add((video_id, "", "") for video_id in ids)
 
-    def end(self, kind: ListKind, name: str = "") -> int:
-        """End the membership of all videos of a list. Return how many videos were in it."""
+    def end(self, kind: ListKind, name: str = "") -> list[str]:
+        """End the membership of all videos of a list. Return the videos that were in it."""
         rows = self._database.execute(
             "SELECT DISTINCT video_id, list, name FROM encounters"
             f" WHERE list = ?1 AND (name = ?2 OR ?2 = '') AND {LISTED}",
             (kind, name),
         ).fetchall()
         self._add(tuple(row) for row in rows)
-        return len({row["video_id"] for row in rows})
+        return sorted({row["video_id"] for row in rows})
 
     def _add(self, lines: Iterable[tuple[str, ...]]) -> None:
         now = time.time()
@@ -161,6 +161,14 @@ class Removals:
             f" FROM removals WHERE erased != {ERASED}"
         ).fetchone()
         return None if row["at"] is None else float(row["at"])
+
+    def unfinished(self, ids: Iterable[str]) -> list[str]:
+        """Those of `ids` of which something is left to erase."""
+        rows = self._database.execute(
+            f"SELECT DISTINCT video_id FROM removals WHERE erased != {ERASED} AND video_id IN {_CHOSEN}",
+            (json.dumps(list(ids)),),
+        )
+        return [row["video_id"] for row in rows]
 
     def claim(self, ids: Iterable[str] | None = None) -> list[Removal]:
         """Begin to erase what cannot be undone any more, and `ids` at once. Return everything that is being erased."""

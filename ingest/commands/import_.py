@@ -17,6 +17,7 @@ EXAMPLES = ("import batch_1.json batch_2.json", "import study/ --data data/study
 
 def import_(
     sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files or folders of scraped records.")],
+    again: Annotated[bool, typer.Option("--again", help="Also import videos that were removed.")] = False,
     data: Data = None,
     indexes: Indexes = None,
     as_json: Json = False,
@@ -49,7 +50,7 @@ def import_(
     if (settings.data / FILE_NAME).is_file() or any(_has_records(source) for source in sources):
         with Catalog(settings.data, create=True) as catalog:
             for source in sources:
-                count(import_source(catalog, source, progress=progress_mode(progress, quiet)))
+                count(import_source(catalog, source, again=again, progress=progress_mode(progress, quiet)))
     else:  # an import of nothing creates no catalog
         found = [found for source in sources for found in read(source)]
         problems_found = [one for one in found if isinstance(one, Problem)]
@@ -61,9 +62,11 @@ def import_(
         print(counts + (f"; {problems} problems, see above" if problems else ""))
         if skipped:
             print(printable(in_words(skipped)))
+        if removed := total["removed"]:
+            print(f"{removed} videos were removed earlier and stay away; --again brings them back")
 
     answer(as_json, total, show)
-    imported = total["new"] + total["updated"] + total["unchanged"]
+    imported = total["new"] + total["updated"] + total["unchanged"] + total["removed"]
     if not (imported or problems):
         print("error: no records found", file=sys.stderr)
     if problems or not imported:

@@ -24,8 +24,10 @@ def build(
     missing. Only new and changed texts are encoded. The index keeps its encoder until --encoder names another.
     """
     from retrieval.corpus import build as corpus
+    from retrieval.corpus.erasure import finish
 
     settings = load_settings(data=data, indexes=indexes, encoder=encoder)
+    finish(settings.data, settings.indexes)  # what a killed process has left
     built = corpus.build(
         settings,
         load_encoder(settings),

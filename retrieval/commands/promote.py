@@ -32,6 +32,7 @@ def promote(
             f"{KEYWORDS_ALONE} is not an embedding model; any index answers with `search --mode keyword`",
             param_hint="MODEL",
         )
+    from retrieval.corpus.erasure import finish
     from retrieval.embedding.encoder import SentenceEncoder
     from retrieval.evaluation.compare import catalog_corpus
     from retrieval.index import builder
@@ -41,6 +42,8 @@ def promote(
     manifest = builder.build(
         documents, settings.indexes, SentenceEncoder(model), progress=progress_mode(progress, quiet)
     )
+
+    finish(settings.data, settings.indexes)  # what was erased since the documents were read
 
     def show() -> None:
         print(f"The current generation is now {manifest.name}: {manifest.videos} videos by {manifest.encoder}")

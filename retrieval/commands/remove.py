@@ -114,7 +114,7 @@ def _remove(settings: Settings, selection: "Selection", now: bool, as_json: bool
 
     with Catalog(settings.data) as catalog, catalog.transaction():
         catalog.removals.hide(selection.videos)
-        ended = catalog.removals.end(*selection.list) if selection.list else []
+        ended = catalog.removals.end(*selection.membership) if selection.membership else []
     changed = [*selection.videos, *ended]
     report: dict[str, Any] = {"removed": selection.videos, "memberships_ended": len(ended), "undone": False}
     if not now:

@@ -21,10 +21,11 @@ class SelectionError(UserError):
 
 @dataclass
 class Selection:
-    """The videos to remove. With `list`, their membership of that list ends as well, and that of `staying` others."""
+    """The videos to remove. With `membership`, that of a list ends for them, and for
+    `staying` others."""
 
     videos: list[str] = field(default_factory=list)
-    list: tuple[ListKind, str] | None = None
+    membership: tuple[ListKind, str] | None = None
     staying: int = 0
     problems: list[str] = field(default_factory=list)  # what was named and not found
     notes: list[str] = field(default_factory=list)
