@@ -85,7 +85,7 @@ class Database:
             other.unlink(missing_ok=True)
 
     def compact(self) -> None:
-        """Write the whole file anew, so that nothing deleted is left in free pages or in the write-ahead log.
+        """Rewrite the whole file, so that nothing deleted is left in free pages or in the write-ahead log.
 
         Raises:
             CatalogLocked: other processes read or write without pause.

@@ -1,7 +1,7 @@
 """Erase removed videos: from generations and the vector cache, media, reports, copies, and the catalog, in this order.
 
 Each step can be repeated. The catalog knows until the last one what is being erased, so that the next process finishes
-what a killed one has begun. docs/explanation/removal.md has the order, and why a crash between two steps is harmless.
+what a killed one has begun. docs/how-to/remove-videos.md has the order for people.
 """
 
 import contextlib

@@ -18,6 +18,8 @@ OPERATIONS = (
     "GET /api/suggest",
     "GET /api/videos/{video_id}",
     "GET /api/videos/{video_id}/similar",
+    "DELETE /api/videos/{video_id}",
+    "POST /api/videos/{video_id}/undo",
     "GET /api/generations",
     "GET /api/judgements",
     "POST /api/judgements",
