@@ -4,9 +4,22 @@ import typer
 
 from ingest.commands.group import add, make_app, start
 from retrieval.commands import add as add_videos
-from retrieval.commands import build, compare, evaluate, generations, promote, prune, remove, rollback, search, tune
+from retrieval.commands import (
+    backup,
+    build,
+    compare,
+    evaluate,
+    generations,
+    promote,
+    prune,
+    remove,
+    restore,
+    rollback,
+    search,
+    tune,
+)
 
-FILL, SEARCH, EVALUATE = "Fill the catalog", "Index and search", "Evaluate and tune"
+FILL, SEARCH, KEEP, EVALUATE = "Fill the catalog", "Index and search", "Keep", "Evaluate and tune"
 
 
 def add_filling_commands(app: typer.Typer) -> None:
@@ -22,6 +35,8 @@ def add_commands(app: typer.Typer) -> None:
     add(app, generations.generations, "generations", examples=generations.EXAMPLES, panel=SEARCH)
     add(app, rollback.rollback, "rollback", examples=rollback.EXAMPLES, panel=SEARCH)
     add(app, prune.prune, "prune", examples=prune.EXAMPLES, panel=SEARCH)
+    add(app, backup.backup, "backup", examples=backup.EXAMPLES, panel=KEEP)
+    add(app, restore.restore, "restore", examples=restore.EXAMPLES, panel=KEEP)
     add(app, evaluate.evaluate, "evaluate", examples=evaluate.EXAMPLES, panel=EVALUATE, resumes=True)
     add(app, compare.compare, "compare", examples=compare.EXAMPLES, panel=EVALUATE, resumes=True)
     add(app, tune.tune, "tune", examples=tune.EXAMPLES, panel=EVALUATE)
