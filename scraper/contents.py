@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
-from scraper import json_stream, links, record_formats
-from scraper.parse import File, Found, Problem, take
+from scraper import data_export, foreign_formats, json_stream, links, record_formats, tables
+from scraper.data_export import Export
+from scraper.parse import File, Found, Problem, Skipped, take
 from scraper.record_formats import Json
 
 _LINES = (".jsonl", ".ndjson")
@@ -14,24 +16,86 @@ _GALLERY_LINE = re.compile(r"\s*\[\s*-?[0-9]+\s*,")  # `gallery-dl -j` with one 
 _RECORDS = re.compile(
     r'\s*(?:\[\s*)?(?:\{\s*["}]|\[\s*-?[0-9]+\s*,)'
 )  # the beginning of JSON with records, broken or not
+_ARCHIVE = re.compile(r"(?:[ \t]*[\w:.+-]+ [\w-]+[ \t]*\n*)+")  # of yt-dlp: the site and the id of a video per line
+_ARCHIVED = re.compile(r"^[ \t]*tiktok ([0-9]{5,25})[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
 
 
 def read_text(file: File, text: str) -> Iterator[Found]:
     """Yield the records of a text; its format is detected from its content."""
+    gathered = _Gathered(file)
+    yield from _read(file, text, gathered)
+    yield from gathered.end()
+
+
+class _Gathered:
+    """What is only known at the end of a file: the videos of an export, and how many items are of no use."""
+
+    def __init__(self, file: File) -> None:
+        self.export = Export(file)
+        self._file = file
+        self._refused: dict[str, list[int | None]] = {}  # reason -> index of the first item, and of the others
+
+    def refuse(self, index: int | None, reason: str) -> None:
+        """Report a reason once for all items that have it."""
+        self._refused.setdefault(reason, []).append(index)
+
+    def end(self) -> Iterator[Found]:
+        """Yield the records and problems."""
+        yield from self.export.found()
+        for reason, indexes in self._refused.items():
+            more = f" ({len(indexes):,} of them)" if len(indexes) > 1 else ""
+            yield self._file.problem(indexes[0] if len(indexes) == 1 else None, f"{reason}{more}")
+
+
+def _read(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
     start = text.lstrip()[:1]
     linked = links.LINK.search(text)
+    suffix = file.path.suffix if file.name.endswith(file.path.name) else PurePosixPath(file.name).suffix
     if start == "<" and (_PAGE.search(text) or not linked):
         yield from _saved_page(file, text)
+    elif data_export.is_text_export(text):
+        gathered.export.add_text(text)
+    elif start not in ("{", "[") and tables.columns(text, suffix):
+        yield from _table(file, text, gathered)
     elif linked and not _is_json(file, start, text):
         yield from _links(file, "list of links", _links_of_lines(text))
     elif start == "[" and not _GALLERY_LINE.match(text):
         for index, item in json_stream.elements(text):
-            yield from _document(file, index, item)
+            yield from _document(file, index, item, gathered)
     elif start in ("{", "[") or file.path.suffix.lower() in _LINES:
-        yield from _json_lines(file, text)
+        yield from _json_lines(file, text, gathered)
+    elif suffix.lower() in tables.SUFFIXES:
+        yield file.problem(None, "a table without a column for the id or the link of a video")
+    elif _ARCHIVE.fullmatch(text) and _ARCHIVED.search(text):
+        yield from _archive(file, text)
     else:
         yield file.problem(None, "is not JSON (a list or lines of records), a saved page or a text with links")
+
+
+def _table(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
+    """A record for each row of a table."""
+    for index, item in tables.rows(text):
+        if isinstance(item, ValueError):
+            yield take(file, index, item)
+        elif data_export.is_entry(item):
+            gathered.export.add_entry(item, index)
+        elif reason := foreign_formats.elsewhere(item):
+            gathered.refuse(index, f"looks like {reason}, not like records of TikTok")
+        else:
+            kind = record_formats.kind_of(item)
+            yield take(file, index, item, kind=kind if kind == "scraper" else "row")
+
+
+def _archive(file: File, text: str) -> Iterator[Found]:
+    """A record for each video in the archive file of yt-dlp, or in a list of ids."""
+    ids = dict.fromkeys(found[1] for found in _ARCHIVED.finditer(text))
+    for video in ids:
+        values = {"id": video, "permalink": links.permalink("", video), "source": "yt-dlp archive"}
+        yield take(file, None, values)
+    others = sum(1 for line in text.split("\n") if line.strip() and not _ARCHIVED.fullmatch(line))
+    if others:
+        yield Skipped(file.name, "videos of other sites", others)
 
 
 def _is_json(file: File, start: str, text: str) -> bool:
@@ -70,9 +134,9 @@ def _link(link: str) -> Json | ValueError:
         return error
 
 
-def _json_lines(file: File, text: str) -> Iterator[Found]:
+def _json_lines(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
     try:  # a document over several lines is JSON, not JSON Lines
-        yield from _document(file, 0, json_stream.whole(text), alone=True)
+        yield from _document(file, 0, json_stream.whole(text), gathered, alone=True)
         return
     except ValueError as error:
         broken = f"the JSON is broken, nothing of it can be read: {error}"
@@ -82,21 +146,47 @@ def _json_lines(file: File, text: str) -> Iterator[Found]:
         yield file.problem(None, broken)  # one broken document, and no lines of JSON
         return
     for index, item in json_stream.lines(text):
-        yield from _document(file, index, item)
+        yield from _document(file, index, item, gathered)
 
 
-def _document(file: File, index: int, item: object, *, alone: bool = False) -> Iterator[Found]:
+def _document(file: File, index: int, item: object, gathered: _Gathered, *, alone: bool = False) -> Iterator[Found]:
     """One parsed document: a record, or a container of many. `alone`: it is the only one in the file."""
-    if isinstance(item, dict) and item.get("_type") in record_formats.PLAYLISTS:
+    if not isinstance(item, dict):
+        yield take(file, index, item, alone=alone)
+    elif item.get("_type") in record_formats.PLAYLISTS:
         for number, entry in enumerate(_entries(item)):
             yield take(file, index, entry, kind="yt-dlp", where=f"entry {number}: ")
-    elif isinstance(item, dict) and links.is_export(item):
-        entries = [(None if alone else index, where, found) for where, found in links.export_entries(item)]
-        if not entries:
+    elif "source_platform" in item and isinstance(item.get("data"), dict):
+        yield from _captured(file, index, item, gathered)
+    elif found := foreign_formats.unpacked(item):
+        program, items = found
+        for number, one in enumerate(items):
+            reason = foreign_formats.refusal(one) if isinstance(one, dict) else ""
+            if reason:
+                gathered.refuse(index, reason)
+            else:
+                yield take(file, index, one, where=f"entry {number}: ", source=program)
+    elif data_export.is_entry(item):
+        gathered.export.add_entry(item, index)
+    elif data_export.is_export(item):
+        before = gathered.export.entries
+        gathered.export.add(item, None if alone else index)
+        if gathered.export.entries == before:
             yield file.problem(index, "a data export without any link")
-        yield from _links(file, "data export", entries)
+    elif reason := foreign_formats.refusal(item):
+        gathered.refuse(index, reason)
     else:
         yield take(file, index, item, alone=alone)
+
+
+def _captured(file: File, index: int, item: Json, gathered: _Gathered) -> Iterator[Found]:
+    """An item that the browser extension Zeeschuimer captured, with the site and the time."""
+    platform, at = str(item["source_platform"]), item.get("timestamp_collected")
+    if platform.removesuffix(".com") != "tiktok":
+        gathered.refuse(index, f"Zeeschuimer captured this from {links.shown(platform)}, and it is no video of TikTok")
+        return
+    saved_at = at / 1000 if isinstance(at, int | float) and 0 < at < 1e14 else None
+    yield take(file, index, item["data"], kind="site", source="Zeeschuimer", saved_at=saved_at)
 
 
 def _entries(playlist: Json) -> Iterator[object]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scraper import record_formats
+from scraper import foreign_formats, record_formats
 from scraper.record_formats import Json, Kind
 from scraper.records import MAX_MADE_TEXT_CHARS, Encounter, MediaKind, TextKind, Video, clean_text
 from scraper.sidecars import CaptionFile, Folder, LocalFile
@@ -17,6 +17,11 @@ MAX_REASON_CHARS = 300
 # Terminal control characters (C0, C1, line separators, bidi embeddings, overrides and isolates), and lone surrogates,
 # which UTF-8 cannot encode: they stand for the bytes of a file name that is not UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# keys of this project's format
+_OWN_FILES = ("cover_text", "transcript", "cover_file", "video_file", "slide_files")
+_OWN_KEYS = frozenset((*Video.model_fields, *_OWN_FILES))
+_OWN_ADDRESS = frozenset(("permalink", "creator_username", *_OWN_FILES))
+_ALWAYS = frozenset(("id", "permalink", "source", "scraped_at", "posted"))  # they do not need the item's own texts
 # raised by the readers and pydantic for hostile values; each affects one record only
 _BAD_VALUES = (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, RecursionError)
 
@@ -104,9 +109,20 @@ class File:
 
 
 def take(
-    file: File, index: int | None, item: object, *, kind: Kind | None = None, where: str = "", alone: bool = False
+    file: File,
+    index: int | None,
+    item: object,
+    *,
+    kind: Kind | None = None,
+    where: str = "",
+    alone: bool = False,
+    source: str = "",
+    saved_at: float | None = None,
 ) -> ParsedRecord | Problem:
-    """Turn one parsed element into a record. Only one that is `alone` in its file can have sidecar files."""
+    """Turn one parsed element into a record. Only one that is `alone` in its file can have sidecar files.
+
+    `source` names the program, and `saved_at` the time in seconds, where the item does not say.
+    """
     try:
         if isinstance(item, Exception):
             raise item
@@ -114,25 +130,57 @@ def take(
             item = record_formats.gallery_message(item)
         if not isinstance(item, dict):
             raise ValueError(f"a record is a JSON object, but this is {type(item).__name__}")
-        match kind or record_formats.kind_of(item):
-            case "console":
-                return ParsedRecord(Video.model_validate(record_formats.console(item)))
-            case "yt-dlp":
-                video = Video.model_validate(record_formats.yt_dlp(item))
-                return ParsedRecord(video, {}, *(file.folder.of_info(file.path.name) if alone else ()))
-            case "gallery-dl":
-                video = Video.model_validate(record_formats.gallery_dl(item, file.path.stat().st_mtime))
-                return ParsedRecord(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
-            case "site":
-                return ParsedRecord(Video.model_validate(record_formats.site(item, file.path.stat().st_mtime)))
-            case "own":
-                return _json_lines_record(file.path.parent, item)
+        return _read(file, item, kind or record_formats.kind_of(item), alone, source, saved_at)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         return file.problem(index, f"{where}{name}: {first['msg']} ({error.error_count()} in all)")
     except _BAD_VALUES as error:
         return file.problem(index, f"{where}{error}")
+
+
+def _read(file: File, item: Json, kind: Kind, alone: bool, source: str, saved_at: float | None) -> ParsedRecord:
+    """Read an item with the reader of its format."""
+    match kind:
+        case "console":
+            return ParsedRecord(Video.model_validate(record_formats.console(item)))
+        case "yt-dlp":
+            video = Video.model_validate(record_formats.yt_dlp(item))
+            return ParsedRecord(video, {}, *(file.folder.of_info(file.path.name) if alone else ()))
+        case "gallery-dl":
+            video = Video.model_validate(record_formats.gallery_dl(item, file.path.stat().st_mtime))
+            return ParsedRecord(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
+    if kind == "own" and not _OWN_KEYS.issuperset(item) and _OWN_ADDRESS.isdisjoint(item):
+        kind = "row" if foreign_formats.has_page(item) else "own"
+    saved_at = file.path.stat().st_mtime if saved_at is None else saved_at
+    transcript: object = ""
+    match kind:
+        case "scraper":
+            values = foreign_formats.scraper_item(item, saved_at, source)
+        case "research":
+            values, transcript = foreign_formats.research_api(item, saved_at), item.get("voice_to_text")
+        case "mobile":
+            values = foreign_formats.mobile(item, saved_at)
+        case "row":
+            values, transcript = foreign_formats.row(item, saved_at)
+        case "site":
+            values = record_formats.site(item, saved_at, source or "saved page")
+        case _:
+            return _understood(_json_lines_record(file.path.parent, item), item)
+    texts: dict[TextKind, str | None] = {"transcript": made_text(transcript)} if transcript else {}
+    return _understood(ParsedRecord(Video.model_validate(values), texts), item)
+
+
+def _understood(found: ParsedRecord, item: Json) -> ParsedRecord:
+    """The record, if more of the item than its id was read, or the id or a link is all that it has.
+
+    Raises:
+        ValueError: the other keys are unknown.
+    """
+    read = found.video.model_dump(exclude_defaults=True).keys() - _ALWAYS
+    if read or found.texts or found.files or _OWN_KEYS.issuperset(item) or foreign_formats.has_page(item):
+        return found
+    raise ValueError(f"only its id can be read; its keys are {foreign_formats.keys_of(item)}")
 
 
 def _json_lines_record(folder: Path, item: Json) -> ParsedRecord:

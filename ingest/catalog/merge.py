@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from scraper import links
 from scraper.records import MAX_LINKS, Caption, Video
 
 # Two forms of one value come from the same record; `source` and `scraped_at` describe all records.
@@ -22,15 +23,15 @@ def merge(records: Sequence[Video]) -> Video:
     """
     newest = records[0]
     if len(records) == 1:
-        return newest
+        return _dated(newest)
     values: dict[str, object] = {}
     single = set(Video.model_fields) - set(_OF_ALL) - {name for group in _TOGETHER for name in group}
     for group in (*((name,) for name in sorted(single)), *_TOGETHER):
         giver = next((record for record in records if any(_is_there(record, name) for name in group)), newest)
         values |= {name: getattr(giver, name) for name in group}
     for name in _LINKS:
-        links = list(dict.fromkeys(link for record in records for link in getattr(record, name)))
-        values[name] = sorted(links, key=lambda link: link.startswith("blob:"))[:MAX_LINKS]
+        found = list(dict.fromkeys(link for record in records for link in getattr(record, name)))
+        values[name] = sorted(found, key=lambda link: link.startswith("blob:"))[:MAX_LINKS]
     values["captions"] = _captions(records)
     values["permalink"] = (
         next((r.permalink for r in records if r.permalink and _NAMELESS not in r.permalink), "")
@@ -40,7 +41,14 @@ def merge(records: Sequence[Video]) -> Video:
     values["source"] = ", ".join(dict.fromkeys(sources))
     values["scraped_at"] = max((r.scraped_at for r in records if r.scraped_at is not None), default=None)
     # every value was validated in its record
-    return Video.model_construct(set(values), **values)
+    return _dated(Video.model_construct(set(values), **values))
+
+
+def _dated(video: Video) -> Video:
+    """The video with the date in its id, if no record gives a date."""
+    if video.posted is None and (day := links.posted(video.id)):
+        return video.model_copy(update={"posted": day})
+    return video
 
 
 def _is_there(record: Video, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scraper.sources import ParsedRecord, Problem, read
+from scraper.sources import ParsedRecord, Problem, Skipped, read
 from tests.scraper.test_sources import console_record, found, problems, write
 
 
@@ -25,6 +25,10 @@ def gallery_item(video_id: str, number: int = 0, **changes: object) -> dict[str,
 
 def ids(results: list[ParsedRecord]) -> list[str]:
     return [result.video.id for result in results]
+
+
+def records(source: Path) -> list[ParsedRecord]:
+    return [result for result in read(source) if isinstance(result, ParsedRecord)]
 
 
 def test_the_format_is_detected_by_content_not_by_name(tmp_path: Path) -> None:
@@ -165,24 +169,28 @@ EXPORTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("export", EXPORTS)
 def test_data_exports_of_several_years_give_each_video_once_and_due(tmp_path: Path, export: dict[str, Any]) -> None:
-    results = found(write(tmp_path / "user_data_tiktok.json", export))
+    results = records(write(tmp_path / "user_data_tiktok.json", export))
     assert sorted(ids(results)) == ["70001", "70002", "70003", "70004"]
     assert all(result.video.has_page for result in results)
     assert results[0].video.permalink == "https://www.tiktok.com/@/video/70001"
 
 
-def test_other_entries_of_a_data_export_are_problems_with_path_and_reason(tmp_path: Path) -> None:
-    others = ["https://www.tiktok.com/@a/live", "https://vm.tiktok.com/ZM1/", "https://www.tiktok.com/@a", "", "N/A"]
+def test_other_entries_of_a_data_export_are_counted_by_what_they_are(tmp_path: Path) -> None:
+    others = ["https://www.tiktok.com/@a/live", "https://www.tiktok.com/@a", "https://www.tiktok.com/@b", "", "N/A"]
     shared = [entry(share("70001")), *(entry(link) for link in others), {"SharedContent": "profile"}, {"Link": None}]
-    path = write(tmp_path / "x.json", {"Activity": {"Share History": {"ShareHistoryList": shared}}})
-    results = list(read(path))
-    reported = [r.reason for r in results if isinstance(r, Problem)]
-    assert len(results) == len(shared) and len(reported) == len(shared) - 1
-    assert reported[0] == f"Activity, Share History, ShareHistoryList, entry 1: a live stream, not a video: {others[0]}"
-    for reason, word in zip(
-        reported, ["live", "short link", "user's page", "no link", "no link", "no link"], strict=False
-    ):
-        assert word in reason
+    results = list(read(write(tmp_path / "x.json", {"Activity": {"Share History": {"ShareHistoryList": shared}}})))
+    assert {result.what: result.count for result in results if isinstance(result, Skipped)} == {
+        "live streams": 1,
+        "pages of users": 2,
+        "entries without a link to a video": 4,
+    }
+    assert len(results) == 4 and not any(isinstance(result, Problem) for result in results)
+
+
+def test_a_short_link_in_a_data_export_is_a_problem_because_a_person_can_open_it(tmp_path: Path) -> None:
+    export = {"Activity": {"Share History": {"ShareHistoryList": [entry("https://vm.tiktok.com/ZM1/")]}}}
+    [problem] = problems(write(tmp_path / "x.json", export))
+    assert problem.reason.startswith("Activity, Share History, ShareHistoryList, entry 0: a short link")
 
 
 def test_a_data_export_without_links_is_a_problem(tmp_path: Path) -> None:
@@ -205,7 +213,7 @@ def zipped(path: Path, **members: str) -> Path:
 
 def test_a_zipped_data_export_is_read(tmp_path: Path) -> None:
     members = {"user_data_tiktok_dot_json": json.dumps(EXPORTS[0]), "notes_dot_txt": "x"}
-    assert len(found(zipped(tmp_path / "data.bin", **members))) == 4
+    assert len(records(zipped(tmp_path / "data.bin", **members))) == 4
     assert sorted(tmp_path.iterdir()) == [tmp_path / "data.bin"]  # nothing is extracted to the disk
 
 

@@ -41,7 +41,8 @@ def media_file(catalog: Catalog, content: bytes, name: str = "cover.jpg") -> Pat
 
 
 def test_a_stored_record_is_read_back_unchanged(catalog: Catalog) -> None:
-    stored = video(description="naïve 😀 #tag", comments=[Comment(text="lol", likes=3)], likes_shown="1.1M")
+    shown = {"likes_shown": "1.1M", "posted": "2024-05-01"}
+    stored = video(description="naïve 😀 #tag", comments=[Comment(text="lol", likes=3)], **shown)
     assert catalog.put_video(stored) == "new"
     entry = catalog.get(ID)
     assert entry and entry.video == stored
