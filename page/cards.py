@@ -1,15 +1,21 @@
 """An answer -> its results as cards: cover, author, what matched and when, and the parts of the score."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from page.html import RETRIEVER_NAMES, carousel, clock, count, link, marked, notice, text
 from retrieval.index.documents import FIELD_NAMES
+from retrieval.search.filter_values import FILTERS
+from retrieval.search.lists import describe_encounters
 
 if TYPE_CHECKING:
     from retrieval.search.answer import Reason
+    from retrieval.search.conditions import Condition
     from retrieval.server.schemas import FoundHit, SearchAnswer, VideoSummary
 
+MAX_LISTS = 3  # on a card
+# which results come first
+ORDERS = {"relevance": "newest", "newest": "newest", "oldest": "oldest", "met": "most recently seen"}
 # a click changes these settings and searches again
 ADJUST = '<button type="button" data-set="{changes}">{label}</button>'
 
@@ -36,8 +42,9 @@ def author(video: "VideoSummary", video_id: str) -> str:
 
 
 def metadata(video: "VideoSummary") -> str:
-    """Return date, counts and music of a video on one line, or nothing if none is known."""
-    shown = "".join(
+    """Return how the person met a video, and its date, counts and music, on one line; nothing if none is known."""
+    met = "".join(f'<bdi class="met">{text(line)}</bdi>' for line in describe_encounters(video.encounters)[:MAX_LISTS])
+    shown = met + "".join(
         f"<span>{part}</span>"
         for part in (
             f'<time datetime="{text(video.posted)}">{text(video.posted)}</time>' if video.posted else "",
@@ -157,6 +164,22 @@ def card(hit: "FoundHit", judged: Mapping[str, int] | None = None) -> str:
     )
 
 
+def filters_on(filtered: Mapping[str, str], conditions: Sequence["Condition"]) -> str:
+    """Return the filters of the form as buttons that remove them.
+
+    Args:
+        filtered: the values of the filters by name.
+        conditions: what they ask for.
+    """
+    chips = []
+    for name, value in filtered.items():
+        if value.strip():
+            of = ", ".join(one.describe() for one in conditions if one.kind == name)
+            button = f'<button type="button" data-set="{name}=" aria-label="Remove the filter: {text(of)}">{text(of)} ✕'
+            chips.append(f"<li>{button}</button></li>")
+    return f'<ul class="chips" aria-label="Filters">{"".join(chips)}</ul>' if chips else ""
+
+
 def results(
     answer: "SearchAnswer", judged: Mapping[str, int] | None = None, offset: int = 0, more: bool = False
 ) -> str:
@@ -170,9 +193,7 @@ def results(
     """
     # a query of filters alone has nothing to explain
     hits = [hit for hit in answer.hits if hit.explanation or not answer.text]
-    filters = ADJUST.format(
-        changes="creator=&amp;tag=&amp;lang=&amp;after=&amp;before=&amp;has=", label="Remove the filters"
-    )
+    filters = ADJUST.format(changes="&amp;".join(f"{name}=" for name in FILTERS), label="Remove the filters")
     if not hits and answer.conditions and not answer.total:
         return notice("No video matches", " ".join(answer.notes), more=filters)
     notes = "".join(f'<p class="line note" role="status">{text(note)}</p>' for note in answer.notes)
@@ -186,7 +207,8 @@ def results(
     which = f" {', '.join(condition.describe() for condition in answer.conditions)}" if answer.conditions else ""
     videos = f"{answer.total:,} video{'s' * (answer.total != 1)}{which}"
     shown = offset + len(hits)
-    line = f"The {'best' if answer.text else 'newest'} {shown} of {videos}, in {took:.0f} ms"
+    order = "best" if answer.sort == "relevance" and answer.text else ORDERS[answer.sort]
+    line = f"The {order} {shown} of {videos}, in {took:.0f} ms"
     above = "" if offset else f'{notes}<p class="line" role="status">{text(line)}</p>'
     good = [card(hit, judged) for hit in hits if hit.good]
     apart = [card(hit, judged) for hit in hits if not hit.good]

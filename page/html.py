@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
+from retrieval.search.sizes import clock as clock
+
 EXCERPT_CHARS = 200  # about three lines of a card: enough to recognise the video
 FIRST_STEPS = (
     "Collect videos (docs/how-to/collect-in-the-browser.md), enter the path of the file or folder in the tab Library"
@@ -52,13 +54,6 @@ def marked(passage: str, span: tuple[int, int] | None, matches: Sequence[tuple[i
             parts += [text(passage[at:first]), f"<mark>{text(passage[first:last])}</mark>"]
             at = last
     return "".join(parts) + text(passage[at:end]) + (" …" if end < len(passage) else "")
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as a player shows them: 0:12, 1:02:03."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
 def count(number: int) -> str:

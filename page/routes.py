@@ -6,14 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
-from page.cards import results
+from page.cards import ADJUST, filters_on, results
 from page.html import FIRST_STEPS, notice
 from page.video_view import details
 from retrieval.errors import BadFilter, BadWeights, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
+from retrieval.search.answer import Sort
+from retrieval.search.filter_values import WHEN, filters
 from retrieval.search.fusion import Mode, parse_weights
-from retrieval.search.query import filters
 from retrieval.server.concurrency import Overloaded, Queue
+from retrieval.server.routes.common import FilterValues, SortOrder
 from retrieval.server.routes.search import chosen_mode
 from retrieval.server.service import Service
 from scraper.errors import UserError
@@ -37,6 +39,7 @@ def answer_html(
     mode: Mode = "hybrid",
     w: str = "",
     filtered: dict[str, str] | None = None,
+    sort: Sort = "relevance",
     generation: str = "",
     offset: int = 0,
 ) -> str:
@@ -44,7 +47,7 @@ def answer_html(
 
     Args:
         w: weights as the API takes them.
-        filtered: the values of the filters by name, as `retrieval.search.query.filters` takes them.
+        filtered: the values of the filters by name, as `retrieval.search.filter_values.filters` takes them.
         offset: how many results the page shows already.
     """
     query = query.strip()
@@ -59,14 +62,18 @@ def answer_html(
             mode=mode,
             weights=parse_weights(w),
             filters=conditions,
+            sort=sort,
             generation=generation or None,
         )
         judged = service.judged(query) if query else None
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
-        return (BUILDING if building else "") + results(answer, judged, offset, more)
+        chips = "" if offset else filters_on(filtered or {}, conditions)
+        return (BUILDING if building else "") + chips + results(answer, judged, offset, more)
     except BadFilter as error:
-        return notice("Invalid date" if error.filter in ("after", "before") else "Invalid filter", str(error))
+        title = "Invalid date" if error.filter in ("after", "before", *WHEN) else "Invalid filter"
+        remove = ADJUST.format(changes=f"{error.filter}=", label="Remove the filter")
+        return notice(title, str(error), more=remove)
     except BadWeights as error:
         return notice("Invalid weights", str(error))
     except UnknownGeneration:
@@ -114,25 +121,20 @@ def routes(service: Service, queue: Queue) -> APIRouter:
 
     @router.get("/page/answer")
     async def answer(
+        filtered: FilterValues,
         q: Text = "",
         mode: Mode | None = None,
         w: Text = "",
-        creator: Text = "",
-        tag: Text = "",
-        lang: Text = "",
-        after: Text = "",
-        before: Text = "",
-        has: Text = "",
+        sort: SortOrder = "relevance",
         generation: Text = "",
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
         lane: Annotated[Mode | None, Query(deprecated=True)] = None,
     ) -> str:
-        filtered = {"creator": creator, "tag": tag, "lang": lang, "after": after, "before": before, "has": has}
         chosen = chosen_mode(mode, lane)
         try:
             return await queue.run(
                 lambda: answer_html(
-                    service, q, mode=chosen, w=w, filtered=filtered, generation=generation, offset=offset
+                    service, q, mode=chosen, w=w, filtered=filtered, sort=sort, generation=generation, offset=offset
                 )
             )
         except Overloaded as error:

@@ -27,6 +27,20 @@ FILTERS = {
     "lang": ("Language", "en"),
     "after": ("Posted from", "2022-03"),
     "before": ("Posted before", "2023"),
+    "length": ("Length", "<30s, 1m..3m"),
+    "likes": ("Likes", ">10k"),
+}
+# when the person met the video: in any list, or in one of them
+TIMES = {"seen": "Seen", "liked": "Liked", "saved": "Saved", "watched": "Watched", "shared": "Shared"}
+TIME_EXAMPLES = (
+    *("last week", "last month", "a month ago", "this year", "last year"),
+    *("last spring", "last summer", "last autumn", "last winter"),
+)
+SORTS = {
+    "relevance": "Best match",
+    "newest": "Newest post",
+    "oldest": "Oldest post",
+    "met": "Most recently seen",
 }
 
 
@@ -54,6 +68,13 @@ def panel() -> str:
         f'placeholder="{like}" autocomplete="off">'
         for name, (label, like) in FILTERS.items()
     )
+    times = "".join(
+        f'<label for="by-{name}">{label}</label><input id="by-{name}" name="{name}" maxlength="200" '
+        'placeholder="2024-03, last winter" list="times" autocomplete="off">'
+        for name, label in TIMES.items()
+    )
+    examples = "".join(f"<option>{example}</option>" for example in TIME_EXAMPLES)
+    sorts = "".join(f'<option value="{value}">{label}</option>' for value, label in SORTS.items())
     return (
         '<details id="panel"><summary>Adjust the search</summary><div>'
         f"{radios('preset', [(weights, name) for name, weights in PRESETS.items()], 'I remember')}"
@@ -63,7 +84,14 @@ def panel() -> str:
         f'<div class="sliders">{sliders}</div></details>'
         f'<details class="fold" id="filters"><summary>Filters</summary><div class="filters">{filters}'
         '<label for="by-has">Only with speech</label><input type="checkbox" id="by-has" name="has" value="speech">'
-        "</div></details>"
+        '<label for="by-source" hidden>Source</label>'
+        '<select id="by-source" name="source" data-facet="sources" hidden></select></div></details>'
+        '<details class="fold" id="met" hidden><summary>When you saw it</summary><div class="filters">'
+        '<label for="by-in">In your</label><select id="by-in" name="in" data-facet="lists"></select>'
+        f'{times}<datalist id="times">{examples}</datalist></div>'
+        '<p class="hint">A day, a month, a year, a range such as 2023-12..2024-02, or words such as “last winter”.</p>'
+        "</details>"
+        f'<div class="filters"><label for="sort">Sort by</label><select id="sort" name="sort">{sorts}</select></div>'
         '<label for="generation">Index</label><select id="generation" name="generation"></select>'
         '<button type="button" id="reset">Reset all</button></div></details>'
     )

@@ -9,6 +9,7 @@ from retrieval.evaluation.tune import Tuning
 from retrieval.index.documents import FIELD_NAMES
 from retrieval.search.answer import Answer
 from retrieval.search.fusion import PARTS
+from retrieval.search.lists import describe_encounters
 
 PART_LABELS = {"dense_retriever": "meaning", "stems": "stems", "char_ngrams": "4-grams", "bigrams": "bigrams"}
 MAX_REASONS = 3  # per result
@@ -33,6 +34,8 @@ def print_answer(answer: Answer, data: Path) -> None:
         print(f"{hit.rank:>3}. {hit.score:7.3f}  {_excerpt(link or hit.id, 0, 200)}")
         if entry and entry.video.description:
             print(f"     {_excerpt(entry.video.description, 0, 90)}")
+        if entry and (met := describe_encounters(entry.encounters)):
+            print(f"     {_excerpt('; '.join(met), 0, 150)}")
         for reason in hit.explanation[:MAX_REASONS]:
             second = "" if reason.start_s is None else f" at {int(reason.start_s // 60)}:{int(reason.start_s % 60):02}"
             start = reason.span[0] if reason.span else 0

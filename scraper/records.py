@@ -76,6 +76,12 @@ def _iso_date(shown: str | None) -> str | None:
     return parse_posted(shown, None) if shown else None
 
 
+def _possible_time(at: str) -> str:
+    if at:
+        datetime.fromisoformat(at)  # a ValueError for 2024-13-01T00:00:00
+    return at
+
+
 Text = Annotated[str, BeforeValidator(_as_text), AfterValidator(clean_text)]
 Handle = Annotated[Text, AfterValidator(_handle)]
 VideoId = Annotated[str, BeforeValidator(_as_text), StringConstraints(pattern=f"^{VIDEO_ID}$")]
@@ -153,7 +159,11 @@ class Encounter(_Record):
     """
 
     list: ListKind
-    at: Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$")] = ""
+    at: Annotated[
+        str,
+        StringConstraints(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})?$"),
+        AfterValidator(_possible_time),
+    ] = ""
     name: Annotated[Text, AfterValidator(lambda name: name[:MAX_NAME_CHARS])] = ""
 
 

@@ -1,8 +1,10 @@
-"""The metadata of all videos -> which videos match a filter: creator, hashtags, language, date."""
+"""The metadata of all videos -> which videos match a filter: creator, hashtags, language, date, length, lists."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from rapidfuzz import fuzz, process
 
 from ingest.catalog.entries import Entry
 from retrieval.index.analysis import plain, terms
+from retrieval.index.encounters import EncounterIndex, Row
 
 FILE = "facts.json"
 MAX_NEAR = 3
@@ -20,13 +23,27 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class VideoMetadata:
-    """`posted` is an ISO date, `language` the code of the transcript's language. Unknown values are empty."""
+    """What filters know of a video. Unknown values are empty.
+
+    Attributes:
+        language: the code of the transcript's language.
+        posted: an ISO date.
+        encounters: in which lists and when a person met the video.
+        duration_s: its length.
+        at_least_s: where its last text ends: it is at least so long.
+        sources: what its records came from: yt-dlp, file, data export.
+    """
 
     username: str = ""
     nickname: str = ""
     hashtags: tuple[str, ...] = ()
     language: str = ""
     posted: str = ""
+    encounters: tuple[Row, ...] = ()
+    duration_s: float | None = None
+    at_least_s: float = 0.0
+    likes: int | None = None
+    sources: tuple[str, ...] = ()
 
 
 UNKNOWN = VideoMetadata()
@@ -35,12 +52,18 @@ UNKNOWN = VideoMetadata()
 def metadata_of(entry: Entry) -> VideoMetadata:
     """Return the metadata of a catalog entry."""
     video, transcript = entry.video, entry.texts.get("transcript")
+    ends = [segment.end_s for text in entry.texts.values() for segment in text.segments]
     return VideoMetadata(
         video.creator_username,
         video.creator_nickname,
         tuple(video.hashtags),
         transcript.language if transcript else "",
         video.posted or "",
+        tuple((met.list, met.at, met.name) for met in entry.encounters),
+        video.duration_s,
+        max(ends, default=0.0),
+        video.likes,
+        tuple(source for part in video.source.split(",") if (source := part.strip())),
     )
 
 
@@ -65,20 +88,32 @@ class MetadataIndex:
         self._creators: dict[str, list[int]] = {}
         self._tags: dict[str, list[int]] = {}
         self._languages: dict[str, list[int]] = {}
+        self._sources: dict[str, list[int]] = {}
         self._usernames: dict[str, str] = {}
+        key_of = cache(name_key)  # most creators have several videos
         for number, known in enumerate(videos):
-            for name in {name_key(known.username), name_key(known.nickname)} - {""}:
+            for name in {key_of(known.username), key_of(known.nickname)} - {""}:
                 self._creators.setdefault(name, []).append(number)
                 self._usernames.setdefault(name, known.username)
             for tag in {tag.casefold() for tag in known.hashtags}:
                 self._tags.setdefault(tag, []).append(number)
             if known.language:
                 self._languages.setdefault(language_key(known.language), []).append(number)
+            for source in known.sources:
+                self._sources.setdefault(source.casefold(), []).append(number)
+        self.encounters = EncounterIndex((one.encounters for one in videos), len(videos))
+        self.duration_s = np.array([one.duration_s or np.nan for one in videos], dtype=np.float64)
+        self._at_least_s = np.fmax(self.duration_s, np.array([one.at_least_s for one in videos], dtype=np.float64))
+        self.likes = np.array([np.nan if one.likes is None else one.likes for one in videos], dtype=np.float64)
 
     @classmethod
     def load(cls, folder: Path) -> "MetadataIndex":
+        """Load the file that `save` wrote. An earlier version wrote fewer keys, a later one may write more."""
         rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return cls([VideoMetadata(**{**row, "hashtags": tuple(row["hashtags"])}) for row in rows])
+        known = {one.name for one in fields(VideoMetadata)}
+        if set().union(*rows) - known:
+            rows = [{key: value for key, value in row.items() if key in known} for row in rows]
+        return cls([VideoMetadata(**row) for row in rows])
 
     def by_creator(self, name: str) -> Mask:
         """Return videos whose creator's username or nickname is `name`, ignoring case, accents and punctuation."""
@@ -103,10 +138,29 @@ class MetadataIndex:
         """Return videos posted on an ISO date or later; those without a known date are not among them."""
         return np.asarray(self.posted >= np.datetime64(day, "D"))
 
-    def newest_first(self) -> NDArray[np.int64]:
-        """Return all videos by date, newest first, those of one day by id, those without a known date last."""
-        days = np.where(self.dated, self.posted, np.datetime64("0001-01-01", "D")).astype(np.int64)
-        return np.argsort(-days, kind="stable")
+    def as_long_as(self, low: int, high: int | None) -> tuple[Mask, Mask]:
+        """Return videos from `low` to less than `high` seconds long, and those of which it is known whether they are.
+
+        Of a video without a known length, it is known that it is at least as long as its texts.
+        """
+        known = ~np.isnan(self.duration_s)
+        if high is None:
+            met = np.asarray(self._at_least_s >= low)
+            return met, known | met
+        return known & (self._at_least_s >= low) & (self._at_least_s < high), known | (self._at_least_s >= high)
+
+    def liked_by(self, low: int, high: int | None) -> tuple[Mask, Mask]:
+        """Return videos with `low` to less than `high` likes, and those whose number of likes is known."""
+        met = (self.likes >= low) & (self.likes < (np.inf if high is None else high))
+        return np.asarray(met), ~np.isnan(self.likes)
+
+    def from_source(self, source: str) -> Mask:
+        """Return videos with a record from this source."""
+        return self._mask(self._sources.get(source.casefold()))
+
+    def sources(self) -> Counter[str]:
+        """Return the number of videos by source."""
+        return Counter({source: len(numbers) for source, numbers in self._sources.items()})
 
     def near_creators(self, name: str) -> list[str]:
         """Return usernames that are spelt like `name`."""
@@ -147,5 +201,7 @@ class MetadataIndex:
 
 
 def save(videos: Sequence[VideoMetadata], folder: Path) -> None:
-    """Write the file that `MetadataIndex.load` reads."""
-    (folder / FILE).write_text(json.dumps([asdict(known) for known in videos]), encoding="utf-8")
+    """Write the file that `MetadataIndex.load` reads. Values that are not known are left out."""
+    unknown = {one.name: one.default for one in fields(VideoMetadata)}
+    rows = [{name: value for name in unknown if (value := getattr(known, name)) != unknown[name]} for known in videos]
+    (folder / FILE).write_text(json.dumps(rows), encoding="utf-8")

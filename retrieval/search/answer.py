@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field, computed_field
 
+from ingest.settings import SortOrder
+from retrieval.search.conditions import Condition
 from retrieval.search.fusion import Mode, Retriever, Scores
-from retrieval.search.query import Condition
 from retrieval.search.spelling import Correction
+
+Sort = SortOrder
 
 
 class Reason(BaseModel):
@@ -53,10 +56,11 @@ class Hit(BaseModel):
 class Answer(BaseModel):
     """The result of a search.
 
-    `text` is what was searched for, with typos corrected. If it is empty, only the conditions decide, and the newest
-    videos come first. `total` videos meet the conditions; `hits` are the requested page of them. `notes` are sentences
-    for the user: corrections, videos left out, conditions that no video meets. `confidence` is the highest of the first
-    hits, on every page; `good` is false if none of them reaches the cut-off ("no good match").
+    `text` is what was searched for, with typos corrected. If it is empty, only the conditions decide. `sort` is the
+    order: by relevance, or if only conditions decide, the newest videos first, or with conditions on lists or times of
+    meeting a video, the one met last. `total` videos meet the conditions; `hits` are the requested page of them.
+    `notes` are sentences for the user: corrections, videos left out, conditions that no video meets. `confidence` is
+    the highest of the first hits, on every page; `good` is false if none of them reaches the cut-off ("no good match").
     """
 
     query: str
@@ -71,6 +75,7 @@ class Answer(BaseModel):
     timings_ms: dict[str, float] = Field(description="Milliseconds by step.")
     confidence: float = 1.0
     good: bool = True
+    sort: Sort = "relevance"
 
     @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
     @property

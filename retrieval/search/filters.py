@@ -4,10 +4,17 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from retrieval.index.encounters import EncounterIndex
 from retrieval.index.generation import Generation
 from retrieval.index.metadata import Mask
-from retrieval.search.query import Condition
+from retrieval.search.conditions import Condition
+from retrieval.search.filter_values import WHEN
+from retrieval.search.lists import LIST_WORDS, LISTS_OF, operator_value
+from retrieval.search.periods import days
+from retrieval.search.sizes import clock
 from retrieval.search.spelling import Speller
+
+MAX_LISTS = 12  # named in a note
 
 
 def filter_videos(
@@ -18,25 +25,26 @@ def filter_videos(
     Args:
         hidden: the ids of videos that were removed; they meet no condition.
     """
-    metadata = generation.metadata
     shown = shown_videos(generation, hidden)
     mask = shown.copy()
     notes: list[str] = []
+    unknown: dict[str, Mask] = {}  # by what is not known of them, the videos left out
     each_possible = True  # every condition is met by some video
     for condition in conditions:
-        met = _videos_meeting(generation, condition) & shown
+        met, known, what = _videos_meeting(generation, condition)
+        if what:
+            unknown[what] = unknown.get(what, False) | ~known
+        met = shown & (known & ~met if condition.exclude else met)
         if not met.any():
             each_possible = False
             notes.append(f"There is no video {condition.describe()}.{_advice(generation, speller, condition)}")
         mask &= met
-    if any(condition.kind in ("before", "after") for condition in conditions):
-        notes += _left_out(int((~metadata.dated & shown).sum()), "without a known date")
-    if any(condition.kind == "lang" for condition in conditions):
-        notes += _left_out(int((~metadata.has_language & shown).sum()), "without a known language")
+    for what, videos in unknown.items():
+        notes += _left_out(int((videos & shown).sum()), f"without a known {what}")
     if each_possible and len(conditions) > 1 and not mask.any():
         listed = ", ".join(condition.describe() for condition in conditions)
         notes.append(f"No video meets all of these conditions together: {listed}.")
-    return mask, notes
+    return mask, [*(note for condition in conditions if (note := condition.note())), *notes]
 
 
 def shown_videos(generation: Generation, hidden: Collection[str]) -> Mask:
@@ -46,10 +54,28 @@ def shown_videos(generation: Generation, hidden: Collection[str]) -> Mask:
     return shown
 
 
-def _videos_meeting(generation: Generation, condition: Condition) -> Mask:
-    """Return which videos meet a condition. A video with an unknown date or language never does."""
-    metadata = generation.metadata
-    known = np.ones(len(generation.ids), dtype=bool)
+def encounters_meant(encounters: EncounterIndex, conditions: Sequence[Condition]) -> Mask:
+    """Return the encounters that the conditions are about, shape (encounters,); all if they are about none."""
+    wanted = [_encounters(encounters, one) for one in conditions if one.kind in ("in", *WHEN) and not one.exclude]
+    return np.any(wanted, axis=0) if wanted else np.ones(len(encounters), dtype=bool)
+
+
+def _encounters(encounters: EncounterIndex, condition: Condition) -> Mask:
+    """Return the encounters that meet a condition on a list or a time, shape (encounters,)."""
+    if condition.kind == "in":
+        kind = LIST_WORDS.get(condition.value)
+        return encounters.in_lists([kind]) if kind else encounters.in_collection(condition.value)
+    period = condition.period
+    return encounters.in_lists(LISTS_OF[condition.kind]) & encounters.between(period.first, period.last)
+
+
+def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask, Mask, str]:
+    """Return which videos meet a condition, of which it is known whether they do, and what is not known of the others.
+
+    A video of which it is not known does not meet it.
+    """
+    metadata, encounters = generation.metadata, generation.metadata.encounters
+    known, what = np.ones(len(generation.ids), dtype=bool), ""
     match condition.kind:
         case "phrase":
             met = generation.phrases.videos_with_phrase(condition.words, condition.field)
@@ -60,14 +86,29 @@ def _videos_meeting(generation: Generation, condition: Condition) -> Mask:
         case "tag":
             met = metadata.with_tag(condition.value)
         case "lang":
-            met, known = metadata.in_language(condition.value), metadata.has_language
+            met, known, what = metadata.in_language(condition.value), metadata.has_language, "language"
         case "before":
-            met, known = metadata.posted_before(condition.value), metadata.dated
+            met, known, what = metadata.posted_before(condition.value), metadata.dated, "date"
         case "after":
-            met, known = metadata.posted_from(condition.value), metadata.dated
+            met, known, what = metadata.posted_from(condition.value), metadata.dated, "date"
         case "has":
             met = generation.dense[condition.value].present
-    return known & ~met if condition.exclude else met
+        case "in":
+            met = encounters.videos(_encounters(encounters, condition))
+        case "seen" | "liked" | "saved" | "watched" | "shared":
+            met = encounters.videos(_encounters(encounters, condition))
+            lists = encounters.in_lists(LISTS_OF[condition.kind])
+            known = encounters.videos_with_time(lists) | ~encounters.videos(lists)
+            what = f"time when you {'saw' if condition.kind == 'seen' else condition.kind} them"
+        case "length":
+            met, known = metadata.as_long_as(condition.bounds.low, condition.bounds.high)
+            what = "length"
+        case "likes":
+            met, known = metadata.liked_by(condition.bounds.low, condition.bounds.high)
+            what = "number of likes"
+        case "source":
+            met = metadata.from_source(condition.value)
+    return met, known, what
 
 
 def _advice(generation: Generation, speller: Speller, condition: Condition) -> str:
@@ -90,8 +131,30 @@ def _advice(generation: Generation, speller: Speller, condition: Condition) -> s
             unknown = {word: speller.nearest(word) for word in condition.words if not generation.phrases.count(word)}
             near = [generation.phrases.shown(word) for word in unknown.values() if word]
             return f" {_did_you_mean(near)}".rstrip()
+        case "in" | "seen" | "liked" | "saved" | "watched" | "shared":
+            return f" {_lists_there_are(generation.metadata.encounters, condition)}"
+        case "length":
+            known = generation.metadata.duration_s[~np.isnan(generation.metadata.duration_s)]
+            return f" Known lengths are {clock(known.min())} to {clock(known.max())}." if len(known) else ""
+        case "likes":
+            known = generation.metadata.likes[~np.isnan(generation.metadata.likes)]
+            return f" The videos here have {known.min():,.0f} to {known.max():,.0f} likes." if len(known) else ""
+        case "source":
+            sources = generation.metadata.sources().most_common()
+            return f" The sources here are {', '.join(f'{name} ({n:,})' for name, n in sources)}." if sources else ""
         case _:
             return ""
+
+
+def _lists_there_are(encounters: EncounterIndex, condition: Condition) -> str:
+    """Return which lists there are, or in the lists of a condition, which days."""
+    if not len(encounters):
+        return "No video here came with a list. Lists are in the data export of your account."
+    lists = encounters.in_lists(LISTS_OF.get(condition.kind, ()))
+    if condition.kind != "in" and (span := encounters.days(lists)):
+        return f"What is known of them is {days(*span)}."
+    named = [f"{operator_value(one.list, one.name)} ({one.videos:,})" for one in encounters.summaries[:MAX_LISTS]]
+    return f"The lists here are {', '.join(named)}."
 
 
 def _did_you_mean(names: list[str]) -> str:

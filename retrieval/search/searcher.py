@@ -3,6 +3,7 @@
 import html
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,16 @@ from retrieval.index.analysis import plain, terms
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
 from retrieval.index.generation import Generation, Manifest, current_name, open_current, open_named
 from retrieval.index.metadata import Mask
-from retrieval.search.answer import Answer, Hit, Ranking
-from retrieval.search.confidence import JUDGED, judge
+from retrieval.search.answer import Answer, Hit, Ranking, Sort
+from retrieval.search.conditions import Condition
+from retrieval.search.confidence import JUDGED, Verdict, judge
 from retrieval.search.explain import explain, informative_terms
+from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
-from retrieval.search.query import Condition, Question, parse
+from retrieval.search.query import Question, parse
 from retrieval.search.reranker import Reranker, rescore
+from retrieval.search.sorting import by_time, sorted_first
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
 from scraper.records import clean_text
@@ -190,8 +194,8 @@ class Searcher:
         question = parse(_clean(query))
         mask, _ = filter_videos(self.generation, self.speller, question.conditions, hidden)
         if not question.text:
-            newest = self._newest(mask)
-            return newest, np.zeros(len(newest))
+            order = by_time(self.generation, mask, question.conditions, _default_sort(question))
+            return order, np.zeros(len(order))
         ranking = self.rank(query, mode=mode, weights=weights, vector=vector, among=mask)
         order = ranking.order(mask)
         return order, ranking.scores[order]
@@ -207,18 +211,24 @@ class Searcher:
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
         hidden: Collection[str] = (),
+        sort: Sort = "relevance",
+        today: date | None = None,
     ) -> Answer:
         """Return the `k` best videos after the first `offset` ones, each with its reasons.
 
         All of them meet the question's conditions and the `filters`. An empty question has no hits. A question that has
-        only conditions gives the newest videos first, without a score.
+        only conditions gives the newest videos first, or, with conditions on lists and times of meeting a video, the
+        one met last, without a score.
 
         Args:
             hidden: the ids of videos that were removed: no answer has them or counts them.
+            sort: another order. With a text, it sorts the hits that are good, or if none is, the first ones; the others
+                follow by relevance.
+            today: the day from which "last winter" looks back.
         """
         timer = Timer()
         query = _clean(query)
-        question = parse(query).where(filters)
+        question = parse(query, today).where(filters)
         mask, notes = filter_videos(self.generation, self.speller, question.conditions, hidden)
         timer.lap("filter")
         if self.keyword_only and mode != "keyword":
@@ -229,10 +239,12 @@ class Searcher:
         if question.text and mask.any():
             ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask)
             timer.include(ranking.timings_ms)
-            found = self._best(ranking, mode, mask, page, timer)
+            found = self._best(ranking, mode, mask, page, timer, sort, question.conditions)
         elif question.conditions and mask.any():
             # Only conditions, and these videos meet them: there is nothing to be unsure of.
-            found = _Found(self._hits(self._newest(mask), page), confidence=1.0, good=True)
+            sort = sort if sort != "relevance" else _default_sort(question)
+            order = by_time(self.generation, mask, question.conditions, sort)
+            found = _Found(self._hits(order, page), confidence=1.0, good=True)
         else:
             found = _Found(text=question.text)
         return Answer(
@@ -248,6 +260,7 @@ class Searcher:
             timings_ms=timer.summary(),
             confidence=found.confidence,
             good=found.good,
+            sort=sort,
         )
 
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
@@ -281,13 +294,28 @@ class Searcher:
             if weight > 0
         }
 
-    def _best(self, ranking: Ranking, mode: Mode, mask: Mask, page: slice, timer: Timer) -> _Found:
+    def _best(
+        self,
+        ranking: Ranking,
+        mode: Mode,
+        mask: Mask,
+        page: slice,
+        timer: Timer,
+        sort: Sort,
+        conditions: Sequence[Condition],
+    ) -> _Found:
         """Return a page of the best videos in the mask, explained and judged."""
+
+        def judged(videos: NDArray[np.int64]) -> Verdict:
+            return judge(self.generation, ranking, mode, videos)
+
         order = ranking.order(mask)
+        first = order[:JUDGED]
+        if sort != "relevance":
+            order = sorted_first(self.generation, order, judged, conditions, sort)
         explanations = [explain(self.generation, ranking, int(video)) for video in order[page]]
         timer.lap("explain")
-        first = order[:JUDGED]
-        verdict = judge(self.generation, ranking, mode, np.concatenate([first, order[page]]))
+        verdict = judged(np.concatenate([first, order[page]]))
         confidence = float(verdict.confidence[: len(first)].max(initial=0.0))
         timer.lap("judge")
         hits = [
@@ -300,11 +328,6 @@ class Searcher:
             )
         ]
         return _Found(hits, ranking.query, ranking.corrections, confidence, confidence >= verdict.cut_off)
-
-    def _newest(self, mask: Mask) -> NDArray[np.int64]:
-        """Return the videos in the mask, newest first."""
-        newest = self.generation.metadata.newest_first()
-        return newest[mask[newest]]
 
     def _hits(self, order: NDArray[np.int64], page: slice, scores: Scores | None = None) -> list[Hit]:
         """Return a page of videos as hits without reasons; without `scores` their score is 0."""
@@ -325,6 +348,11 @@ class Searcher:
             f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
             " Put a word in quotes to search for it as it is."
         )
+
+
+def _default_sort(question: Question) -> Sort:
+    """Return the order of videos that only conditions decide on."""
+    return "met" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
 
 
 def _load_encoder(manifest: Manifest) -> Encoder:

@@ -11,7 +11,7 @@ from ingest.catalog.entries import MediaKind, Segment, TextKind
 from retrieval.search.answer import Answer, Hit
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from scraper.links import VIDEO_ID
-from scraper.records import Video, clean_text
+from scraper.records import Encounter, ListKind, Video, clean_text
 
 MAX_FILTER_CHARS = 200  # names and hashtags on TikTok are shorter
 
@@ -33,6 +33,7 @@ class VideoSummary(BaseModel):
     video_url: str | None
     cover_url: str | None
     slide_urls: list[str] = Field(description="the pictures of a photo post")
+    encounters: list[Encounter] = Field(default=[], description="in which lists and when you met it, the latest first")
 
 
 class FoundHit(Hit):
@@ -100,6 +101,31 @@ class Suggestion(BaseModel):
 
     query: str
     videos: int = Field(description="number of videos that have it")
+
+
+class ListFacet(BaseModel):
+    """A list in which you met videos, or a collection."""
+
+    list: ListKind
+    name: str = Field(description="the name of a collection; else empty")
+    value: str = Field(description="what the filter `in` takes")
+    videos: int
+    first: str = Field(description="the first day on which you met one, as an ISO date; empty if unknown")
+    last: str
+
+
+class SourceFacet(BaseModel):
+    """Where records came from, as the filter `source` takes it."""
+
+    source: str
+    videos: int
+
+
+class Facets(BaseModel):
+    """Values that filters can take in a generation, those with the most videos first."""
+
+    lists: list[ListFacet]
+    sources: list[SourceFacet]
 
 
 class Health(BaseModel):

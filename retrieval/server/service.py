@@ -11,14 +11,18 @@ from ingest.catalog.removals import Removal
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.errors import TooLateToUndo, UnknownVideo
 from retrieval.index.generation import build_running
-from retrieval.search.answer import Hit
+from retrieval.search.answer import Hit, Sort
+from retrieval.search.conditions import Condition
 from retrieval.search.fusion import Method, Mode
-from retrieval.search.query import Condition
+from retrieval.search.lists import operator_value
 from retrieval.server.media import MediaFiles, duration_s
 from retrieval.server.schemas import (
+    Facets,
     FoundHit,
+    ListFacet,
     MediaDetail,
     SearchAnswer,
+    SourceFacet,
     Suggestion,
     TextDetail,
     VideoDetail,
@@ -27,6 +31,8 @@ from retrieval.server.schemas import (
 from retrieval.server.searchers import Searchers
 from scraper.links import VIDEO_ID
 
+MAX_ENCOUNTERS = 1_000  # in a summary
+_IN_LIST = re.compile(r'(?P<in>(?:^|\s)-?in:)"?([^"]*)$', re.IGNORECASE)
 JUDGING_S = 3.0  # how long a judgement waits for the database; somebody is waiting for the answer
 
 
@@ -57,6 +63,7 @@ class Service:
         weights: dict[str, float] | None = None,
         method: Method = "zscore",
         filters: Sequence[Condition] = (),
+        sort: Sort = "relevance",
         generation: str | None = None,
     ) -> SearchAnswer:
         """Return the searcher's answer with the videos of its hits.
@@ -77,6 +84,7 @@ class Service:
             method=method,
             filters=filters,
             hidden=hidden_videos(self.data),
+            sort=sort,
         )
         if self._on_search:
             self._on_search(answer.timings_ms)
@@ -96,13 +104,17 @@ class Service:
         return self._with_videos(searcher.similar(video_id, k, hidden))
 
     def suggest(self, query: str, k: int = 8) -> list[Suggestion]:
-        """Return the query with its last word completed: a creator after @, a hashtag after #, else a word of the
-        corpus. Those in the most videos come first.
+        """Return the query with its last word completed: a creator after @, a hashtag after #, a list after in:, else a
+        word of the corpus. Those in the most videos come first.
 
         Raises:
             RetrievalError, WeightsError: there is no index yet.
         """
         generation = self.searchers.get().generation
+        if in_list := _IN_LIST.search(query):
+            begun = generation.metadata.encounters.begins_with(in_list[2])
+            named = [(f"{query[: in_list.end('in')]}{operator_value(one.list, one.name)}", one.videos) for one in begun]
+            return [Suggestion(query=completed, videos=videos) for completed, videos in named[:k]]
         before, space, typed = query.rpartition(" ")
         sign, start = (typed[0], typed[1:]) if typed[:1] in ("@", "#") else ("", typed)
         if not start:
@@ -115,6 +127,22 @@ class Service:
             case _:
                 found = generation.phrases.words_from(start, k)
         return [Suggestion(query=f"{before}{space}{sign}{word}", videos=videos) for word, videos in found]
+
+    def facets(self, generation: str | None = None) -> Facets:
+        """Return the lists and the sources of a generation's videos.
+
+        Raises:
+            RetrievalError, WeightsError: there is no index yet.
+            UnknownGeneration: none has this name.
+        """
+        metadata = self.searchers.get(generation).generation.metadata
+        return Facets(
+            lists=[
+                ListFacet(**vars(one), value=one.name if one.list == "collection" else one.list)
+                for one in metadata.encounters.summaries
+            ],
+            sources=[SourceFacet(source=source, videos=videos) for source, videos in metadata.sources().most_common()],
+        )
 
     def building(self) -> bool:
         """Return whether a generation is being built, or a build was killed and none has finished since."""
@@ -192,6 +220,7 @@ class Service:
             video_url=video_url,
             cover_url=self.media.url(video.id, entry.file("cover")),
             slide_urls=[url for url in slides if url],
+            encounters=entry.encounters[::-1][:MAX_ENCOUNTERS],
         )
 
     # -- removing --

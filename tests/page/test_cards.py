@@ -3,7 +3,7 @@
 import pytest
 
 from page import cards
-from retrieval.search.query import Condition
+from retrieval.search.conditions import Condition
 from tests.page.fragments import Page, answer, check_inert, hit, reason
 
 

@@ -1,9 +1,12 @@
 // The search form: query, mode, weights and filters, what was searched before, and completions.
 import { chip, onButton } from "./dom.js";
+import { addOption, showFacets } from "./facets.js";
 import { fetchJson } from "./http.js";
 
-const NAMES = ["mode", "creator", "tag", "lang", "after", "before", "has", "generation"];
-const DEFAULTS = { mode: "hybrid" };
+const TIMES = ["seen", "liked", "saved", "watched", "shared"];
+const FILTERS = ["creator", "tag", "lang", "after", "before", "has", "length", "likes", "source"];
+const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "generation"];
+const DEFAULTS = { mode: "hybrid", sort: "relevance" };
 const OLD_NAMES = { mode: "lane" }; // in links that were shared before
 const RECENT = "asked-before", MAX_RECENT = 6, TYPING_MS = 350;
 
@@ -27,7 +30,7 @@ export function searchForm(element, instance) {
     if (box.value.trim()) params.set("q", box.value.trim());
     if (weights()) params.set("w", weights());
     for (const name of NAMES) {
-      const field = form.elements[name];
+      const field = form.elements.namedItem(name); // elements.length is their number
       const value = field.type === "checkbox" ? (field.checked ? field.value : "") : field.value.trim();
       if (value && value !== DEFAULTS[name]) params.set(name, value);
     }
@@ -48,22 +51,25 @@ export function searchForm(element, instance) {
     box.value = params.get("q") ?? "";
     setWeights(params.get("w") ?? "");
     for (const name of NAMES) {
-      const field = form.elements[name];
+      const field = form.elements.namedItem(name); // elements.length is their number
       const value = params.get(name) ?? params.get(OLD_NAMES[name]) ?? DEFAULTS[name] ?? "";
       if (field.type === "checkbox") field.checked = value === field.value;
       else {
-        if (name === "generation") addGeneration(field, value);
+        if (field.tagName === "SELECT") addOption(field, value);
         field.value = value;
       }
     }
+    openFolds(params);
+  }
+
+  // What an address asks for is not hidden in a closed fold.
+  function openFolds(params) {
+    if (FILTERS.some((name) => params.has(name))) form.querySelector("#filters").open = true;
+    const met = form.querySelector("#met");
+    if (["in", ...TIMES].some((name) => params.has(name))) [met.hidden, met.open] = [false, true];
   }
 
   // -- generations --
-
-  // A generation that the server does not list, such as one in a shared link, stays selectable.
-  function addGeneration(list, name) {
-    if (name && ![...list.options].some((option) => option.value === name)) list.add(new Option(name, name));
-  }
 
   async function listGenerations() {
     const list = form.elements.generation;
@@ -76,7 +82,7 @@ export function searchForm(element, instance) {
         new Option(current ? `Current: ${label(current)}` : "Current", ""),
         ...generations.filter((one) => !one.current).map((one) => new Option(label(one), one.name)),
       );
-      addGeneration(list, chosen);
+      addOption(list, chosen);
       list.value = chosen;
     } catch {
       if (!list.options.length) list.add(new Option("Current", ""));
@@ -108,7 +114,7 @@ export function searchForm(element, instance) {
   }
 
   async function complete() {
-    if (!/[@#]\S*$/.test(box.value)) return;
+    if (!/[@#]\S*$|\bin:("[^"]*|\S*)$/i.test(box.value)) return;
     try {
       const { suggestions } = await fetchJson(`/api/suggest?${new URLSearchParams({ q: box.value })}`);
       form.querySelector("#completions").replaceChildren(...suggestions.map((one) => new Option("", one.query)));
@@ -168,5 +174,6 @@ export function searchForm(element, instance) {
   unfold();
   showRecent();
   listGenerations();
+  showFacets(form).catch(() => {}); // a search works without
   return { box, search, settings, restore, typed, hasCompletions: () => form.querySelector("#completions").children.length > 0 };
 }

@@ -4,6 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
+from retrieval.search.answer import Sort
+from retrieval.search.periods import EXAMPLES
+from retrieval.search.sizes import COUNT_EXAMPLES, LENGTH_EXAMPLES
 from retrieval.server.concurrency import Queue
 from retrieval.server.metrics import Metrics
 from retrieval.server.schemas import MAX_FILTER_CHARS
@@ -38,4 +41,57 @@ def filter_query(description: str) -> Any:
     return Query(max_length=MAX_FILTER_CHARS, description=description)
 
 
+async def _filter_values(
+    creator: Annotated[str, filter_query("Only videos of this creator: username or nickname.")] = "",
+    tag: Annotated[str, filter_query("Only videos with this hashtag, or with all of several.")] = "",
+    lang: Annotated[str, filter_query("Only videos spoken in this language, such as en.")] = "",
+    after: Annotated[str, filter_query("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
+    before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
+    has: Annotated[str, filter_query("Only videos that have this: speech, onscreen, comments, music.")] = "",
+    in_list: Annotated[
+        str,
+        Query(
+            alias="in",
+            max_length=MAX_FILTER_CHARS,
+            description="Only videos in this list: favorites, likes, history, shares, reposts, posts, collections, or"
+            " the name of a collection. /api/facets has those of this server.",
+        ),
+    ] = "",
+    seen: Annotated[str, filter_query(f"Only videos in any list at this time: {EXAMPLES}.")] = "",
+    liked: Annotated[str, filter_query("Only videos liked at this time.")] = "",
+    saved: Annotated[str, filter_query("Only videos added to favorites or a collection at this time.")] = "",
+    watched: Annotated[str, filter_query("Only videos watched at this time.")] = "",
+    shared: Annotated[str, filter_query("Only videos shared at this time.")] = "",
+    length: Annotated[str, filter_query(f"Only videos of this length: {LENGTH_EXAMPLES}.")] = "",
+    likes: Annotated[str, filter_query(f"Only videos with so many likes: {COUNT_EXAMPLES}.")] = "",
+    source: Annotated[str, filter_query("Only videos with a record from this source, such as data export.")] = "",
+) -> dict[str, str]:
+    # what retrieval.search.filter_values.filters takes; who asks says what a bad value is answered with
+    return {
+        "creator": creator,
+        "tag": tag,
+        "lang": lang,
+        "after": after,
+        "before": before,
+        "has": has,
+        "in": in_list,
+        "seen": seen,
+        "liked": liked,
+        "saved": saved,
+        "watched": watched,
+        "shared": shared,
+        "length": length,
+        "likes": likes,
+        "source": source,
+    }
+
+
+FilterValues = Annotated[dict[str, str], Depends(_filter_values)]
+SortOrder = Annotated[
+    Sort,
+    Query(
+        description="Another order: by date of posting (newest, oldest), or by when you last met the video (met). With"
+        " a text, it sorts the good hits among the first 100 (all of them if none is good)."
+    ),
+]
 Generation = Annotated[str, filter_query("Name of the generation to search; the current one by default.")]

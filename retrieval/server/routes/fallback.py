@@ -19,7 +19,8 @@ def only_known_parameters(request: Request) -> None:
     """
     route = request.scope["route"]
     if isinstance(route, APIRoute) and route.include_in_schema:
-        known = [parameter.alias for parameter in route.dependant.query_params]
+        parts = [route.dependant, *route.dependant.dependencies]  # the filters are a separate dependency
+        known = [parameter.alias for part in parts for parameter in part.query_params]
         if unknown := set(request.query_params) - set(known):
             allowed = f"Allowed: {', '.join(known)}." if known else "This address takes none."
             raise Problem(422, f"Unknown parameter {min(unknown)[:40]!r}. {allowed}")

@@ -8,19 +8,20 @@ from fastapi import APIRouter, Query
 
 from retrieval.errors import BadWeights
 from retrieval.index.documents import FIELD_ALIASES, FIELDS
+from retrieval.search.filter_values import filters
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, parse_weights
-from retrieval.search.query import filters
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from retrieval.server.problems import Problem, problem_responses
 from retrieval.server.routes.common import (
     MAX_OFFSET,
     MAX_PAGE,
+    FilterValues,
     Generation,
+    SortOrder,
     UseQueue,
     UseService,
-    filter_query,
 )
-from retrieval.server.schemas import SearchAnswer, Suggestions
+from retrieval.server.schemas import Facets, SearchAnswer, Suggestions
 
 router = APIRouter()
 _EXAMPLE = json.loads((files("retrieval.server") / "answer_example.json").read_text(encoding="utf-8"))
@@ -49,13 +50,14 @@ def _weights(w: str) -> dict[str, float]:
 async def search(
     service: UseService,
     queue: UseQueue,
+    values: FilterValues,
     q: Annotated[
         str,
         Query(
             max_length=MAX_QUERY_CHARS,
             description='What you remember of the video. Operators: "exact phrase", @creator, #tag, -word, field:word,'
-            " before:2023, after:2022-06, lang:en. With filters alone, the newest videos come first. An empty query"
-            " without filters has no hits.",
+            ' before:2023, lang:en, in:favorites, seen:2024-03, saved:"last winter", length:<1m. With filters alone,'
+            " the newest videos come first. An empty query without filters has no hits.",
             examples=["cat falls off the shelf", '"no your other left" @slowlane -dog after:2021'],
         ),
     ],
@@ -77,12 +79,7 @@ async def search(
         ),
     ] = "",
     method: Annotated[Method, Query(description="How the scores of retrievers and fields are fused.")] = "zscore",
-    creator: Annotated[str, filter_query("Only videos of this creator: username or nickname.")] = "",
-    tag: Annotated[str, filter_query("Only videos with this hashtag, or with all of several.")] = "",
-    lang: Annotated[str, filter_query("Only videos spoken in this language, such as en.")] = "",
-    after: Annotated[str, filter_query("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
-    before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
-    has: Annotated[str, filter_query("Only videos that have this: speech, onscreen, comments, music.")] = "",
+    sort: SortOrder = "relevance",
     generation: Generation = "",
     lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
@@ -90,7 +87,7 @@ async def search(
     the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
     operators and filters. `notes` says which of them no video meets, and which words were corrected."""
     chosen, weights = chosen_mode(mode, lane), _weights(w)
-    conditions = filters(creator, tag, lang, after, before, has)
+    conditions = filters(**values)
     return await queue.run(
         lambda: service.search(
             q,
@@ -100,6 +97,7 @@ async def search(
             weights=weights,
             method=method,
             filters=conditions,
+            sort=sort,
             generation=generation or None,
         )
     )
@@ -111,6 +109,12 @@ def suggest(
     q: Annotated[str, Query(max_length=MAX_QUERY_CHARS, examples=["bread @cru", "#bak"])],
     k: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 8,
 ) -> Suggestions:
-    """Return the query with its last word completed: a creator after @, a hashtag after #, else a word of the corpus.
-    Those in the most videos come first."""
+    """Return the query with its last word completed: a creator after @, a hashtag after #, a list after in:, else a
+    word of the corpus. Those in the most videos come first."""
     return Suggestions(suggestions=service.suggest(q, k))
+
+
+@router.get("/api/facets", summary="List the values of filters", responses=problem_responses(404, 503))
+def facets(service: UseService, generation: Generation = "") -> Facets:
+    """Return the lists in which you met videos and the sources of records, each with its number of videos."""
+    return service.facets(generation or None)

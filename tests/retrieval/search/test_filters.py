@@ -6,7 +6,7 @@ from retrieval.index.builder import build
 from retrieval.index.documents import Document
 from retrieval.index.generation import open_current
 from retrieval.search.answer import Answer
-from retrieval.search.query import filters
+from retrieval.search.filter_values import filters
 from retrieval.search.searcher import Searcher
 from tests.retrieval.fake_encoder import FakeEncoder
 

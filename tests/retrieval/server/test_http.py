@@ -35,6 +35,7 @@ def test_the_description_has_every_address_and_a_valid_example(client: TestClien
     assert set(described["paths"]) == {
         "/api/search",
         "/api/suggest",
+        "/api/facets",
         "/api/videos/{video_id}",
         "/api/videos/{video_id}/similar",
         "/api/generations",

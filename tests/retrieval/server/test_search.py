@@ -32,6 +32,7 @@ def test_an_answer_has_the_video_the_timestamp_and_reasons_that_add_up(client: T
         "video_url": f"/media/{BREAD}/video",
         "cover_url": f"/media/{BREAD}/cover",
         "slide_urls": [],
+        "encounters": [],
     }
 
 
