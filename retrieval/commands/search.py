@@ -22,7 +22,7 @@ def search(
     query: Annotated[
         str,
         typer.Argument(
-            metavar="[QUERY]",
+            metavar="QUERY",
             help='What you remember of the video. "exact phrase", @creator, #tag, -word, field:word, before:2023,'
             " after:2022-06, lang:en, in:favorites and seen:2024-03 narrow the search.",
             show_default=False,
