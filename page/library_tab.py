@@ -13,6 +13,7 @@ from ingest.catalog.entries import STAGES, Entry
 from page.html import FIRST_STEPS, STAGE_NAMES, link, notice, text
 from page.job_panel import JobPanel
 from page.jobs import PROGRESS, JobError, Jobs, Step, typed_path
+from page.static import load
 from retrieval.errors import GenerationError
 from retrieval.index.documents import FIELD_NAMES, TEXT_FIELDS, document
 from retrieval.index.generation import current_name, generation_names, read_manifest
@@ -73,7 +74,13 @@ def add(service: "Service", jobs: Jobs) -> None:
             max_length=200,
             elem_id="library-filter",
         )
-        videos = gr.HTML("", apply_default_css=False, elem_id="library-videos", elem_classes="tab-html")
+        videos = gr.HTML(
+            "",
+            apply_default_css=False,
+            elem_id="library-videos",
+            elem_classes="tab-html",
+            js_on_load=load("library.js"),
+        )
         with gr.Row(elem_classes="actions"):
             newer = gr.Button("Newer", size="sm", interactive=False)
             older = gr.Button("Older", size="sm", interactive=False)
@@ -213,7 +220,7 @@ def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
     if not entries:
         return notice("No video matches", "No id, creator or description has these words."), total
     shown = f"{offset + 1:,} to {offset + len(entries):,} of {total:,}, newest first"
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Video", "Creator", "Description", "Posted", "Has"))
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Video", "Creator", "Description", "Posted", "Has", ""))
     rows = "".join(_row(entry) for entry in entries)
     return (
         f'<p class="muted" role="status">{shown}</p><div class="wide" tabindex="0" role="region" aria-label="Videos">'
@@ -233,7 +240,8 @@ def _row(entry: Entry) -> str:
     described = video.description[:DESCRIPTION_CHARS] + "…" * (len(video.description) > DESCRIPTION_CHARS)
     video_id = f"<code>{text(video.id)}</code>"
     return (
-        f'<tr><th scope="row">{link(video.permalink, video_id) or video_id}</th>'
+        f'<tr data-id="{text(video.id)}"><th scope="row">{link(video.permalink, video_id) or video_id}</th>'
         f"<td><bdi>{text(video.creator_username[:80])}</bdi></td><td dir=auto>{text(described)}</td>"
-        f"<td>{text(video.posted or '')}</td><td>{text(', '.join(has))}{work}</td></tr>"
+        f"<td>{text(video.posted or '')}</td><td>{text(', '.join(has))}{work}</td>"
+        f'<td><button type="button" class="delete" data-remove aria-label="Delete video {text(video.id)}">Delete</button></td></tr>'
     )

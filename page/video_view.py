@@ -90,7 +90,8 @@ def details(
         f'<p class="description" dir="auto">{text(record.description)}</p>{metadata(video)}'
         f'<div class="foot">{link(video.permalink, "Open the post ↗")}'
         '<button type="button" data-copy>Copy a link to this timestamp</button>'
-        f"{'' if judged is None else judge_button(judged.get(video_id))}</div>"
+        f"{'' if judged is None else judge_button(judged.get(video_id))}"
+        '<button type="button" data-remove>Delete</button></div>'
         f"{section(FIELD_NAMES['transcript'] + language, speech)}{section(FIELD_NAMES['cover'], on_screen)}"
         f"{section(f'Comments ({len(record.comments)})', comments)}{empty}"
         f"{section('Similar videos', similar_list)}</div></div>"

@@ -176,18 +176,30 @@ class MetadataIndex:
         )
         return [key for key, *_ in found]
 
-    def creators_from(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Return usernames that begin with `start` and their number of videos, the most frequent first."""
+    def creators_from(self, start: str, limit: int, shown: Mask | None = None) -> list[tuple[str, int]]:
+        """Return usernames that begin with `start` and their number of videos, the most frequent first.
+
+        Args:
+            shown: the videos that count, shape (videos,); by default all.
+        """
         begun = [
-            (self._usernames[key] or key, len(of))
+            (self._usernames[key] or key, count)
             for key, of in self._creators.items()
-            if key.startswith(name_key(start))
+            if key.startswith(name_key(start)) and (count := _count(of, shown))
         ]
         return sorted(dict(begun).items(), key=lambda one: (-one[1], one[0]))[:limit]
 
-    def tags_from(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Return hashtags that begin with `start` and their number of videos, the most frequent first."""
-        begun = [(tag, len(of)) for tag, of in self._tags.items() if tag.startswith(start.casefold())]
+    def tags_from(self, start: str, limit: int, shown: Mask | None = None) -> list[tuple[str, int]]:
+        """Return hashtags that begin with `start` and their number of videos, the most frequent first.
+
+        Args:
+            shown: as for `creators_from`.
+        """
+        begun = [
+            (tag, count)
+            for tag, of in self._tags.items()
+            if tag.startswith(start.casefold()) and (count := _count(of, shown))
+        ]
         return sorted(begun, key=lambda one: (-one[1], one[0]))[:limit]
 
     def languages(self) -> list[str]:
@@ -198,6 +210,10 @@ class MetadataIndex:
         mask = np.zeros(self._videos, dtype=bool)
         mask[numbers or []] = True
         return mask
+
+
+def _count(videos: list[int], shown: Mask | None) -> int:
+    return len(videos) if shown is None else int(shown[videos].sum())
 
 
 def save(videos: Sequence[VideoMetadata], folder: Path) -> None:

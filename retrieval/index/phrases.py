@@ -98,12 +98,21 @@ class PhraseIndex:
         number = self.vocabulary.get(word)
         return 0 if number is None else int(self.videos_of[number])
 
-    def words_from(self, start: str, limit: int) -> list[tuple[str, int]]:
-        """Return words that begin with `start`, as spelt, and their number of videos, the most frequent first."""
+    def words_from(self, start: str, limit: int, hidden: Sequence[int] = ()) -> list[tuple[str, int]]:
+        """Return words that begin with `start`, as spelt, and their number of videos, the most frequent first.
+
+        Args:
+            hidden: videos that do not count.
+        """
         key = "".join(terms(start, plain))
         begun = [number for word, number in self.vocabulary.items() if word.startswith(key)] if key else []
-        begun.sort(key=lambda number: (-int(self.videos_of[number]), self._words[number]))
-        return [(self.shown(self._words[number]), int(self.videos_of[number])) for number in begun[:limit]]
+        counts = {number: int(self.videos_of[number]) for number in begun}
+        for video in hidden:
+            first, end = self._starts[video * len(self._fields)], self._starts[(video + 1) * len(self._fields)]
+            for number in counts.keys() & set(self._row[first:end].tolist()):
+                counts[number] -= 1
+        found = sorted((number for number in begun if counts[number]), key=lambda n: (-counts[n], self._words[n]))
+        return [(self.shown(self._words[number]), counts[number]) for number in found[:limit]]
 
     def videos_with_phrase(self, phrase: Sequence[str], field: str = "") -> NDArray[np.bool_]:
         """Return which videos contain these words next to each other, in `field` or in any: shape (videos,)."""

@@ -106,6 +106,9 @@ class Searchers:
                 return searcher
             return searcher.refreshed(self.indexes)
         except (RetrievalError, WeightsError) as error:
+            if not searcher.generation.folder.exists():  # erased, and nothing has replaced it
+                self._current = None
+                raise
             if name != self._refused or not name:
                 log.warning("still answering from generation %s: %s", searcher.generation.name, error)
             self._refused = name
@@ -116,7 +119,10 @@ class Searchers:
         if answering and answering.generation.name == name:
             return answering
         with self._lock_others:
-            if name not in generation_names(self.indexes):
+            names = generation_names(self.indexes)
+            for gone in self._others.keys() - set(names):
+                del self._others[gone]  # pruned or erased
+            if name not in names:
                 raise UnknownGeneration("No generation has this name. /api/generations lists them.")
             if name not in self._others:
                 known = [answering] if answering else []

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
@@ -119,13 +121,16 @@ class Service:
         sign, start = (typed[0], typed[1:]) if typed[:1] in ("@", "#") else ("", typed)
         if not start:
             return []
+        hidden = [generation.positions[video] for video in hidden_videos(self.data) if video in generation.positions]
+        shown = np.ones(len(generation.ids), dtype=bool)
+        shown[hidden] = False
         match sign:
             case "@":
-                found = generation.metadata.creators_from(start, k)
+                found = generation.metadata.creators_from(start, k, shown)
             case "#":
-                found = generation.metadata.tags_from(start, k)
+                found = generation.metadata.tags_from(start, k, shown)
             case _:
-                found = generation.phrases.words_from(start, k)
+                found = generation.phrases.words_from(start, k, hidden)
         return [Suggestion(query=f"{before}{space}{sign}{word}", videos=videos) for word, videos in found]
 
     def facets(self, generation: str | None = None) -> Facets:

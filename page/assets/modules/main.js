@@ -2,6 +2,7 @@
 import { carousels } from "./dom.js";
 import { videoView } from "./details.js";
 import { judging } from "./judge.js";
+import { removing } from "./removal.js";
 import { shortcuts } from "./keys.js";
 import { resultList } from "./results.js";
 import { searchForm } from "./search.js";
@@ -20,6 +21,7 @@ export function start(element) {
   const view = videoView(element, instance);
   carousels(element);
   judging(element, instance);
+  removing(element, view.close);
   shortcuts(element, { form, results, view });
   for (const event of ["answered", "failed"])
     instance.on(event, ({ settings }) => {

@@ -13,7 +13,7 @@ def test_an_unknown_path_is_a_problem_detail(client: TestClient) -> None:
 
 
 def test_another_method_is_refused_with_the_allowed_ones(client: TestClient) -> None:
-    for path in ("/api/search?q=x", "/api/health", f"/api/videos/{BREAD}", f"/media/{BREAD}/video"):
+    for path in ("/api/search?q=x", "/api/health", f"/api/videos/{BREAD}/similar", f"/media/{BREAD}/video"):
         for method in ("POST", "PUT", "PATCH", "DELETE"):
             response = client.request(method, path)
             assert "GET" in problem(response, 405) and response.headers["allow"] == "GET, HEAD"
@@ -38,6 +38,7 @@ def test_the_description_has_every_address_and_a_valid_example(client: TestClien
         "/api/facets",
         "/api/videos/{video_id}",
         "/api/videos/{video_id}/similar",
+        "/api/videos/{video_id}/undo",
         "/api/generations",
         "/api/judgements",
         "/api/judgements/queries",
