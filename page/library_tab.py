@@ -243,5 +243,6 @@ def _row(entry: Entry) -> str:
         f'<tr data-id="{text(video.id)}"><th scope="row">{link(video.permalink, video_id) or video_id}</th>'
         f"<td><bdi>{text(video.creator_username[:80])}</bdi></td><td dir=auto>{text(described)}</td>"
         f"<td>{text(video.posted or '')}</td><td>{text(', '.join(has))}{work}</td>"
-        f'<td><button type="button" class="delete" data-remove aria-label="Delete video {text(video.id)}">Delete</button></td></tr>'
+        f'<td><button type="button" class="delete" data-remove aria-label="Delete video {text(video.id)}">Delete'
+        "</button></td></tr>"
     )

@@ -81,7 +81,7 @@ def check_inert(html: str) -> Page:
             "class", "style", "dir", "href", "target", "rel", "src", "poster", "preload", "controls", "playsinline",
             "loading", "alt", "role", "tabindex", "type", "value", "datetime", "scope", "data-id", "data-seek",
             "aria-label", "aria-pressed", "aria-current", "data-show", "data-at", "data-judge", "data-set", "data-more",
-            "data-slide", "data-copy", "data-broken", "aria-hidden", "hidden", "open", "id", "colspan",
+            "data-slide", "data-copy", "data-remove", "data-broken", "aria-hidden", "hidden", "open", "id", "colspan",
         }  # fmt: skip
         assert (attributes.get("src") or "/media/").startswith("/media/")
         assert (attributes.get("href") or "https://").startswith(("https://", "http://"))

@@ -125,7 +125,7 @@ def test_a_large_catalog_is_read_in_pages(tmp_path: Path) -> None:
             catalog.put_video(Video(id=str(7_000_000_000 + number), description=f"video number {number}"))
     html, total = videos_html(Service(tmp_path, tmp_path), "number 19", 25)
     assert total == 111  # 19, 190 to 199, 1900 to 1999
-    assert html.count("<tr>") == 1 + 25
+    assert html.count("<tr") == 1 + 25
 
 
 def test_a_job_starts_only_with_records_that_exist(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tests.retrieval.server.conftest import Folders
 from tests.retrieval.server.requests import problem
 from tests.tiny_corpus import BREAD, KETTLE, PHOTOS
 
-QUESTION = {"q": "loaf hollow drum", "k": 10}
+QUESTION = {"q": "loaf hollow drum"}
 WORDS = ("sourdough", "ask the loaf", "drum solo", "sounds hollow", "IS IT DONE", "crumb.and.crust", "Crumb & Crust")
 
 

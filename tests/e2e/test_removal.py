@@ -1,0 +1,79 @@
+"""Deleting a video on the page: it leaves the results at once, can come back, and is erased later."""
+
+import json
+import shutil
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ingest.catalog import Catalog
+from tests.byte_search import find
+from tests.e2e.actions import QUESTION, api, ask, card, visit
+from tests.e2e.conftest import Serve
+from tests.tiny_corpus import BREAD, KETTLE
+
+WORDS = ("sourdough", "ask the loaf", "drum solo", "sounds hollow", "IS IT DONE", "crumb.and.crust", "Crumb & Crust")
+
+
+@pytest.fixture(scope="module")
+def copied(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tiny corpus that the tests may change."""
+    return shutil.copytree(tiny, tmp_path_factory.mktemp("removal") / "data")
+
+
+@pytest.fixture(scope="module")
+def own_server(copied: Path, serve: Serve) -> str:
+    return serve(copied, copied / "indexes")
+
+
+def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(page: Page, own_server: str) -> None:
+    visit(page, own_server)
+    ask(page, QUESTION)
+    card(page, BREAD).get_by_role("button", name="Details").click()
+    page.locator("#view").get_by_role("button", name="Delete").press("Enter")
+    expect(page.locator("#view")).not_to_be_visible()
+    expect(card(page, BREAD)).not_to_be_visible()
+    expect(card(page, KETTLE)).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Removed.")).to_be_visible()
+    undo = page.get_by_role("button", name="Undo (30 s)")
+    expect(undo).to_be_focused()
+    assert BREAD not in [hit["id"] for hit in api(own_server, QUESTION)["hits"]]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="The video is back.")).to_be_visible()
+    expect(card(page, BREAD)).to_be_visible()
+    assert api(own_server, QUESTION)["hits"][0]["id"] == BREAD
+
+
+def test_a_row_of_the_library_can_be_deleted_and_nothing_is_left_of_the_video(
+    page: Page, own_server: str, copied: Path
+) -> None:
+    assert set(find([copied], [*WORDS, BREAD])) == {*WORDS, BREAD}
+    visit(page, own_server)
+    ask(page, QUESTION)
+    page.get_by_role("tab", name="Library").click()
+    row = page.locator(f"#library-videos tr[data-id='{BREAD}']")
+    row.get_by_role("button", name="Delete").click()
+    expect(row).not_to_be_visible()
+    page.get_by_role("tab", name="Search").click()
+    expect(card(page, BREAD)).not_to_be_visible()
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{own_server}/media/{BREAD}/video", timeout=30)
+    with Catalog(copied) as catalog:  # does not wait 30 seconds; the server does the rest
+        catalog.removals.claim([BREAD])
+    deadline = time.monotonic() + 60
+    left = [BREAD]
+    while left and time.monotonic() < deadline:
+        assert BREAD not in [hit["id"] for hit in api(own_server, QUESTION)["hits"]]
+        with Catalog(copied) as catalog:
+            left = catalog.removals.unfinished([BREAD])
+        time.sleep(0.1)
+    assert not left
+    assert find([copied], [*WORDS, BREAD], allowed=[(BREAD, "removals")]) == {}
+    ask(page, QUESTION)
+    expect(card(page, KETTLE)).to_be_visible()
+    expect(card(page, BREAD)).to_have_count(0)
+    assert KETTLE in json.dumps(api(own_server, QUESTION))
