@@ -9,6 +9,7 @@ from retrieval.commands import (
     build,
     compare,
     evaluate,
+    export,
     generations,
     promote,
     prune,
@@ -35,6 +36,7 @@ def add_commands(app: typer.Typer) -> None:
     add(app, generations.generations, "generations", examples=generations.EXAMPLES, panel=SEARCH)
     add(app, rollback.rollback, "rollback", examples=rollback.EXAMPLES, panel=SEARCH)
     add(app, prune.prune, "prune", examples=prune.EXAMPLES, panel=SEARCH)
+    add(app, export.export, "export", examples=export.EXAMPLES, panel=KEEP)
     add(app, backup.backup, "backup", examples=backup.EXAMPLES, panel=KEEP)
     add(app, restore.restore, "restore", examples=restore.EXAMPLES, panel=KEEP)
     add(app, evaluate.evaluate, "evaluate", examples=evaluate.EXAMPLES, panel=EVALUATE, resumes=True)

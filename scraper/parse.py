@@ -14,6 +14,7 @@ from scraper.records import MAX_MADE_TEXT_CHARS, Encounter, MediaKind, TextKind,
 from scraper.sidecars import CaptionFile, Folder, LocalFile
 
 MAX_REASON_CHARS = 300
+MAX_ENCOUNTERS = 10_000  # of one video; nobody watches one more often
 # Terminal control characters (C0, C1, line separators, bidi embeddings, overrides and isolates), and lone surrogates,
 # which UTF-8 cannot encode: they stand for the bytes of a file name that is not UTF-8.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -185,7 +186,8 @@ def _understood(found: ParsedRecord, item: Json) -> ParsedRecord:
 
 def _json_lines_record(folder: Path, item: Json) -> ParsedRecord:
     """Read a record in this project's format: the fields of Video, texts as `cover_text` and `transcript`, local files
-    as `cover_file`, `video_file` and `slide_files`, with paths relative to the file that names them."""
+    as `cover_file`, `video_file` and `slide_files`, with paths relative to the file that names them, lists and times as
+    `encounters`."""
     texts: dict[TextKind, str | None] = {}
     named: tuple[tuple[str, TextKind], ...] = (("cover_text", "cover"), ("transcript", "transcript"))
     for key, kind in named:
@@ -199,7 +201,11 @@ def _json_lines_record(folder: Path, item: Json) -> ParsedRecord:
     )
     for media, key in keys:
         files += [(media, n, _inside(folder, name)) for n, name in enumerate(record_formats.links_in(item.get(key)))]
-    return ParsedRecord(Video.model_validate({"source": "json lines", **item}), texts, files)
+    met = item.get("encounters") or []
+    if not isinstance(met, list) or len(met) > MAX_ENCOUNTERS:
+        raise ValueError(f"encounters: not a list of at most {MAX_ENCOUNTERS}")
+    encounters = [Encounter.model_validate(one) for one in met]
+    return ParsedRecord(Video.model_validate({"source": "json lines", **item}), texts, files, encounters=encounters)
 
 
 def _inside(folder: Path, name: str) -> Path:

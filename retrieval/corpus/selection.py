@@ -66,7 +66,7 @@ def of_list(catalog: Catalog, name: str) -> Selection:
     Raises:
         SelectionError: there is no such list.
     """
-    kind, collection = _list(catalog, name)
+    kind, collection = list_named(catalog, name)
     inside = catalog.removals.of_list(kind, collection)
     alone = catalog.removals.only_in_list(kind, collection)
     staying = len(inside) - len(alone)
@@ -81,7 +81,12 @@ def of_list(catalog: Catalog, name: str) -> Selection:
     return Selection(alone, (kind, collection), staying, notes=notes)
 
 
-def _list(catalog: Catalog, name: str) -> tuple[ListKind, str]:
+def list_named(catalog: Catalog, name: str) -> tuple[ListKind, str]:
+    """Return a list, and the name if it is a collection.
+
+    Raises:
+        SelectionError: there is no such list.
+    """
     collections = {known.casefold(): known for known in catalog.removals.collections()}
     wanted = name.strip().casefold()
     if wanted in get_args(ListKind):
