@@ -181,7 +181,11 @@ def filters_on(filtered: Mapping[str, str], conditions: Sequence["Condition"]) -
 
 
 def results(
-    answer: "SearchAnswer", judged: Mapping[str, int] | None = None, offset: int = 0, more: bool = False
+    answer: "SearchAnswer",
+    judged: Mapping[str, int] | None = None,
+    offset: int = 0,
+    more: bool = False,
+    download: str = "",
 ) -> str:
     """Return all results of an answer, or a message that there are none.
 
@@ -190,6 +194,7 @@ def results(
             query to judge.
         offset: how many results the page shows already; only later ones are returned.
         more: whether more follow.
+        download: a link (HTML) that downloads them.
     """
     # a query of filters alone has nothing to explain
     hits = [hit for hit in answer.hits if hit.explanation or not answer.text]
@@ -209,7 +214,7 @@ def results(
     shown = offset + len(hits)
     order = "best" if answer.sort == "relevance" and answer.text else ORDERS[answer.sort]
     line = f"The {order} {shown} of {videos}, in {took:.0f} ms"
-    above = "" if offset else f'{notes}<p class="line" role="status">{text(line)}</p>'
+    above = "" if offset else f'{notes}<p class="line" role="status">{text(line)} {download}</p>'
     good = [card(hit, judged) for hit in hits if hit.good]
     apart = [card(hit, judged) for hit in hits if not hit.good]
     below = f'<button type="button" class="more" data-more="{shown}">More results</button>' if more else ""

@@ -1,13 +1,15 @@
 """The routes behind the page: answers and the view of one video as HTML, with the parameters of the API."""
 
 import logging
+from collections.abc import Mapping
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
 from page.cards import ADJUST, filters_on, results
-from page.html import FIRST_STEPS, notice
+from page.html import FIRST_STEPS, notice, text
 from page.video_view import details
 from retrieval.errors import BadFilter, BadWeights, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
@@ -69,7 +71,9 @@ def answer_html(
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
         chips = "" if offset else filters_on(filtered or {}, conditions)
-        return (BUILDING if building else "") + chips + results(answer, judged, offset, more)
+        settings = {"q": query, "mode": mode, "w": w, **(filtered or {}), "sort": sort, "generation": generation}
+        table = "" if offset else download(settings)
+        return (BUILDING if building else "") + chips + results(answer, judged, offset, more, table)
     except BadFilter as error:
         title = "Invalid date" if error.filter in ("after", "before", *WHEN) else "Invalid filter"
         remove = ADJUST.format(changes=f"{error.filter}=", label="Remove the filter")
@@ -85,6 +89,12 @@ def answer_html(
     except Exception:
         log.exception("a search from the page failed")
         return notice(*FAULT)
+
+
+def download(settings: Mapping[str, str]) -> str:
+    """Return a link that downloads the results of a search, with the parameters of the API."""
+    given = {name: value for name, value in settings.items() if value}
+    return f'<a href="/api/export?{text(urlencode(given))}">Download results (CSV)</a>'
 
 
 def _start(service: Service) -> str:

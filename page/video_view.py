@@ -9,7 +9,7 @@ from retrieval.index.documents import FIELD_NAMES
 
 if TYPE_CHECKING:
     from ingest.catalog.entries import Segment
-    from retrieval.server.schemas import FoundHit, VideoDetail, VideoSummary
+    from retrieval.server.schemas import FoundHit, TextDetail, VideoDetail, VideoSummary
 
 MAX_COMMENTS = 200
 
@@ -56,6 +56,14 @@ def section(title: str, inner: str, open_: bool = True) -> str:
     return f"<details{shown}><summary><h4>{title}</h4></summary>{inner}</details>" if inner else ""
 
 
+def downloads(video_id: str, transcript: "TextDetail | None") -> str:
+    """Return links that download a transcript: as subtitles, if it has times, and as text."""
+    forms = ("srt", "vtt", "txt") if transcript and transcript.segments else ("txt",)
+    names = {"srt": "SRT", "vtt": "VTT", "txt": "text"}
+    links = ", ".join(f'<a href="/api/videos/{text(video_id)}/transcript.{form}">{names[form]}</a>' for form in forms)
+    return f'<p class="hint">Download the transcript: {links}</p>'
+
+
 def details(
     video_id: str,
     video: "VideoSummary",
@@ -84,6 +92,7 @@ def details(
     similar_list = f'<ul class="alike">{similar_items}</ul>' if similar_items else ""
     empty = "" if speech or on_screen or comments else '<p class="missing">This video has no texts yet.</p>'
     language = f" ({text(transcript.language)})" if transcript and transcript.language else ""
+    speech = speech and speech + downloads(video_id, transcript)
     return (
         f'<div class="view" data-id="{text(video_id)}"><div class="player">{player(video_id, video, at)}</div>'
         f'<div class="what"><h3 id="view-title">{author(video, video_id)}</h3>'

@@ -1,7 +1,7 @@
 """tiktok-retrieval export: results, a list, a creator or everything -> CSV, JSON or links; or one transcript."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,7 +13,7 @@ from ingest.commands.output import printable
 from ingest.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from ingest.catalog import Catalog
+    from ingest.catalog import Catalog, Entry
 
 EXAMPLES = (
     'export --query "sourdough in:likes" -k 50 --out bread.csv',
@@ -120,7 +120,7 @@ def _write_videos(catalog: "Catalog", ids: Sequence[str], form: Format, texts: b
 
     count = 0
 
-    def counted() -> Iterable["export.Entry"]:
+    def counted() -> Iterator["Entry"]:
         nonlocal count
         for entry in catalog.entries(ids):
             count += 1

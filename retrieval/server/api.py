@@ -19,7 +19,7 @@ from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
 from retrieval.server.metrics import Measured, Metrics
 from retrieval.server.problems import add_handlers
-from retrieval.server.routes import fallback, judgements, media, search, status, videos
+from retrieval.server.routes import export, fallback, judgements, media, search, status, videos
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def create_app(
     )
     app.state.service, app.state.queue, app.state.metrics = service, queue, metrics
     add_handlers(app)
-    routers = [search.router, videos.router, judgements.router, status.router, media.router]
+    routers = [search.router, export.router, videos.router, judgements.router, status.router, media.router]
     for router in (*routers, fallback.head(routers), fallback.not_found(routers)):
         app.include_router(router)
     return app

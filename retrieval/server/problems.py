@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from ingest.catalog import CatalogError
 from ingest.catalog.judgements import NoSuchVideo
 from ingest.models.weights import WeightsError
+from retrieval.corpus.transcripts import NoTranscript
 from retrieval.errors import BadFilter, BadWeights, RetrievalError, TooLateToUndo, UnknownGeneration, UnknownVideo
 from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.schemas import ProblemDetails
@@ -22,6 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[UserError], int] = {
     UnknownGeneration: 404,
     UnknownVideo: 404,
+    NoTranscript: 404,
     NoSuchVideo: 404,
     TooLateToUndo: 410,
     BadFilter: 422,

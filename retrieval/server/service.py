@@ -1,7 +1,8 @@
 """Searchers, catalog and judgements -> what the page and the API show."""
 
+import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ingest.catalog.removals import Removal
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.errors import TooLateToUndo, UnknownVideo
 from retrieval.index.generation import build_running
-from retrieval.search.answer import Hit, Sort
+from retrieval.search.answer import Answer, Hit, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.fusion import Method, Mode
 from retrieval.search.lists import operator_value
@@ -68,7 +69,34 @@ class Service:
         sort: Sort = "relevance",
         generation: str | None = None,
     ) -> SearchAnswer:
-        """Return the searcher's answer with the videos of its hits.
+        """Return the searcher's answer with the videos of its hits; arguments and errors as for `answer`."""
+        found = self.answer(
+            query,
+            k,
+            offset=offset,
+            mode=mode,
+            weights=weights,
+            method=method,
+            filters=filters,
+            sort=sort,
+            generation=generation,
+        )
+        return SearchAnswer(**(dict(found) | {"hits": self._with_videos(found.hits)}))
+
+    def answer(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        offset: int = 0,
+        mode: Mode = "hybrid",
+        weights: dict[str, float] | None = None,
+        method: Method = "zscore",
+        filters: Sequence[Condition] = (),
+        sort: Sort = "relevance",
+        generation: str | None = None,
+    ) -> Answer:
+        """Return the searcher's answer, in which hits are ids.
 
         Args:
             generation: the name of one that is not current.
@@ -77,7 +105,7 @@ class Service:
             RetrievalError, WeightsError, CatalogError: index or catalog cannot be used.
             UnknownGeneration: none has this name.
         """
-        answer = self.searchers.get(generation).search(
+        found = self.searchers.get(generation).search(
             query,
             k,
             offset=offset,
@@ -89,8 +117,8 @@ class Service:
             sort=sort,
         )
         if self._on_search:
-            self._on_search(answer.timings_ms)
-        return SearchAnswer(**(dict(answer) | {"hits": self._with_videos(answer.hits)}))
+            self._on_search(found.timings_ms)
+        return found
 
     def similar(self, video_id: str, k: int = 6, generation: str | None = None) -> list[FoundHit]:
         """Return the `k` videos whose texts are closest in meaning to a video's; none if it has no text.
@@ -167,6 +195,12 @@ class Service:
                 if entry := catalog.get(video_id):
                     return entry
         raise UnknownVideo("No video in the catalog has this id.")
+
+    def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
+        """Yield the entries of `ids`, one at a time and in any thread, without those that are gone."""
+        for video_id in ids:
+            with contextlib.suppress(UnknownVideo):
+                yield self.entry(video_id)
 
     def summary(self, video_id: str) -> VideoSummary:
         """Return what a result shows of a video.

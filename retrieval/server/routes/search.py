@@ -39,7 +39,12 @@ def chosen_mode(mode: Mode | None, lane: Mode | None) -> Mode:
     return mode or lane or "hybrid"
 
 
-def _weights(w: str) -> dict[str, float]:
+def weights_of(w: str) -> dict[str, float]:
+    """Return the weights in a parameter.
+
+    Raises:
+        Problem: 422, they cannot be read.
+    """
     try:
         return parse_weights(w)
     except BadWeights as error:
@@ -86,7 +91,7 @@ async def search(
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
     the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
     operators and filters. `notes` says which of them no video meets, and which words were corrected."""
-    chosen, weights = chosen_mode(mode, lane), _weights(w)
+    chosen, weights = chosen_mode(mode, lane), weights_of(w)
     conditions = filters(**values)
     return await queue.run(
         lambda: service.search(

@@ -83,7 +83,7 @@ def test_a_list_a_collection_a_creator_and_links_are_exported(data: Path) -> Non
 
 
 def test_results_are_exported_in_their_order(data: Path, tmp_path: Path) -> None:
-    make_index(data, tmp_path, KeywordOnly("none", "bm25", "a test"))
+    make_index(data, tmp_path, KeywordOnly())
     out = tmp_path / "results.csv"
     done = run("export", "--query", "loaf hollow drum", "-k", "3", "--out", out, "--data", data, "--indexes", tmp_path)
     assert done.returncode == 0, done.stderr

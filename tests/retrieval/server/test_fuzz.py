@@ -16,6 +16,8 @@ QUICK = settings(max_examples=25, deadline=None, database=None, suppress_health_
 OPERATIONS = (
     "GET /api/search",
     "GET /api/suggest",
+    "GET /api/export",
+    "GET /api/videos/{video_id}/transcript.{form}",
     "GET /api/facets",
     "GET /api/videos/{video_id}",
     "GET /api/videos/{video_id}/similar",
