@@ -15,6 +15,13 @@ from retrieval.search.sizes import clock
 from retrieval.search.spelling import Speller
 
 MAX_LISTS = 12  # named in a note
+_KNOWN_LISTS = {
+    "seen": "",
+    "liked": "in your likes ",
+    "saved": "in your favorites or collections ",
+    "watched": "in your watch history ",
+    "shared": "among those you shared ",
+}
 
 
 def filter_videos(
@@ -40,7 +47,7 @@ def filter_videos(
             notes.append(f"There is no video {condition.describe()}.{_advice(generation, speller, condition)}")
         mask &= met
     for what, videos in unknown.items():
-        notes += _left_out(int((videos & shown).sum()), f"without a known {what}")
+        notes += _left_out(int((videos & shown).sum()), what)
     if each_possible and len(conditions) > 1 and not mask.any():
         listed = ", ".join(condition.describe() for condition in conditions)
         notes.append(f"No video meets all of these conditions together: {listed}.")
@@ -70,7 +77,7 @@ def _encounters(encounters: EncounterIndex, condition: Condition) -> Mask:
 
 
 def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask, Mask, str]:
-    """Return which videos meet a condition, of which it is known whether they do, and what is not known of the others.
+    """Return which videos meet a condition, of which it is known whether they do, and which others there are.
 
     A video of which it is not known does not meet it.
     """
@@ -86,11 +93,11 @@ def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask,
         case "tag":
             met = metadata.with_tag(condition.value)
         case "lang":
-            met, known, what = metadata.in_language(condition.value), metadata.has_language, "language"
+            met, known, what = metadata.in_language(condition.value), metadata.has_language, "without a known language"
         case "before":
-            met, known, what = metadata.posted_before(condition.value), metadata.dated, "date"
+            met, known, what = metadata.posted_before(condition.value), metadata.dated, "without a known date"
         case "after":
-            met, known, what = metadata.posted_from(condition.value), metadata.dated, "date"
+            met, known, what = metadata.posted_from(condition.value), metadata.dated, "without a known date"
         case "has":
             met = generation.dense[condition.value].present
         case "in":
@@ -99,13 +106,13 @@ def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask,
             met = encounters.videos(_encounters(encounters, condition))
             lists = encounters.in_lists(LISTS_OF[condition.kind])
             known = encounters.videos_with_time(lists) | ~encounters.videos(lists)
-            what = f"time when you {'saw' if condition.kind == 'seen' else condition.kind} them"
+            what = f"{_KNOWN_LISTS[condition.kind]}without a known time"
         case "length":
             met, known = metadata.as_long_as(condition.bounds.low, condition.bounds.high)
-            what = "length"
+            what = "without a known length"
         case "likes":
             met, known = metadata.liked_by(condition.bounds.low, condition.bounds.high)
-            what = "number of likes"
+            what = "without a known number of likes"
         case "source":
             met = metadata.from_source(condition.value)
     return met, known, what
