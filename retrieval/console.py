@@ -25,7 +25,7 @@ def print_answer(answer: Answer, data: Path) -> None:
         print(_excerpt(note, 0, 300))
     if answer.conditions:
         conditions = ", ".join(condition.describe() for condition in answer.conditions)
-        print(_excerpt(f"{answer.total} videos {conditions}", 0, 300))
+        print(_excerpt(f"{answer.total} video{'s' * (answer.total != 1)} {conditions}", 0, 300))
     if answer.hits and not answer.good:
         print(f"No good match (confidence {answer.confidence:.2f}). The nearest are:")
     for hit in answer.hits:

@@ -12,7 +12,7 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.index.builder import build
 from retrieval.index.documents import document
 from retrieval.index.generation import Manifest
-from scraper.records import Comment, Video
+from scraper.records import Comment, Encounter, Video
 
 BREAD, HOSTILE, PHOTOS, FALCON, LOST, NAUGHTY, KETTLE = (f"7100000000000000{n}" for n in range(1, 8))
 BREAD_SECOND = 12.5  # when the loaf is tapped
@@ -31,6 +31,17 @@ HOSTILE_COMMENTS = [
     "<!-- toaster --!><style>*{background:url(https://example.invalid/css.png)}</style>",
 ]
 HOSTILE_SPEECH = "</mark><img src='https://example.invalid/pixel.png' onerror=alert('speech')> toaster <u>whispers</u>"
+
+# when and in which lists the person met them
+MET = {
+    BREAD: [
+        Encounter(list="history", at="2024-04-01T19:00:00"),
+        Encounter(list="likes", at="2024-04-02T08:00:00"),
+    ],
+    HOSTILE: [Encounter(list="collection", at="2025-01-31T22:00:00", name="<img src=x onerror=alert(7)> & 'socks'")],
+    LOST: [Encounter(list="likes", at="2023-12-24T12:00:00")],
+    KETTLE: [Encounter(list="collection", name="Tea time")],
+}
 
 
 def make_data(data: Path, naughty: list[str] | None = None) -> None:
@@ -72,6 +83,8 @@ def make_data(data: Path, naughty: list[str] | None = None) -> None:
     with Catalog(data, create=True) as catalog:
         for video in videos:
             catalog.put_video(video)
+        for video_id, encounters in MET.items():
+            catalog.put_encounters(video_id, encounters)
         folder = catalog.media_folder(BREAD)
         make_video(folder / "video.mp4")
         catalog.put_media(BREAD, "video", folder / "video.mp4", "imported")

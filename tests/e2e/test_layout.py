@@ -18,9 +18,16 @@ def test_nothing_overflows_sideways(context: BrowserContext, page: Page, server:
         "[...document.querySelectorAll('#results *, #view-body *, #panel *')]"
         ".filter(e => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.slides')).length"
     )
-    for where in ("q=loaf+hollow+drum", "q=haunted+toaster", "q=naughty+strings", f"q=loaf&id={HOSTILE}&t=1"):
+    for where in (
+        "q=loaf+hollow+drum",
+        "in=likes&seen=2023..2024&length=%3E1s",
+        "q=haunted+toaster",
+        "q=naughty+strings",
+        f"q=loaf&id={HOSTILE}&t=1",
+    ):
         visit(page, f"{server}/?{where}")
         expect(page.locator("article").first).to_be_visible()
+        page.locator("#panel").evaluate("panel => { panel.open = true }")
         if "id=" in where:
             expect(page.locator("#view .comments")).to_be_visible()
         page.wait_for_timeout(150)

@@ -11,6 +11,7 @@ from tests.e2e.actions import QUESTION, api, ask, settled, visit
 from tests.e2e.conftest import EXAMPLES
 from tests.tiny_corpus import (
     BREAD,
+    LOST,
     PHOTOS,
 )
 
@@ -183,6 +184,38 @@ def test_filters_and_operators_narrow_the_results_and_the_page_says_how(page: Pa
     page.get_by_label("Posted before").fill("soon")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Invalid date")).to_be_visible()
+
+
+def test_videos_are_found_by_when_and_in_which_list_they_were_met(page: Page, server: str) -> None:
+    visit(page, f"{server}/?in=likes&sort=met")
+    expect(page.locator("article")).to_have_count(2)
+    expect(page.locator("article").first).to_contain_text("liked on 2 April 2024")
+    expect(page.locator("#results .line").last).to_contain_text("The most recently seen 2 of 2 videos in your likes")
+    expect(page.get_by_label("In your", exact=True)).to_have_value("likes")  # the fold of a filter in use is open
+    expect(page.get_by_label("In your", exact=True).locator("option:checked")).to_have_text("Likes (2)")
+    page.get_by_label("Seen", exact=True).fill("2023-12..2024-01")
+    page.keyboard.press("Enter")
+    expect(page.locator("article")).to_have_count(1)
+    expect(page.locator("article")).to_have_attribute("data-id", LOST)
+    expect(page).to_have_url(re.compile("seen=2023-12"))
+    page.get_by_role("button", name="Remove the filter: seen from 1 December 2023").click()
+    expect(page.locator("article")).to_have_count(2)
+    expect(page).not_to_have_url(re.compile("seen="))
+    page.get_by_label("Sort by").select_option("Oldest post")
+    expect(page.locator("article").first).to_have_attribute("data-id", BREAD)  # the other has no known date
+    page.get_by_label("What do you remember?").press_sequentially('in:"tea')
+    expect(page.locator("#completions option")).to_have_attribute("value", 'in:"Tea time"')
+    page.get_by_role("button", name="Reset all").click()
+    expect(page).not_to_have_url(re.compile("in=|sort="))
+
+
+def test_a_length_that_cannot_be_read_is_named_and_removed(page: Page, server: str) -> None:
+    visit(page, f"{server}/?q=loaf&length=tall&likes=%3E10k")
+    expect(page.get_by_role("heading", name="Invalid filter")).to_be_visible()
+    expect(page.locator("#by-length")).to_have_value("tall")
+    page.get_by_role("button", name="Remove the filter", exact=True).click()
+    expect(page.locator("article")).to_have_count(1)
+    expect(page.get_by_text("with 10,000 likes or more ✕")).to_be_visible()
 
 
 def test_an_example_is_searched_for_and_remembered(page: Page, server: str) -> None:

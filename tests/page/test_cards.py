@@ -4,6 +4,8 @@ import pytest
 
 from page import cards
 from retrieval.search.conditions import Condition
+from retrieval.search.filter_values import filters
+from scraper.records import Encounter
 from tests.page.fragments import Page, answer, check_inert, hit, reason
 
 
@@ -62,6 +64,30 @@ def test_the_cover_shows_the_length_of_the_video() -> None:
     page = check_inert(cards.card(hit([reason()], duration_s=72.9, **film)))
     assert "1:12" in page.text and "1:12 long" in (page.all("button")[0]["aria-label"] or "")
     assert "long" not in (Page(cards.card(hit([reason()], **film))).all("button")[0]["aria-label"] or "")
+
+
+def test_a_card_says_when_and_in_which_list_the_video_was_met() -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    encounters = [
+        *(Encounter(list="history", at=f"2024-0{month}-05T10:00:00") for month in (1, 2)),
+        *(Encounter(list=kind, at="2024-03-03T10:00:00") for kind in ("likes", "shares")),
+        Encounter(list="collection", name=hostile),
+    ]
+    page = check_inert(cards.metadata(hit([reason()], encounters=encounters, likes=20_200).video))
+    assert page.text == f'in your collection "{hostile}"liked on 3 March 2024shared on 3 March 202420.2K likes'
+
+
+def test_filters_are_buttons_that_remove_them() -> None:
+    filtered = {"in": '"><script>', "seen": "2024-03", "tag": ""}
+    page = check_inert(cards.filters_on(filtered, filters(**filtered)))
+    assert [button["data-set"] for button in page.all("button")] == ["in=", "seen="]
+    assert page.all("button")[1]["aria-label"] == "Remove the filter: seen in March 2024"
+    assert '"><script>' in page.text and cards.filters_on({"in": " "}, []) == ""
+
+
+def test_the_line_above_the_results_names_their_order() -> None:
+    for sort, order in (("met", "The most recently seen 1"), ("oldest", "The oldest 1"), ("relevance", "The best 1")):
+        assert order in Page(cards.results(answer([hit([reason()])], sort=sort))).text
 
 
 def test_a_photo_post_shows_its_slides_with_alternative_texts() -> None:

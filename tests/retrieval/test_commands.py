@@ -12,6 +12,7 @@ import app
 from ingest.catalog import Catalog
 from ingest.models.weights import resolve
 from ingest.stages.importer import import_source
+from scraper.records import Encounter
 from tests.command_line import run
 from tests.scraper.test_sources import write
 
@@ -60,6 +61,32 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
     assert [row["current"] for row in rows] == [False, True]
     assert answer("rollback", "--indexes", indexes, "--json") == {"current": first["name"]}
     assert answer("prune", "--keep", "0", "--indexes", indexes, "--json") == {"deleted": [everything["name"]]}
+
+
+def test_a_search_takes_lists_times_and_an_order(corpus: tuple[str, str], tmp_path: Path) -> None:
+    data, folders = tmp_path / "data", ("--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes"))
+    shutil.copytree(corpus[0], data)
+    with Catalog(data) as catalog:
+        catalog.put_encounters("70001", [Encounter(list="likes", at="2024-03-03T10:00:00")])
+        catalog.put_encounters("70002", [Encounter(list="collection", at="2025-01-02T10:00:00", name="Soups\x1b[31m")])
+    assert CliRunner().invoke(app.cli, ["build", *folders, "--quiet"]).exit_code == 0
+
+    def search(*arguments: str) -> Result:
+        return CliRunner().invoke(app.cli, ["search", *arguments, *folders])
+
+    def found(*arguments: str) -> list[str]:
+        return [hit["id"] for hit in json.loads(search(*arguments, "--json").stdout)["hits"]]
+
+    assert found("--in", "likes") == found("--seen", "2024-03") == found("--liked", "2024") == ["70001"]
+    assert found("--saved", "2025") == ["70002"] and found("--watched", "2025") == found("--shared", "2025") == []
+    assert found("--seen", "2020..", "--sort", "met") == ["70002", "70001"]
+    assert found("starter teapot", "--source", "json lines", "--likes", "<5", "--length", "<1m") == []
+    shown = search("--in", "likes").stdout
+    assert "1 video in your likes" in shown and "liked on 3 March 2024" in shown
+    assert "\x1b" not in search("--in", "collections").stdout
+    for wrong in (("--seen", "someday"), ("--length", "tall"), ("--sort", "best"), ()):
+        refused = search(*wrong)
+        assert refused.exit_code == 2 and (wrong or ("QUERY",))[0] in refused.stderr
 
 
 @pytest.mark.parametrize(

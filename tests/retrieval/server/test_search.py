@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.retrieval.server.requests import problem, search
-from tests.tiny_corpus import BREAD, BREAD_SECOND, KETTLE, PHOTOS
+from tests.tiny_corpus import BREAD, BREAD_SECOND, HOSTILE, KETTLE, LOST, PHOTOS
 
 
 def test_an_answer_has_the_video_the_timestamp_and_reasons_that_add_up(client: TestClient) -> None:
@@ -32,7 +32,10 @@ def test_an_answer_has_the_video_the_timestamp_and_reasons_that_add_up(client: T
         "video_url": f"/media/{BREAD}/video",
         "cover_url": f"/media/{BREAD}/cover",
         "slide_urls": [],
-        "encounters": [],
+        "encounters": [
+            {"list": "likes", "at": "2024-04-02T08:00:00", "name": ""},
+            {"list": "history", "at": "2024-04-01T19:00:00", "name": ""},
+        ],
     }
 
 
@@ -92,6 +95,12 @@ def test_every_hostile_string_is_answered(client: TestClient, hostile_strings: l
         ({"q": "", "lang": "en", "tag": "baking,sourdough"}, [BREAD]),
         ({"q": "", "after": "2024", "before": "2024-04"}, [BREAD]),
         ({"q": "speech:loaf", "before": "2024"}, []),
+        ({"q": "", "in": "likes"}, [BREAD, LOST]),
+        ({"q": "", "in": "likes", "sort": "oldest"}, [BREAD, LOST]),  # LOST has no known date
+        ({"q": "seen:2024-04"}, [BREAD]),
+        ({"q": "in:history", "liked": "2024-04-02", "watched": "2024-03..", "likes": ">20k"}, [BREAD]),
+        ({"q": "", "in": "tea time", "saved": ""}, [KETTLE]),
+        ({"q": "", "shared": "2024", "length": "<1m"}, []),
     ],
 )
 def test_operators_and_filters_must_all_be_met(
@@ -142,6 +151,9 @@ def test_has_keeps_only_videos_with_that_field(client: TestClient) -> None:
         ({"q": "x", "w": "comments:nan"}, "comments"),
         ({"q": "x", "w": "comments"}, "comments"),
         ({"q": "x", "before": "dinner"}, "before"),
+        ({"q": "x", "seen": "dinner"}, "seen"),
+        ({"q": "x", "length": "tall"}, "length"),
+        ({"q": "x", "sort": "best"}, "sort"),
         ({"q": "x", "after": "2023-02-30"}, "after"),
         ({"q": "x", "tag": "t" * 201}, "tag"),
         (
@@ -163,7 +175,15 @@ def test_an_unknown_parameter_is_refused(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "whole"),
-    [("@cru", "@crumb.and.crust"), ("bread #sou", "bread #sourdough"), ("why the ket", "why the kettle")],
+    [
+        ("@cru", "@crumb.and.crust"),
+        ("bread #sou", "bread #sourdough"),
+        ("why the ket", "why the kettle"),
+        ("bread in:li", "bread in:likes"),
+        ("-in:", "-in:history"),
+        ('in:"tea t', 'in:"Tea time"'),
+        ("in:tea", 'in:"Tea time"'),
+    ],
 )
 def test_a_query_is_completed(client: TestClient, typed: str, whole: str) -> None:
     found = client.get("/api/suggest", params={"q": typed}).json()["suggestions"]
@@ -173,3 +193,21 @@ def test_a_query_is_completed(client: TestClient, typed: str, whole: str) -> Non
 @pytest.mark.parametrize("typed", ["", " ", "@", "#", "loaf ", "\x00", "%", "𝕏𝕏"])
 def test_a_query_without_completions_has_an_empty_list(client: TestClient, typed: str) -> None:
     assert client.get("/api/suggest", params={"q": typed}).json() == {"suggestions": []}
+
+
+def test_facets_list_where_videos_were_met_and_come_from(client: TestClient) -> None:
+    facets = client.get("/api/facets").json()
+    assert facets["lists"][0] == {
+        "list": "likes", "name": "", "value": "likes", "videos": 2, "first": "2023-12-24", "last": "2024-04-02",
+    }  # fmt: skip
+    assert {one["value"] for one in facets["lists"]} >= {"history", "Tea time"} and facets["sources"] == []
+    for one in facets["lists"]:
+        assert search(client, "", **{"in": one["value"]})["total"] == one["videos"]
+    problem(client.get("/api/facets?generation=none"), 404)
+
+
+def test_an_answer_is_sorted_by_when_videos_were_met(client: TestClient) -> None:
+    hits = search(client, "", after="2000", sort="met")["hits"]
+    assert [hit["id"] for hit in hits] == [BREAD]
+    answer = search(client, "-loaf", sort="met")
+    assert answer["sort"] == "met" and [hit["id"] for hit in answer["hits"]][:2] == [HOSTILE, LOST]
