@@ -178,10 +178,10 @@ def test_filters_and_operators_narrow_the_results_and_the_page_says_how(page: Pa
     expect(page.locator("article")).to_have_attribute("data-id", BREAD)
     page.get_by_label("Only with speech").check()
     expect(page.locator("#results .line").last).to_contain_text("with speech")
-    page.get_by_label("Posted before").fill("2023")
+    page.get_by_label("Posted before", exact=True).fill("2023")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="No video matches")).to_be_visible()
-    page.get_by_label("Posted before").fill("soon")
+    page.get_by_label("Posted before", exact=True).fill("soon")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Invalid date")).to_be_visible()
 
