@@ -17,7 +17,7 @@ def first(page: Page, server: str) -> None:
 
 
 def answer(page: Page, server: str) -> None:
-    visit(page, f"{server}/?q=loaf+hollow+drum")
+    visit(page, f"{server}/?q=loaf+hollow+drum&in=likes&seen=2024")
     page.locator("article summary").first.click()
     page.locator("#panel summary", has_text="Weights").click()
     page.locator("#filters summary").click()

@@ -73,7 +73,9 @@ def test_a_card_says_when_and_in_which_list_the_video_was_met() -> None:
         *(Encounter(list=kind, at="2024-03-03T10:00:00") for kind in ("likes", "shares")),
         Encounter(list="collection", name=hostile),
     ]
-    page = check_inert(cards.metadata(hit([reason()], encounters=encounters, likes=20_200).video))
+    video = hit([reason()], encounters=encounters, likes=20_200).video
+    assert video is not None
+    page = check_inert(cards.metadata(video))
     assert page.text == f'in your collection "{hostile}"liked on 3 March 2024shared on 3 March 202420.2K likes'
 
 
