@@ -1,7 +1,7 @@
 """The text of a file -> ParsedRecords: JSON in the form of any known program, a saved page, or a text with links."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -51,7 +51,7 @@ class _Gathered:
 def _read(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
     start = text.lstrip()[:1]
     linked = links.LINK.search(text)
-    suffix = file.path.suffix if file.name.endswith(file.path.name) else PurePosixPath(file.name).suffix
+    suffix = _suffix(file)
     if start == "<" and (_PAGE.search(text) or not linked):
         yield from _saved_page(file, text)
     elif data_export.is_text_export(text):
@@ -59,13 +59,13 @@ def _read(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
     elif start not in ("{", "[") and tables.columns(text, suffix):
         yield from _table(file, text, gathered)
     elif linked and not _is_json(file, start, text):
-        yield from _links(file, "list of links", _links_of_lines(text))
+        yield from _links(file, text)
     elif start == "[" and not _GALLERY_LINE.match(text):
         for index, item in json_stream.elements(text):
             yield from _document(file, index, item, gathered)
-    elif start in ("{", "[") or file.path.suffix.lower() in _LINES:
+    elif start in ("{", "[") or suffix in _LINES:
         yield from _json_lines(file, text, gathered)
-    elif suffix.lower() in tables.SUFFIXES:
+    elif suffix in tables.SUFFIXES:
         yield file.problem(None, "a table without a column for the id or the link of a video")
     elif _ARCHIVE.fullmatch(text) and _ARCHIVED.search(text):
         yield from _archive(file, text)
@@ -98,40 +98,43 @@ def _archive(file: File, text: str) -> Iterator[Found]:
         yield Skipped(file.name, "videos of other sites", others)
 
 
+def _suffix(file: File) -> str:
+    """The suffix of the file, or of the member of a zip, in lower case."""
+    return PurePosixPath(file.name).suffix.lower() or file.path.suffix.lower()
+
+
 def _is_json(file: File, start: str, text: str) -> bool:
     """Whether a text is JSON with records, maybe broken. Chats and Markdown can also begin with a bracket."""
-    if start not in ("{", "[") and file.path.suffix.lower() not in _LINES:
+    if start not in ("{", "[") and _suffix(file) not in _LINES:
         return False
     items = json_stream.elements(text) if start == "[" and not _GALLERY_LINE.match(text) else json_stream.lines(text)
     return bool(_RECORDS.match(text)) or any(isinstance(item, dict | list) for _, item in items)
 
 
-def _links_of_lines(text: str) -> Iterator[tuple[int | None, str, list[str]]]:
-    """(line number, "", [link]) for each link in each line of a text, without blank lines and comments (#)."""
-    for index, line in enumerate(text.split("\n")):
-        if line.strip() and not line.lstrip().startswith("#"):
-            for link in links.in_text(line) or [line]:
-                yield index, "", [link]
-
-
-def _links(file: File, source: str, entries: Iterable[tuple[int | None, str, list[str]]]) -> Iterator[Found]:
-    """A record for each video among `entries` (index, path, alternative links), or the problem with it."""
+def _links(file: File, text: str) -> Iterator[Found]:
+    """A record for each video that a line links to. Blank lines and comments (#) are no lines; those without any link
+    are one problem."""
     seen: set[str] = set()
-    for index, where, alternatives in entries:
-        results = [_link(link) for link in alternatives]
-        value = next((result for result in results if isinstance(result, dict)), results[0])
-        if isinstance(value, ValueError):
-            yield file.problem(index, f"{where}: {value}".removeprefix(": "))
-        elif value["id"] not in seen:
-            seen.add(value["id"])
-            yield take(file, index, {**value, "source": source})
-
-
-def _link(link: str) -> Json | ValueError:
-    try:
-        return links.from_link(link)
-    except ValueError as error:
-        return error
+    without: list[tuple[int, str]] = []
+    for index, line in enumerate(text.split("\n")):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        found = links.in_text(line)
+        if not found:
+            without.append((index, line))
+        for link in found:
+            try:
+                values = links.from_link(link)
+            except links.NotAVideoError as error:
+                yield file.problem(index, error)
+                continue
+            if values["id"] not in seen:
+                seen.add(values["id"])
+                yield take(file, index, {**values, "source": "list of links"})
+    if without:
+        index, line = without[0]
+        others = f" ({len(without):,} lines like this)" if len(without) > 1 else ""
+        yield file.problem(index, f"no link to a video of TikTok: {links.shown(line)}{others}")
 
 
 def _json_lines(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
@@ -140,9 +143,7 @@ def _json_lines(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
         return
     except ValueError as error:
         broken = f"the JSON is broken, nothing of it can be read: {error}"
-    if file.path.suffix.lower() not in _LINES and not any(
-        isinstance(it, dict | list) for _, it in json_stream.lines(text)
-    ):
+    if _suffix(file) not in _LINES and not any(isinstance(it, dict | list) for _, it in json_stream.lines(text)):
         yield file.problem(None, broken)  # one broken document, and no lines of JSON
         return
     for index, item in json_stream.lines(text):

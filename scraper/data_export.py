@@ -38,6 +38,7 @@ _DATED = re.compile(
     r"[ \t]*[^:\n]{1,40}:[ \t]*\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:[ \t]*UTC|Z)?[ \t]*$", re.MULTILINE
 )
 _CHAT = re.compile(r"^>>>[ \t]*\S|^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?: UTC)?[ \t]+[^:\n]{1,60}:[ \t]", re.MULTILINE)
+_MESSAGE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC[ \t]+[^:\n]{1,60}:[ \t]")
 _PRIVATE = "videos in private chats"
 _NO_ID = "own posts without a link to the video"
 _NO_LINK = "entries without a link to a video"
@@ -45,9 +46,10 @@ _NO_LINK = "entries without a link to a video"
 
 @dataclass
 class _Met:
-    """A video of an export, and how the person met it."""
+    """A video of an export, and how the person met it. `own`: they posted it."""
 
     values: Json
+    own: bool = False
     encounters: dict[Encounter, None] = field(default_factory=dict)  # in order, each once
 
     def add(self, where: ListKind, at: str, name: str = "") -> None:
@@ -103,7 +105,8 @@ class Export:
             return
         met = self._videos.setdefault(values["id"], _Met(values))
         if list_ == "posts":
-            met.values |= self._own_post(texts)
+            met.values |= _own_post(texts)
+            met.own = True
         named = next((texts[key] for key in _COLLECTION_KEYS if texts.get(key)), "")
         at = _when(entry)
         if list_ == "collection":
@@ -128,14 +131,6 @@ class Export:
         else:
             self._count(kinds[0] if kinds else _NO_ID if place == "posts" else _NO_LINK)
 
-    def _own_post(self, texts: dict[str, str]) -> Json:
-        values: Json = {"description": texts.get("title", ""), "music_title": texts.get("sound", "")}
-        if texts.get("likes", "").isascii() and texts.get("likes", "").isdigit():
-            values["likes_shown"] = texts["likes"]
-        if self._owner:
-            values["creator_username"] = self._owner
-        return {name: value for name, value in values.items() if value and value != "N/A"}
-
     def _count(self, what: str, count: int = 1) -> None:
         if count:
             self._skipped[what] += count
@@ -149,6 +144,9 @@ class Export:
         """Yield a record for each video, and what was left out."""
         yield from self._problems
         for met in self._videos.values():
+            if met.own and self._owner:
+                page = links.permalink(self._owner, met.values["id"])
+                met.values |= {"creator_username": self._owner, "permalink": page}
             video = Video.model_validate({**met.values, "source": SOURCE})
             yield ParsedRecord(video, encounters=list(met.encounters))
         for what, count in self._skipped.items():
@@ -178,8 +176,8 @@ def is_entry(item: object) -> bool:
 def is_text_export(text: str) -> bool:
     """Whether this is a file of the text form: a line with a date alone, then others with `Name: value`."""
     first = next((line for line in text.split("\n", 50) if line.strip()), "")
-    if first.startswith(">>>"):
-        return bool(_CHAT.search(text, 1))
+    if first.startswith(">>>") or _MESSAGE.match(first):
+        return bool(_CHAT.search(text))
     found = _DATED.match(text, text.find(first)) if first else None
     if found is None:
         return False
@@ -224,6 +222,14 @@ def _when(entry: Json) -> str:
 
 def _key(name: object) -> str:
     return "".join(sign for sign in str(name)[:MAX_NAME_CHARS].casefold() if sign.isalnum())
+
+
+def _own_post(texts: dict[str, str]) -> Json:
+    """What an entry of an own post says beside its date and link."""
+    values: Json = {"description": texts.get("title", ""), "music_title": texts.get("sound", "")}
+    if texts.get("likes", "").isascii() and texts.get("likes", "").isdigit():
+        values["likes_shown"] = texts["likes"]
+    return {name: value for name, value in values.items() if value and value != "N/A"}
 
 
 def _link_values(entry: Json) -> list[str]:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
+from scraper import links
 from scraper.records import Video
 
 MIGRATIONS = (
@@ -156,6 +157,7 @@ MIGRATIONS = (
         erased INTEGER NOT NULL,         -- 0: hidden; 2: is being erased; 1: nothing of it is left
         PRIMARY KEY (video_id, list, name)
     ) STRICT, WITHOUT ROWID;
+    UPDATE videos SET record = dated(id, record), sha256 = digest(dated(id, record)) WHERE dated(id, record) != record;
     """,
 )
 
@@ -172,6 +174,14 @@ def _whole_record(record: str, comments: str) -> str:
     )
 
 
+def _dated(video_id: str, record: str) -> str:
+    """A record with the day in its id, if it has none; exports had no dates before."""
+    values, day = json.loads(record), links.posted(video_id)
+    if values.get("posted") or day is None:
+        return record
+    return Video.model_validate(values | {"posted": day}).model_dump_json(exclude={"comments"}, exclude_defaults=True)
+
+
 class NewerFormat(Exception):
     """The file has migrations that this program does not know."""
 
@@ -185,6 +195,7 @@ def migrate(db: sqlite3.Connection) -> None:
     if version(db) < len(MIGRATIONS):
         db.create_function("digest", 1, digest, deterministic=True)
         db.create_function("whole_record", 2, _whole_record, deterministic=True)
+        db.create_function("dated", 2, _dated)
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
             for applied in range(version(db), len(MIGRATIONS)):

@@ -245,7 +245,14 @@ def test_a_list_of_links_gives_each_video_once_and_a_problem_for_other_lines(tmp
     ]
     results = list(read(write(tmp_path / "links.md", "\r\n".join(lines))))
     assert ids([r for r in results if isinstance(r, ParsedRecord)]) == ["70001", "70002", "70003", "70004"]
-    assert [(r.index, r.reason[:7]) for r in results if isinstance(r, Problem)] == [(4, "no link"), (6, "a short")]
+    assert [(r.index, r.reason[:7]) for r in results if isinstance(r, Problem)] == [(6, "a short"), (4, "no link")]
+
+
+def test_lines_without_a_link_are_one_problem_however_many_they_are(tmp_path: Path) -> None:
+    text = "my notes\n" + "more words\n" * 500 + "https://www.tiktok.com/@a/video/70001"
+    [only], [problem] = records(write(tmp_path / "a.md", text)), problems(tmp_path / "a.md")
+    assert only.video.id == "70001"
+    assert (problem.index, problem.reason) == (0, "no link to a video of TikTok: my notes (501 lines like this)")
 
 
 def test_every_format_in_a_folder_is_read_but_not_captions(tmp_path: Path) -> None:

@@ -120,6 +120,18 @@ def test_a_catalog_of_the_first_format_is_migrated(tmp_path: Path) -> None:
     assert [(media.kind, media.bytes) for media in entry.media] == [("cover", 3)]
 
 
+def test_a_video_without_a_date_is_dated_by_its_id_and_any_other_date_wins(catalog: Catalog) -> None:
+    catalog.put_video(Video(id=ID))
+    first, made_up = catalog.get(ID), "9000000000000000123"
+    assert first and first.video.posted == "2021-08-24"
+    catalog.put_video(Video(id=ID, posted="2021-08-20", scraped_at=1.0))
+    catalog.put_video(Video(id=ID, description="newer, without a date", scraped_at=2.0))
+    catalog.put_video(Video(id=made_up))
+    later, other = catalog.get(ID), catalog.get(made_up)
+    assert later and later.video.posted == "2021-08-20"
+    assert other and other.video.posted is None, "no day of the past"
+
+
 def test_a_record_that_is_only_a_link_is_due(catalog: Catalog) -> None:
     link = f"https://www.tiktok.com/@a/video/{ID}"
     catalog.put_video(Video(id=ID, permalink=link))
