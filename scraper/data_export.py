@@ -5,21 +5,20 @@ files with `Date: ...` and `Link: ...` lines. A list is recognised by its entrie
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import cast, get_args
 
 from scraper import links
 from scraper.export_lists import Place, collection_of, place_of
 from scraper.links import Json, NotAVideoError
+from scraper.moments import moment
 from scraper.parse import File, Found, ParsedRecord, Skipped
 from scraper.records import MAX_NAME_CHARS, Encounter, ListKind, Video, clean_text
 
 SOURCE = "data export"
-FIRST_YEAR = 2014  # musical.ly, which became TikTok
 MAX_ENTRY_KEYS = 16  # of an entry of an export; own posts have about ten
 MAX_ENCOUNTERS = 1_000  # of one video in one file; more are broken or hostile
 MAX_NAMES = 8  # above an entry that are looked at
@@ -185,43 +184,15 @@ def is_text_export(text: str) -> bool:
     return bool(_LINE.fullmatch(second))
 
 
-def moment(value: object) -> str:
-    """A time as exports write it -> "2024-03-03T10:00:00" in UTC. "" if it cannot be read, or cannot be true."""
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            at = datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-        elif isinstance(value, str):
-            at = datetime.fromisoformat(_iso(value))
-        else:
-            return ""
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        if at.year < FIRST_YEAR or at > datetime.now(UTC) + timedelta(days=1):
-            return ""
-        return at.strftime("%Y-%m-%dT%H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return ""
-
-
-def _iso(text: str) -> str:
-    """A time with the signs that ISO 8601 has."""
-    plain = "".join(str(unicodedata.digit(sign)) if sign.isdecimal() else sign for sign in text[:40].strip())
-    plain = re.sub(r"\s*(?:UTC|GMT|\(UTC\))$", "", plain, flags=re.IGNORECASE)
-    plain = re.sub(r"\s+([+-]\d\d:?\d\d)$", r"\1", plain)
-    plain = re.sub(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})", r"\1-\2-\3", plain)
-    plain = re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})", lambda day: f"{day[1]}-{int(day[2]):02}-{int(day[3]):02}", plain)
-    if plain.isdigit() and len(plain) in (10, 13):
-        return datetime.fromtimestamp(int(plain[:10]), UTC).isoformat()
-    return re.sub(r"^([0-9-]+),?\s+(\d{1,2}:)", lambda day: f"{day[1]} {day[2]:0>3}", plain)
-
-
 def _when(entry: Json) -> str:
     """The time of an entry: the first of its values that is one."""
     dated = [value for name, value in entry.items() if _key(name) in _DATE_KEYS or isinstance(value, str)]
     return next((at for value in dated if (at := moment(value))), "")
 
 
-def _key(name: object) -> str:
-    return "".join(sign for sign in str(name)[:MAX_NAME_CHARS].casefold() if sign.isalnum())
+@lru_cache(maxsize=256)
+def _key(name: str) -> str:
+    return "".join(sign for sign in name[:MAX_NAME_CHARS].casefold() if sign.isalnum())
 
 
 def _own_post(texts: dict[str, str]) -> Json:

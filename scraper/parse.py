@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scraper import foreign_formats, record_formats
+from scraper import columns, foreign_formats, record_formats
 from scraper.record_formats import Json, Kind
 from scraper.records import MAX_MADE_TEXT_CHARS, Encounter, MediaKind, TextKind, Video, clean_text
 from scraper.sidecars import CaptionFile, Folder, LocalFile
@@ -152,7 +152,7 @@ def _read(file: File, item: Json, kind: Kind, alone: bool, source: str, saved_at
             video = Video.model_validate(record_formats.gallery_dl(item, file.path.stat().st_mtime))
             return ParsedRecord(video, {}, *(file.folder.of_gallery(file.path.name, item) if alone else ()))
     if kind == "own" and not _OWN_KEYS.issuperset(item) and _OWN_ADDRESS.isdisjoint(item):
-        kind = "row" if foreign_formats.has_page(item) else "own"
+        kind = "row" if columns.has_page(item) else "own"
     saved_at = file.path.stat().st_mtime if saved_at is None else saved_at
     transcript: object = ""
     match kind:
@@ -163,7 +163,7 @@ def _read(file: File, item: Json, kind: Kind, alone: bool, source: str, saved_at
         case "mobile":
             values = foreign_formats.mobile(item, saved_at)
         case "row":
-            values, transcript = foreign_formats.row(item, saved_at)
+            values, transcript = columns.row(item, saved_at)
         case "site":
             values = record_formats.site(item, saved_at, source or "saved page")
         case _:
@@ -179,7 +179,7 @@ def _understood(found: ParsedRecord, item: Json) -> ParsedRecord:
         ValueError: the other keys are unknown.
     """
     read = found.video.model_dump(exclude_defaults=True).keys() - _ALWAYS
-    if read or found.texts or found.files or _OWN_KEYS.issuperset(item) or foreign_formats.has_page(item):
+    if read or found.texts or found.files or _OWN_KEYS.issuperset(item) or columns.has_page(item):
         return found
     raise ValueError(f"only its id can be read; its keys are {foreign_formats.keys_of(item)}")
 

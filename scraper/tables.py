@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from scraper import foreign_formats, links
+from scraper import links
+from scraper.columns import is_table
 from scraper.record_formats import Json
 
 SUFFIXES = (".csv", ".tsv")
@@ -18,7 +19,7 @@ def columns(text: str, suffix: str) -> list[str]:
     """The names in the first line, if it is that of a table with videos. `suffix` is that of the file's name."""
     line = text.lstrip("\ufeff\n ").split("\n", 1)[0]
     names = _split(line)
-    if links.LINK.search(line) or not foreign_formats.is_table(names):
+    if links.LINK.search(line) or not is_table(names):
         return []
     known = suffix.lower() in SUFFIXES
     return names if known or (len(names) > 2 and all(_COLUMN.fullmatch(name) for name in names)) else []

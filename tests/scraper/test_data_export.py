@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scraper.contents import read_text
-from scraper.data_export import moment
 from scraper.export_lists import place_of
+from scraper.moments import moment
 from scraper.parse import File, Problem, Skipped, in_words
 from scraper.records import ListKind
 from scraper.sidecars import Folder
