@@ -223,9 +223,7 @@ def test_a_flat_item_with_a_link_is_read_by_the_names_of_its_keys(tmp_path: Path
     assert video.posted == "2023-07-22"
 
 
-@pytest.mark.parametrize(
-    ("value", "length"), [(9.5, 9.5), ("12", 12), (0, None), ("x", None), (-1, None)]
-)
+@pytest.mark.parametrize(("value", "length"), [(9.5, 9.5), ("12", 12), (0, None), ("x", None), (-1, None)])
 def test_the_length_of_a_video_is_read_if_it_can_be_one(tmp_path: Path, value: object, length: float | None) -> None:
     site = site_item(ID) | {"video": {"duration": value}}
     info = {"id": ID, "extractor_key": "TikTok", "webpage_url": PAGE, "duration": value}
