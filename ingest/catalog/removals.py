@@ -140,6 +140,14 @@ class Removals:
         """The ids of all removed videos, erased or not. No answer may have one of them."""
         return frozenset(row["video_id"] for row in self._database.execute(REMOVED[1:-1]))
 
+    def final(self) -> frozenset[str]:
+        """The ids of removed videos that cannot come back: those that are erased, or being erased."""
+        rows = self._database.execute(
+            f"SELECT video_id FROM removals WHERE list = '' AND (erased != {HIDDEN} OR removed_at <= ? - {UNDO_S})",
+            (time.time(),),
+        )
+        return frozenset(row["video_id"] for row in rows)
+
     def again(self, ids: Iterable[str]) -> None:
         """Let removed videos and ended memberships be imported again."""
         with self._database.transaction():

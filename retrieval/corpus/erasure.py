@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -84,7 +85,7 @@ def finish(data: Path, indexes: Path) -> Erased:
     if not (data / FILE_NAME).is_file():
         return Erased()
     with Catalog(data) as catalog:
-        due, removed = catalog.removals.next_due(), catalog.removals.hidden()
+        due, removed = catalog.removals.next_due(), catalog.removals.final()
     if (due is not None and due <= time.time()) or _having(indexes, removed):
         return erase(data, indexes)
     return Erased()
@@ -129,7 +130,7 @@ def _erase_from_indexes(catalog: Catalog, indexes: Path, changed: Collection[str
         return
     with builder.only_builder(indexes):
         builder.remove_leftovers(indexes)
-        old = _having(indexes, {*changed, *catalog.removals.hidden()})
+        old = _having(indexes, {*changed, *catalog.removals.final()})
         texts = {
             text for video in erased.videos if (entry := catalog.removed(video)) for text in _texts(document(entry))
         }
@@ -172,7 +173,10 @@ def _replace_current(catalog: Catalog, indexes: Path, old: Sequence[str]) -> tup
     if had is None:
         (indexes / CURRENT).unlink(missing_ok=True)
         return "", 0
-    documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=manifest.only_read))]
+    # what can still be undone stays in the index, where it is hidden: an undo must bring it back into answers
+    undoable = (catalog.removed(video_id) for video_id in catalog.removals.hidden() - catalog.removals.final())
+    entries = chain(catalog.entries(catalog.ids(usable=manifest.only_read)), undoable)
+    documents = sorted((document(entry) for entry in entries if entry), key=lambda doc: doc.id)
     documents = [doc for doc in documents if doc.id in had and doc.passages]
     return _build(documents, indexes, manifest)
 
