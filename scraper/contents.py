@@ -69,8 +69,10 @@ def _read(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
         yield file.problem(None, "a table without a column for the id or the link of a video")
     elif _ARCHIVE.fullmatch(text) and _ARCHIVED.search(text):
         yield from _archive(file, text)
+    elif data_export.is_of_export(file, text):
+        yield Skipped(file.name, "lists without videos", 1)
     else:
-        yield file.problem(None, "is not JSON (a list or lines of records), a saved page or a text with links")
+        yield file.problem(None, "is not JSON (a list or lines of records), a saved page, a table or a text with links")
 
 
 def _table(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:

@@ -77,7 +77,7 @@ class Export:
 
     def add_text(self, text: str) -> None:
         """Take all entries of the text form."""
-        if _CHAT.search(text) or place_of(self._file_names()) == "messages":
+        if _CHAT.search(text) or place_of(_file_names(self._file)) == "messages":
             self._count(_PRIVATE, sum(1 for link in links.in_text(text) if _target(link)[0]))
             self.entries += 1
         else:
@@ -87,7 +87,7 @@ class Export:
     def add_entry(self, entry: Json, index: int | None = None, names: tuple[str, ...] = (), where: str = "") -> None:
         """Take one entry. `names` lead to it, and `where` is its place for messages."""
         self.entries += 1
-        all_names = names if len(names) > 1 else (*self._file_names(), *names)
+        all_names = names if len(names) > 1 else (*_file_names(self._file), *names)
         place = place_of(all_names)
         if place is None and len(names) >= CHAT_DEPTH and _link_values(entry):
             place = "messages"  # in a language that is not known here
@@ -134,11 +134,6 @@ class Export:
         if count:
             self._skipped[what] += count
 
-    def _file_names(self) -> tuple[str, ...]:
-        """The names of the file and of its folder, which tell the list of a file with one list."""
-        parts = re.split(r"[\\/]", self._file.name.rpartition(": ")[2])
-        return (*parts[-2:-1], parts[-1].rpartition(".")[0] or parts[-1])
-
     def found(self) -> Iterator[Found]:
         """Yield a record for each video, and what was left out."""
         yield from self._problems
@@ -172,6 +167,13 @@ def is_entry(item: object) -> bool:
     return bool(linked and dated) and others <= dated
 
 
+def is_of_export(file: File, text: str) -> bool:
+    """Whether a text without links can be a file of an export: in a zip, of the name of a list, or `Name: value`."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    in_zip = not file.name.endswith(file.path.name)
+    return in_zip or place_of(_file_names(file)) is not None or (bool(lines) and all(map(_LINE.fullmatch, lines)))
+
+
 def is_text_export(text: str) -> bool:
     """Whether this is a file of the text form: a line with a date alone, then others with `Name: value`."""
     first = next((line for line in text.split("\n", 50) if line.strip()), "")
@@ -188,6 +190,12 @@ def _when(entry: Json) -> str:
     """The time of an entry: the first of its values that is one."""
     dated = [value for name, value in entry.items() if _key(name) in _DATE_KEYS or isinstance(value, str)]
     return next((at for value in dated if (at := moment(value))), "")
+
+
+def _file_names(file: File) -> tuple[str, ...]:
+    """The names of a file and of its folder, which tell the list of a file with one list."""
+    parts = re.split(r"[\\/]", file.name.rpartition(": ")[2])
+    return (*parts[-2:-1], parts[-1].rpartition(".")[0] or parts[-1])
 
 
 @lru_cache(maxsize=256)

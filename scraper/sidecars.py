@@ -14,7 +14,7 @@ from scraper.records import MediaKind
 
 LocalFile = tuple[MediaKind, int, Path]  # kind, position in the post, path
 CaptionFile = tuple[str, Path]  # language as the program wrote it, path
-SOURCE_SUFFIXES = (".json", ".jsonl", ".ndjson", ".html", ".txt", ".zip")
+SOURCE_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".html", ".txt", ".zip")
 # The names that the programs give to what they download. What a file may contain is in sniff.py.
 MEDIA_SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "cover": (".jpg", ".jpeg", ".png", ".webp", ".gif"),

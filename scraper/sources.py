@@ -22,7 +22,8 @@ from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
 __all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read"]
 
-MAX_UNPACKED_BYTES = 200 * 1024**2  # of the JSON in a zip: an export of 100,000 links has some 12 MB
+MAX_UNPACKED_BYTES = 200 * 1024**2  # of the text in a zip: an export of 100,000 links has some 12 MB
+MEMBER_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")  # of files in a zip that are read
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError)
 _LINKED = "is a symbolic link, which is not followed: replace it with the file or folder that it leads to"
@@ -105,19 +106,19 @@ def _read_zip(file: File) -> Iterator[Found]:
 
 
 def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
-    """(name, text) of the JSON files in a zip, such as TikTok's data export. No name in it is used as a path."""
+    """(name, text) of the files of records in a zip, such as TikTok's data export. No name in it is used as a path."""
     left = MAX_UNPACKED_BYTES
     try:
         with zipfile.ZipFile(path) as archive:
-            inside = [entry for entry in archive.infolist() if entry.filename.lower().endswith(".json")]
+            inside = [entry for entry in archive.infolist() if entry.filename.lower().endswith(MEMBER_SUFFIXES)]
             if not inside:
-                yield "", ValueError("a zip without JSON: request your data from TikTok as JSON, not as text")
+                yield "", ValueError(f"a zip without files of records ({', '.join(MEMBER_SUFFIXES)})")
             for entry in inside:
                 with archive.open(entry) as opened:
                     data = opened.read(left + 1)
                 left -= len(data)
                 if left < 0:
-                    yield "", ValueError(f"a zip with more than {MAX_UNPACKED_BYTES // 1024**2} MB of JSON in it")
+                    yield "", ValueError(f"a zip with more than {MAX_UNPACKED_BYTES // 1024**2} MB of text in it")
                     return
                 yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), json_stream.decoded(data)
     except _BAD_ZIP as error:

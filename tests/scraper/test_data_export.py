@@ -1,6 +1,7 @@
 """The lists and times of a data export, in every form and language."""
 
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,21 @@ def test_the_text_form_gives_each_entry_and_no_problem(tmp_path: Path) -> None:
     assert counted(path) == {} and len(list(read(path))) == 399
     comments = write(tmp_path / "Comments.txt", f"Date: {AT} UTC\nComment: nice\nPhoto: N/A\nURL: \n")
     assert list(read(comments)) == [Skipped(str(comments), "comments", 1)]
+
+
+def test_a_zip_of_the_text_form_is_read_with_its_folders_and_its_empty_lists(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("TikTok/Your Activity/Like List.txt", f"Date: {AT} UTC\nLink: {share(1)}\n")
+        archive.writestr("TikTok/Your Activity/Watch History.txt", f"Date: {AT} UTC\nLink: {share(1)}\n")
+        archive.writestr("TikTok/Comment/Comments.txt", f"Date: {AT} UTC\nComment: nice\n")
+        archive.writestr("TikTok/Profile/Profile Information.txt", "Username: me\nBirthday: x\n")
+        archive.writestr("TikTok/Your Activity/Reposts.txt", "You have no data in this section")
+    results = list(read(tmp_path / "x.zip"))
+    met = [found.encounters for found in results if isinstance(found, ParsedRecord)]
+    assert [[one.list for one in encounters] for encounters in met] == [["likes"], ["history"]]
+    skipped = [found for found in results if isinstance(found, Skipped)]
+    assert {one.what: one.count for one in skipped} == {"comments": 1, "lists without videos": 1}
+    assert len(skipped) == 3 and len(results) == 5
 
 
 @pytest.mark.parametrize("form", [f">>> Chat History with me::\n{AT} UTC me: {{}}", f"{AT} UTC me: hello {{}}\n"])

@@ -219,7 +219,7 @@ def test_a_zipped_data_export_is_read(tmp_path: Path) -> None:
 
 def test_an_unusable_zip_is_a_problem_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = zipped(tmp_path / "good.zip", a_dot_json=json.dumps(EXPORTS[0]))
-    assert "as JSON" in problems(zipped(tmp_path / "text.zip", a_dot_txt="x"))[0].reason
+    assert "without files of records" in problems(zipped(tmp_path / "text.zip", a_dot_doc="x"))[0].reason
     chance = random.Random(3)
     for _ in range(300):
         data = bytearray(good.read_bytes())
@@ -229,7 +229,7 @@ def test_an_unusable_zip_is_a_problem_with_its_reason(tmp_path: Path, monkeypatc
         assert list(read(tmp_path / "broken.zip"))  # records or problems, and nothing is raised
     monkeypatch.setattr("scraper.sources.MAX_UNPACKED_BYTES", 1024**2)
     bomb = zipped(tmp_path / "bomb.zip", a_dot_json="[" + " " * 5_000_000 + "]", b_dot_json="[]")
-    assert [problem.reason for problem in problems(bomb)] == ["a zip with more than 1 MB of JSON in it"]
+    assert [problem.reason for problem in problems(bomb)] == ["a zip with more than 1 MB of text in it"]
 
 
 def test_a_list_of_links_gives_each_video_once_and_a_problem_for_other_lines(tmp_path: Path) -> None:
