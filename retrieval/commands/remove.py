@@ -121,6 +121,7 @@ def _remove(settings: Settings, selection: "Selection", now: bool, as_json: bool
         try:
             _wait(f"{_videos(len(selection.videos))} removed. Press Ctrl-C to undo", UNDO_S)
         except KeyboardInterrupt:
+            print(file=sys.stderr)
             with Catalog(settings.data) as catalog:
                 back = catalog.removals.undo(changed)
             report = {"removed": [], "memberships_ended": 0, "undone": True}
