@@ -270,7 +270,7 @@ def test_a_file_that_a_stage_saves_for_an_erased_video_is_deleted(folders: Folde
 def test_a_list_that_is_removed_leaves_the_index_and_takes_only_its_own_videos(folders: Folders) -> None:
     data, indexes = folders
     watched, liked = "7100000000000000101", "7100000000000000102"
-    history, likes = Encounter(list="history", at="2023-02-01T10:00:00"), Encounter(list="likes")
+    history, likes = Encounter(list="shares", at="2023-02-01T10:00:00"), Encounter(list="likes")
     with Catalog(data) as catalog:
         for video, met in ((watched, [history]), (liked, [history, likes])):
             catalog.put_video(Video(id=video, description="a moose", source="data export"))
@@ -278,8 +278,8 @@ def test_a_list_that_is_removed_leaves_the_index_and_takes_only_its_own_videos(f
         catalog.put_encounters(KETTLE, [history])  # it was also collected
     make_index(data, indexes, FakeEncoder())
     with Catalog(data) as catalog:
-        assert catalog.removals.only_in_list("history") == [watched]
-        ended = catalog.removals.end("history")
+        assert catalog.removals.only_in_list("shares") == [watched]
+        ended = catalog.removals.end("shares")
         assert ended == [watched, liked, KETTLE]
         catalog.removals.hide([watched])
         assert [met.list for met in catalog.get(liked).encounters] == ["likes"]  # type: ignore[union-attr]
