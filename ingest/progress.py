@@ -71,6 +71,18 @@ class Progress:
         elif self.mode == "json":
             self._json()
 
+    def say(self, text: str) -> None:
+        """Print a sentence above the progress."""
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        elif self.mode != "off":
+            print(text, file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Make room for a question. The bar comes back with the next item."""
+        if self._bar is not None:
+            self._bar.clear()
+
     @property
     def finished(self) -> int:
         """How many items are finished, whatever their outcome."""

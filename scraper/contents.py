@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from scraper import data_export, foreign_formats, json_stream, links, record_formats, tables
+from scraper import data_export, foreign_formats, json_stream, links, record_formats, short_links, tables
 from scraper.data_export import Export
 from scraper.parse import File, Found, Problem, Skipped, take
 from scraper.record_formats import Json
@@ -49,6 +49,7 @@ class _Gathered:
 
 
 def _read(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
+    text = short_links.expanded(text)
     start = text.lstrip()[:1]
     linked = links.LINK.search(text)
     suffix = _suffix(file)

@@ -155,7 +155,7 @@ class Fetcher:
         with Session(watch, self._rules.local) as session:
             try:
                 for _ in range(REDIRECTS + 1):
-                    url, host = _checked(url, self._rules)
+                    url, host = checked_link(url, self._rules)
                     with watch.holding(self._slot(host)), _get(session, url, link) as response:
                         if moved := session.moved(response):
                             url = urljoin(url, moved)
@@ -198,7 +198,7 @@ def _canonical(link: str) -> str:
     return requests.Request("GET", link).prepare().url or ""
 
 
-def _checked(link: str, rules: Rules) -> tuple[str, str]:
+def checked_link(link: str, rules: Rules) -> tuple[str, str]:
     """Return the link to request and its host. Raise for links that are useless or not allowed."""
     if link.lower().startswith("blob:"):
         raise DownloadError("blob")

@@ -44,7 +44,7 @@ FAILURES: dict[str, str] = {
     "private": "the post is private",
     "removed": "the post is not available any more",
     "blocked": "the site blocks this computer or network",
-    "noytdlp": 'yt-dlp is not installed: pip install "tiktok-retrieval[refresh]"',
+    "noytdlp": "yt-dlp is not installed: install it with `pip install yt-dlp`",
     "page": "yt-dlp could not read the page",
 }
 

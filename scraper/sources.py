@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from scraper.parse import File, Found, ParsedRecord, Problem, Skipped, made_text
 from scraper.records import TextKind, clean_text
 from scraper.sidecars import STUDY_MEDIA, Folder, of_study
 
-__all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read"]
+__all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read", "read_links"]
 
 MAX_UNPACKED_BYTES = 200 * 1024**2  # of the text in a zip: an export of 100,000 links has some 12 MB
 MEMBER_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")  # of files in a zip that are read
@@ -71,6 +71,11 @@ def read(source: Path) -> Iterator[Found]:
     for post in posts.values():
         translated = {track.language for track in post.video.captions if track.source.upper() == "MT"}
         yield replace(post, captions=sorted(post.captions, key=lambda caption: caption[0] in translated))
+
+
+def read_links(given: Sequence[str]) -> Iterator[Found]:
+    """Yield the videos that links of the command line lead to."""
+    return read_text(File(Path("link"), Folder(Path()), "link"), "\n".join(given))
 
 
 def _read(source: Path) -> Iterator[Found]:

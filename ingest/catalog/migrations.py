@@ -158,6 +158,17 @@ MIGRATIONS = (
         PRIMARY KEY (video_id, list, name)
     ) STRICT, WITHOUT ROWID;
     UPDATE videos SET record = dated(id, record), sha256 = digest(dated(id, record)) WHERE dated(id, record) != record;
+    CREATE TABLE problems (              -- what the last import of each file could not take
+        file TEXT NOT NULL,
+        place INTEGER NOT NULL,          -- the index in the file; -1: the file as a whole
+        reason TEXT NOT NULL,
+        met_at REAL NOT NULL,            -- unix seconds
+        PRIMARY KEY (file, place, reason)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE short_links (           -- links without an id, such as https://vm.tiktok.com/.../
+        link TEXT NOT NULL PRIMARY KEY,
+        target TEXT NOT NULL             -- the address of the video; '' if there is none
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 

@@ -31,6 +31,7 @@ from ingest.catalog.entries import (
     Text,
     TextKind,
 )
+from ingest.catalog.import_notes import ImportNotes
 from ingest.catalog.judgements import Judgements
 from ingest.catalog.ledger import Ledger
 from ingest.catalog.reader import EntryReader
@@ -43,8 +44,8 @@ from scraper.records import Video
 class Catalog:
     """The catalog in a data folder. Open one per thread and close it (or use `with`).
 
-    Its parts share one connection: `ledger`, `judgements`, `removals` and `browser`. Changes that touch several tables
-    are methods of the catalog itself. Videos that are removed do not exist for any part but `removals`.
+    Its parts share one connection: `ledger`, `judgements`, `removals`, `import_notes` and `browser`. Changes that touch
+    several tables are methods of the catalog itself. Videos that are removed do not exist for any part but `removals`.
 
     Args:
         data: The data folder.
@@ -61,6 +62,7 @@ class Catalog:
         self.ledger = Ledger(self.database)
         self.judgements = Judgements(self.database)
         self.removals = Removals(self.database)
+        self.import_notes = ImportNotes(self.database)
         self._reader = EntryReader(self.database, self.ledger)
         self._records = Records(self.database, self.ledger)
         self.browser = CatalogBrowser(self.database, self._reader)

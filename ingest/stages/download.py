@@ -4,7 +4,9 @@ If links are dead, the video's page gives fresh ones. It also gives what a recor
 threads wait for servers; only the calling thread writes to the catalog.
 """
 
+import queue
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -16,6 +18,7 @@ from ingest.catalog.merge import merge
 from ingest.settings import Settings
 from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey, missing
+from ingest.stages.refusals import Streak
 from ingest.stages.stage_run import DISK_ERRORS, StageRun
 from scraper import captions, record_formats, refresh
 from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
@@ -23,6 +26,7 @@ from scraper.records import Caption, Video
 
 FETCHES = 16  # videos at once, to hide waiting times; Fetcher limits the transfers per host
 PAGES = 2  # pages read at once: each needs a process, and the site blocks clients that send many requests
+PAUSE_S = 0.75  # between two pages, for the same reason; as yt-dlp's preset for polite downloads (`-t sleep`)
 MAX_TRACKS = 3  # caption tracks tried for a video
 
 
@@ -47,8 +51,10 @@ def download_due(run: StageRun, settings: Settings) -> None:
     """Download the missing files of every video that is due.
 
     Raises:
+        Refused: the site as a whole cannot be had. The remaining videos stay due.
         OSError: a file cannot be written.
     """
+    streak: Streak[tuple[str, _Fetched]] = Streak()
     stopped = threading.Event()
     worker = _Worker(Fetcher(rules(settings), stopped, root=run.catalog.data), stopped)
     entries = run.entries()
@@ -68,16 +74,22 @@ def download_due(run: StageRun, settings: Settings) -> None:
                         continue
                     waiting[pool.submit(worker.fetch, entry, folder)] = video_id
                 if not waiting:
-                    return
+                    break
                 for job in wait(waiting, return_when=FIRST_COMPLETED).done:
-                    _close(run, waiting.pop(job), job)
+                    _take(run, streak, waiting.pop(job), job)
+            for video_id, fetched in streak.end():
+                _close(run, video_id, fetched)
         finally:
             stopped.set()
             pool.shutdown(cancel_futures=True)
 
 
-def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
-    """Write the result of a video."""
+def _take(run: StageRun, streak: Streak[tuple[str, _Fetched]], video_id: str, job: Future[_Fetched]) -> None:
+    """Write the result of a video, or hold it back while it is unclear whether the site refuses all.
+
+    Raises:
+        Refused: it does.
+    """
     try:
         fetched = job.result()
     except Exception as unforeseen:  # an error that a hostile answer causes in a library: only its item fails
@@ -85,6 +97,16 @@ def _close(run: StageRun, video_id: str, job: Future[_Fetched]) -> None:
             raise
         run.fail(video_id, f"{type(unforeseen).__name__}: {unforeseen}")
         return
+    if isinstance(fetched.page, DownloadError) and streak.hold(fetched.page.code, (video_id, fetched)):
+        return
+    if fetched.page != "not read":
+        for earlier_id, earlier in streak.end():
+            _close(run, earlier_id, earlier)
+    _close(run, video_id, fetched)
+
+
+def _close(run: StageRun, video_id: str, fetched: _Fetched) -> None:
+    """Write the result of a video."""
     catalog = run.catalog
     for key, path in fetched.files.items():  # hashed outside of the transaction
         catalog.put_media(video_id, key.kind, path, "downloaded", position=key.position)
@@ -123,7 +145,9 @@ class _Worker:
 
     def __init__(self, fetcher: Fetcher, stopped: threading.Event) -> None:
         self._fetcher, self._stopped = fetcher, stopped
-        self._pages = threading.Semaphore(PAGES)
+        self._pages: queue.SimpleQueue[float] = queue.SimpleQueue()  # for each page at once, when the next may begin
+        for _ in range(PAGES):
+            self._pages.put(0.0)
 
     def fetch(self, entry: Entry, folder: Path) -> _Fetched:
         """Download the files of a video, and ask its page for fresh links if some are dead."""
@@ -162,8 +186,7 @@ class _Worker:
         """The entry with the data of its page, and the headers that the page's links need; none if the page fails."""
         video = entry.video
         try:
-            with self._pages:
-                page = refresh.page(video.id, video.creator_username, cancelled=self._stopped)
+            page = self._page(video)
             record = Video.model_validate(record_formats.yt_dlp(page.info))
         except refresh.RefreshError as error:
             fetched.page = error
@@ -175,6 +198,14 @@ class _Worker:
         links = [*record.video_sources, *record.cover_sources, *record.slide_sources]
         links += [caption.url for caption in record.captions]
         return replace(entry, video=merge([record, video])), {link: page.headers(link) for link in links}
+
+    def _page(self, video: Video) -> refresh.Page:
+        begin_at = self._pages.get()
+        self._stopped.wait(max(0.0, begin_at - time.monotonic()))
+        try:
+            return refresh.page(video.id, video.creator_username, cancelled=self._stopped)
+        finally:
+            self._pages.put(time.monotonic() + PAUSE_S)
 
     def _captions(
         self, fetched: _Fetched, entry: Entry, folder: Path, headers: Mapping[str, Mapping[str, str]]

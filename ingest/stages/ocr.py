@@ -48,6 +48,11 @@ class _Result:
     has_video: bool
 
 
+def check_tools(settings: Settings) -> None:
+    """Raise OcrError if an engine or a language pack is not installed."""
+    ocr.check(settings.ocr_languages, settings.ocr_engine)
+
+
 def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
     """Read the pictures and frames of every video that is due, in one process per core.
 

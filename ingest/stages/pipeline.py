@@ -8,7 +8,7 @@ import contextlib
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from filelock import FileLock, Timeout
@@ -24,7 +24,9 @@ from ingest.stages import ocr, transcribe
 from ingest.stages.download import download_due
 from ingest.stages.stage_run import StageReport, StageRun
 from ingest.stages.workers import cores
+from scraper import refresh
 from scraper.errors import Locked, UserError
+from scraper.failures import FAILURES
 
 
 class StageError(UserError):
@@ -73,6 +75,26 @@ def run_stage(
     return report
 
 
+def check_tools(stages: Collection[Stage], settings: Settings) -> None:
+    """Check that everything is there that stages need.
+
+    Raises:
+        StageError: something is missing; the message names all of it.
+    """
+    errors: list[str] = []
+    if "download" in stages and not refresh.available():
+        errors.append(FAILURES["noytdlp"])
+    checks: dict[Stage, Callable[[Settings], None]] = {"ocr": ocr.check_tools, "transcribe": transcribe.check_tools}
+    for stage, check in checks.items():
+        if stage in stages:
+            try:
+                check(settings)
+            except (OcrError, WeightsError, DeviceError) as error:
+                errors.append(str(error))
+    if errors:
+        raise StageError("; ".join(errors))
+
+
 def _progress(progress: ProgressMode | Progress, stage: Stage, due: int) -> AbstractContextManager[Progress]:
     if not isinstance(progress, Progress):
         return Progress(stage, due, progress, unit="videos")
@@ -84,6 +106,8 @@ def _progress(progress: ProgressMode | Progress, stage: Stage, due: int) -> Abst
 def _process(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
     try:
         if run.stage == "download":
+            if run.due:
+                check_tools(["download"], settings)
             download_due(run, settings)
         elif run.stage == "ocr":
             ocr.ocr_due(run, settings, processes)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.catalog import Text
+from ingest.models.device import usable
+from ingest.models.weights import resolve
 from ingest.settings import Device, Settings
 from ingest.stages.media_files import check_exists
 from ingest.stages.stage_run import StageRun
@@ -32,6 +34,12 @@ RULES = 1  # part of the recipe: increase it when a change here makes older tran
 def recipes(settings: Settings) -> tuple[str]:
     """The settings that a transcript depends on."""
     return (f"{settings.whisper} languages={settings.speech_languages or 'all'} rules={RULES}",)
+
+
+def check_tools(settings: Settings) -> None:
+    """Raise WeightsError if Whisper's weights cannot be had, DeviceError if the device does not exist."""
+    usable(settings.device)
+    resolve(settings.whisper)
 
 
 def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:

@@ -26,7 +26,12 @@ from ingest.commands.output import answer, printable
 from ingest.settings import load_settings
 from retrieval.commands.options import Encoder, chosen_encoder, load_encoder
 
-EXAMPLES = ("add TikTok_Data.zip", "add ~/Videos clip.mp4 links.txt")
+EXAMPLES = (
+    "add TikTok_Data.zip",
+    "add ~/Videos clip.mp4 links.txt",
+    "add https://vm.tiktok.com/ZMabcdefg/",
+    "add history.json --fetch-limit 500",
+)
 
 
 def add(
@@ -45,6 +50,12 @@ def add(
     device: ComputeDevice = None,
     processes: Processes = None,
     batch: Batch = None,
+    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fetch nothing: only import, read own files.")] = False,
+    fetch_limit: Annotated[
+        int | None,
+        typer.Option(min=0, help="Ask before more videos are fetched.", metavar="N", show_default=f"{3_000:,}"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Fetch all without asking.")] = False,
     as_json: Json = False,
     progress: Progress = "auto",
     quiet: Quiet = False,
@@ -58,7 +69,7 @@ def add(
 
     from ingest.catalog import Catalog
     from ingest.progress import Progress as Shown
-    from retrieval.corpus.add import Adding, Encoding, Options, only_add
+    from retrieval.corpus.add import FETCH_LIMIT, Adding, Encoding, Given, Options, only_add
     from retrieval.corpus.erasure import finish
     from scraper.parse import in_words
     from scraper.sources import check
@@ -76,17 +87,32 @@ def add(
         batch=batch,
     )
     finish(settings.data, settings.indexes)  # what a killed `remove` has left
-    paths = [Path(source).absolute() for source in sources]
-    for path in paths:
+    given = Given(
+        [Path(source).absolute() for source in sources if not _is_link(source)],
+        [source for source in sources if _is_link(source)],
+    )
+    for path in given.paths:
         check(path)
     encoding = Encoding(chosen_encoder(settings), lambda: load_encoder(settings))
-    shown_as = progress_mode(progress, quiet)
     with (
         only_add(settings.data),
         Catalog(settings.data, create=True) as catalog,
-        Shown("import", None, shown_as) as shown,
+        Shown("import", None, progress_mode(progress, quiet)) as shown,
     ):
-        report = Adding(catalog, settings, encoding, Options(processes=processes, again=again), shown).run(paths)
+
+        def ask(question: str) -> bool:
+            shown.clear()
+            return typer.confirm(question, err=True)
+
+        options = Options(
+            fetch=not no_fetch,
+            fetch_limit=FETCH_LIMIT if fetch_limit is None else fetch_limit,
+            fetch_all=yes,
+            processes=processes,
+            again=again,
+            ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        )
+        report = Adding(catalog, settings, encoding, options, shown).run(given)
 
     for problem in report.problems:
         print(printable(str(problem)), file=sys.stderr)
@@ -99,3 +125,13 @@ def add(
     answer(as_json, report.as_dict(), lambda: print(printable(report.summary())))
     if not report.complete:
         raise typer.Exit(FAILED)
+
+
+def _is_link(source: str) -> bool:
+    """Whether an argument is a link. A file of that name comes first."""
+    from pathlib import Path
+
+    from scraper.links import LINK
+
+    web = source.lower().startswith(("https://", "http://"))
+    return (web or bool(LINK.match(source))) and not Path(source).exists()

@@ -6,26 +6,31 @@ Everything can be repeated: what is done already is not done again. So an interr
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ingest.catalog import STAGES, Catalog
+from ingest.catalog import Catalog, Stage
 from ingest.catalog.priority import by_priority
 from ingest.progress import Progress
 from ingest.settings import Settings
-from ingest.stages.importer import import_records
-from ingest.stages.pipeline import run_stage
+from ingest.stages.importer import ImportReport, import_records
+from ingest.stages.pipeline import check_tools, run_stage
+from ingest.stages.refusals import Refused
+from retrieval.corpus.add_plan import Plan, count_of, plan
 from retrieval.corpus.add_report import AddReport, summarize
 from retrieval.corpus.build import build_if_changed
+from retrieval.corpus.short_links import resolve_all
 from retrieval.embedding.encoder import Encoder
 from scraper import sources
 from scraper.errors import Locked, UserError
 from scraper.parse import Found, ParsedRecord
+from scraper.short_links import Expander, expanding
 
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
 BUILD_SHARE = 10  # a batch is indexed at once if the last build took less than a tenth of the time since then
+FETCH_LIMIT = 3_000  # videos to fetch without asking: two hours of requests to the site, and 9 GB
 
 
 @dataclass(frozen=True)
@@ -37,38 +42,57 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Given:
+    """What to add."""
+
+    paths: Sequence[Path] = ()
+    links: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Options:
-    """What to add, and how much of it. `fetch_limit` is the number of videos to fetch without asking."""
+    """How to add.
+
+    `ask` puts a question with yes or no to the person; None if there is nobody to ask.
+    """
 
     fetch: bool = True
-    fetch_limit: int = 3_000
+    fetch_limit: int = FETCH_LIMIT
+    fetch_all: bool = False
     processes: int | None = None
     again: bool = False  # also what was removed earlier
+    ask: Callable[[str], bool] | None = None
 
 
+@dataclass
 class Adding:
     """One run of `add`: its catalog, its settings and its progress."""
 
-    def __init__(self, catalog: Catalog, settings: Settings, encoding: Encoding, options: Options, shown: Progress):
-        self.catalog, self.settings, self.encoding = catalog, settings, encoding
-        self.options, self.shown = options, shown
-        self.report = AddReport()
-        self._built_at, self._build_s = time.monotonic(), 0.0
+    catalog: Catalog
+    settings: Settings
+    encoding: Encoding
+    options: Options
+    shown: Progress
+    report: AddReport = field(default_factory=AddReport)
+    _built_at: float = field(default_factory=time.monotonic)
+    _build_s: float = 0.0
 
-    def run(self, given: Sequence[Path]) -> AddReport:
-        """Add all sources."""
+    def run(self, given: Given) -> AddReport:
+        """Add what is given, and return what became of it."""
+        self.report = AddReport()
         ids = self._import(given)
-        self.build()
         try:
-            self._process(by_priority(self.catalog.database, ids))
+            self._build()
+            self._process(self._plan(by_priority(self.catalog.database, ids)))
         except UserError as error:
             if isinstance(error, Locked):
                 raise
             self.report.stopped = str(error)
-        self.build()
+        with contextlib.suppress(UserError) if self.report.stopped else contextlib.nullcontext():
+            self._build()
         return summarize(self.catalog, self.settings.indexes, ids, self.report)
 
-    def build(self) -> None:
+    def _build(self) -> None:
         """Index what is in the catalog, if the index does not have it yet."""
         self.shown.step("index")
         started = time.monotonic()
@@ -77,43 +101,95 @@ class Adding:
         self._built_at = time.monotonic()
         self._build_s = self._built_at - started
 
-    def _import(self, given: Sequence[Path]) -> set[str]:
-        """Import all sources. Return the ids of their videos."""
+    # -- import -------------------------------------------------------------------------------------------------
+
+    def _import(self, given: Given) -> set[str]:
+        """Import all that is given. Return the ids of its videos."""
         ids: set[str] = set()
-
-        def records() -> Iterator[Found]:
-            for source in given:
-                for found in sources.read(source):
-                    if isinstance(found, ParsedRecord):
-                        ids.add(found.video.id)
-                    yield found
-                    self.shown.advance()
-
-        self.shown.begin("import", None)
-        imported = import_records(self.catalog, records(), again=self.options.again)
+        notes = self.catalog.import_notes
+        expander = Expander(notes.short_links())
+        with expanding(expander):
+            imported = self._import_once(given, ids)
+            if expander.unknown and self.options.fetch:
+                self.report.stopped = resolve_all(expander, notes, self.shown)
+                again = self._import_once(given, ids)
+                imported.problems = again.problems
+                imported.new += again.new
         self.report.new, self.report.problems, self.report.skipped = imported.new, imported.problems, imported.skipped
         self.report.removed = imported.removed
+        met = [(problem.file, problem.index, problem.reason) for problem in imported.problems]
+        self.report.new_problems = notes.put_problems(met, [str(path) for path in given.paths])
         return {video_id for video_id in ids if self.catalog.get(video_id)}
 
-    def _process(self, ids: Sequence[str]) -> None:
-        """Fetch and read the videos that are due, batch by batch."""
-        due = {stage: set(self.catalog.ledger.due(stage)) for stage in STAGES}
-        wanted = [video_id for video_id in ids if any(video_id in of_stage for of_stage in due.values())]
-        self.shown.begin("read", sum(len(of_stage.intersection(wanted)) for of_stage in due.values()))
-        for start in range(0, len(wanted), BATCH):
-            for stage in STAGES:
-                done = run_stage(
-                    self.catalog,
-                    stage,
-                    self.settings,
-                    ids=wanted[start : start + BATCH],
-                    progress=self.shown,
-                    processes=self.options.processes,
-                    batch=self.settings.batch,
+    def _import_once(self, given: Given, ids: set[str]) -> ImportReport:
+        def records() -> Iterator[Found]:
+            for path in given.paths:
+                yield from sources.read(path)
+            if given.links:
+                yield from sources.read_links(given.links)
+
+        def watched() -> Iterator[Found]:
+            for found in records():
+                if isinstance(found, ParsedRecord):
+                    ids.add(found.video.id)
+                yield found
+                self.shown.advance()
+
+        self.shown.begin("import", None)
+        return import_records(self.catalog, watched(), again=self.options.again)
+
+    # -- fetch and read -----------------------------------------------------------------------------------------
+
+    def _plan(self, ids: Sequence[str]) -> Plan:
+        """Plan the work. Ask before more videos are fetched than the limit."""
+        options = self.options
+        whole = plan(self.catalog, ids, fetch_limit=None if options.fetch else 0)
+        made, many = whole, len(whole.fetch)
+        if many > options.fetch_limit and not options.fetch_all:
+            question = (
+                f"{whole.sentence()} Fetch all of them now? Otherwise only the first"
+                f" {options.fetch_limit:,} are fetched, favorites before likes before history."
+            )
+            if not (options.ask and options.ask(question)):
+                made = plan(self.catalog, ids, fetch_limit=options.fetch_limit)
+                self.shown.say(
+                    f"{count_of(many)} to fetch, but the limit is {options.fetch_limit:,}: run the same command again"
+                    " for the next ones, or fetch all with --yes."
                 )
-                self.report.failed += done.failed
-            if time.monotonic() - self._built_at > BUILD_SHARE * self._build_s:
-                self.build()
+        if made.work:
+            self.shown.say(made.sentence())
+        made.check_disk(self.catalog.data)
+        return made
+
+    def _process(self, made: Plan) -> None:
+        """Fetch and read the videos in work, batch by batch."""
+        check_tools([stage for stage, count in made.due.items() if count], self.settings)
+        self.shown.begin("read", sum(made.due.values()))
+        for start in range(0, len(made.work), BATCH):
+            batch = made.work[start : start + BATCH]
+            try:
+                self._run("download", [video_id for video_id in batch if video_id not in made.left])
+            except Refused as error:
+                self.report.stopped = str(error)
+            self._run("ocr", batch)
+            self._run("transcribe", batch)
+            if self.report.stopped:
+                return
+            if start + BATCH < len(made.work) and time.monotonic() - self._built_at > BUILD_SHARE * self._build_s:
+                with contextlib.suppress(Locked):  # the build at the end has it
+                    self._build()
+
+    def _run(self, stage: Stage, ids: Sequence[str]) -> None:
+        done = run_stage(
+            self.catalog,
+            stage,
+            self.settings,
+            ids=ids,
+            progress=self.shown,
+            processes=self.options.processes,
+            batch=self.settings.batch,
+        )
+        self.report.new_failures.update(failure["video_id"] for failure in done.failures)
 
 
 @contextlib.contextmanager

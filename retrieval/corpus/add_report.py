@@ -17,17 +17,18 @@ NO_MEDIA = "no media: "  # how the error of a stage begins whose video could not
 
 @dataclass
 class AddReport:
-    """Counts are in videos. A video counts once: as searchable, else as gone, else as failed, else as still due."""
+    """Counts are in videos. A video counts once: as searchable, else as gone, else as failed, else as due."""
 
     videos: int = 0
     new: int = 0
     searchable: int = 0
     gone: int = 0  # from the site: removed or private
-    unreadable: int = 0  # failed for another reason, which `retry` may solve
-    due: int = 0  # not processed yet
+    failed: int = 0  # for another reason, which `retry` may solve
+    due: int = 0  # neither fetched nor read yet
     incomplete: int = 0  # searchable, but without all that could be read of them
     removed: int = 0  # records of videos that a person removed earlier; they stay away
-    failed: int = 0  # items that failed in this run
+    new_failures: set[str] = field(default_factory=set)  # the ids of videos that failed in this run
+    new_problems: int = 0  # those of `problems` that no earlier run has met
     stopped: str = ""  # why the run ended early
     generation: str = ""
     problems: list[Problem] = field(default_factory=list)  # files and records that could not be imported
@@ -37,11 +38,11 @@ class AddReport:
     @property
     def complete(self) -> bool:
         """Whether nothing failed in this run."""
-        return not (self.failed or self.stopped or self.problems)
+        return not (self.new_failures or self.new_problems or self.stopped)
 
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON."""
-        return asdict(self)
+        return asdict(self) | {"new_failures": len(self.new_failures), "summary": self.summary()}
 
     def summary(self) -> str:
         """The report in one sentence."""
@@ -49,12 +50,14 @@ class AddReport:
         if self.incomplete:
             parts[0] += f" ({self.incomplete} of them not completely read)"
         parts += [f"{self.gone} gone from the site"] if self.gone else []
-        parts += [f"{self.unreadable} failed"] if self.unreadable else []
-        parts += [f"{self.due} still to be read"] if self.due else []
-        if self.problems:
-            one = len(self.problems) == 1
-            parts.append(f"{len(self.problems)} {'file or record' if one else 'files or records'} unreadable")
-        see = "; see `tiktok-retrieval status --failures`" if self.failures else ""
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{self.due} not fetched yet"] if self.due else []
+        files = len({problem.file for problem in self.problems})
+        if len(self.problems) > files:
+            parts.append(f"{len(self.problems)} records unreadable")
+        elif files:
+            parts.append(f"{files} {'file' if files == 1 else 'files'} unreadable")
+        see = "; see `tiktok-retrieval status --failures`" if self.failures or self.problems else ""
         return f"{self.videos} {'video' if self.videos == 1 else 'videos'}: {', '.join(parts)}{see}"
 
 
@@ -80,7 +83,7 @@ def summarize(catalog: Catalog, indexes: Path, ids: Collection[str], report: Add
         elif video_id in pages and pages[video_id]["code"] in GONE:
             report.gone += 1
         elif found:
-            report.unreadable += 1
+            report.failed += 1
         else:
             report.due += video_id in due
     return report

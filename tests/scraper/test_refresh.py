@@ -1,8 +1,5 @@
 """Read pages with the real yt-dlp, from a simulated site behind a proxy on loopback."""
 
-import contextlib
-import json
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -16,38 +13,7 @@ from scraper.download import FAILURES, DownloadError
 from scraper.refresh import Page, RefreshError, page
 from tests.scraper.faulty_answers import PROMPT_S, Talk
 from tests.scraper.faulty_server import FaultyServer
-
-pytest.importorskip("yt_dlp", reason="yt-dlp is not installed: pip install tiktok-retrieval[refresh]")
-
-ID = "7200000000000000001"
-PATH = f"/@ada.l_1/video/{ID}"
-PLAY = "https://v16-webapp-prime.us.tiktok.com/video/tos/1/?a=1988&expire=4102444800"
-COVER = "https://p16-sign-va.tiktokcdn.com/obj/1.image?x-expires=4102444800"
-TRACK = "https://v16-webapp.tiktok.com/captions/1.webvtt?expire=4102444800"
-ITEM = {
-    "id": ID,
-    "desc": "a jar becomes a lamp #diy",
-    "createTime": "1671000000",
-    "author": {"uniqueId": "ada.l_1", "nickname": "Ada", "id": "1", "secUid": "MS4"},
-    "music": {"title": "original sound", "authorName": "Ada", "duration": 9},
-    "stats": {"diggCount": 20200, "commentCount": 3, "playCount": 100, "shareCount": 1},
-    "video": {
-        "width": 576,
-        "height": 1024,
-        "duration": 9,
-        "playAddr": PLAY,
-        "cover": COVER,
-        "subtitleInfos": [{"LanguageCodeName": "eng-US", "Url": TRACK, "Format": "webvtt", "Source": "ASR"}],
-    },
-}
-
-
-def html(status: int = 0, item: object = ITEM) -> bytes:
-    """A page in the form that the site serves them, as far as yt-dlp reads it."""
-    detail = {"statusCode": status, "itemInfo": {"itemStruct": item}}
-    data = json.dumps({"__DEFAULT_SCOPE__": {"webapp.video-detail": detail}})
-    script = f'<script id="__UNIVERSAL_DATA_FOR_REHYDRATION__" type="application/json">{data}</script>'
-    return f"<!DOCTYPE html><title>TikTok</title>{script}".encode()
+from tests.scraper.stand_in import COVER, ID, ITEM, PATH, PLAY, TRACK, Proxy, html
 
 
 def serve(talk: Talk, body: bytes, status: str = "200 OK", **headers: object) -> None:
@@ -58,43 +24,6 @@ def serve(talk: Talk, body: bytes, status: str = "200 OK", **headers: object) ->
 def site() -> Iterator[FaultyServer]:
     with FaultyServer() as faulty:
         yield faulty
-
-
-class Proxy:
-    """Lets every tunnel lead to one port, whatever host it is for."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.asked: list[str] = []
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.link = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listening.shutdown(socket.SHUT_RDWR)  # close alone lets a waiting accept return once more
-        self._listening.close()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):  # closed
-            while True:
-                connected, _ = self._listening.accept()
-                threading.Thread(target=self._tunnel, args=(connected,), daemon=True).start()
-
-    def _tunnel(self, connected: socket.socket) -> None:
-        with connected, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as behind:
-            self.asked.append(connected.recv(65536).decode().split(" ")[1])
-            connected.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            threading.Thread(target=_pass_on, args=(behind, connected), daemon=True).start()
-            _pass_on(connected, behind)
-
-
-def _pass_on(here: socket.socket, there: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := here.recv(65536):
-            there.sendall(data)
-    with contextlib.suppress(OSError):
-        there.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture

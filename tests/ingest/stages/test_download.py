@@ -17,7 +17,7 @@ from ingest.catalog.entries import CAPTIONS, Segment
 from ingest.settings import Settings
 from ingest.stages import download
 from ingest.stages.importer import import_source
-from ingest.stages.pipeline import run_stage
+from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport
 from scraper import refresh
 from scraper.download import DEADLINE_S, FAILURES, HOSTS, MAX_BYTES, PER_HOST
@@ -26,7 +26,8 @@ from scraper.records import Caption, Video
 from tests.ingest import media_samples
 from tests.scraper.faulty_answers import Talk, picture, video
 from tests.scraper.faulty_server import FAULTS, FaultyServer, quick
-from tests.scraper.test_refresh import ID, ITEM, PATH, Proxy, html, proxy, site
+from tests.scraper.stand_in import ID, ITEM, PATH, Proxy, html
+from tests.scraper.test_refresh import proxy, site
 
 __all__ = ["proxy", "site"]  # fixtures
 
@@ -340,18 +341,15 @@ def slow(talk: Talk) -> None:
 # -- the page, asked for fresh links ------------------------------------------------------------------------------
 
 
-def test_without_yt_dlp_dead_links_name_the_install_command(
+def test_without_yt_dlp_one_error_says_so_before_the_work_starts(
     catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "available", lambda: False)
-    catalog.put_video(Video(id="70001", permalink="https://www.tiktok.com/@a/video/70001"))
-    catalog.put_video(
-        Video(id="70002", permalink="https://www.tiktok.com/@a/video/70002", cover_sources=[server.https("/expired")])
-    )
-    assert run_stage(catalog, "download", HERE).failed == 2
-    assert catalog.ledger.error("70001", "download").startswith("page: noytdlp: ")
-    assert "tiktok-retrieval[refresh]" in catalog.ledger.error("70001", "download")
-    assert catalog.ledger.error("70002", "download").startswith("cover: expired: the link has expired; page: noytdlp: ")
+    for number in (70001, 70002):
+        catalog.put_video(Video(id=str(number), permalink=f"https://www.tiktok.com/@a/video/{number}"))
+    with pytest.raises(StageError, match="yt-dlp is not installed: install it with `pip install yt-dlp`"):
+        run_stage(catalog, "download", HERE)
+    assert catalog.ledger.due("download") == ["70001", "70002"]
 
 
 AT_HOME = {"playAddr": "https://v16.tiktok.com/video", "cover": "https://p16.tiktokcdn.com/cover"}
