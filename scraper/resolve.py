@@ -26,7 +26,10 @@ def target(link: str, stopped: threading.Event | None = None) -> str:
     with Watch(LIMIT_S, stopped or threading.Event()) as watch, Session(watch, local=False) as session:
         try:
             for _ in range(HOPS):
-                url, _host = checked_link(link, RULES)
+                try:
+                    url, _host = checked_link(link, RULES)
+                except DownloadError:  # it leads elsewhere
+                    return ""
                 timeout = (safe_http.CONNECT_S, safe_http.READ_S)
                 with session.get(url, headers=HEADERS, stream=True, timeout=timeout) as response:
                     moved = session.moved(response)

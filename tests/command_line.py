@@ -16,6 +16,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path = REPOSITORY,
     encoding: str = "utf-8",
+    timeout_s: float = 300,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end. `program` replaces the entry point, `env` is added to the environment."""
     return subprocess.run(
@@ -24,7 +25,7 @@ def run(
         env=environment(env),
         capture_output=True,
         encoding=encoding,
-        timeout=300,
+        timeout=timeout_s,
         check=False,
     )
 

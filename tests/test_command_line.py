@@ -39,9 +39,10 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_all_commands_are_there() -> None:
-    assert [*COMMANDS][:9] == ["add", "import", "download", "ocr", "transcribe", "run", "status", "retry", "edit"]
-    assert [*COMMANDS][9:14] == ["build", "search", "generations", "rollback", "prune"]
-    assert [*COMMANDS][14:] == ["evaluate", "compare", "tune", "promote", "serve"]
+    assert next(iter(COMMANDS)) == "add", "the help begins with what a new user needs"
+    filling = {"add", "import", "download", "ocr", "transcribe", "run", "status", "retry", "edit"}
+    searching = {"build", "search", "generations", "rollback", "prune", "evaluate", "compare", "tune", "promote"}
+    assert {*filling, *searching, "serve"} <= COMMANDS.keys()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

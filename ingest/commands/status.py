@@ -1,12 +1,17 @@
 """tiktok-retrieval status: what the catalog holds and how far each stage is."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ingest.commands.options import Data, Indexes, Json
 from ingest.commands.output import answer, printable
 from ingest.settings import load_settings
+
+if TYPE_CHECKING:
+    from ingest.catalog import Catalog
+
+NO_MEDIA = "no media: the download failed"  # how the error of a stage begins whose video could not be fetched
 
 EXAMPLES = ("status", "status --failures", "status --json")
 
@@ -24,10 +29,16 @@ def status(
     folders = {"data": str(settings.data.resolve()), "indexes": str(settings.indexes.resolve())}
     with Catalog(settings.data) as catalog:
         counts = catalog.status()
-        failed = catalog.ledger.failures() if failures else []
+        failed = [_with_link(catalog, line) for line in catalog.ledger.failures()] if failures else []
         files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
-    listed = {"failures": failed, "failed_files": files} if failures else {}
-    answer(as_json, counts | folders | listed, lambda: _show(folders, counts, failed, files))
+        problems = catalog.import_notes.problems() if failures else []
+    listed = {"failures": failed, "failed_files": files, "problems": problems} if failures else {}
+    answer(as_json, counts | folders | listed, lambda: _show(folders, counts, failed, files, problems))
+
+
+def _with_link(catalog: "Catalog", line: dict[str, object]) -> dict[str, object]:
+    entry = catalog.get(str(line["video_id"]))
+    return line | {"link": entry.video.permalink if entry else ""}
 
 
 def _show(
@@ -35,6 +46,7 @@ def _show(
     counts: dict[str, Any],
     failures: list[dict[str, object]],
     files: list[dict[str, object]],
+    problems: list[dict[str, object]],
 ) -> None:
     print(f"data:    {printable(folders['data'])}\nindexes: {printable(folders['indexes'])}")
     print(f"{counts['videos']} videos, {counts['usable']} usable")
@@ -47,8 +59,16 @@ def _show(
     for kind, codes in counts["files"].items():
         print(f"{kind} files: " + ", ".join(f"{count} {code}" for code, count in codes.items()))
     for line in failures:
-        print(f"{line['stage']} {line['video_id']} (tried {line['tries']} times): {printable(str(line['error']))}")
+        if str(line["error"]).startswith(NO_MEDIA):  # the line of the download says why
+            continue
+        link = f", {printable(str(line['link']))}" if line["link"] else ""
+        print(
+            f"{line['stage']} {line['video_id']}{link} (tried {line['tries']} times): {printable(str(line['error']))}"
+        )
     for line in files:
         which = f"{line['kind']} {line['position']}"
         error = printable(f"{line['word']}: {line['error']}")
         print(f"file {line['video_id']} {which} (tried {line['tries']} times): {error}")
+    for problem in problems:
+        place = "" if problem["index"] is None else f", record {problem['index']}"
+        print(printable(f"not imported: {problem['file']}{place}: {problem['reason']}"))

@@ -147,6 +147,10 @@ class StandIn:
         self._server.answers[f"/@_/video/{video_id}"] = answer
         self._server.answers[f"/@ada.l_1/video/{video_id}"] = answer
 
+    def answer(self, path: str, answer: Answer) -> None:
+        """Answer with `answer` for a path."""
+        self._server.answers[path] = answer
+
     def short_link(self, video_id: str) -> str:
         """A short link to a video that can be had."""
         return f"https://vm.tiktok.com/Z{video_id[-8:]}/"
