@@ -57,11 +57,6 @@ def expanded(text: str) -> str:
     return expand(text) if expand else text
 
 
-def is_short(link: str) -> bool:
-    """Whether a text begins with a short link."""
-    return bool(_SHORT.match(link))
-
-
 def _canonical(found: re.Match[str]) -> str:
     host = found["host"].replace("\\", "").lower()
     return f"https://{host if host.startswith('v') else 'www.tiktok.com/t'}/{found['code']}/"

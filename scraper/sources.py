@@ -75,7 +75,7 @@ def read(source: Path) -> Iterator[Found]:
 
 def read_links(given: Sequence[str]) -> Iterator[Found]:
     """Yield the videos that links of the command line lead to."""
-    return read_text(File(Path("link"), Folder(Path()), "link"), "\n".join(given))
+    return read_text(File(Path(), Folder(Path()), "link"), "\n".join(given))
 
 
 def _read(source: Path) -> Iterator[Found]:
