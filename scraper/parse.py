@@ -33,7 +33,7 @@ class ParsedRecord:
     (kind, position, path) and its local captions (language, path).
 
     `encounters` say when and in which list the person met the video. `origin` is the path of the file that the record
-    was read from.
+    was read from. As long as there is the object `keeps`, there are files that were unpacked from a zip.
     """
 
     video: Video
@@ -42,6 +42,7 @@ class ParsedRecord:
     captions: list[CaptionFile] = field(default_factory=list)
     encounters: list[Encounter] = field(default_factory=list)
     origin: Path | None = None
+    keeps: object = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The sidecar files of a record: media and captions in its folder, by the names that each program gives them.
 
-Symbolic links do not count: a hostile one could lead to any file on this computer.
+Symbolic links do not count: a hostile one could lead to any file on this computer. Names are compared without regard to
+case and Unicode normal form: a record may spell "ö" as one character where the file system has two.
 """
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,19 +16,26 @@ from scraper.records import MediaKind
 
 LocalFile = tuple[MediaKind, int, Path]  # kind, position in the post, path
 CaptionFile = tuple[str, Path]  # language as the program wrote it, path
-SOURCE_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".html", ".txt", ".zip")
+SOURCE_SUFFIXES = (".json", ".jsonl", ".ndjson", ".html", ".htm", ".txt", ".csv", ".tsv", ".zip")
 # The names that the programs give to what they download. What a file may contain is in sniff.py.
 MEDIA_SUFFIXES: dict[MediaKind, tuple[str, ...]] = {
     "cover": (".jpg", ".jpeg", ".png", ".webp", ".gif"),
     "video": (".mp4", ".webm", ".mov", ".mkv", ".m4v"),
 }
+SOUND_SUFFIXES = (".m4a", ".mp3", ".aac", ".ogg", ".opus", ".flac", ".wav")  # videos without pictures
 STUDY_MEDIA = ("coverphotos", "videos", "slides")  # folders of the study layout
 MAX_SLIDES = 100  # of a post; the site allows 35
 # yt-dlp names a cover .image if its link has no suffix
 _YT_DLP_COVERS = (*MEDIA_SUFFIXES["cover"], ".image")
 _INFO = ".info.json"
-_CAPTION = re.compile(r"\.([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\.(?:vtt|srt|json)")
-_GALLERY_KINDS: dict[object, MediaKind] = {"image": "slide", "video": "video", "cover": "cover"}
+_CAPTION = re.compile(r"\.([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\.(?:vtt|srt|json)", re.IGNORECASE)
+# the sound of a photo post is kept as its video: it is transcribed
+_GALLERY_KINDS: dict[object, MediaKind] = {"image": "slide", "video": "video", "audio": "video", "cover": "cover"}
+
+
+def name_key(name: str) -> str:
+    """A file name in the form in which names are compared: NFC, without case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 class Folder:
@@ -43,10 +52,17 @@ class Folder:
         except OSError:
             return []
 
+    @cached_property
+    def _by_key(self) -> list[tuple[str, str]]:
+        return sorted((name_key(name), name) for name in self.names)
+
     def file(self, name: str) -> Path | None:
-        """The file `name`, or None if it is missing or a symbolic link."""
-        path = self.path / name
-        return path if path.is_file() and not path.is_symlink() else None
+        """The file `name`, or None if it is missing or a symbolic link. The same spelling comes first."""
+        if "/" in name or "\0" in name:
+            return None
+        found = [self.path / other for other in self.starting(name) if name_key(other) == name_key(name)]
+        files = [path for path in found if path.is_file() and not path.is_symlink()]
+        return min(files, key=lambda path: path.name != name, default=None)
 
     def first(self, stem: str, suffixes: tuple[str, ...]) -> Path | None:
         """The file `stem` with the first of `suffixes` that is there."""
@@ -54,8 +70,10 @@ class Folder:
 
     def starting(self, prefix: str) -> Iterator[str]:
         """The names that start with `prefix`."""
-        for name in self.names[bisect_left(self.names, prefix) :]:
-            if not name.startswith(prefix):
+        key = name_key(prefix)
+        for number in range(bisect_left(self._by_key, (key,)), len(self._by_key)):
+            other, name = self._by_key[number]
+            if not other.startswith(key):
                 return
             yield name
 
@@ -63,7 +81,8 @@ class Folder:
         """The files to read records from. JSON files that a browser saved with a page, captions and the metadata of
         single files are not records."""
         names = [name for name in self.names if (self.path / name).suffix.lower() in SOURCE_SUFFIXES]
-        pages = [name for name in names if name.lower().endswith(".html")]
+        names = [name for name in names if not name.startswith(".")]
+        pages = [name for name in names if name.lower().endswith((".html", ".htm"))]
         known = set(self.names)
         stems = {name.removesuffix(_INFO) for name in names if name.endswith(_INFO)}
         captions = {caption for stem in stems for caption, _ in self._captions(stem)}
@@ -73,8 +92,13 @@ class Folder:
     def _captions(self, stem: str) -> Iterator[tuple[str, str]]:
         """Names of caption files, with their languages."""
         for name in self.starting(f"{stem}."):
-            if found := _CAPTION.fullmatch(name, len(stem)):
+            if found := _CAPTION.fullmatch(unicodedata.normalize("NFC", name), len(unicodedata.normalize("NFC", stem))):
                 yield name, found[1]
+
+    def captions_of(self, stem: str) -> list[CaptionFile]:
+        """The caption files of a media file: `STEM.LANGUAGE.vtt`, or `STEM.srt` in an unknown language."""
+        alone = [("", path) for suffix in (".vtt", ".srt") if (path := self.file(stem + suffix))]
+        return [(language, path) for name, language in self._captions(stem) if (path := self.file(name))] + alone
 
     def of_page(self) -> list[LocalFile]:
         """The sidecar files of a saved page: `video.*` and `cover.*`."""
@@ -105,7 +129,8 @@ class Folder:
         kind, number = _GALLERY_KINDS.get(str(item.get("type"))), item.get("num")
         if kind == "slide" and (not isinstance(number, int) or not 1 <= number <= MAX_SLIDES):
             return [], []
-        if kind is None or path.suffix.lower() not in MEDIA_SUFFIXES["video" if kind == "video" else "cover"]:
+        known = MEDIA_SUFFIXES["video"] + SOUND_SUFFIXES if kind == "video" else MEDIA_SUFFIXES["cover"]
+        if kind is None or path.suffix.lower() not in known:
             return [], []
         return [(kind, int(number or 1) - 1 if kind == "slide" else 0, path)], []
 

@@ -1,32 +1,32 @@
-"""A file or folder of records in any format -> ParsedRecords. A bad record is a Problem and does not affect others.
+"""A file or folder in any format -> ParsedRecords. A bad record or file is a Problem and does not affect others.
 
-The format is detected from the content: JSON (a list, lines, or one document) of the console script, yt-dlp,
-gallery-dl, TikTok's data export or this project; a zip with such files; a saved page; a text with links.
+A folder is read with its sub-folders: first the files that hold records (the format is detected from the content), then
+the media files that belong to none of them. A zip is read like a folder.
 """
 
-import lzma
+import os
 import re
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scraper import json_stream, links
+from scraper import json_stream, own_media, zip_files
 from scraper.contents import read_text
 from scraper.errors import UserError
 from scraper.parse import File, Found, ParsedRecord, Problem, Skipped, made_text
-from scraper.records import TextKind, clean_text
-from scraper.sidecars import STUDY_MEDIA, Folder, of_study
+from scraper.records import TextKind
+from scraper.sidecars import SOURCE_SUFFIXES, STUDY_MEDIA, Folder, of_study
+from scraper.zip_files import Unpacked
 
 __all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read", "read_links"]
 
-MAX_UNPACKED_BYTES = 200 * 1024**2  # of the text in a zip: an export of 100,000 links has some 12 MB
-MEMBER_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".txt")  # of files in a zip that are read
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError)
+MAX_DEPTH = 20  # of folders in a folder
+MAX_FOLDERS = 100_000
+MAX_NAMED = 5  # files that are named in one count
 _LINKED = "is a symbolic link, which is not followed: replace it with the file or folder that it leads to"
+_PLAIN = (".txt", ".csv", ".tsv")  # people keep other things in such files as well
+_STUDY_TEXTS: dict[TextKind, str] = {"cover": "ocr.json", "transcript": "speech_to_text.json"}
+_SYSTEM = frozenset(("thumbs.db", "desktop.ini", "ehthumbs.db"))
 
 
 class SourceError(UserError):
@@ -39,20 +39,20 @@ def check(source: Path) -> None:
     Raises:
         SourceError: the source does not exist, or a folder has no file that can be read.
     """
-    if (source / "info").is_dir():
-        if (source / "info").is_symlink():
-            raise SourceError(f"{source / 'info'} {_LINKED}")
-        if not _batches(source):
-            raise SourceError(f"{source / 'info'} has no .json file")
-    elif source.is_dir():
-        if not Folder(source).sources():
-            raise SourceError(f"{source} has no info/ folder and no .json, .jsonl, .html, .txt or .zip file")
+    if (source / "info").is_symlink():
+        raise SourceError(f"{source / 'info'} {_LINKED}")
+    if source.is_dir():
+        if not any(folder.sources() or _has_media(folder) or _study(folder.path) for folder in _walk(source)):
+            raise SourceError(
+                f"{source} has nothing to import: no video, picture or sound files, no data export, and no .json,"
+                " .jsonl, .csv, .html, .txt or .zip file"
+            )
     elif not source.is_file():
         raise SourceError(f"{source} does not exist")
 
 
 def read(source: Path) -> Iterator[Found]:
-    """Yield all records of a file or folder in order. Records of gallery-dl, one per file, are joined at the end.
+    """Yield all records of a file or folder. Records of gallery-dl, one per file, are joined at the end.
 
     Raises:
         SourceError: see `check`.
@@ -79,62 +79,171 @@ def read_links(given: Sequence[str]) -> Iterator[Found]:
 
 
 def _read(source: Path) -> Iterator[Found]:
-    if source.is_file():
-        yield from _read_file(source, Folder(source.parent))
-    elif (source / "info").is_dir():
-        yield from _read_study(source)
-    elif source.is_dir():
-        folder = Folder(source)
+    folder = Folder(source.parent)
+    if source.is_dir():
+        yield from _read_folder(source, source)
+    elif source.suffix.lower() in own_media.SUFFIXES:
+        if own_media.is_partial(source.name):
+            yield Skipped(str(source), "files that are still being written", 1)
+        elif info := folder.file(f"{source.stem}.info.json"):
+            yield from _read_file(info, folder)
+        else:
+            yield from own_media.of_file(source, folder)
+    else:
+        yield from _read_file(source, folder)
+
+
+def _read_folder(root: Path, shown: Path, origin: Path | None = None) -> Iterator[Found]:
+    """Yield the records of a folder and its sub-folders.
+
+    Args:
+        shown: the path of `root` as messages show it.
+        origin: the file that a person would name as the source; by default each file that is read.
+    """
+    folders = list(_walk(root))
+    claimed: set[Path] = set()  # files that belong to a record, without links in their paths
+
+    def claim(found: Found) -> Found:
+        if isinstance(found, ParsedRecord):
+            claimed.update(path.resolve() for _, _, path in found.files)
+            claimed.update(path.resolve() for _, path in found.captions)
+        return found
+
+    taken: set[Path] = set()
+    for folder in folders:
+        if _study(folder.path):
+            yield from map(claim, _read_study(folder.path, origin))
+            taken.update(folder.path / name for name in ("info", *_STUDY_TEXTS.values(), *STUDY_MEDIA))
+            continue
+        if folder.path in taken:
+            continue
         for path in folder.sources():
-            yield from [Problem(str(path), None, _LINKED)] if path.is_symlink() else _read_file(path, folder)
+            taken.add(path)
+            if path.is_symlink():
+                yield Problem(str(path), None, _LINKED)
+            else:
+                name = str(shown / path.relative_to(root))
+                yield from map(claim, _read_in_folder(path, folder, name, origin))
+    for folder in folders:
+        yield from map(claim, own_media.of_folder(folder, claimed, shown / folder.path.relative_to(root), origin))
+    yield from _left_out(folders, claimed, taken, shown)
 
 
-def _read_file(path: Path, folder: Folder) -> Iterator[Found]:
-    file = File(path, folder, str(path))
+def _walk(root: Path) -> Iterator[Folder]:
+    """Yield a folder and its sub-folders, without hidden ones, links, and the parts of saved pages."""
+    waiting = [(root, 0)]
+    for _ in range(MAX_FOLDERS):
+        if not waiting:
+            return
+        path, depth = waiting.pop()
+        folder = Folder(path)
+        yield folder
+        pages = tuple(Path(name).stem for name in folder.names if name.lower().endswith((".html", ".htm")))
+        below = [
+            (path / name, depth + 1)
+            for name in folder.names
+            if depth < MAX_DEPTH
+            and not name.startswith(".")
+            and not any(name.startswith(page) and name[len(page) :][:1] in ("_", "-", ".", " ") for page in pages)
+            and (path / name).is_dir()
+            and not (path / name).is_symlink()
+        ]
+        waiting.extend(reversed(below))
+
+
+def _study(folder: Path) -> bool:
+    """Whether a folder has the study layout."""
+    info = folder / "info"
+    return info.is_dir() and not info.is_symlink() and bool(_batches(folder))
+
+
+def _has_media(folder: Folder) -> bool:
+    return any(Path(name).suffix.lower() in own_media.SUFFIXES for name in folder.names)
+
+
+def _read_in_folder(path: Path, folder: Folder, name: str, origin: Path | None) -> Iterator[Found]:
+    """Read a file of a folder. A text without any record is only counted: people keep notes next to their videos."""
+    held: list[Found] = []
+    for found in _read_file(path, folder, name, origin):
+        if held is not None and path.suffix.lower() in _PLAIN and isinstance(found, Problem) and found.index is None:
+            held.append(found)
+            continue
+        yield from held
+        held = []
+        yield found
+    if held:
+        yield Skipped(name, "files without videos", 1)
+
+
+def _left_out(folders: list[Folder], claimed: set[Path], taken: set[Path], shown: Path) -> Iterator[Found]:
+    """Count the files of folders that nothing was read from."""
+    partial: list[str] = []
+    others: list[str] = []
+    for folder in folders:
+        if folder.path in taken and folder.path.name == "info":
+            continue
+        for name in folder.names:
+            path = folder.path / name
+            suffix = path.suffix.lower()
+            if name.startswith(".") or name.lower() in _SYSTEM or path in taken or not os.path.lexists(path):
+                continue
+            if path.is_dir():
+                if path.is_symlink() and path not in taken:
+                    yield Problem(str(path), None, _LINKED)
+            elif own_media.is_partial(name):
+                partial.append(name)
+            elif path.is_symlink() or (
+                suffix not in own_media.SUFFIXES and suffix not in SOURCE_SUFFIXES and path.resolve() not in claimed
+            ):
+                others.append(name)
+    if partial:
+        yield Skipped(str(shown), f"files that are still being written ({_named(partial)})", len(partial))
+    if others:
+        yield Skipped(str(shown), f"other files ({_named(others)})", len(others))
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
+
+
+def _read_file(path: Path, folder: Folder, name: str = "", origin: Path | None = None) -> Iterator[Found]:
+    """Read a file that holds records. For `name` and `origin` see `_read_folder`."""
+    file = File(path, folder, name or str(path))
     try:
         with path.open("rb") as opened:
-            packed = opened.read(4) in _ZIP
+            packed = opened.read(4) in zip_files.MAGIC
         text = "" if packed else json_stream.decoded(path.read_bytes())
     except OSError as error:
         yield file.problem(None, f"cannot be read: {error.strerror}")
         return
-    for found in _read_zip(file) if packed else read_text(file, text):
-        yield replace(found, origin=path) if isinstance(found, ParsedRecord) else found
+    for found in _read_zip(file, origin or path) if packed else read_text(file, text):
+        yield replace(found, origin=origin or path) if isinstance(found, ParsedRecord) else found
 
 
-def _read_zip(file: File) -> Iterator[Found]:
-    for name, content in _unpacked(file.path):
+def _read_zip(file: File, origin: Path) -> Iterator[Found]:
+    if zip_files.has_media(file.path):
+        try:
+            unpacked = Unpacked(file.path)
+        except (ValueError, OSError) as error:
+            yield file.problem(None, error)
+            return
+        if unpacked.refused:
+            yield Skipped(file.name, f"files with unsafe names ({_named(unpacked.refused)})", len(unpacked.refused))
+        for found in _read_folder(unpacked.path, Path(file.name), origin):
+            # the files stay as long as a record refers to them
+            yield replace(found, keeps=unpacked) if isinstance(found, ParsedRecord) else found
+        return
+    for name, content in zip_files.texts(file.path):
         if isinstance(content, ValueError):
             yield file.problem(None, content)
         else:
             yield from read_text(replace(file, name=f"{file.name}: {name}"), content)
 
 
-def _unpacked(path: Path) -> Iterator[tuple[str, str | ValueError]]:
-    """(name, text) of the files of records in a zip, such as TikTok's data export. No name in it is used as a path."""
-    left = MAX_UNPACKED_BYTES
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inside = [entry for entry in archive.infolist() if entry.filename.lower().endswith(MEMBER_SUFFIXES)]
-            if not inside:
-                yield "", ValueError(f"a zip without files of records ({', '.join(MEMBER_SUFFIXES)})")
-            for entry in inside:
-                with archive.open(entry) as opened:
-                    data = opened.read(left + 1)
-                left -= len(data)
-                if left < 0:
-                    yield "", ValueError(f"a zip with more than {MAX_UNPACKED_BYTES // 1024**2} MB of text in it")
-                    return
-                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), json_stream.decoded(data)
-    except _BAD_ZIP as error:
-        yield "", ValueError(f"a zip that cannot be unpacked: {error}")
-
-
-def _read_study(folder: Path) -> Iterator[Found]:
+def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:
     """Records in `info/*.json`, with texts and media by id. The texts are marked as imported."""
     texts: dict[TextKind, dict[str, object]] = {}
-    named: tuple[tuple[TextKind, str], ...] = (("cover", "ocr.json"), ("transcript", "speech_to_text.json"))
-    for kind, name in named:
+    for kind, name in _STUDY_TEXTS.items():
         if (folder / name).is_file():
             try:
                 if (folder / name).is_symlink():
@@ -152,7 +261,7 @@ def _read_study(folder: Path) -> Iterator[Found]:
         if batch.is_symlink():
             yield Problem(str(batch), None, _LINKED)
             continue
-        for found in _read_file(batch, Folder(batch.parent)):
+        for found in _read_file(batch, Folder(batch.parent), origin=origin):
             if not isinstance(found, ParsedRecord):
                 yield found
                 continue

@@ -37,6 +37,7 @@ from ingest.catalog.ledger import Ledger
 from ingest.catalog.reader import EntryReader
 from ingest.catalog.records import Records
 from ingest.catalog.removals import REMOVED, Removals
+from ingest.catalog.rename import move, with_content
 from scraper.files import sha256
 from scraper.records import Video
 
@@ -92,6 +93,17 @@ class Catalog:
         others are absent.
         """
         return self._records.put(video)
+
+    def with_content(self, sha256: str) -> str | None:
+        """The id of the video whose video file has this content, or None."""
+        return with_content(self.database, sha256)
+
+    def rename(self, old: str, video: Video) -> None:
+        """Store `video` and move everything that hangs on the id `old` to it; `old` is gone then."""
+        with self.transaction():
+            self.put_video(video)
+            folder = self.media_folder(video.id).relative_to(self.data).as_posix()
+            move(self.database, old, video.id, folder)
 
     def put_encounters(self, video_id: str, encounters: Iterable[Encounter]) -> int:
         """Store when and in which lists a person met a video. Return how many are new."""

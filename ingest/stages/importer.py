@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind
@@ -13,6 +13,7 @@ from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from scraper.captions import CaptionError
 from scraper.files import sha256
+from scraper.media_records import SOURCE, is_local
 from scraper.parse import Found
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, Skipped, read
@@ -92,6 +93,7 @@ def import_records(catalog: Catalog, records: Iterable[Found], *, again: bool = 
 
 def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport, again: bool) -> None:
     stored: list[ParsedRecord] = []
+    batch = [_known_content(catalog, found) for found in batch]
     with catalog.transaction():
         if again:
             catalog.removals.again(found.video.id for found in batch)
@@ -121,6 +123,29 @@ def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportRep
             for kind, position, path in found.files:
                 _import_file(catalog, entry, MediaKey(kind, position), path, report)
             _import_captions(catalog, entry, found, report)
+
+
+def _known_content(catalog: Catalog, found: ParsedRecord) -> ParsedRecord:
+    """Give a person's own file the id of the video that has the same content already.
+
+    If that video had only an id made from the content, and the file now comes with an id of the site, the video gets
+    that id.
+    """
+    moving = next((path for kind, _, path in found.files if kind == "video"), None)
+    if found.video.source != SOURCE or moving is None:
+        return found
+    try:
+        content = sha256(moving)
+    except OSError:
+        return found  # `_import_file` reports it
+    known, video = catalog.with_content(content), found.video
+    if known is None or known == video.id:
+        return found
+    if is_local(known) and not is_local(video.id):
+        catalog.rename(known, video)
+        return found
+    # the site's record of the other id knows more than this file's name
+    return replace(found, video=video.model_copy(update={"id": known, "permalink": "", "posted": None}), files=[])
 
 
 def _import_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: ImportReport) -> None:

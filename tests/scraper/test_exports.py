@@ -94,7 +94,8 @@ def test_the_files_of_a_photo_post_become_one_record_with_its_slides(tmp_path: P
     write(tmp_path / "70002.mp4.json", gallery_item("70002", type="video"))
     write(tmp_path / "70002.mp4", "mp4")
     post, video = found(tmp_path)
-    assert post.files == [("slide", n, tmp_path / f"70001_0{n + 1} tea.jpg") for n in (0, 1)]
+    slides = [("slide", n, tmp_path / f"70001_0{n + 1} tea.jpg") for n in (0, 1)]
+    assert post.files == [*slides, ("video", 0, tmp_path / "70001.mp3")]  # its sound
     assert video.files == [("video", 0, tmp_path / "70002.mp4")]
 
 
@@ -219,7 +220,7 @@ def test_a_zipped_data_export_is_read(tmp_path: Path) -> None:
 
 def test_an_unusable_zip_is_a_problem_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = zipped(tmp_path / "good.zip", a_dot_json=json.dumps(EXPORTS[0]))
-    assert "without files of records" in problems(zipped(tmp_path / "text.zip", a_dot_doc="x"))[0].reason
+    assert "without videos" in problems(zipped(tmp_path / "text.zip", a_dot_doc="x"))[0].reason
     chance = random.Random(3)
     for _ in range(300):
         data = bytearray(good.read_bytes())
@@ -227,7 +228,7 @@ def test_an_unusable_zip_is_a_problem_with_its_reason(tmp_path: Path, monkeypatc
             data[chance.randrange(4, len(data))] = chance.randrange(256)
         (tmp_path / "broken.zip").write_bytes(data[: chance.choice([None, chance.randrange(4, len(data))])])
         assert list(read(tmp_path / "broken.zip"))  # records or problems, and nothing is raised
-    monkeypatch.setattr("scraper.sources.MAX_UNPACKED_BYTES", 1024**2)
+    monkeypatch.setattr("scraper.zip_files.MAX_TEXT_BYTES", 1024**2)
     bomb = zipped(tmp_path / "bomb.zip", a_dot_json="[" + " " * 5_000_000 + "]", b_dot_json="[]")
     assert [problem.reason for problem in problems(bomb)] == ["a zip with more than 1 MB of text in it"]
 
@@ -261,7 +262,7 @@ def test_every_format_in_a_folder_is_read_but_not_captions(tmp_path: Path) -> No
     write(tmp_path / "b.eng-US.json", {"utterances": []})
     write(tmp_path / "c.jsonl", {"id": "70003"})
     zipped(tmp_path / "d.zip", a_dot_json=json.dumps([console_record("70004")]))
-    write(tmp_path / "e.mp4", "x")
+    write(tmp_path / "e.docx", "x")
     assert ids(found(tmp_path)) == ["70001", "70002", "70003", "70004"]
 
 

@@ -1,0 +1,140 @@
+"""A zip -> the texts in it, or all of its files in a temporary folder that vanishes when nobody refers to it any more.
+
+A zip is hostile: no name in it is used as a path unchecked, no link is unpacked, and sizes and numbers are bounded.
+"""
+
+import lzma
+import os
+import re
+import shutil
+import stat
+import struct
+import tempfile
+import unicodedata
+import weakref
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from scraper import json_stream, links
+from scraper.own_media import SUFFIXES as MEDIA_SUFFIXES
+from scraper.records import clean_text
+from scraper.sidecars import SOURCE_SUFFIXES
+
+MAX_TEXT_BYTES = 200 * 1024**2  # of the texts in a zip: an export of 100,000 links has some 12 MB
+MAX_FILES = 50_000
+MAX_NAME_BYTES = 200
+MAX_DEPTH = 12
+MAX_RATIO = 100  # of a text to its packed form; real exports reach 20. Media hardly shrink at all.
+SPARE_BYTES = 500 * 1024**2  # that unpacking leaves free on the disk
+CHUNK_BYTES = 1 << 20
+MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+TEXTS = tuple(suffix for suffix in SOURCE_SUFFIXES if suffix not in (".zip", ".html", ".htm"))
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError)
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\\ud800-\udfff]')
+
+
+class Unpacked:
+    """The files of a zip in a temporary folder, which is removed when the last reference to this object is gone."""
+
+    def __init__(self, archive: Path) -> None:
+        """Unpack a zip.
+
+        Raises:
+            ValueError: it is broken, too large for the disk, or has too many files.
+        """
+        self.path = Path(tempfile.mkdtemp(prefix="tiktok-retrieval-zip-"))
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+        self.refused: list[str] = []  # names that are no safe paths, encrypted, or links
+        try:
+            with zipfile.ZipFile(archive) as opened:
+                self._unpack(opened)
+        except BAD_ZIP as error:
+            raise ValueError(f"a zip that cannot be unpacked: {error}") from error
+
+    def _unpack(self, archive: zipfile.ZipFile) -> None:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        needed = sum(entry.file_size for entry in entries)
+        free = shutil.disk_usage(self.path).free
+        if len(entries) > MAX_FILES:
+            raise ValueError(f"it has more than {MAX_FILES:,} files")
+        if needed + SPARE_BYTES > free:
+            raise ValueError(
+                f"its files need {needed >> 20:,} MB of the temporary folder, and {free >> 20:,} MB are free"
+            )
+        for entry in entries:
+            name = _safe_name(entry)
+            if name is None or entry.flag_bits & 1:
+                self.refused.append(clean_text(entry.filename, links.MAX_SHOWN_CHARS))
+            else:
+                _extract(archive, entry, self.path / name)
+
+
+def _safe_name(entry: zipfile.ZipInfo) -> PurePosixPath | None:
+    """The path of an entry below the folder, or None if it must not be unpacked."""
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        return None
+    parts = [part for part in entry.filename.replace("\\", "/").split("/") if part not in ("", ".")]
+    if not parts or ".." in parts or len(parts) > MAX_DEPTH or re.match(r"[A-Za-z]:", parts[0]):
+        return None
+    return PurePosixPath(*(_short(_UNSAFE.sub("_", unicodedata.normalize("NFC", part))) for part in parts))
+
+
+def _short(name: str) -> str:
+    """A name cut to the bytes that a file system takes; its end stays, where the suffix and an id may be."""
+    data = name.encode()
+    return name if len(data) <= MAX_NAME_BYTES else data[-MAX_NAME_BYTES:].decode(errors="ignore")
+
+
+def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    """Write one entry, up to its declared size."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = entry.file_size
+    with archive.open(entry) as packed, target.open("xb") as file:
+        while chunk := packed.read(CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                raise ValueError("a file in it is larger than it says")
+            file.write(chunk)
+    seconds = _modified(entry)
+    if seconds:
+        os.utime(target, (seconds, seconds))
+
+
+def _modified(entry: zipfile.ZipInfo) -> float | None:
+    import calendar
+
+    try:
+        return float(calendar.timegm((*entry.date_time, 0, 0, 0)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def has_media(archive: Path) -> bool:
+    """Whether a zip has media files; if it cannot be read, no."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return any(name.lower().endswith(MEDIA_SUFFIXES) for name in opened.namelist())
+    except BAD_ZIP:
+        return False
+
+
+def texts(path: Path) -> Iterator[tuple[str, str | ValueError]]:
+    """Yield (name, text) of the texts in a zip, such as TikTok's data export. No name in it is used as a path."""
+    left = MAX_TEXT_BYTES
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = [entry for entry in archive.infolist() if entry.filename.lower().endswith(TEXTS)]
+            if not inside:
+                yield "", ValueError("a zip without videos, pictures, JSON, tables or texts")
+            for entry in inside:
+                with archive.open(entry) as opened:
+                    data = opened.read(left + 1)
+                left -= len(data)
+                if left < 0:
+                    yield "", ValueError(f"a zip with more than {MAX_TEXT_BYTES // 1024**2} MB of text in it")
+                    return
+                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), json_stream.decoded(data)
+    except BAD_ZIP as error:
+        yield "", ValueError(f"a zip that cannot be unpacked: {error}")
