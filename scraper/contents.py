@@ -1,6 +1,7 @@
 """The text of a file -> ParsedRecords: JSON in the form of any known program, a saved page, or a text with links."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -16,7 +17,7 @@ _GALLERY_LINE = re.compile(r"\s*\[\s*-?[0-9]+\s*,")  # `gallery-dl -j` with one 
 _RECORDS = re.compile(
     r'\s*(?:\[\s*)?(?:\{\s*["}]|\[\s*-?[0-9]+\s*,)'
 )  # the beginning of JSON with records, broken or not
-_ARCHIVE = re.compile(r"(?:[ \t]*[\w:.+-]+ [\w-]+[ \t]*\n*)+")  # of yt-dlp: the site and the id of a video per line
+_ARCHIVE = re.compile(r"[ \t]*[\w:.+-]+ [\w-]+[ \t]*")  # a line of yt-dlp's archive: the site, and the id of a video
 _ARCHIVED = re.compile(r"^[ \t]*tiktok ([0-9]{5,25})[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body|script)\b", re.IGNORECASE)
 
@@ -68,7 +69,7 @@ def _read(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
         yield from _json_lines(file, text, gathered)
     elif suffix in tables.SUFFIXES:
         yield file.problem(None, "a table without a column for the id or the link of a video")
-    elif _ARCHIVE.fullmatch(text) and _ARCHIVED.search(text):
+    elif _is_archive(text):
         yield from _archive(file, text)
     elif data_export.is_of_export(file, text):
         yield Skipped(file.name, "lists without videos", 1)
@@ -90,8 +91,12 @@ def _table(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:
             yield take(file, index, item, kind=kind if kind == "scraper" else "row")
 
 
+def _is_archive(text: str) -> bool:
+    return bool(_ARCHIVED.search(text)) and all(_ARCHIVE.fullmatch(line) for line in text.split("\n") if line.strip())
+
+
 def _archive(file: File, text: str) -> Iterator[Found]:
-    """A record for each video in the archive file of yt-dlp, or in a list of ids."""
+    """A record for each video in the archive file of yt-dlp."""
     ids = dict.fromkeys(found[1] for found in _ARCHIVED.finditer(text))
     for video in ids:
         values = {"id": video, "permalink": links.permalink("", video), "source": "yt-dlp archive"}
@@ -115,10 +120,11 @@ def _is_json(file: File, start: str, text: str) -> bool:
 
 
 def _links(file: File, text: str) -> Iterator[Found]:
-    """A record for each video that a line links to. Blank lines and comments (#) are no lines; those without any link
-    are one problem."""
+    """A record for each video that a line links to. Blank lines and comments (#) are no lines. Links to something else
+    are counted; the lines without any link are one problem."""
     seen: set[str] = set()
     without: list[tuple[int, str]] = []
+    others: Counter[str] = Counter()
     for index, line in enumerate(text.split("\n")):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -129,15 +135,20 @@ def _links(file: File, text: str) -> Iterator[Found]:
             try:
                 values = links.from_link(link)
             except links.NotAVideoError as error:
-                yield file.problem(index, error)
+                if error.what in ("", links.SHORT_LINKS):
+                    yield file.problem(index, error)
+                else:
+                    others[error.what] += 1
                 continue
             if values["id"] not in seen:
                 seen.add(values["id"])
                 yield take(file, index, {**values, "source": "list of links"})
+    for what, count in others.items():
+        yield Skipped(file.name, what, count)
     if without:
         index, line = without[0]
-        others = f" ({len(without):,} lines like this)" if len(without) > 1 else ""
-        yield file.problem(index, f"no link to a video of TikTok: {links.shown(line)}{others}")
+        more = f" ({len(without):,} lines like this)" if len(without) > 1 else ""
+        yield file.problem(index, f"no link to a video of TikTok: {links.shown(line)}{more}")
 
 
 def _json_lines(file: File, text: str, gathered: _Gathered) -> Iterator[Found]:

@@ -11,6 +11,7 @@ from scraper.columns import is_table
 from scraper.record_formats import Json
 
 SUFFIXES = (".csv", ".tsv")
+MAX_HEADER_CHARS = 20_000  # of the names of all columns; Apify has some hundred
 _DELIMITERS = (",", "\t", ";", "|")
 _COLUMN = re.compile(r"[\w./ -]{1,60}")  # the name of a column; a sentence has other signs
 
@@ -18,6 +19,8 @@ _COLUMN = re.compile(r"[\w./ -]{1,60}")  # the name of a column; a sentence has 
 def columns(text: str, suffix: str) -> list[str]:
     """The names in the first line, if it is that of a table with videos. `suffix` is that of the file's name."""
     line = text.lstrip("\ufeff\n ").split("\n", 1)[0]
+    if len(line) > MAX_HEADER_CHARS:
+        return []
     names = _split(line)
     if links.LINK.search(line) or not is_table(names):
         return []

@@ -249,6 +249,13 @@ def test_a_list_of_links_gives_each_video_once_and_a_problem_for_other_lines(tmp
     assert [(r.index, r.reason[:7]) for r in results if isinstance(r, Problem)] == [(6, "a short"), (4, "no link")]
 
 
+def test_links_to_something_else_in_a_list_are_counted(tmp_path: Path) -> None:
+    others = "https://www.tiktok.com/music/hum-70001 https://www.tiktok.com/@a/live\nhttps://www.tiktok.com/music/x-1"
+    path = write(tmp_path / "a.txt", f"https://www.tiktok.com/@a/video/70001\n{others}")
+    counts = {one.what: one.count for one in read(path) if isinstance(one, Skipped)}
+    assert counts == {"sounds": 2, "live streams": 1} and ids(records(path)) == ["70001"] and not problems(path)
+
+
 def test_lines_without_a_link_are_one_problem_however_many_they_are(tmp_path: Path) -> None:
     text = "my notes\n" + "more words\n" * 500 + "https://www.tiktok.com/@a/video/70001"
     [only], [problem] = records(write(tmp_path / "a.md", text)), problems(tmp_path / "a.md")

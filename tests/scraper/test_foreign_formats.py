@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,22 @@ def test_the_archive_of_yt_dlp_and_tables_with_links_give_links(tmp_path: Path) 
     assert [one.video.id for one in read(rounded) if isinstance(one, ParsedRecord)] == [ID]
     [problem] = problems(rounded)
     assert problem.index == 1 and "no link to a video of TikTok" in problem.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tiktok 73000\n" + "b " * 100_000 + "!",
+        ">>> a\n" + "https://www.tiktok.com/" * 10_000,
+        "id," * 100_000,
+        'id,url,text\n"' + "x\n" * 100_000,
+        "Date:" + " " * 100_000 + "x",
+    ],
+)
+def test_a_hostile_text_is_refused_in_time(tmp_path: Path, text: str) -> None:
+    started = time.monotonic()
+    assert not any(isinstance(one, ParsedRecord) for one in read(write(tmp_path / "x.txt", text)))
+    assert time.monotonic() - started < 20  # what is quadratic or worse takes hours
 
 
 TWEET = {"id": 1234567890123456789, "full_text": "about nothing", "user": {"screen_name": "x"}}
