@@ -34,6 +34,7 @@ MAX_LINES = 200  # of a job's output; the last ones are kept
 MAX_LINE_CHARS = 500
 END_S = 12.0  # a little longer than job_process.GRACE_S, after which the command is killed
 ROOT = Path(__file__).resolve().parent.parent  # the folder of the packages, installed or not
+ADD = "Add"  # in place of a tab: these jobs are started from every tab
 PROGRESS = ("--progress", "json")  # options of a command whose progress a job shows
 
 
@@ -73,6 +74,7 @@ class Job:
     step: int = 0  # the number of the current one, from 0
     message: str = ""  # why it failed
     progress: Progress | None = None
+    counted_since: float = field(default_factory=time.time)  # when the progress began to count from 0
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=MAX_LINES))
     started: float = field(default_factory=time.time)
     ended: float | None = None
@@ -84,6 +86,14 @@ class Job:
     @property
     def seconds(self) -> float:
         return (self.ended or time.time()) - self.started
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the counted items will take, or None if that cannot be known."""
+        shown = self.progress
+        if not self.running or shown is None or not shown.total or not 0 < shown.done <= shown.total:
+            return None
+        return (time.time() - self.counted_since) / shown.done * (shown.total - shown.done)
 
 
 class Jobs:
@@ -98,6 +108,8 @@ class Jobs:
         self._stopping = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
+        self.on_end: Callable[[Job], None] = lambda job: None
         atexit.register(self.close)
 
     def start(self, tab: str, title: str, steps: Callable[[str], Sequence[Step]]) -> Job:
@@ -107,8 +119,11 @@ class Jobs:
             JobError: another job is running.
         """
         with self._lock:
+            if self._closed:
+                raise JobError("The server is stopping.")
             if self._job and self._job.running:
-                raise JobError(f"“{self._job.title}” is running. Wait for it, or stop it in the tab {self._job.tab}.")
+                where = "under “Add videos”" if self._job.tab == ADD else f"in the tab {self._job.tab}"
+                raise JobError(f"“{self._job.title}” is running. Wait for it, or stop it {where}.")
             job_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{token_hex(4)}"
             job = self._job = self._latest[tab] = Job(job_id, tab, title, tuple(steps(job_id)))
             self._stopping = False
@@ -127,7 +142,8 @@ class Jobs:
             self._close_pipe()
 
     def close(self) -> None:
-        """Stop the running job and wait for its end."""
+        """Stop the running job, wait for its end and start no other."""
+        self._closed = True
         self.stop()
         if self._thread:
             self._thread.join(END_S)
@@ -162,6 +178,7 @@ class Jobs:
             job.state = "stopped" if self._stopping else state
             job.message = "" if self._stopping else message
             job.ended, job.progress, self._process = time.time(), None, None
+        self.on_end(job)
 
     def _command(self, job: Job, step: Step) -> int:
         """Run one command and read its output; return its exit status."""
@@ -212,6 +229,9 @@ class _Reader:
         if not line:
             return
         if progress := _progress(line):
+            before = self.job.progress
+            if before is None or progress.total != before.total or progress.done < before.done:
+                self.job.counted_since = time.time()
             self.job.progress = progress
             return
         if line.startswith("Traceback (most recent call last)"):

@@ -30,13 +30,17 @@ def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (
     import gradio as gr
     from fastapi import Request, Response
 
-    from page import reports, routes, static
+    from page import add_routes, reports, routes, static
+    from page.adding import Additions
     from page.jobs import Jobs
+    from page.uploads import Uploads
 
     service: Service = app.state.service
-    jobs = Jobs(data, indexes)
+    jobs, uploads = Jobs(data, indexes), Uploads(data)
+    uploads.sweep()
     app.include_router(routes.routes(service, app.state.queue))
     app.include_router(reports.routes(service, jobs))
+    app.include_router(add_routes.routes(uploads, Additions(jobs, uploads)))
     app.include_router(static.routes())
 
     @app.middleware("http")
@@ -61,11 +65,11 @@ def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (
         tabs(service, jobs, examples),
         path="/",
         theme=theme,
-        css=asset("page.css") + asset("tabs.css"),
+        css=asset("page.css") + asset("tabs.css") + asset("add.css"),
         head=preloads(),
         footer_links=[],
         run_history=False,
-        max_file_size="1kb",  # the page accepts no files
+        max_file_size="1kb",  # files come in through page/uploads.py alone
         show_error=False,
         ssr_mode=False,
     )
@@ -77,16 +81,23 @@ def tabs(service: "Service", jobs: "Jobs", examples: Sequence[str]) -> Any:
     import gradio as gr
 
     from page import evaluate_tab, library_tab
+    from page.add_dialog import header
     from page.routes import WELCOME
     from page.search_tab import search_tab
+    from page.uploads import Limits
 
-    with gr.Blocks(title="TikTok-Retrieval", analytics_enabled=False) as page, gr.Tabs(elem_id="tabs"):
-        with gr.Tab("Search"):
-            gr.HTML(
-                search_tab(examples, *WELCOME), elem_id="search", apply_default_css=False, js_on_load=load("main.js")
-            )
-        with gr.Tab("Evaluate"):
-            evaluate_tab.add(service, jobs)
-        with gr.Tab("Library"):
-            library_tab.add(service, jobs)
+    with gr.Blocks(title="TikTok-Retrieval", analytics_enabled=False) as page:
+        gr.HTML(header(Limits()), elem_id="adding", apply_default_css=False, js_on_load=load("add.js"))
+        with gr.Tabs(elem_id="tabs"):
+            with gr.Tab("Search"):
+                gr.HTML(
+                    search_tab(examples, *WELCOME),
+                    elem_id="search",
+                    apply_default_css=False,
+                    js_on_load=load("main.js"),
+                )
+            with gr.Tab("Evaluate"):
+                evaluate_tab.add(service, jobs)
+            with gr.Tab("Library"):
+                library_tab.add(service, jobs)
     return page
