@@ -28,7 +28,7 @@ def header(limits: Limits) -> str:
     return (
         '<div id="bar"><button type="button" id="add-brief" data-add hidden></button>'
         '<button type="button" id="add-open" class="primary" data-add aria-haspopup="dialog">'
-        '<span aria-hidden="true">+</span> Add videos</button></div>'
+        '<span aria-hidden="true">+</span> Add<span class="rest"> videos</span></button></div>'
         '<div id="drop" popover="manual" aria-hidden="true"><p>Drop files, folders or zips to add them</p></div>'
         '<p id="add-live" class="unseen" role="status"></p>'
         f'<dialog id="add" aria-labelledby="add-title" data-allowed="{allowed}" data-file-bytes="{limits.file_bytes}" '

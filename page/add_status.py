@@ -90,15 +90,15 @@ def _summary_html(report: Mapping[str, Any]) -> str:
             parts.append(f"{number:,} {words}")
     new = int(report.get("new", 0))
     known = f" {new:,} {'is' if new == 1 else 'are'} new." if 0 < new < videos else "" if new else " None is new."
-    skipped = ", ".join(
-        f"{int(one['count']):,} {text(str(one['what']))}" for one in report.get("skipped", [])
-    )
+    skipped = ", ".join(f"{int(one['count']):,} {text(str(one['what']))}" for one in report.get("skipped", []))
     return f"<p>{', '.join(parts)}.{known}</p>" + (f'<p class="muted">Not videos: {skipped}.</p>' if skipped else "")
 
 
 def _failures_html(addition: Addition) -> str:
     """Return every failure with the name of its file, or the link of its video, and the reason."""
-    lines = [f"<b>{_own_name(addition, str(one['file']))}</b> {text(str(one['reason']))}" for one in _problems(addition)]
+    lines = [
+        f"<b>{_own_name(addition, str(one['file']))}</b> {text(str(one['reason']))}" for one in _problems(addition)
+    ]
     for one in addition.report.get("failures", []):
         name = str(one.get("name") or one["video_id"])
         shown = link(str(one.get("link", "")), text(name)) or text(name)

@@ -11,11 +11,6 @@ from importlib.resources import files
 from retrieval.search.sizes import clock as clock
 
 EXCERPT_CHARS = 200  # about three lines of a card: enough to recognise the video
-FIRST_STEPS = (
-    "Collect videos (docs/how-to/collect-in-the-browser.md), enter the path of the file or folder in the tab Library"
-    " and press “All three”. Or, in a terminal: `tiktok-retrieval import SOURCE`, `tiktok-retrieval run`,"
-    " `tiktok-retrieval build`."
-)
 RETRIEVER_NAMES = {"dense": "Dense", "keyword": "Keyword"}
 MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
 MODE_HINTS = {"hybrid": "By meaning and by words", "dense": "By meaning", "keyword": "By words"}

@@ -10,9 +10,10 @@ from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
-from page.html import FIRST_STEPS, STAGE_NAMES, link, notice, text
+from page.add_dialog import empty_page
+from page.html import STAGE_NAMES, notice, text
 from page.job_panel import JobPanel
-from page.jobs import PROGRESS, JobError, Jobs, Step, typed_path
+from page.jobs import PROGRESS, JobError, Jobs, Step
 from page.static import load
 from retrieval.errors import GenerationError
 from retrieval.index.documents import FIELD_NAMES, TEXT_FIELDS, document
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 TAB = "Library"
 PAGE_VIDEOS = 25
 DESCRIPTION_CHARS = 160
-IMPORT, RUN, BUILD, ALL, RETRY = "Import", "Process media", "Build index", "All three", "Retry failed"
+RUN, BUILD, RETRY = "Process media", "Build index", "Retry failed"
 COVERED = {
     "videos": "videos",
     "video": "with a video file",
@@ -43,33 +44,14 @@ def add(service: "Service", jobs: Jobs) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     figures = gr.HTML("", apply_default_css=False, elem_id="library-figures", elem_classes="tab-html")
-    refresh = gr.Button("Refresh", size="sm", scale=0)
-    gr.HTML(
-        "<h2>Add videos</h2><p class=muted>You can search while videos are added. A new index answers as soon as it is"
-        " built.</p>",
-        apply_default_css=False,
-        elem_classes="tab-html",
-    )
-    source = gr.Textbox(
-        "",
-        label="Records: path of a file or folder on the machine that runs this page",
-        placeholder="scraped/",
-        max_lines=1,
-        max_length=1000,
-        elem_id="library-source",
-    )
-    only_read = gr.Checkbox(label="Leave out videos whose OCR or transcript is missing", value=False)
-    with gr.Row(elem_classes="actions"):
-        start = {
-            name: gr.Button(name, size="md", min_width=130, variant="primary" if name == ALL else "secondary")
-            for name in (IMPORT, RUN, BUILD, ALL, RETRY)
-        }
+    with gr.Row(elem_classes="actions", visible=False) as failed:
+        retry = gr.Button(RETRY, size="sm", scale=0, min_width=130)
+    start = {RETRY: retry}
     panel = JobPanel(jobs, TAB)
     with gr.Column(visible=False) as browse:
-        gr.HTML("<h2>Browse</h2>", apply_default_css=False, elem_classes="tab-html")
         words = gr.Textbox(
             "",
-            label="Filter by words in id, creator or description",
+            label="Filter by words in id, creator, description or file name",
             max_lines=1,
             max_length=200,
             elem_id="library-filter",
@@ -84,6 +66,12 @@ def add(service: "Service", jobs: Jobs) -> None:
         with gr.Row(elem_classes="actions"):
             newer = gr.Button("Newer", size="sm", interactive=False)
             older = gr.Button("Older", size="sm", interactive=False)
+    with gr.Accordion("Single steps", open=False, elem_id="library-steps"):
+        state = gr.HTML("", apply_default_css=False, elem_classes="tab-html", elem_id="library-state")
+        only_read = gr.Checkbox(label="Leave out videos whose OCR or transcript is missing", value=False)
+        with gr.Row(elem_classes="actions"):
+            start |= {name: gr.Button(name, size="sm", scale=0, min_width=130) for name in (RUN, BUILD)}
+    refresh = gr.Button("Refresh", size="sm", elem_id="library-refresh", elem_classes="unseen")
     offset = gr.State(0)
     table: list[Any] = [browse, videos, offset, newer, older]
 
@@ -93,59 +81,59 @@ def add(service: "Service", jobs: Jobs) -> None:
         return [gr.Column(visible=bool(html)), html, offset, *buttons]
 
     def refreshed(words: str, offset: int) -> list[Any]:
-        return [figures_html(service), *panel.values(), *page(words, offset)]
+        html, any_failed = figures_html(service)
+        return [html, gr.Row(visible=any_failed), state_html(service), *panel.values(), *page(words, offset)]
 
     def updated(words: str, offset: int) -> list[Any]:
         if panel.running:
-            return [gr.skip(), *panel.values(), *[gr.skip()] * len(table)]
+            return [*[gr.skip()] * 3, *panel.values(), *[gr.skip()] * len(table)]
         return refreshed(words, offset)
 
-    outputs = [figures, *panel.outputs, *table]
+    outputs = [figures, failed, state, *panel.outputs, *table]
     gr.on([tab.select, refresh.click], refreshed, [words, offset], outputs, **quiet)
     panel.timer.tick(updated, [words, offset], outputs, **quiet)
     words.change(lambda words: page(words, 0), words, table, trigger_mode="always_last", **quiet)
     newer.click(lambda words, offset: page(words, max(0, offset - PAGE_VIDEOS)), [words, offset], table, **quiet)
     older.click(lambda words, offset: page(words, offset + PAGE_VIDEOS), [words, offset], table, **quiet)
 
-    def begin(name: str, typed: str, only_read: bool) -> list[Any]:
+    def begin(name: str, only_read: bool) -> list[Any]:
         try:
-            steps = job_steps(jobs, name, typed, only_read)
-            jobs.start(TAB, name if name != ALL else "Import, process media, build index", lambda _: steps)
+            jobs.start(TAB, name, lambda _: job_steps(jobs, name, only_read))
         except JobError as error:
             return panel.refused(error)
         return panel.values()
 
     for name, button in start.items():
-        button.click(lambda *given, name=name: begin(name, *given), [source, only_read], panel.outputs, **quiet)
+        button.click(lambda *given, name=name: begin(name, *given), only_read, panel.outputs, **quiet)
 
 
-def job_steps(jobs: Jobs, name: str, typed: str, only_read: bool) -> Sequence[Step]:
+def job_steps(jobs: Jobs, name: str, only_read: bool) -> Sequence[Step]:
+    """Return the commands behind a button."""
     data = ("--data", str(jobs.data.absolute()))
     steps = []
-    if name in (IMPORT, ALL):
-        path = typed_path(typed, "a file or folder of records")
-        steps.append(Step(IMPORT, ("ingest", "import", str(path), *data, *PROGRESS)))
     if name == RETRY:
         steps.append(Step("Reset failed items", ("ingest", "retry", *data)))
-    if name in (RUN, ALL, RETRY):
+    if name in (RUN, RETRY):
         steps.append(Step(RUN, ("ingest", "run", *data, *PROGRESS)))
-    if name in (BUILD, ALL):
+    if name in (BUILD, RETRY):
         only = ("--only-read",) if only_read else ()
         build = ("retrieval", "build", *data, "--indexes", str(jobs.indexes.absolute()), *PROGRESS, *only)
         steps.append(Step(BUILD, build))
     return steps
 
 
-def figures_html(service: "Service") -> str:
-    """Return counts, languages, stages, failures and generations as HTML."""
+def figures_html(service: "Service") -> tuple[str, bool]:
+    """Return counts, languages and failures as HTML, and whether something failed."""
     try:
         with Catalog(service.data) as catalog:
             coverage, languages = catalog.browser.coverage(), catalog.browser.languages()
-            stages, reasons = catalog.ledger.stage_counts(), catalog.browser.failure_groups()
+            reasons = catalog.browser.failure_groups()
     except CatalogError as error:
         if (service.data / FILE_NAME).exists():
-            return notice("The catalog cannot be read", str(error), "problem")
-        return notice("No videos yet", FIRST_STEPS)
+            return notice("The catalog cannot be read", str(error), "problem"), False
+        return empty_page(), False
+    if not coverage["videos"]:
+        return empty_page(), False
     tiles = "".join(
         f"<li><strong>{coverage.get(name, 0):,}</strong> {label}</li>"
         for name, label in COVERED.items()
@@ -154,6 +142,16 @@ def figures_html(service: "Service") -> str:
     known = any(languages)  # imported texts may have no language
     spoken = "".join(f"<li>{text(name or 'unknown')} {n:,}</li>" for name, n in languages.items() if known)
     spoken = f'<h3>Spoken languages</h3><ul class="chips">{spoken}</ul>' if spoken else ""
+    return f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{spoken}{_reasons_html(reasons)}', bool(reasons)
+
+
+def state_html(service: "Service") -> str:
+    """Return the states of the stages, and the generations."""
+    try:
+        with Catalog(service.data) as catalog:
+            stages = catalog.ledger.stage_counts()
+    except CatalogError:
+        return generations_html(service)
     rows = "".join(
         f'<tr><th scope="row">{STAGE_NAMES[stage]}</th>'
         + "".join(
@@ -165,9 +163,9 @@ def figures_html(service: "Service") -> str:
     )
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("", "Due", "Done", "Failed", "No such media"))
     return (
-        f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{spoken}<h3>Processing</h3>'
-        '<div class="wide" tabindex="0" role="region" aria-label="Processing"><table class="numbers"><thead>'
-        f"<tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{_reasons_html(reasons)}{generations_html(service)}"
+        '<h3>Processing</h3><div class="wide" tabindex="0" role="region" aria-label="Processing">'
+        f'<table class="numbers"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"{generations_html(service)}"
     )
 
 
@@ -221,7 +219,7 @@ def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
         return notice("No video matches", "No id, creator or description has these words."), total
     shown = f"{offset + 1:,} to {offset + len(entries):,} of {total:,}, newest first"
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Video", "Creator", "Description", "Posted", "Has", ""))
-    rows = "".join(_row(entry) for entry in entries)
+    rows = "".join(_row(entry, service.media.url(entry.video.id, entry.file("cover"))) for entry in entries)
     return (
         f'<p class="muted" role="status">{shown}</p><div class="wide" tabindex="0" role="region" aria-label="Videos">'
         f'<table class="videos stack"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>',
@@ -229,7 +227,7 @@ def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
     )
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Entry, cover: str | None) -> str:
     video = entry.video
     texts = document(entry).texts
     has = [FIELD_NAMES[name] for name in TEXT_FIELDS if name in texts]
@@ -238,9 +236,11 @@ def _row(entry: Entry) -> str:
     ]
     work = f'<br><small class="muted">{text("; ".join(open_work))}</small>' if open_work else ""
     described = video.description[:DESCRIPTION_CHARS] + "…" * (len(video.description) > DESCRIPTION_CHARS)
-    video_id = f"<code>{text(video.id)}</code>"
+    picture = f'<img loading="lazy" alt="" src="{text(cover)}">' if cover else '<span class="blank"></span>'
+    name = text(video.file_name) or f"<code>{text(video.id)}</code>"
+    opens = f'<a href="?id={text(video.id)}" data-open="{text(video.id)}">{picture}<bdi>{name}</bdi></a>'
     return (
-        f'<tr data-id="{text(video.id)}"><th scope="row">{link(video.permalink, video_id) or video_id}</th>'
+        f'<tr data-id="{text(video.id)}"><th scope="row">{opens}</th>'
         f"<td><bdi>{text(video.creator_username[:80])}</bdi></td><td dir=auto>{text(described)}</td>"
         f"<td>{text(video.posted or '')}</td><td>{text(', '.join(has))}{work}</td>"
         f'<td><button type="button" class="delete" data-remove aria-label="Delete video {text(video.id)}">Delete'

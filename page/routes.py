@@ -8,8 +8,11 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from fastapi.responses import HTMLResponse
 
+from ingest.catalog import Catalog, CatalogError
+from ingest.catalog.database import FILE_NAME
+from page.add_dialog import empty_page
 from page.cards import ADJUST, filters_on, results
-from page.html import FIRST_STEPS, notice, text
+from page.html import notice, text
 from page.video_view import details
 from retrieval.errors import BadFilter, BadWeights, UnknownGeneration, UnknownVideo
 from retrieval.index.generation import generation_names
@@ -30,6 +33,9 @@ BUILDING = '<p class="line note" role="status">A new index is being built. Until
 WELCOME = (
     "Search for a video you remember",
     "Enter anything that you remember: speech, on-screen text, the creator, or what people commented.",
+)
+NO_INDEX = (
+    "Open the tab Library, then “Single steps”, and press “Build index”. Or, in a terminal: `tiktok-retrieval build`."
 )
 FAULT = ("Something went wrong", "Internal error. See the server log.", "problem")
 
@@ -99,11 +105,22 @@ def download(settings: Mapping[str, str]) -> str:
 
 def _start(service: Service) -> str:
     """What the page shows before the first search: whether there is an index, and what to do."""
+    if _is_empty(service):
+        return empty_page()
     if generation_names(service.indexes):
         return notice(*WELCOME)
     if service.building():
         return notice("The first index is being built", "Search again when it is finished.")
-    return notice("There is no index yet", FIRST_STEPS)
+    return notice("There is no index yet", NO_INDEX)
+
+
+def _is_empty(service: Service) -> bool:
+    """Whether there is no video yet."""
+    try:
+        with Catalog(service.data) as catalog:
+            return not catalog.browser.coverage()["videos"]
+    except CatalogError:
+        return not (service.data / FILE_NAME).exists()
 
 
 def view_html(service: Service, video_id: str, at: float | None, generation: str = "", query: str = "") -> str:

@@ -160,7 +160,11 @@ class Uploads:
     def sweep(self, in_use: Collection[str] = ()) -> None:
         """Delete uploads that nobody has gone on with for a day."""
         for upload_id in self._ids():
-            if upload_id not in in_use and not self._receiving.get(upload_id) and self._age_s(upload_id) > SWEPT_AFTER_S:
+            if (
+                upload_id not in in_use
+                and not self._receiving.get(upload_id)
+                and self._age_s(upload_id) > SWEPT_AFTER_S
+            ):
                 self.delete(upload_id)
 
     def _ids(self) -> list[str]:

@@ -32,21 +32,23 @@ class CatalogBrowser:
         self._database, self._reader = database, reader
 
     def page(self, words: str = "", offset: int = 0, limit: int = 25) -> tuple[list[Entry], int]:
-        """Videos whose id, creator or description contain `words`, newest first, and how many there are in all.
+        """Videos whose id, creator, description or file name contain `words`, and how many there are in all.
 
-        The site's ids grow with time, so they are in order of posting.
+        Newest first by the day of posting, then by id, which grows with time on the site; last those without a day.
         """
-        self._database.connection.create_function("contains", 5, _contains, deterministic=True)
+        self._database.connection.create_function("contains", 6, _contains, deterministic=True)
         chosen = (
             f"FROM videos WHERE id NOT IN {REMOVED} AND (?1 = ''"
             " OR contains(?1, id, json_extract(record, '$.creator_username'),"
-            " json_extract(record, '$.creator_nickname'), json_extract(record, '$.description')))"
+            " json_extract(record, '$.creator_nickname'), json_extract(record, '$.description'),"
+            " json_extract(record, '$.file_name')))"
         )
         words = " ".join(words.split()).removeprefix("@").casefold()
         with self._database.snapshot():
             total = int(self._database.execute(f"SELECT count(*) {chosen}", (words,)).fetchone()[0])
             rows = self._database.execute(
-                f"SELECT id {chosen} ORDER BY length(id) DESC, id DESC LIMIT ?2 OFFSET ?3",
+                f"SELECT id {chosen} ORDER BY json_extract(record, '$.posted') DESC, length(id) DESC, id DESC"
+                " LIMIT ?2 OFFSET ?3",
                 (words, limit, offset),
             ).fetchall()
             return list(self._reader.entries(row["id"] for row in rows)), total

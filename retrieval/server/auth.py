@@ -71,8 +71,7 @@ class Guard:
         headers = Headers(scope=scope)
         if self._access.hosts and _host_name(headers.get("host", "")) not in self._access.hosts:
             await _refuse(scope, receive, send, 421, "This server does not answer for that host name.")
-        elif scope.get("method", "GET") not in STREAMED = "/page/uploads"  # the routes below write a body to disk while it arrives, and limit it themselves
-SAFE_METHODS and _from_another_site(headers):
+        elif scope.get("method", "GET") not in SAFE_METHODS and _from_another_site(headers):
             await _refuse(scope, receive, send, 403, "Pages of other sites may not change anything here.")
         elif _too_long(headers, scope):
             await _refuse(scope, receive, send, 413, f"A body may have {MAX_BODY:,} bytes and needs a Content-Length.")

@@ -6,8 +6,8 @@ import { removing } from "./removal.js";
 import { shortcuts } from "./keys.js";
 import { resultList } from "./results.js";
 import { searchForm } from "./search.js";
-import { address, Instance } from "./state.js";
-import { tabsInAddress } from "./tabs.js";
+import { address, Instance, replaceAddress } from "./state.js";
+import { showSearch, tabsInAddress } from "./tabs.js";
 
 const TITLE = "TikTok-Retrieval";
 
@@ -38,6 +38,19 @@ export function start(element) {
     else view.close();
   }
   window.addEventListener("popstate", follow);
+
+  // Another tab links to a video: it opens over the results, and going back leads to that tab.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[data-open]");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    showSearch();
+    await new Promise(requestAnimationFrame); // what is not shown yet cannot have the focus
+    view.show(link.dataset.open);
+    const params = address();
+    params.delete("tab");
+    replaceAddress(params);
+  });
 
   const first = address();
   if (first.has("id") && !history.state?.views) insertStepBehindVideo(first);

@@ -3,7 +3,19 @@ import { address, replaceAddress } from "./state.js";
 
 const tabs = () => [...document.querySelectorAll("#tabs [role=tab]")];
 
+// Show the tab Search without a change of the address.
+export function showSearch() {
+  const params = address();
+  tabs()[0]?.click();
+  replaceAddress(params);
+}
+
 export function tabsInAddress() {
+  window.addEventListener("popstate", () => {
+    const name = address().get("tab") ?? tabs()[0]?.textContent.trim();
+    const tab = tabs().find((one) => one.textContent.trim() === name);
+    if (tab?.getAttribute("aria-selected") === "false") tab.click();
+  });
   document.addEventListener("click", (event) => {
     const tab = event.target.closest("#tabs [role=tab]"), params = address();
     if (!tab) return;

@@ -13,13 +13,16 @@ export class Upload extends EventTarget {
   refused = []; // { name, why }
   sent = 0; // files
   active = new Map(); // file -> { request, loaded }
+  #all = [];
   #waiting = [];
   #doneBytes = 0;
   totalBytes = 0;
   totalFiles = 0;
-  started = 0;
+  started = 0; // when sending began or went on, and how many bytes had been sent then
+  startedBytes = 0;
 
   add(files) {
+    this.#all.push(...files);
     this.#waiting.push(...files);
     this.totalFiles += files.length;
     for (const { file } of files) this.totalBytes += file.size;
@@ -34,7 +37,8 @@ export class Upload extends EventTarget {
   // Begin, or go on after a lost connection.
   async start() {
     this.state = "sending";
-    this.started = Date.now() - (this.bytes ? 1 : 0);
+    this.started = Date.now();
+    this.startedBytes = this.bytes;
     this.#changed();
     try {
       if (!this.id) {
@@ -79,7 +83,7 @@ export class Upload extends EventTarget {
       if (request.status === 201) this.sent++;
       else if (request.status === 404 || request.status >= 500) {
         this.#waiting.unshift(one);
-        if (request.status === 404) this.#restart();
+        if (request.status === 404) this.#startOver();
         return this.#lost(detail(request));
       } else this.refused.push({ name: one.name, why: detail(request) });
       this.#doneBytes += one.file.size;
@@ -96,9 +100,11 @@ export class Upload extends EventTarget {
     this.#changed();
   }
 
-  // The folder is gone, such as after a day. What was sent to it has to be sent again, which needs the files.
-  #restart() {
+  // The server deleted the folder, as it does after a day.
+  #startOver() {
     this.id = "";
+    this.sent = this.#doneBytes = 0;
+    this.#waiting = [...this.#all];
   }
 
   #lost(why) {

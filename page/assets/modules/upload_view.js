@@ -53,10 +53,10 @@ function current(one, loaded) {
   return item;
 }
 
-function left({ bytes, totalBytes, started }) {
+function left({ bytes, totalBytes, started, startedBytes }) {
   const seconds = (Date.now() - started) / 1000;
-  if (seconds < 3 || !bytes) return "";
-  const rest = (seconds / bytes) * (totalBytes - bytes);
+  if (seconds < 3 || bytes <= startedBytes) return "";
+  const rest = (seconds / (bytes - startedBytes)) * (totalBytes - bytes);
   return `, about ${rest < 90 ? `${Math.max(1, Math.round(rest))} s` : `${Math.round(rest / 60)} min`} left`;
 }
 
