@@ -1,4 +1,4 @@
-"""“Add videos” as HTML: its button in the page's header, its dialog, and the three ways in that an empty page offers."""
+"""“Add videos” as HTML: its button in the page's header, its dialog, and the ways in that an empty page offers."""
 
 from page.html import notice, text
 from page.upload_names import ALLOWED
@@ -48,8 +48,9 @@ def header(limits: Limits) -> str:
         '<textarea id="links" name="links" rows="3" maxlength="60000" spellcheck="false" dir="auto" '
         'placeholder="https://www.tiktok.com/@name/video/…"></textarea>'
         '<button type="submit" class="primary">Add links</button></form>'
-        '<details id="add-path"><summary>On the server</summary><form><label for="path">Path of a file or folder on the '
-        'machine where this program runs</label><input id="path" name="path" maxlength="4000" autocomplete="off" '
+        '<details id="add-path"><summary>On the server</summary><form>'
+        '<label for="path">Path of a file or folder on the machine where this program runs</label>'
+        '<input id="path" name="path" maxlength="4000" autocomplete="off" '
         'spellcheck="false" dir="auto"><button type="submit" class="primary">Add path</button></form></details>'
         "</dialog>"
     )

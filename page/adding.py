@@ -21,7 +21,7 @@ MAX_ENDED = 3  # that are shown
 
 @dataclass
 class Addition:
-    """What somebody added at once. Its upload folder holds files and links; `path` is a file or folder of the server."""
+    """What somebody added at once. Its upload holds files and links; `path` is a file or folder of the server."""
 
     id: str  # of its upload
     title: str

@@ -108,7 +108,6 @@ class Jobs:
         self._stopping = False
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: threading.Thread | None = None
-        self._closed = False
         self.on_end: Callable[[Job], None] = lambda job: None
         atexit.register(self.close)
 
@@ -119,8 +118,6 @@ class Jobs:
             JobError: another job is running.
         """
         with self._lock:
-            if self._closed:
-                raise JobError("The server is stopping.")
             if self._job and self._job.running:
                 where = "under “Add videos”" if self._job.tab == ADD else f"in the tab {self._job.tab}"
                 raise JobError(f"“{self._job.title}” is running. Wait for it, or stop it {where}.")
@@ -142,8 +139,8 @@ class Jobs:
             self._close_pipe()
 
     def close(self) -> None:
-        """Stop the running job, wait for its end and start no other."""
-        self._closed = True
+        """Stop the running job and wait for its end. Nothing follows it."""
+        self.on_end = lambda job: None
         self.stop()
         if self._thread:
             self._thread.join(END_S)

@@ -8,8 +8,8 @@ import pytest
 
 from ingest.catalog import Catalog
 from ingest.models.weights import resolve
-from page.jobs import JobError, Jobs
-from page.library_tab import ALL, BUILD, IMPORT, RETRY, TAB, figures_html, job_steps, videos_html
+from page.jobs import Jobs
+from page.library_tab import BUILD, RETRY, TAB, figures_html, job_steps, state_html, videos_html
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.index.generation import generation_names, read_manifest
 from retrieval.server.service import Service
@@ -43,21 +43,37 @@ def ids(html: str) -> list[str]:
 
 
 def test_counts_stages_and_the_current_generation_are_shown(service: Service, made: Path) -> None:
-    html = figures_html(service)
+    html, failed = figures_html(service)
+    assert failed
     assert "<strong>7</strong> videos" in html
     assert "<strong>1</strong> with a video file" in html
     assert "<li>en 2</li>" in html
+    html = state_html(service)
     assert re.search(r'Download</th><td>\d</td><td>0</td><td class="?bad"?>2</td><td>\d</td>', html)
     assert service.searchers.get().generation.name in html
     assert "✓ current" in html
 
 
 def test_failures_with_the_same_reason_are_one_line_with_examples(service: Service) -> None:
-    html = figures_html(service)
+    html, _ = figures_html(service)
     assert "<b>2</b> × Download: gone: … answers … &lt;b&gt;Not Found&lt;/b&gt;" in html
     assert "https://example.org/1.mp4 answers 404" in html
     assert "<b>1</b> × OCR: the picture ends early" in html
     assert "<b>1</b> × video file: gone" in html
+
+
+def test_videos_come_by_the_day_of_posting_whatever_their_ids(tmp_path: Path) -> None:
+    with Catalog(tmp_path, create=True) as catalog:
+        catalog.put_video(Video(id="90000000000000000001", file_name="own clip.mp4", posted="2021-05-01"))
+        catalog.put_video(Video(id="7200000000000000001", posted="2023-01-01"))
+        catalog.put_video(Video(id="7100000000000000001", posted="2022-01-01"))
+        catalog.put_video(Video(id="90000000000000000002", file_name="no date.mp4"))
+        entries, _ = catalog.browser.page()
+        named, _ = catalog.browser.page("own CLIP")
+    assert [entry.video.posted for entry in entries] == ["2023-01-01", "2022-01-01", "2021-05-01", None]
+    assert [entry.video.file_name for entry in named] == ["own clip.mp4"]
+    html, _ = videos_html(Service(tmp_path, tmp_path / "indexes"), "", 0)
+    assert "<bdi>own clip.mp4</bdi>" in html and 'href="?id=90000000000000000001"' in html
 
 
 def test_videos_come_newest_first_in_pages(made: Path) -> None:
@@ -66,7 +82,7 @@ def test_videos_come_newest_first_in_pages(made: Path) -> None:
         rest, _ = catalog.browser.page(offset=3, limit=10)
         assert total == 7
         shown = [entry.video.id for entry in (*first, *rest)]
-        assert (shown[0], shown[-1]) == (KETTLE, BREAD)
+        assert shown[0] == HOSTILE, "the only one with a day of posting"
         assert len(set(shown)) == total
 
 
@@ -102,21 +118,23 @@ def test_scraped_text_stays_text(service: Service) -> None:
 
 def test_the_first_run_says_what_to_do(tmp_path: Path) -> None:
     service = Service(tmp_path / "none", tmp_path / "none")
-    assert "No videos yet" in figures_html(service)
+    html, failed = figures_html(service)
+    assert not failed
+    assert [way for way in ("files", "export", "links") if f'data-add="{way}"' in html] == ["files", "export", "links"]
     assert videos_html(service, "", 0) == ("", 0)
     assert not (tmp_path / "none").exists(), "reading creates nothing"
 
 
 def test_a_damaged_catalog_is_reported(tmp_path: Path) -> None:
     (tmp_path / "catalog.sqlite").write_bytes(b"no database at all " * 999)
-    html = figures_html(Service(tmp_path, tmp_path))
+    html, _ = figures_html(Service(tmp_path, tmp_path))
     assert "cannot be read" in html
     assert "Traceback" not in html
 
 
 def test_a_catalog_without_an_index_says_how_to_build_one(tmp_path: Path, made: Path) -> None:
     shutil.copy(made / "catalog.sqlite", tmp_path)
-    assert "None yet" in figures_html(Service(tmp_path, tmp_path / "indexes"))
+    assert "None yet" in state_html(Service(tmp_path, tmp_path / "indexes"))
 
 
 def test_a_large_catalog_is_read_in_pages(tmp_path: Path) -> None:
@@ -128,17 +146,10 @@ def test_a_large_catalog_is_read_in_pages(tmp_path: Path) -> None:
     assert html.count("<tr") == 1 + 25
 
 
-def test_a_job_starts_only_with_records_that_exist(tmp_path: Path) -> None:
+def test_retry_failed_indexes_what_it_could_read(tmp_path: Path) -> None:
     jobs = Jobs(tmp_path, tmp_path / "indexes")
-    with pytest.raises(JobError, match="There is no"):
-        job_steps(jobs, IMPORT, str(tmp_path / "missing"), False)
-    assert [step.title for step in job_steps(jobs, ALL, str(tmp_path), False)] == [
-        "Import",
-        "Process media",
-        "Build index",
-    ]
-    assert [step.arguments[1] for step in job_steps(jobs, RETRY, "", False)] == ["retry", "run"]
-    (build,) = job_steps(jobs, BUILD, "", True)
+    assert [step.arguments[1] for step in job_steps(jobs, RETRY, False)] == ["retry", "run", "build"]
+    (build,) = job_steps(jobs, BUILD, True)
     assert build.arguments[-1] == "--only-read"
 
 
@@ -147,7 +158,7 @@ def test_build_index_keeps_the_encoder_of_the_index(tmp_path: Path) -> None:
     other = str(shutil.copytree(resolve("sentence-transformers/all-MiniLM-L6-v2").folder, tmp_path / "other-encoder"))
     make_index(tmp_path, tmp_path / "indexes", SentenceEncoder(other))
     jobs = Jobs(tmp_path, tmp_path / "indexes")
-    job = jobs.start(TAB, BUILD, lambda _: job_steps(jobs, BUILD, "", True))
+    job = jobs.start(TAB, BUILD, lambda _: job_steps(jobs, BUILD, True))
     jobs.wait(120)
     assert job.state == "finished", list(job.lines)
     names = generation_names(tmp_path / "indexes")

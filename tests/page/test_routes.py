@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from ingest.catalog import Catalog
 from page import routes
 from page.routes import answer_html, view_html
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.index.documents import FIELDS
 from retrieval.server.api import create_app
 from retrieval.server.service import Service
+from scraper.records import Video
 from tests.tiny_corpus import make_data, make_index
 
 
@@ -22,9 +24,12 @@ def test_an_invalid_date_is_a_plain_message(tmp_path: Path) -> None:
 
 def test_errors_are_plain_messages_without_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     service = Service(tmp_path, tmp_path)
-    assert "<code>tiktok-retrieval build</code>" in answer_html(service, "cat")
-    assert str(tmp_path) not in answer_html(service, "cat")
-    assert "tiktok-retrieval import" in answer_html(service, "   ")
+    assert "Paste links" in answer_html(service, "cat") and "Paste links" in answer_html(service, "   ")
+    with Catalog(tmp_path / "unindexed", create=True) as catalog:
+        catalog.put_video(Video(id="7100000000000000001"))
+    unindexed = Service(tmp_path / "unindexed", tmp_path)
+    assert "<code>tiktok-retrieval build</code>" in answer_html(unindexed, "cat")
+    assert str(tmp_path) not in answer_html(unindexed, "cat")
     assert "switched off" in answer_html(service, "cat", w=",".join(f"{field}:0" for field in FIELDS))
     assert "no field" in answer_html(service, "cat", w="<b>:1") and "&lt;b&gt;" in answer_html(
         service, "cat", w="<b>:1"

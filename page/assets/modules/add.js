@@ -145,12 +145,18 @@ export function start(element) {
       brief.hidden = !busy;
       if (brief.textContent !== words) brief.textContent = words;
       if ((changed && busy) || busy !== wasBusy) announce(words);
-      if (wasBusy && !busy) document.querySelector("#library-refresh")?.click();
+      if (wasBusy && !busy) ended();
       wasBusy = busy;
       if (busy) polling = setTimeout(poll, POLL_MS);
     } catch { // the server is stopped or busy
       if (wasBusy) polling = setTimeout(poll, 5 * POLL_MS);
     }
+  }
+
+  // What the tabs say about the videos is no longer true.
+  function ended() {
+    document.querySelector("#library-refresh")?.click();
+    if (document.querySelector("#results .ways")) document.querySelector("#ask").requestSubmit();
   }
 
   // Replace only what has changed, so that an open list stays open and the focus stays on its button.
