@@ -14,7 +14,6 @@ from tests.e2e.conftest import Serve
 from tests.tiny_corpus import BREAD, HOSTILE, LOST
 
 JOB_MS = 120_000  # a command loads torch, on a busy machine
-WALRUS = "7200000000000000001"
 PHONE = {"width": 360, "height": 800}
 
 
@@ -42,12 +41,15 @@ def test_the_library_shows_counts_and_failures_with_their_reasons(page: Page, ad
     open_tab(page, address, "Library")
     figures = page.locator("#library-figures")
     expect(figures).to_contain_text("7 videos")
-    expect(figures.get_by_role("row", name=re.compile("^Download"))).to_contain_text("2")
     reason = figures.get_by_text("Download: gone: the server answers")
     expect(reason).to_be_visible()
     reason.click()
     expect(figures.get_by_text(f"{LOST} gone: the server answers 404 <img src=x onerror=alert(1)>")).to_be_visible()
-    expect(figures.get_by_text("✓ current")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry failed")).to_be_visible()
+    page.get_by_role("button", name="Single steps").click()
+    steps = page.locator("#library-state")
+    expect(steps.get_by_role("row", name=re.compile("^Download"))).to_contain_text("2")
+    expect(steps.get_by_text("✓ current")).to_be_visible()
 
 
 def test_videos_are_filtered_and_hostile_descriptions_are_text(page: Page, address: str) -> None:
@@ -59,33 +61,19 @@ def test_videos_are_filtered_and_hostile_descriptions_are_text(page: Page, addre
     expect(videos).to_contain_text("<script>alert('description')</script> haunted **toaster**")
 
 
-def test_a_missing_file_is_a_plain_message(page: Page, address: str) -> None:
+def test_a_video_of_the_library_opens_on_this_page_and_back_leads_to_the_library(page: Page, address: str) -> None:
     open_tab(page, address, "Library")
-    page.get_by_label("Records: path").fill("/no/such/folder")
-    page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("There is no /no/such/folder")).to_be_visible()
-
-
-def test_records_added_on_the_page_are_found_and_searches_go_on_meanwhile(
-    page: Page, address: str, tmp_path: Path
-) -> None:
-    record = {"id": WALRUS, "creator_username": "walrus.band", "description": "a walrus plays the accordion"}
-    (tmp_path / "batch.json").write_text(json.dumps([record]))
-    open_tab(page, address, "Library")
-    page.get_by_label("Records: path").fill(str(tmp_path))
-    page.get_by_label("Also index videos").check()
-    page.get_by_role("button", name="All three").click()
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    assert page.request.get(f"{address}/api/search?q=loaf").ok
-    expect(page.locator(".job.finished")).to_be_visible(timeout=JOB_MS)
-    expect(page.locator("#library-videos")).to_contain_text("a walrus plays the accordion")
-    expect(page.get_by_role("button", name="Stop")).to_be_hidden()
-    answer = page.request.get(f"{address}/api/search?q=walrus accordion&k=1").json()
-    assert [hit["id"] for hit in answer["hits"]] == [WALRUS]
+    page.locator(f"#library-videos a[data-open='{BREAD}']").click()
+    expect(page.locator("#view[open]")).to_contain_text("ask the loaf")
+    assert f"id={BREAD}" in page.url and "tab=" not in page.url
+    page.keyboard.press("Escape")
+    expect(page.locator("#library-videos")).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=Library"))
 
 
 def test_a_job_is_stopped_from_the_page(page: Page, address: str) -> None:
     open_tab(page, address, "Library")
+    page.get_by_role("button", name="Single steps").click()
     page.get_by_role("button", name="Build index").click()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".job.stopped")).to_be_visible(timeout=JOB_MS)

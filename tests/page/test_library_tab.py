@@ -82,7 +82,7 @@ def test_videos_come_newest_first_in_pages(made: Path) -> None:
         rest, _ = catalog.browser.page(offset=3, limit=10)
         assert total == 7
         shown = [entry.video.id for entry in (*first, *rest)]
-        assert shown[0] == HOSTILE, "the only one with a day of posting"
+        assert shown[0] == BREAD, "the only one with a day of posting"
         assert len(set(shown)) == total
 
 
