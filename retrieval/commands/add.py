@@ -1,7 +1,7 @@
 """tiktok-retrieval add: files and links -> videos that can be found."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,11 +26,15 @@ from ingest.commands.output import answer, printable
 from ingest.settings import load_settings
 from retrieval.commands.options import Encoder, chosen_encoder, load_encoder
 
+if TYPE_CHECKING:
+    from retrieval.corpus.add_report import AddReport
+
 EXAMPLES = (
     "add TikTok_Data.zip",
     "add ~/Videos clip.mp4 links.txt",
     "add https://vm.tiktok.com/ZMabcdefg/",
     "add history.json --fetch-limit 500",
+    "add ~/Downloads --watch",
 )
 
 
@@ -39,6 +43,9 @@ def add(
         list[str], typer.Argument(metavar="PATH|LINK", help="Files, folders, exports, lists of links, and links.")
     ],
     again: Annotated[bool, typer.Option("--again", help="Also add videos that were removed.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on adding what appears in the folders, until Ctrl-C.")
+    ] = False,
     data: Data = None,
     indexes: Indexes = None,
     encoder: Encoder = None,
@@ -65,13 +72,13 @@ def add(
     What is known of a video can be searched at once; then its media are fetched and read. Can be stopped at any time;
     the same command resumes. Running it again changes nothing.
     """
+    import functools
     from pathlib import Path
 
     from ingest.catalog import Catalog
     from ingest.progress import Progress as Shown
     from retrieval.corpus.add import FETCH_LIMIT, Adding, Encoding, Given, Options, only_add
     from retrieval.corpus.erasure import finish
-    from scraper.parse import in_words
     from scraper.sources import check
 
     settings = load_settings(
@@ -87,44 +94,61 @@ def add(
         batch=batch,
     )
     finish(settings.data, settings.indexes)  # what a killed `remove` has left
-    given = Given(
-        [Path(source).absolute() for source in sources if not _is_link(source)],
-        [source for source in sources if _is_link(source)],
-    )
-    for path in given.paths:
-        check(path)
-    encoding = Encoding(chosen_encoder(settings), lambda: load_encoder(settings))
-    with (
-        only_add(settings.data),
-        Catalog(settings.data, create=True) as catalog,
-        Shown("import", None, progress_mode(progress, quiet)) as shown,
-    ):
+    paths = [Path(source).absolute() for source in sources if not _is_link(source)]
+    links = [source for source in sources if _is_link(source)]
+    folders = [path for path in paths if path.is_dir()]
+    if watch and not folders:
+        raise typer.BadParameter("name at least one folder", param_hint="--watch")
+    for path in paths:
+        if not (watch and path in folders):  # which may still be empty
+            check(path)
+    encoding = Encoding(chosen_encoder(settings), functools.cache(lambda: load_encoder(settings)))
 
-        def ask(question: str) -> bool:
-            shown.clear()
-            return typer.confirm(question, err=True)
+    def add_all(given: Given) -> "AddReport":
+        with (
+            only_add(settings.data),
+            Catalog(settings.data, create=True) as catalog,
+            Shown("import", None, progress_mode(progress, quiet)) as shown,
+        ):
 
-        options = Options(
-            fetch=not no_fetch,
-            fetch_limit=FETCH_LIMIT if fetch_limit is None else fetch_limit,
-            fetch_all=yes,
-            processes=processes,
-            again=again,
-            ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
-        )
-        report = Adding(catalog, settings, encoding, options, shown).run(given)
+            def ask(question: str) -> bool:
+                shown.clear()
+                return typer.confirm(question, err=True)
 
-    for problem in report.problems:
-        print(printable(str(problem)), file=sys.stderr)
+            options = Options(
+                fetch=not no_fetch,
+                fetch_limit=FETCH_LIMIT if fetch_limit is None else fetch_limit,
+                fetch_all=yes,
+                processes=processes,
+                again=again,
+                ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+            )
+            report = Adding(catalog, settings, encoding, options, shown).run(given)
+        _show(report, as_json)
+        return report
+
+    if watch:
+        from retrieval.corpus.watch import watch as watch_folders
+
+        watch_folders(paths, links, folders, add_all)
+    elif not add_all(Given(paths, links)).complete:
+        raise typer.Exit(FAILED)
+
+
+def _show(report: "AddReport", as_json: bool) -> None:
+    """Print what became of the videos."""
+    from scraper.parse import in_words
+
+    if report.new_problems:
+        for problem in report.problems:
+            print(printable(str(problem)), file=sys.stderr)
     if report.stopped:
         print(f"error: {printable(report.stopped)}", file=sys.stderr)
     if not as_json and (skipped := in_words(report.skipped)):
         print(printable(skipped), file=sys.stderr)
     if not as_json and report.removed:
         print(f"{report.removed} videos were removed earlier and stay away; --again brings them back", file=sys.stderr)
-    answer(as_json, report.as_dict(), lambda: print(printable(report.summary())))
-    if not report.complete:
-        raise typer.Exit(FAILED)
+    answer(as_json, report.as_dict(), lambda: print(printable(report.summary()), flush=True))
 
 
 def _is_link(source: str) -> bool:

@@ -5,7 +5,7 @@ Everything can be repeated: what is done already is not done again. So an interr
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,16 +21,19 @@ from ingest.stages.refusals import Refused
 from retrieval.corpus.add_plan import Plan, count_of, plan
 from retrieval.corpus.add_report import AddReport, summarize
 from retrieval.corpus.build import build_if_changed
+from retrieval.corpus.files import files_in
 from retrieval.corpus.short_links import resolve_all
 from retrieval.embedding.encoder import Encoder
 from scraper import sources
 from scraper.errors import Locked, UserError
-from scraper.parse import Found, ParsedRecord
+from scraper.parse import Found, ParsedRecord, Problem
 from scraper.short_links import Expander, expanding
 
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
 BUILD_SHARE = 10  # a batch is indexed at once if the last build took less than a tenth of the time since then
 FETCH_LIMIT = 3_000  # videos to fetch without asking: two hours of requests to the site, and 9 GB
+YOUNG_S = 10.0  # since its last change, within which a file may still be growing
+GROWS_S = 1.0  # within which a file that is being written changes
 
 
 @dataclass(frozen=True)
@@ -107,29 +110,38 @@ class Adding:
         """Import all that is given. Return the ids of its videos."""
         ids: set[str] = set()
         notes = self.catalog.import_notes
+        growing = growing_files(given.paths)
         expander = Expander(notes.short_links())
         with expanding(expander):
-            imported = self._import_once(given, ids)
+            imported = self._import_once(given, ids, growing)
             if expander.unknown and self.options.fetch:
                 self.report.stopped = resolve_all(expander, notes, self.shown)
-                again = self._import_once(given, ids)
+                again = self._import_once(given, ids, growing)
                 imported.problems = again.problems
                 imported.new += again.new
         self.report.new, self.report.problems, self.report.skipped = imported.new, imported.problems, imported.skipped
         self.report.removed = imported.removed
-        met = [(problem.file, problem.index, problem.reason) for problem in imported.problems]
-        self.report.new_problems = notes.put_problems(met, [str(path) for path in given.paths])
+        within = [str(path) for path in given.paths]
+        met = [(one.file, one.index, one.reason) for one in imported.problems if one.file.startswith(tuple(within))]
+        self.report.new_problems = notes.put_problems(met, within) + len(imported.problems) - len(met)
         return {video_id for video_id in ids if self.catalog.get(video_id)}
 
-    def _import_once(self, given: Given, ids: set[str]) -> ImportReport:
+    def _import_once(self, given: Given, ids: set[str], growing: Collection[Path]) -> ImportReport:
         def records() -> Iterator[Found]:
             for path in given.paths:
                 yield from sources.read(path)
             if given.links:
                 yield from sources.read_links(given.links)
 
+        reported: set[Path] = set()
+
         def watched() -> Iterator[Found]:
             for found in records():
+                if isinstance(found, ParsedRecord) and (grows := _in_writing(found, growing)):
+                    if grows not in reported:
+                        yield Problem(str(grows), None, "is still being written: add it again when it is complete")
+                    reported.add(grows)
+                    continue
                 if isinstance(found, ParsedRecord):
                     ids.add(found.video.id)
                 yield found
@@ -165,15 +177,16 @@ class Adding:
         """Fetch and read the videos in work, batch by batch."""
         check_tools([stage for stage, count in made.due.items() if count], self.settings)
         self.shown.begin("read", sum(made.due.values()))
+        refused = ""
         for start in range(0, len(made.work), BATCH):
             batch = made.work[start : start + BATCH]
             try:
                 self._run("download", [video_id for video_id in batch if video_id not in made.left])
             except Refused as error:
-                self.report.stopped = str(error)
+                refused = self.report.stopped = str(error)
             self._run("ocr", batch)
             self._run("transcribe", batch)
-            if self.report.stopped:
+            if refused:
                 return
             if start + BATCH < len(made.work) and time.monotonic() - self._built_at > BUILD_SHARE * self._build_s:
                 with contextlib.suppress(Locked):  # the build at the end has it
@@ -190,6 +203,23 @@ class Adding:
             batch=self.settings.batch,
         )
         self.report.new_failures.update(failure["video_id"] for failure in done.failures)
+
+
+def growing_files(paths: Sequence[Path]) -> set[Path]:
+    """Return the files that change while they are looked at: another program is still writing them."""
+    since = time.time_ns() - round(YOUNG_S * 1e9)
+    young = {path: state for path, state in files_in(paths).items() if state[1] > since}
+    if not young:
+        return set()
+    time.sleep(GROWS_S)
+    now = files_in(paths)
+    return {path for path, state in young.items() if now.get(path) != state}
+
+
+def _in_writing(record: ParsedRecord, growing: Collection[Path]) -> Path | None:
+    """The file of a record that is still being written, if there is one."""
+    paths = [path for _, _, path in record.files] + ([record.origin] if record.origin else [])
+    return next((path for path in paths if path in growing), None)
 
 
 @contextlib.contextmanager

@@ -4,9 +4,11 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -50,8 +52,9 @@ def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def adding(tmp_path: Path, whisper: Path) -> Add:
+def adding(tmp_path: Path, whisper: Path, monkeypatch: pytest.MonkeyPatch) -> Add:
     """Add paths and links with a tiny encoder and a tiny Whisper."""
+    monkeypatch.setattr(add, "GROWS_S", 0.05)
 
     def once(*given: Path | str, weights: Path = whisper, **options: Any) -> AddReport:
         settings = Settings(data=tmp_path / "data", indexes=tmp_path / "indexes", whisper=str(weights))
@@ -113,6 +116,44 @@ def test_a_file_that_cannot_be_read_is_new_once(adding: Add, tmp_path: Path) -> 
     (source / "bad.json").unlink()
     assert adding(source).problems == []
     assert "bad.json" not in run("status", "--failures", "--data", tmp_path / "data").stdout
+
+
+def test_a_file_that_is_still_being_written_is_left_for_later(adding: Add, tmp_path: Path) -> None:
+    source = tmp_path / "folder"
+    source.mkdir()
+    (source / "video.mp4").write_bytes(b"half")
+    (source / "mine.jsonl").write_text('{"id": "70001", "description": "a", "video_file": "video.mp4"}\n{"id": "70002"}\n')
+    writing = threading.Event()
+
+    def write() -> None:
+        with (source / "video.mp4").open("ab") as file:
+            while not writing.wait(0.01):
+                file.write(b"more")
+                file.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    report = adding(source)
+    writing.set()
+    writer.join()
+    assert report.videos == 1
+    assert [problem.reason for problem in report.problems] == [
+        "is still being written: add it again when it is complete"
+    ]
+
+
+def test_watching_adds_what_appears_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folders = ["--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes")]
+    command = [*ENTRY_POINT, "add", str(folder), "--watch", *folders]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stdout=PIPE, stderr=PIPE, text=True) as watching:
+        assert watching.stdout and watching.stderr
+        assert watching.stderr.readline() == "Watching for new files; Ctrl-C ends it.\n"
+        (folder / "a.jsonl").write_text('{"id": "70001"}\n')
+        assert watching.stdout.readline().startswith("1 video: 0 searchable")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(30) == 0
 
 
 def test_two_at_once_are_refused(tmp_path: Path) -> None:
