@@ -122,7 +122,7 @@ def test_a_file_that_is_still_being_written_is_left_for_later(adding: Add, tmp_p
     source = tmp_path / "folder"
     source.mkdir()
     (source / "video.mp4").write_bytes(b"half")
-    (source / "mine.jsonl").write_text('{"id": "70001", "description": "a", "video_file": "video.mp4"}\n{"id": "70002"}\n')
+    (source / "mine.jsonl").write_text('{"id": "70001", "video_file": "video.mp4"}\n{"id": "70002"}\n')
     writing = threading.Event()
 
     def write() -> None:
