@@ -49,6 +49,8 @@ def _addition_html(addition: Addition) -> str:
 def _progress_html(addition: Addition) -> str:
     assert addition.job
     shown, left_s = addition.job.progress, addition.job.seconds_left
+    if shown and shown.stage == "index":
+        shown, left_s = None, None  # it counts nothing of its own
     length = f' max="{shown.total}" value="{min(shown.done, shown.total)}"' if shown and shown.total else ""
     left = f", about {_duration(left_s)} left" if left_s is not None else ""
     failed = f", {shown.failed:,} failed" if shown and shown.failed else ""
@@ -143,7 +145,7 @@ def _work(addition: Addition) -> str:
 
 def _counts(addition: Addition) -> str:
     progress = addition.job.progress if addition.job else None
-    if progress is None or not (progress.total or progress.done):
+    if progress is None or progress.stage == "index" or not (progress.total or progress.done):
         return ""
     return f": {progress.done:,} of {progress.total:,}" if progress.total else f": {progress.done:,}"
 
