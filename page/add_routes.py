@@ -59,14 +59,19 @@ def routes(uploads: Uploads, additions: Additions) -> APIRouter:
         return {"id": uploads.open(), "free": uploads.free_bytes()}
 
     @router.put(STREAMED + "/{upload_id}/file", status_code=201)
-    async def receive(request: Request, upload_id: str, name: Annotated[str, Query(max_length=4_000)]) -> Response:
+    async def receive(
+        request: Request,
+        upload_id: str,
+        name: Annotated[str, Query(max_length=4_000)],
+        modified: Annotated[float, Query(ge=0, le=4e12)] = 0,
+    ) -> Response:
         length = request.headers.get("content-length", "")
         if not length.isdecimal():
             raise Problem(411, "An upload needs a Content-Length.")
         if upload_id in additions.in_use():
             raise Problem(409, "These files are being added already. Start another upload.")
         try:
-            await uploads.receive(upload_id, name, int(length), request.stream())
+            await uploads.receive(upload_id, name, int(length), request.stream(), modified / 1000)
         except ClientDisconnect:
             return Response(status_code=400)
         return Response(status_code=201)

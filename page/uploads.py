@@ -99,8 +99,14 @@ class Uploads:
             _move(incoming, folder, safe_path(name))
             self._totals.pop(upload_id, None)
 
-    async def receive(self, upload_id: str, name: str, size: int, chunks: AsyncIterator[bytes]) -> str:
+    async def receive(
+        self, upload_id: str, name: str, size: int, chunks: AsyncIterator[bytes], modified_s: float = 0
+    ) -> str:
         """Write one file to disk while it arrives. Return its path in the upload.
+
+        Args:
+            modified_s: when the person's file was last changed, in seconds since 1970; the date of a video that has
+                no other.
 
         Raises:
             Problem: the file is refused, or the disk is full. Nothing of it stays.
@@ -116,6 +122,8 @@ class Uploads:
         try:
             with _disk_errors():
                 await self._write(incoming, path, size, chunks)
+                if 0 < modified_s < time.time():
+                    os.utime(incoming, (modified_s, modified_s))
                 kept = await to_thread.run_sync(_move, incoming, folder, path)
         except NotAllowed as error:
             async for _ in chunks:  # a browser reads no answer before it has sent everything

@@ -129,6 +129,14 @@ def test_two_files_of_one_name_both_keep_it(served: Served) -> None:
     assert served.stored(upload) == ["2/x/batch.json", "x/batch.json"]
 
 
+def test_a_file_keeps_the_date_that_the_browser_tells(served: Served) -> None:
+    upload = served.open()
+    about = {"name": "a.json", "modified": 1_500_000_000_000}
+    assert served.client.put(f"/page/uploads/{upload}/file", params=about, content=RECORD).status_code == 201
+    (stored,) = (path for path in served.uploads.folder.rglob("a.json"))
+    assert stored.stat().st_mtime == 1_500_000_000
+
+
 def test_limits_of_files_bytes_and_uploads(served: Served) -> None:
     upload = served.open()
     status, detail = served.send(upload, "a.json", b"[" + b" " * 100_000)

@@ -95,7 +95,8 @@ export class Upload extends EventTarget {
       this.#waiting.unshift(one);
       this.#lost("");
     };
-    request.open("PUT", `${UPLOADS}/${this.id}/file?${new URLSearchParams({ name: one.name })}`);
+    const about = new URLSearchParams({ name: one.name, modified: one.file.lastModified || 0 });
+    request.open("PUT", `${UPLOADS}/${this.id}/file?${about}`);
     request.send(one.file);
     this.#changed();
   }
