@@ -40,8 +40,15 @@ def library(page: Page, server: str) -> None:
     expect(page.get_by_role("heading", name="Your videos")).to_be_visible()
 
 
+def add(page: Page, server: str) -> None:
+    visit(page, server)
+    page.get_by_role("button", name="Add videos").click()
+    page.locator("#add summary", has_text="data export").click()
+    page.locator("#add summary", has_text="On the server").click()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("show", [first, answer, view, evaluate, library])
+@pytest.mark.parametrize("show", [first, answer, view, evaluate, library, add])
 def test_axe_finds_nothing_serious(
     browser: Browser, server: str, show: Callable[[Page, str], None], scheme: Any
 ) -> None:

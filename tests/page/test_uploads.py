@@ -131,8 +131,8 @@ def test_two_files_of_one_name_both_keep_it(served: Served) -> None:
 
 def test_a_file_keeps_the_date_that_the_browser_tells(served: Served) -> None:
     upload = served.open()
-    about = {"name": "a.json", "modified": 1_500_000_000_000}
-    assert served.client.put(f"/page/uploads/{upload}/file", params=about, content=RECORD).status_code == 201
+    address = f"/page/uploads/{upload}/file?name=a.json&modified=1500000000000"
+    assert served.client.put(address, content=RECORD).status_code == 201
     (stored,) = (path for path in served.uploads.folder.rglob("a.json"))
     assert stored.stat().st_mtime == 1_500_000_000
 
