@@ -194,6 +194,15 @@ class Removals:
         rows = self._database.execute(f"SELECT path FROM media WHERE video_id IN {_CHOSEN}", (json.dumps(list(ids)),))
         return [row["path"] for row in rows]
 
+    def origins(self, ids: Iterable[str]) -> list[str]:
+        """The files that removed videos were imported from, and no other video."""
+        rows = self._database.execute(
+            f"SELECT DISTINCT path FROM origins WHERE video_id IN {_CHOSEN}"
+            " AND path NOT IN (SELECT path FROM origins WHERE video_id NOT IN (SELECT value FROM json_each(?1)))",
+            (json.dumps(list(ids)),),
+        )
+        return [row["path"] for row in rows]
+
     def erase(self) -> None:
         """Delete the rows of everything that is being erased, and overwrite them in the file."""
         self._database.execute("PRAGMA secure_delete = ON")

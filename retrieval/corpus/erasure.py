@@ -41,6 +41,7 @@ from scraper.errors import Locked
 log = logging.getLogger(__name__)
 
 EVALUATIONS = "evaluations"  # the results of measurements from the page; each names the videos that it ranked
+UPLOADS = "uploads"  # what the page received; after an addition that was stopped, the files are still there
 LOCK = ".removal.lock"
 WAIT_S = 600.0  # for a build that is running, or a process that writes to the catalog
 RETRY_S = 0.5
@@ -224,11 +225,13 @@ def _texts(doc: Document) -> list[str]:
 
 
 def _erase_media(catalog: Catalog, videos: Sequence[str]) -> None:
-    """Delete the files of videos and the folders that are empty then. Files outside of the data folder stay."""
+    """Delete the files of videos and the folders that are empty then, also what the page has kept of an upload that was
+    stopped. Files outside of the data folder stay."""
     root = catalog.data.resolve()
-    for relative in catalog.removals.media_paths(videos):
-        path = catalog.data / relative
-        if path.resolve().is_relative_to(root):
+    media = [(catalog.data / relative, root) for relative in catalog.removals.media_paths(videos)]
+    uploaded = [(Path(path), root / UPLOADS) for path in catalog.removals.origins(videos)]
+    for path, inside in (*media, *uploaded):
+        if path.resolve().is_relative_to(inside):
             path.unlink(missing_ok=True)
     for video in videos:
         folder = catalog.data / "media" / video[-2:] / video

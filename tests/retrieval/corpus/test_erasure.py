@@ -294,6 +294,21 @@ def test_a_list_that_is_removed_leaves_the_index_and_takes_only_its_own_videos(f
         assert catalog.put_encounters(liked, [history]) == 1
 
 
+def test_an_uploaded_file_goes_if_it_holds_nothing_else(folders: Folders) -> None:
+    data, _ = folders
+    (data / "uploads").mkdir()
+    alone, shared = data / "uploads" / "clip.mp4", data / "uploads" / "export.json"
+    mine = data / "mine.mp4"  # the person's own file, wherever it lies
+    for path in (alone, shared, mine):
+        path.write_bytes(b"x")
+    with Catalog(data) as catalog:
+        for video, path in ((BREAD, alone), (BREAD, mine), (BREAD, shared), (KETTLE, shared)):
+            catalog.put_origin(video, path)
+    remove(data, BREAD)
+    erase(*folders)
+    assert not alone.exists() and shared.exists() and mine.exists()
+
+
 def test_files_outside_of_the_data_folder_and_links_stay(folders: Folders, tmp_path: Path) -> None:
     data, _ = folders
     mine = tmp_path / "mine.mp4"
