@@ -65,3 +65,20 @@ def test_a_terminal_shows_a_bar() -> None:
     shown = os.read(ours, 65_536).decode()
     os.close(ours)
     assert "encode: 100%|" in shown and "2/2" in shown and "texts/s" in shown
+
+
+def test_one_progress_shows_several_pieces_of_work(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ingest.progress.JSON_EVERY_S", 0.0)
+    with Progress("import", None, "json") as progress:
+        progress.advance(3)
+        progress.begin("read", 2)
+        progress.advance(outcome="failed")
+        progress.step("ocr")
+        progress.say("a sentence")
+    lines = capsys.readouterr().err.splitlines()
+    assert "a sentence" in lines
+    shown = [json.loads(line) for line in lines if line != "a sentence"]
+    assert {"stage": "read", "done": 0, "total": 2, "failed": 0} in shown
+    assert shown[-1] == {"stage": "ocr", "done": 1, "total": 2, "failed": 1}

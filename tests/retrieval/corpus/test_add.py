@@ -245,6 +245,7 @@ def test_a_site_that_refuses_stops_the_run_and_nothing_has_failed(
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("form", ["json", "txt"])
 def test_an_export_is_finished_after_a_kill_and_nothing_is_fetched_twice(
     tmp_path: Path, whisper: Path, form: str
