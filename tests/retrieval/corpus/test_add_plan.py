@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ingest.catalog import Catalog
+from ingest.stages.workers import cores
 from retrieval.corpus import add_plan
 from retrieval.corpus.add_plan import duration, plan
 from scraper.errors import UserError
@@ -27,7 +28,7 @@ def test_the_plan_counts_what_is_to_fetch_and_what_is_left(catalog: Catalog) -> 
     assert (whole.work, whole.fetch, whole.left) == (ids, ids[1:], frozenset())
     assert whole.sentence().startswith("4 videos to fetch (12 MB): about ")
     two = plan(catalog, ids, fetch_limit=2)
-    assert (two.work, two.left) == (ids[:3], {"70002", "70003"})
+    assert (two.work, two.left) == (ids[:3], frozenset({"70002", "70003"}))
     none = plan(catalog, ids, fetch_limit=0)
     assert (none.work, none.sentence()) == (ids[:1], "1 video to read: about a minute on this machine.")
 
@@ -42,8 +43,8 @@ def test_a_catalog_with_a_history_is_planned_by_its_own_pace(catalog: Catalog, m
     made = plan(catalog, ["70000", "70001"], fetch_limit=None)
     assert made.seconds == pytest.approx(
         2 * 30
-        + made.due["ocr"] * add_plan.OCR_CORE_S / add_plan.cores()
-        + made.due["transcribe"] * add_plan.SPEECH_CORE_S / add_plan.cores()
+        + made.due["ocr"] * add_plan.OCR_CORE_S / cores()
+        + made.due["transcribe"] * add_plan.SPEECH_CORE_S / cores()
     )
 
 
