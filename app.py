@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,8 +23,13 @@ from scraper.errors import UserError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
+    from ingest.settings import Corpus
+    from retrieval.search.searcher import SharedEncoders
     from retrieval.server.auth import Access
+    from retrieval.server.concurrency import Queue
 
 MAX_EXAMPLES = 6
 BACKLOG = 2048  # connections that wait to be accepted: uvicorn's default
@@ -40,12 +45,82 @@ def create(
     examples: Sequence[str] = (),
     access: "Access | None" = None,
     origins: Sequence[str] = (),
+    *,
+    base: str = "",
+    switch: str = "",
+    queue: "Queue | None" = None,
+    shared: "SharedEncoders | None" = None,
 ) -> "FastAPI":
-    """Return the API with the page mounted on it."""
+    """Return the API with the page mounted on it.
+
+    Args:
+        base: the path that both are served below, such as /corpus/study.
+        switch: the switch between several corpora (HTML).
+        queue, shared: what several corpora in one process have in common.
+    """
     from page.mount import mount
     from retrieval.server.api import create_app
 
-    return mount(create_app(data, indexes, access, origins), data, indexes, examples)
+    api = create_app(data, indexes, access, origins, queue, base=base, shared=shared)
+    return mount(api, data, indexes, examples, base=base, switch=switch)
+
+
+def create_several(
+    corpora: "Sequence[Corpus]",
+    examples: "Mapping[str, Sequence[str]]",
+    access: "Access | None" = None,
+    origins: Sequence[str] = (),
+    *,
+    root_path: str = "",
+) -> "Starlette":
+    """Return one application that serves each corpus below /corpus/NAME/, and the first one also at /.
+
+    They share the encoder if it is the same, and the queue of searches.
+
+    Args:
+        examples: example questions by the name of a corpus.
+        root_path: the path under which a proxy forwards requests.
+    """
+    from fastapi import Request
+    from starlette.applications import Starlette
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Mount, Route
+
+    from page.corpus_switch import Link, switch
+    from retrieval.search.searcher import SharedEncoders
+    from retrieval.server.concurrency import Queue
+
+    queue, shared = Queue(), SharedEncoders()
+    paths = [f"/corpus/{one.slug}" if number else "" for number, one in enumerate(corpora)]
+    links = [Link(one.name, f"{root_path}{path}/") for one, path in zip(corpora, paths, strict=True)]
+    apps = [
+        create(
+            one.data,
+            one.indexes,
+            examples.get(one.name, ()),
+            access,
+            origins,
+            base=f"{root_path}{path}",
+            switch=switch(links, one.name),
+            queue=queue,
+            shared=shared,
+        )
+        for one, path in zip(corpora, paths, strict=True)
+    ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            for one in apps:  # an application that is mounted does not start by itself
+                await stack.enter_async_context(one.router.lifespan_context(one))
+            yield
+
+    async def with_slash(request: Request) -> RedirectResponse:
+        return RedirectResponse(request.url.replace(path=f"{request.url.path}/"))
+
+    named = [Mount(f"/corpus/{one.slug}", app) for one, app in zip(corpora, apps, strict=True)]
+    pages = [Route(f"/corpus/{one.slug}", with_slash) for one in corpora]
+    return Starlette(routes=[*pages, *named, Mount("/", apps[0])], lifespan=lifespan)
 
 
 def read_examples(file: Path) -> list[str]:
@@ -60,6 +135,12 @@ def read_examples(file: Path) -> list[str]:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="--examples") from error
     except (ValueError, TypeError, KeyError) as error:
         raise typer.BadParameter(f'{file} is not a JSON list of {{"text": ...}}', param_hint="--examples") from error
+
+
+def _questions(data: Path, file: Path | None = None) -> list[str]:
+    """Return the example questions of a file, or else of a data folder."""
+    file = file or data / "examples.json"
+    return read_examples(file) if file != data / "examples.json" or file.is_file() else []
 
 
 def serve(
@@ -100,21 +181,33 @@ def serve(
         list[str] | None,
         typer.Option(help="Site whose pages may use the API, such as https://x.org; repeatable.", metavar="ORIGIN"),
     ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(help="Path under which a proxy forwards requests; the proxy removes it.", metavar="/PATH"),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Serve the search page and the API.
 
-    The page is at http://HOST:PORT/, the API below /api, its description at /openapi.json. Prefer the environment
+    The page is at http://HOST:PORT/, the API below /api, its description at /openapi.json. If
+    TIKTOK_RETRIEVAL_CORPORA names several corpora, and neither --data nor --indexes is given, each is at
+    /corpus/NAME/, and a switch on the page leads from one to the other. Prefer the environment
     variables TIKTOK_RETRIEVAL_TOKEN, _USER and _PASSWORD to the options: other users can see the options of a process.
     """
     settings = load_settings(
-        data=data, indexes=indexes, host=host, port=port, token=token, user=user, password=password
+        data=data,
+        indexes=indexes,
+        host=host,
+        port=port,
+        token=token,
+        user=user,
+        password=password,
+        root_path=root_path,
     )
+    several = settings.corpora if data is None and indexes is None and len(settings.corpora) > 1 else ()
     if bool(settings.user) != bool(settings.password):
         raise typer.BadParameter("--user and --password go together")
-    if examples is None and (settings.data / "examples.json").is_file():
-        examples = settings.data / "examples.json"
-    questions = read_examples(examples) if examples else []
+    questions = _questions(settings.data, examples)
 
     from retrieval.server.auth import LOOPBACK, Access
 
@@ -131,14 +224,19 @@ def serve(
 
     with _listening(settings.host, settings.port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
-        page = create(settings.data, settings.indexes, questions, access, cors or ())
+        page: ASGIApp
+        if several:
+            asked = {one.name: questions if one == several[0] else _questions(one.data) for one in several}
+            page = create_several(several, asked, access, cors or (), root_path=settings.root_path)
+        else:
+            page = create(settings.data, settings.indexes, questions, access, cors or (), base=settings.root_path)
         bound = listener.getsockname()[1]
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         print(f"The page: http://{name}:{bound}/", flush=True)
         if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
             address = f"http://{default('host')}:{bound}/"
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        uvicorn.Server(uvicorn.Config(page, log_level="warning")).run(sockets=[listener])
+        uvicorn.Server(uvicorn.Config(page, log_level="warning", root_path=settings.root_path)).run(sockets=[listener])
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
 """The settings of the whole program, from the environment: TIKTOK_RETRIEVAL_DATA=... and so on."""
 
+import os
+import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scraper.errors import UserError
 
@@ -23,6 +25,23 @@ class SettingsError(UserError):
     """A setting has a wrong value; the message names the environment variable or the option."""
 
 
+class Corpus(BaseModel):
+    """One of several corpora: its name on the page, and its two folders."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(min_length=1, max_length=60)
+    data: Path
+    indexes: Path
+
+    @property
+    def slug(self) -> str:
+        """Its name in addresses: ASCII letters, digits and dashes."""
+        from unidecode import unidecode
+
+        return re.sub(r"[^a-z0-9]+", "-", unidecode(self.name).lower()).strip("-")
+
+
 class Settings(BaseSettings):
     """Every default has its reason next to it. Options on the command line override the environment.
 
@@ -32,6 +51,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore")
 
+    # "Mine = data/mine | indexes/mine; Study = study", where the last means study/data and study/indexes
+    corpora: Annotated[tuple[Corpus, ...], NoDecode] = ()
     data: Path = Path("data")  # the catalog and its media
     indexes: Path = Path("indexes")  # generations and the vector cache
     models: Path | None = None  # unpacked model weights; by default in the user's cache folder
@@ -47,15 +68,32 @@ class Settings(BaseSettings):
     download_http: bool = False  # links without TLS: anybody on the way could replace the file
     download_local: bool = False  # links into your local network, which a hostile record could aim at your router
     host: str = "127.0.0.1"  # that the page and the API listen on: only this machine
+    root_path: str = ""  # under which a proxy forwards requests, such as /videos; the proxy removes it
     port: int = Field(default=7860, ge=0, le=65535)  # Gradio's usual port; 0 means any free one
     # what a request to the page and the API must bring, if not everybody who reaches them may read the corpus
     token: str = ""
     user: str = ""
     password: str = ""
 
+    @field_validator("corpora", mode="before")
+    @classmethod
+    def _parse_corpora(cls, value: Any) -> Any:
+        return read_corpora(value) if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _parse_root_path(cls, value: str) -> str:
+        if value and not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+/?", value):
+            raise ValueError("it begins with a slash and has letters, digits, dots and dashes, such as /videos")
+        return value.rstrip("/")
+
     @model_validator(mode="after")
     def _default_folders(self) -> Self:
-        if "data" not in self.model_fields_set and not self.data.is_dir():
+        if self.corpora and not {"data", "indexes"} & self.model_fields_set:  # the first is the usual one
+            given = set(self.model_fields_set)
+            self.data, self.indexes = self.corpora[0].data, self.corpora[0].indexes
+            self.__pydantic_fields_set__ = given
+        elif "data" not in self.model_fields_set and not self.data.is_dir():
             given = set(self.model_fields_set)
             folder = platform_folder()
             self.data = folder / "data"
@@ -84,6 +122,53 @@ def load_settings(**options: Any) -> Settings:
         name = str(first["loc"][0]) if first["loc"] else ""
         source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()} in the environment"
         raise SettingsError(f"{source}: {first['msg']}, got {first['input']!r}") from error
+
+
+def read_corpora(text: str) -> tuple[Corpus, ...]:
+    """Return the corpora in "NAME = DATA | INDEXES; NAME = FOLDER".
+
+    A single folder has the sub-folders `data` and `indexes`. A path may contain colons and backslashes.
+
+    Raises:
+        ValueError: one of them is not of this form, or two have the same name or folder.
+    """
+    found: list[Corpus] = []
+    for part in filter(None, map(str.strip, text.split(";"))):
+        name, equals, folders = (piece.strip() for piece in part.partition("="))
+        data, bar, indexes = (piece.strip() for piece in folders.partition("|"))
+        if not (name and equals and data and (indexes or not bar)):
+            raise ValueError(f'{part!r} is not of the form "NAME = DATA | INDEXES" or "NAME = FOLDER"')
+        folder = Path(data).expanduser()
+        one = Corpus(
+            name=name,
+            data=folder if bar else folder / "data",
+            indexes=Path(indexes).expanduser() if bar else folder / "indexes",
+        )
+        if not one.slug:
+            raise ValueError(f"the name {name!r} has no letter or digit")
+        for other in found:
+            if one.slug == other.slug or one.data == other.data or one.indexes == other.indexes:
+                raise ValueError(f"{other.name!r} and {name!r} have the same name or a folder in common")
+        found.append(one)
+    return tuple(found)
+
+
+def choose_corpus(name: str) -> None:
+    """Let the settings of this process, and of those it starts, be about one of the corpora.
+
+    Raises:
+        SettingsError: no corpus has this name.
+    """
+    corpora = load_settings().corpora
+    chosen = next((one for one in corpora if name.strip().casefold() in (one.name.casefold(), one.slug)), None)
+    if chosen is None:
+        known = f"there are {', '.join(one.name for one in corpora)}" if corpora else f"{PREFIX}CORPORA names none"
+        raise SettingsError(f"--corpus: no corpus is called {name!r}; {known}")
+    os.environ |= {
+        f"{PREFIX}DATA": str(chosen.data),
+        f"{PREFIX}INDEXES": str(chosen.indexes),
+        f"{PREFIX}CORPORA": "",
+    }
 
 
 def default(name: str) -> str:

@@ -167,7 +167,7 @@ def judgements_html(service: "Service", delete: int | None = None) -> str:
     rest = f"<p class=muted>and {more:,} older ones</p>" if more > 0 else ""
     return (
         f"<h2>Judgements</h2><p>{_plural(len(judgements), 'judgement')}, each of a query and its video. "
-        '<a href="/api/judgements/queries" download="queries.json">Download as a query file</a></p>'
+        '<a href="api/judgements/queries" download="queries.json">Download as a query file</a></p>'
         '<div class="wide" tabindex="0" role="region" aria-label="Judgements"><table class="stack">'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}"
     )
@@ -206,8 +206,8 @@ def report_html(jobs: Jobs, job_id: str | None) -> str:
     if not job_id or not report(jobs, job_id):
         return ""
     return (
-        f'<p><a href="/reports/{job_id}" target="_blank" rel="noopener">Open the report in a new tab ↗</a></p>'
-        f'<iframe src="/reports/{job_id}" title="Report of the comparison {_made_at(job_id)}" '
+        f'<p><a href="reports/{job_id}" target="_blank" rel="noopener">Open the report in a new tab ↗</a></p>'
+        f'<iframe src="reports/{job_id}" title="Report of the comparison {_made_at(job_id)}" '
         'sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe>'
     )
 

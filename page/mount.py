@@ -24,8 +24,15 @@ PAGE_POLICY = (
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 
 
-def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = ()) -> "FastAPI":
-    """Mount the page and its routes on the API's `app`, whose `state.service` answers."""
+def mount(
+    app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (), *, base: str = "", switch: str = ""
+) -> "FastAPI":
+    """Mount the page and its routes on the API's `app`, whose `state.service` answers.
+
+    Args:
+        base: the path that the page is served below, such as /corpus/study.
+        switch: the switch between several corpora (HTML).
+    """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read at import; no requests to other servers from then on
     import gradio as gr
     from fastapi import Request, Response
@@ -62,8 +69,9 @@ def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (
     )
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        tabs(service, jobs, examples),
+        tabs(service, jobs, examples, switch),
         path="/",
+        root_path=base or None,
         theme=theme,
         css=asset("page.css") + asset("tabs.css") + asset("add.css"),
         head=preloads(),
@@ -76,8 +84,8 @@ def mount(app: "FastAPI", data: Path, indexes: Path, examples: Sequence[str] = (
     return mounted
 
 
-def tabs(service: "Service", jobs: "Jobs", examples: Sequence[str]) -> Any:
-    """Return the page as Gradio blocks."""
+def tabs(service: "Service", jobs: "Jobs", examples: Sequence[str], switch: str = "") -> Any:
+    """Return the page as Gradio blocks, with the switch between several corpora (HTML) above it, if there is one."""
     import gradio as gr
 
     from page import evaluate_tab, library_tab
@@ -87,6 +95,8 @@ def tabs(service: "Service", jobs: "Jobs", examples: Sequence[str]) -> Any:
     from page.uploads import Limits
 
     with gr.Blocks(title="TikTok-Retrieval", analytics_enabled=False) as page:
+        if switch:
+            gr.HTML(switch, elem_id="corpora", apply_default_css=False, js_on_load=load("corpora.js"))
         gr.HTML(header(Limits()), elem_id="adding", apply_default_css=False, js_on_load=load("add.js"))
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Search"):

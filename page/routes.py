@@ -100,7 +100,7 @@ def answer_html(
 def download(settings: Mapping[str, str]) -> str:
     """Return a link that downloads the results of a search, with the parameters of the API."""
     given = {name: value for name, value in settings.items() if value}
-    return f'<a href="/api/export?{text(urlencode(given))}">Download results (CSV)</a>'
+    return f'<a href="api/export?{text(urlencode(given))}">Download results (CSV)</a>'
 
 
 def _start(service: Service) -> str:

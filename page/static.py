@@ -16,13 +16,13 @@ HEADERS = {
 
 
 def address(name: str) -> str:
-    """Return the path of a module on this server."""
-    return f"/page/modules/{VERSION}/{name}"
+    """Return the address of a module, relative to the page: a page may be served below a path."""
+    return f"page/modules/{VERSION}/{name}"
 
 
 def load(name: str) -> str:
     """Return the script that starts a module in a Gradio element, as `js_on_load` takes it."""
-    return f'import("{address(name)}").then((module) => module.start(element, trigger));'
+    return f'import(new URL("{address(name)}", document.baseURI)).then((module) => module.start(element, trigger));'
 
 
 def preloads() -> str:

@@ -60,7 +60,7 @@ def downloads(video_id: str, transcript: "TextDetail | None") -> str:
     """Return links that download a transcript: as subtitles, if it has times, and as text."""
     forms = ("srt", "vtt", "txt") if transcript and transcript.segments else ("txt",)
     names = {"srt": "SRT", "vtt": "VTT", "txt": "text"}
-    links = ", ".join(f'<a href="/api/videos/{text(video_id)}/transcript.{form}">{names[form]}</a>' for form in forms)
+    links = ", ".join(f'<a href="api/videos/{text(video_id)}/transcript.{form}">{names[form]}</a>' for form in forms)
     return f'<p class="hint">Download the transcript: {links}</p>'
 
 

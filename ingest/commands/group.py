@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ingest.commands.errors import flush, known_errors
 from ingest.commands.output import print_any_text
-from ingest.settings import platform_folder
+from ingest.settings import choose_corpus, platform_folder
 
 PROGRAM = "tiktok-retrieval"
 
@@ -119,8 +119,16 @@ def make_app(help_text: str, examples: Sequence[str], *, completion: bool = Fals
         version: Annotated[
             bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_version)
         ] = False,
+        corpus: Annotated[
+            str | None,
+            typer.Option(
+                help="Use the folders of this corpus, one of TIKTOK_RETRIEVAL_CORPORA. It stands before the command.",
+                metavar="NAME",
+            ),
+        ] = None,
     ) -> None:
-        pass
+        if corpus is not None:
+            choose_corpus(corpus)
 
     return app
 

@@ -1,10 +1,12 @@
 """Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +69,12 @@ class Searcher:
         self.speller = Speller(generation.phrases)
 
     @classmethod
-    def open(cls, indexes: Path, reranker: Reranker | None = None) -> "Searcher":
-        """Open the current generation with the encoder that its manifest names."""
+    def open(
+        cls, indexes: Path, reranker: Reranker | None = None, shared: "SharedEncoders | None" = None
+    ) -> "Searcher":
+        """Open the current generation with the encoder that its manifest names, which may be `shared`."""
         generation = open_current(indexes)
-        return cls(generation, _load_encoder(generation.manifest), reranker)
+        return cls(generation, _load_encoder(generation.manifest, shared), reranker)
 
     @classmethod
     def without_encoder(cls, indexes: Path, reason: str) -> "Searcher":
@@ -88,14 +92,14 @@ class Searcher:
         """Whether the generation has vectors, but its encoder could not be loaded."""
         return self.keyword_only and self.generation.manifest.dimension > 0
 
-    def refreshed(self, indexes: Path) -> "Searcher":
+    def refreshed(self, indexes: Path, shared: "SharedEncoders | None" = None) -> "Searcher":
         """Return this searcher, or one of the generation that is current now. A matching encoder is reused."""
         if current_name(indexes) == self.generation.name:
             return self
         generation = open_current(indexes)
         if generation.manifest.encoder_key == self.encoder.key:
             return Searcher(generation, self.encoder, self.reranker)
-        return Searcher(generation, _load_encoder(generation.manifest), self.reranker)
+        return Searcher(generation, _load_encoder(generation.manifest, shared), self.reranker)
 
     @classmethod
     def named(cls, indexes: Path, name: str, others: Sequence["Searcher"] = ()) -> "Searcher":
@@ -355,10 +359,27 @@ def _default_sort(question: Question) -> Sort:
     return "met" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
 
 
-def _load_encoder(manifest: Manifest) -> Encoder:
+class SharedEncoders:
+    """The encoders that several corpora use in one process: each is loaded once, and kept while one uses it."""
+
+    def __init__(self) -> None:
+        self._encoders: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
+        self._lock = threading.Lock()
+
+    def get(self, manifest: Manifest) -> Encoder:
+        """Return the encoder that a generation was built with."""
+        with self._lock:
+            encoder = self._encoders.get(manifest.encoder_key) or _load_encoder(manifest)
+            self._encoders[manifest.encoder_key] = encoder
+            return encoder
+
+
+def _load_encoder(manifest: Manifest, shared: SharedEncoders | None = None) -> Encoder:
     """Load the encoder that a generation was built with."""
     if not manifest.dimension:
         return KeywordOnly()
+    if shared:
+        return shared.get(manifest)
     return SentenceEncoder(manifest.encoder, precision=manifest.precision)
 
 

@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
+from retrieval.search.searcher import SharedEncoders
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
 from retrieval.server.metrics import Measured, Metrics
@@ -26,17 +27,27 @@ log = logging.getLogger(__name__)
 
 
 def create_app(
-    data: Path, indexes: Path, access: Access | None = None, origins: Sequence[str] = (), queue: Queue | None = None
+    data: Path,
+    indexes: Path,
+    access: Access | None = None,
+    origins: Sequence[str] = (),
+    queue: Queue | None = None,
+    *,
+    base: str = "",
+    shared: SharedEncoders | None = None,
 ) -> FastAPI:
     """Return the API over a data folder and its indexes.
 
     Args:
         access: what a request must bring; nothing by default.
         origins: other sites whose pages may ask (CORS); none by default.
+        queue: of the searches; several corpora may have one.
+        base: the path that this is served below, such as /corpus/study.
+        shared: encoders that other corpora use as well.
     """
     queue = queue or Queue()
     metrics = Metrics(waiting=lambda: queue.waiting, videos=lambda: service.searchers.answering_videos())
-    service = Service(data, indexes, on_search=metrics.search)
+    service = Service(data, indexes, on_search=metrics.search, base=base, shared=shared)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

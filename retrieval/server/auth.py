@@ -75,10 +75,16 @@ class Guard:
             await _refuse(scope, receive, send, 403, "Pages of other sites may not change anything here.")
         elif _too_long(headers, scope):
             await _refuse(scope, receive, send, 413, f"A body may have {MAX_BODY:,} bytes and needs a Content-Length.")
-        elif scope["path"] != OPEN and not self._access.allows(headers.get("authorization", "")):
+        elif _path(scope) != OPEN and not self._access.allows(headers.get("authorization", "")):
             await _refuse(scope, receive, send, 401, "A token, or a user and password, is required.")
         else:
             await self._app(scope, receive, send)
+
+
+def _path(scope: Scope) -> str:
+    """Return the path below the one that the application is served under."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
@@ -108,7 +114,7 @@ def _too_long(headers: Headers, scope: Scope) -> bool:
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdecimal() or len(length) > 18:
         return True
-    streamed = scope.get("method") == "PUT" and scope["path"].startswith(f"{STREAMED}/")
+    streamed = scope.get("method") == "PUT" and _path(scope).startswith(f"{STREAMED}/")
     return int(length) > MAX_BODY and not streamed
 
 

@@ -32,9 +32,10 @@ _RANGE = re.compile(r"[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18}")
 
 
 class MediaFiles:
-    """The media folder of a catalog: which of its files may be served, and under which address."""
+    """The media folder of a catalog: which of its files may be served, and under which address below `base`."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, base: str = "") -> None:
+        self._base = base
         self._root = (data / "media").resolve()
 
     def servable(self, media: Media) -> tuple[Path, str] | None:
@@ -50,7 +51,7 @@ class MediaFiles:
         """Return the path of a file on this server, or None if it cannot be served."""
         if media is None or not self.servable(media):
             return None
-        return f"/media/{video_id}/{media.kind}" + (f"?n={media.position}" if media.kind == "slide" else "")
+        return f"{self._base}/media/{video_id}/{media.kind}" + (f"?n={media.position}" if media.kind == "slide" else "")
 
 
 @lru_cache(10_000)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError, UnknownGeneration
 from retrieval.index.generation import current_name, generation_names, read_manifest
-from retrieval.search.searcher import Searcher
+from retrieval.search.searcher import Searcher, SharedEncoders
 from retrieval.server.schemas import GenerationSummary
 
 log = logging.getLogger(__name__)
@@ -24,10 +24,14 @@ MAX_OTHERS = 2  # generations held open besides the current one; each holds its 
 
 
 class Searchers:
-    """The searcher of the current generation, and of a few others that were asked for by name."""
+    """The searcher of the current generation, and of a few others that were asked for by name.
 
-    def __init__(self, indexes: Path) -> None:
+    Other corpora in the same process may use the same `shared` encoders.
+    """
+
+    def __init__(self, indexes: Path, shared: SharedEncoders | None = None) -> None:
         self.indexes = indexes
+        self._shared = shared
         self._current: Searcher | None = None
         self._others: OrderedDict[str, Searcher] = OrderedDict()  # least recently used first
         self._refused = ""  # the name of a generation that could not be opened
@@ -92,7 +96,7 @@ class Searchers:
     def _open(self) -> Searcher:
         """The current generation's searcher; with keywords only if its encoder cannot be loaded."""
         try:
-            return Searcher.open(self.indexes)
+            return Searcher.open(self.indexes, shared=self._shared)
         except (WeightsError, ImportError) as error:
             log.warning("keyword search only: %s", error)
             self._retry_at = time.monotonic() + RETRY_ENCODER_S
@@ -104,7 +108,7 @@ class Searchers:
             name = current_name(self.indexes)
             if name == self._refused:  # already logged, and not verified again for every search
                 return searcher
-            return searcher.refreshed(self.indexes)
+            return searcher.refreshed(self.indexes, self._shared)
         except (RetrievalError, WeightsError) as error:
             if not searcher.generation.folder.exists():  # erased, and nothing has replaced it
                 self._current = None

@@ -18,6 +18,7 @@ from retrieval.search.answer import Answer, Hit, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.fusion import Method, Mode
 from retrieval.search.lists import operator_value
+from retrieval.search.searcher import SharedEncoders
 from retrieval.server.media import MediaFiles, duration_s
 from retrieval.server.schemas import (
     Facets,
@@ -44,13 +45,21 @@ class Service:
 
     Args:
         on_search: called with the milliseconds by step of every search.
+        base: the path that the API is served below, such as /corpus/study; it begins the addresses of media.
+        shared: encoders that other corpora use as well.
     """
 
     def __init__(
-        self, data: Path, indexes: Path, on_search: Callable[[Mapping[str, float]], None] | None = None
+        self,
+        data: Path,
+        indexes: Path,
+        on_search: Callable[[Mapping[str, float]], None] | None = None,
+        *,
+        base: str = "",
+        shared: SharedEncoders | None = None,
     ) -> None:
         self.data, self.indexes = data, indexes
-        self.searchers, self.media = Searchers(indexes), MediaFiles(data)
+        self.searchers, self.media = Searchers(indexes, shared), MediaFiles(data, base)
         self.eraser = Eraser(data, indexes)
         self._on_search = on_search
 

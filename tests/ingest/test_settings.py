@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.catalog import Catalog
 from ingest.models.package_source import default_cache
 from ingest.settings import Settings, SettingsError, load_settings, platform_folder
+from tests.command_line import run
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +60,38 @@ def test_the_folder_of_models_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> N
     assert default_cache().name == "models"
     monkeypatch.setenv("TIKTOK_RETRIEVAL_MODELS", "/somewhere")
     assert default_cache() == Path("/somewhere")
+
+
+def test_corpora_are_read_with_drive_letters_and_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_CORPORA", r"Mine = C:\My videos\data | D:\indexes; Study №2=/study ;")
+    mine, study = load_settings().corpora
+    assert (mine.name, mine.data, mine.indexes) == ("Mine", Path(r"C:\My videos\data"), Path(r"D:\indexes"))
+    assert (study.slug, study.data, study.indexes) == ("study-no-2", Path("/study/data"), Path("/study/indexes"))
+    assert (load_settings().data, load_settings().indexes) == (mine.data, mine.indexes)  # the first is the usual one
+    assert load_settings(data=Path("x")).data == Path("x")
+
+
+@pytest.mark.parametrize(
+    "value", ["Mine", "Mine=", "=a", "Mine=a|", "Mine=a|b; MINE=c|d", "Mine=a|b; Yours=a|c", "??=a|b", f"{'n' * 61}=a"]
+)
+def test_corpora_that_cannot_be_told_apart_or_read_are_an_error(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_CORPORA", value)
+    with pytest.raises(SettingsError, match="TIKTOK_RETRIEVAL_CORPORA"):
+        load_settings()
+
+
+def test_a_command_takes_the_name_of_a_corpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        with Catalog(tmp_path / name / "data", create=True):
+            pass
+    env = {"TIKTOK_RETRIEVAL_CORPORA": f"One={tmp_path / 'one'}; My two={tmp_path / 'two'}"}
+    assert str(tmp_path / "two" / "data") in run("--corpus", "my TWO", "status", env=env).stdout
+    assert str(tmp_path / "one" / "data") in run("status", env=env).stdout
+    wrong = run("--corpus", "three", "status", env=env)
+    assert (wrong.returncode, "One, My two" in wrong.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("value", ["videos", "/a b", "//", "/../x?"])
+def test_a_root_path_that_is_no_path_is_an_error(value: str) -> None:
+    with pytest.raises(SettingsError, match="--root-path"):
+        load_settings(root_path=value)

@@ -1,5 +1,6 @@
 """The page's scripts as modules: their addresses, headers and access."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,9 @@ def test_modules_need_the_token_of_the_page(tmp_path: Path) -> None:
     assert guarded.get(static.address("main.js")).status_code == 401
     allowed = guarded.get(static.address("main.js"), headers={"Authorization": "Bearer s3cret"})
     assert allowed.status_code == 200
+
+
+def test_no_script_has_an_address_that_ignores_the_path_of_the_page() -> None:
+    """The page may be below a path: /corpus/NAME/, or that of a proxy."""
+    for name, script in static.MODULES.items():
+        assert not re.search(r"""["'`]/(?:api|page|media|reports)/""", script.decode()), name

@@ -72,7 +72,7 @@ export function start(element) {
 
   async function begin(upload, view) {
     try {
-      await post("/page/add", { upload: upload.id });
+      await post("page/add", { upload: upload.id });
       if (!upload.refused.length) view.remove();
     } catch (error) {
       say(view, error);
@@ -125,7 +125,7 @@ export function start(element) {
       form.querySelector(".notice")?.remove();
       if (!field.value.trim()) return field.focus();
       try {
-        await post("/page/add", { [field.name]: field.value });
+        await post("page/add", { [field.name]: field.value });
         field.value = "";
       } catch (error) {
         form.append(failure(error));
@@ -139,7 +139,7 @@ export function start(element) {
   async function poll() {
     clearTimeout(polling);
     try {
-      const { busy, brief: words, html } = await fetchJson("/page/add");
+      const { busy, brief: words, html } = await fetchJson("page/add");
       show(html);
       const changed = words.split(":")[0] !== brief.textContent.split(":")[0];
       brief.hidden = !busy;
@@ -177,8 +177,8 @@ export function start(element) {
     await action.run(id).catch((error) => announce(error.message));
     poll();
   };
-  onButton(status, "stop", act({ name: "stop", run: (id) => remove(`/page/add/${id}`) }));
-  onButton(status, "resume", act({ name: "resume", run: (id) => post("/page/add", { upload: id }) }));
-  onButton(status, "discard", act({ name: "discard", run: (id) => remove(`/page/uploads/${id}`) }));
+  onButton(status, "stop", act({ name: "stop", run: (id) => remove(`page/add/${id}`) }));
+  onButton(status, "resume", act({ name: "resume", run: (id) => post("page/add", { upload: id }) }));
+  onButton(status, "discard", act({ name: "discard", run: (id) => remove(`page/uploads/${id}`) }));
   poll();
 }

@@ -25,7 +25,7 @@ export function videoView(element, instance) {
     dialog.setAttribute("aria-busy", "true");
     try {
       const wanted = { t: at || "", generation: params.get("generation") ?? "", q: params.get("q") ?? "" };
-      const html = await fetchHtml(`/page/videos/${encodeURIComponent(id)}?${new URLSearchParams(wanted)}`, mine.signal);
+      const html = await fetchHtml(`page/videos/${encodeURIComponent(id)}?${new URLSearchParams(wanted)}`, mine.signal);
       if (mine.signal.aborted) return;
       body.innerHTML = html;
     } catch (error) {

@@ -22,7 +22,7 @@ function fill(select, facets) {
 
 // Fill the selects of a form. What nothing here has stays hidden.
 export async function showFacets(form, generation) {
-  const { lists, sources } = await fetchJson(`/api/facets?${new URLSearchParams(generation ? { generation } : {})}`);
+  const { lists, sources } = await fetchJson(`api/facets?${new URLSearchParams(generation ? { generation } : {})}`);
   const inList = form.elements.in, source = form.elements.source, met = form.querySelector("#met");
   fill(inList, lists);
   fill(source, sources);

@@ -22,7 +22,7 @@ export function judging(element, instance) {
   });
 
   async function remove(number) {
-    const response = await fetch(`/api/judgements/${number}`, { method: "DELETE" });
+    const response = await fetch(`api/judgements/${number}`, { method: "DELETE" });
     if (response.status !== 404) await checked(response); // it may be deleted already
     return "";
   }
@@ -39,6 +39,6 @@ export function judging(element, instance) {
       generation: settings.get("generation") ?? "",
     };
     const headers = { "Content-Type": "application/json" };
-    return (await fetchJson("/api/judgements", { method: "POST", headers, body: JSON.stringify(body) })).id;
+    return (await fetchJson("api/judgements", { method: "POST", headers, body: JSON.stringify(body) })).id;
   }
 }

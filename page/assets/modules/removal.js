@@ -13,7 +13,7 @@ export function removing(element, before = () => {}) {
     button.ariaBusy = "true";
     const id = button.closest("[data-id]").dataset.id;
     try {
-      await checked(await fetch(`/api/videos/${encodeURIComponent(id)}`, { method: "DELETE" }));
+      await checked(await fetch(`api/videos/${encodeURIComponent(id)}`, { method: "DELETE" }));
       show(id, false);
       before();
       say("Removed.", { label: "Undo (30 s)", action: () => undo(id) });
@@ -26,7 +26,7 @@ export function removing(element, before = () => {}) {
 
 async function undo(id) {
   try {
-    await checked(await fetch(`/api/videos/${encodeURIComponent(id)}/undo`, { method: "POST" }));
+    await checked(await fetch(`api/videos/${encodeURIComponent(id)}/undo`, { method: "POST" }));
     show(id, true);
     say("The video is back.");
   } catch (error) {

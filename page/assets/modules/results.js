@@ -21,7 +21,7 @@ export function resultList(element, instance) {
     const params = new URLSearchParams(instance.answered);
     params.set("offset", more);
     try {
-      const html = await fetchHtml(`/page/answer?${params}`);
+      const html = await fetchHtml(`page/answer?${params}`);
       if (!button.isConnected) return; // another search has been answered
       const last = list.querySelector("article:last-of-type");
       button.insertAdjacentHTML("afterend", html);

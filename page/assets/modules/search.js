@@ -74,7 +74,7 @@ export function searchForm(element, instance) {
   async function listGenerations() {
     const list = form.elements.generation;
     try {
-      const { generations } = await fetchJson("/api/generations");
+      const { generations } = await fetchJson("api/generations");
       const current = generations.find((one) => one.current), chosen = list.value;
       const label = ({ encoder, videos, built }) =>
         `${encoder.split("/").pop()}, ${videos} videos, ${built.slice(0, 16).replace("T", " ")}`;
@@ -116,7 +116,7 @@ export function searchForm(element, instance) {
   async function complete() {
     if (!/[@#]\S*$|\bin:("[^"]*|\S*)$/i.test(box.value)) return;
     try {
-      const { suggestions } = await fetchJson(`/api/suggest?${new URLSearchParams({ q: box.value })}`);
+      const { suggestions } = await fetchJson(`api/suggest?${new URLSearchParams({ q: box.value })}`);
       form.querySelector("#completions").replaceChildren(...suggestions.map((one) => new Option("", one.query)));
     } catch {} // a search works without
   }

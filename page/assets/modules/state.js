@@ -47,7 +47,7 @@ export class Instance extends EventTarget {
     }
     this.emit("searching");
     try {
-      const html = await fetchHtml(`/page/answer?${settings}`, this.#request.signal);
+      const html = await fetchHtml(`page/answer?${settings}`, this.#request.signal);
       if (id !== this.#searchId) return;
       this.#request = null;
       this.answered = settings;

@@ -5,7 +5,7 @@
 import { fetchJson, checked } from "./http.js";
 
 const AT_ONCE = 2;
-const UPLOADS = "/page/uploads";
+const UPLOADS = "page/uploads";
 
 export class Upload extends EventTarget {
   id = "";

@@ -1,0 +1,16 @@
+// The switch between the pages of several corpora. It keeps the question; filters and indexes are those of one corpus.
+import { address } from "./state.js";
+
+const KEPT = ["q", "mode", "tab"];
+
+export function start(element) {
+  element.querySelector("#corpus").addEventListener("change", ({ target }) => {
+    const params = new URLSearchParams();
+    for (const [name, value] of address()) if (KEPT.includes(name) || name.startsWith("__")) params.set(name, value);
+    location.assign(params.size ? `${target.value}?${params}` : target.value);
+  });
+  // A page that comes back from the browser's memory shows the corpus that it has, not the one chosen last.
+  window.addEventListener("pageshow", () => {
+    for (const option of element.querySelectorAll("option")) option.selected = option.defaultSelected;
+  });
+}
