@@ -85,11 +85,9 @@ def test_every_path_needs_the_token(corpora: tuple[Corpus, Corpus]) -> None:
 
 def test_below_the_path_of_a_proxy_all_addresses_begin_with_it(corpora: tuple[Corpus, Corpus]) -> None:
     """The proxy removes the path from the request, and the server is told of it."""
-    for create in (
-        lambda: app.create(corpora[0].data, corpora[0].indexes, base="/videos"),
-        lambda: app.create_several(corpora, {}, root_path="/videos"),
-    ):
-        client = TestClient(create(), root_path="/videos")
+    one = app.create(corpora[0].data, corpora[0].indexes, base="/videos")
+    for served in (one, app.create_several(corpora, {}, root_path="/videos")):
+        client = TestClient(served, root_path="/videos")
         hit = client.get("/api/search", params={"q": "hollow loaf"}).json()["hits"][0]
         assert hit["video"]["cover_url"] == f"/videos/media/{BREAD}/cover"
         shown = client.get("/", headers={"X-Forwarded-Host": "example.org", "X-Forwarded-Proto": "https"}).text

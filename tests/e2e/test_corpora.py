@@ -62,7 +62,7 @@ def test_everything_works_below_a_path(page: Page, several: str) -> None:
     page.keyboard.press("Escape")
     settled(page)
     page.get_by_role("tab", name="Library").click()
-    expect(page.get_by_text("crumb.and.crust").first).to_be_visible()
+    expect(page.get_by_role("button", name=f"Delete video {BREAD}")).to_be_visible()
 
 
 def test_one_corpus_has_no_switch(page: Page, server: str) -> None:
