@@ -89,6 +89,10 @@ export function searchForm(element, instance) {
     }
   }
 
+  function listFacets() {
+    showFacets(form, form.elements.generation.value).catch(() => {}); // a search works without
+  }
+
   // -- recent queries and completions --
 
   function recent() {
@@ -139,6 +143,7 @@ export function searchForm(element, instance) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     listGenerations();
+    listFacets();
     search();
   });
   form.addEventListener("change", ({ target }) => {
@@ -174,6 +179,6 @@ export function searchForm(element, instance) {
   unfold();
   showRecent();
   listGenerations();
-  showFacets(form).catch(() => {}); // a search works without
+  listFacets();
   return { box, search, settings, restore, typed, hasCompletions: () => form.querySelector("#completions").children.length > 0 };
 }
