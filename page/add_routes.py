@@ -90,6 +90,8 @@ def routes(uploads: Uploads, additions: Additions) -> APIRouter:
             except JobError as error:
                 raise Problem(422, str(error)) from error
             return {"id": additions.start(uploads.open(), f"Add {wanted.path.strip()[:100]}", path).id}
+        if wanted.upload and (before := additions.path_of(wanted.upload)):  # it was stopped, and goes on
+            return {"id": additions.start(wanted.upload, f"Add {before}", before).id}
         links = links_in(wanted.links) if wanted.links.strip() or not wanted.upload else []
         upload_id = wanted.upload or uploads.open()
         if links:
@@ -109,7 +111,7 @@ def routes(uploads: Uploads, additions: Additions) -> APIRouter:
     async def status() -> dict[str, Any]:
         def read() -> dict[str, Any]:
             shown = additions.shown()
-            left = uploads.left(additions.in_use())
+            left = uploads.left([addition.id for addition in shown])
             busy = bool(additions.in_use())
             return {"busy": busy, "brief": brief(shown), "html": status_html(shown, left)}
 

@@ -44,6 +44,7 @@ class Additions:
         self._running: Addition | None = None
         self._ended: deque[Addition] = deque(maxlen=MAX_ENDED)
         jobs.on_end = self._job_ended
+        uploads.in_use = self.in_use
 
     def start(self, upload_id: str, title: str, path: Path | None = None) -> Addition:
         """Add what an upload holds, or a file or folder of the server, once the jobs before it have ended.
@@ -57,10 +58,15 @@ class Additions:
                 raise Problem(409, "These files are being added already.")
             if len(self._waiting) >= MAX_WAITING:
                 raise Problem(429, f"{MAX_WAITING} others wait already. Try again when they are done.")
+            self._ended = deque((one for one in self._ended if one.id != upload_id), MAX_ENDED)
             addition = Addition(upload_id, title, path)
             self._waiting.append(addition)
             self._start_next()
         return addition
+
+    def path_of(self, upload_id: str) -> Path | None:
+        """Return the path of an addition that has ended, or None if it had files."""
+        return next((addition.path for addition in self.shown() if addition.id == upload_id), None)
 
     def stop(self, upload_id: str) -> None:
         """Stop an addition, or let it not begin. Its files stay, so that somebody can go on."""

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
@@ -54,6 +54,7 @@ class Uploads:
 
     def __init__(self, data: Path, limits: Limits | None = None) -> None:
         self.folder, self.limits = data.absolute() / FOLDER, limits or Limits()
+        self.in_use: Callable[[], Collection[str]] = tuple  # the uploads that are being added, whatever their age
         self._receiving: dict[str, int] = {}  # bytes that running requests have announced, by upload
         self._totals: dict[str, tuple[int, int]] = {}  # files and bytes that have arrived, by upload
 
@@ -154,25 +155,21 @@ class Uploads:
         with contextlib.suppress(Problem):
             shutil.rmtree(self.files(upload_id).parent, ignore_errors=True)
 
-    def left(self, in_use: Collection[str]) -> list[Left]:
-        """Return uploads that were interrupted, without those in use."""
+    def left(self, known: Collection[str] = ()) -> list[Left]:
+        """Return uploads that were interrupted, without `known` ones and those in use."""
         found = []
         for upload_id in self._ids():
-            if upload_id in in_use or self._age_s(upload_id) < LEFT_AFTER_S:
+            if upload_id in known or upload_id in self.in_use() or self._age_s(upload_id) < LEFT_AFTER_S:
                 continue
             files, in_all = _count(self.folder / upload_id / "files")
             if files:
                 found.append(Left(upload_id, files, in_all))
         return found
 
-    def sweep(self, in_use: Collection[str] = ()) -> None:
+    def sweep(self) -> None:
         """Delete uploads that nobody has gone on with for a day."""
-        for upload_id in self._ids():
-            if (
-                upload_id not in in_use
-                and not self._receiving.get(upload_id)
-                and self._age_s(upload_id) > SWEPT_AFTER_S
-            ):
+        for upload_id in set(self._ids()) - set(self.in_use()):
+            if self._age_s(upload_id) > SWEPT_AFTER_S:
                 self.delete(upload_id)
 
     def _ids(self) -> list[str]:

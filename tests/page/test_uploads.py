@@ -184,10 +184,20 @@ def test_uploads_of_yesterday_are_swept_and_recent_ones_offered(served: Served) 
         incoming = served.uploads.folder / upload_id / "incoming"
         os.utime(incoming, (time.time() - age_s,) * 2)
     served.uploads.sweep()
-    assert [left.id for left in served.uploads.left(())] == upload_ids[1:]
+    assert [left.id for left in served.uploads.left()] == upload_ids[1:]
     assert upload_ids[1] in served.client.get("/page/add").json()["html"]
     assert served.client.delete(f"/page/uploads/{upload_ids[1]}").status_code == 204
     assert list(served.uploads.folder.iterdir()) == []
+
+
+def test_an_addition_that_takes_days_keeps_its_files(served: Served) -> None:
+    upload = served.open()
+    served.send(upload, "batch.json")
+    served.uploads.in_use = lambda: {upload}
+    os.utime(served.uploads.folder / upload / "incoming", (1, 1))
+    served.open()
+    assert served.stored(upload) == ["batch.json"]
+    assert served.uploads.left() == []
 
 
 def test_links_are_told_from_other_text() -> None:
@@ -212,6 +222,8 @@ def test_a_stopped_addition_keeps_its_files_and_a_finished_one_does_not(served: 
     served.jobs.wait(60)
     assert "data-resume" in served.client.get("/page/add").json()["html"]
     assert served.stored(kept) == ["batch.json"]
+    assert served.client.post("/page/add", json={"upload": kept}).status_code == 202
+    assert [addition.state for addition in served.additions.shown()] == ["running"]
 
 
 def test_one_addition_waits_for_the_other(served: Served) -> None:
@@ -230,6 +242,15 @@ def test_a_path_that_does_not_exist_is_a_plain_message(served: Served) -> None:
     answer = served.client.post("/page/add", json={"path": "/no/such <b>folder"})
     assert answer.status_code == 422 and "There is no /no/such <b>folder" in answer.json()["detail"]
     assert list(served.uploads.folder.glob("*")) == []
+
+
+def test_a_stopped_addition_of_a_path_goes_on(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "batch.json").write_bytes(RECORD)
+    added = served.client.post("/page/add", json={"path": str(tmp_path / "batch.json")}).json()["id"]
+    served.client.delete(f"/page/add/{added}")
+    served.jobs.wait(60)
+    assert served.client.post("/page/add", json={"upload": added}).status_code == 202
+    assert served.additions.path_of(added) == tmp_path / "batch.json"
 
 
 def test_a_connection_that_breaks_leaves_no_half_file(served: Served) -> None:
