@@ -61,7 +61,7 @@ export function start(element) {
     if (taken.length > Number(dialog.dataset.files)) return refuse(upload, view, "Too many files for one upload.");
     if (upload.totalBytes > Number(dialog.dataset.totalBytes)) return refuse(upload, view, "Too much for one upload.");
     if (!taken.length) return refuse(upload, view, "None of these files can be added.");
-    announce(`Copying ${taken.length} files.`);
+    announce(`Copying ${taken.length} ${taken.length === 1 ? "file" : "files"}.`);
     upload.start();
   }
 
