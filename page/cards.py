@@ -35,10 +35,19 @@ def best_reason(hit: "FoundHit") -> "Reason | None":
 
 
 def author(video: "VideoSummary", video_id: str) -> str:
-    """Return nickname and handle, or the video's id if neither is known."""
+    """Return nickname and handle, or the name of the file, or the video's id if nothing else is known."""
     nickname = f"<bdi>{text(video.nickname[:80])}</bdi>" if video.nickname else ""
     handle = f'<bdi class="handle">@{text(video.creator[:80])}</bdi>' if video.creator else ""
-    return f"{nickname} {handle}" if nickname or handle else f'<span class="handle">Video {text(video_id)}</span>'
+    if nickname or handle:
+        return f"{nickname} {handle}"
+    if video.file_name:
+        return f'<bdi class="file">{text(video.file_name[:80])}</bdi>'
+    return f'<span class="handle">Video {text(video_id)}</span>'
+
+
+def named(video: "VideoSummary", video_id: str) -> str:
+    """Return who made a video and what it is, for labels that are read aloud. It is safe as HTML."""
+    return text(f"{video.nickname or video.creator or video.file_name or video_id}: {video.description[:120]}")
 
 
 def metadata(video: "VideoSummary") -> str:
@@ -59,8 +68,8 @@ def metadata(video: "VideoSummary") -> str:
 
 def cover(video_id: str, video: "VideoSummary", at: float | None = None) -> str:
     """Return the cover as a button that opens the video at second `at`, or the photos of a photo post."""
-    what = text(f"{video.nickname or video.creator or video_id}: {video.description[:120]}")
-    if video.slide_urls and not video.video_url:
+    what = named(video, video_id)
+    if video.slide_urls and not (video.video_url and video.cover_url):
         return carousel(video.slide_urls, what)
     picture = (
         f'<img loading="lazy" src="{text(video.cover_url)}" alt="">' if video.cover_url else '<i class="blank"></i>'

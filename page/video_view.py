@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from page.cards import author, cover, judge_button, metadata
+from page.cards import author, cover, judge_button, metadata, named
 from page.html import carousel, clock, count, link, text
 from retrieval.index.documents import FIELD_NAMES
 
@@ -16,7 +16,11 @@ MAX_COMMENTS = 200
 
 def player(video_id: str, video: "VideoSummary", at: float | None) -> str:
     """Return the video, ready to play from second `at`, or the photos of a post, or the cover and a message."""
-    what = text(f"{video.nickname or video.creator or video_id}: {video.description[:120]}")
+    what = named(video, video_id)
+    if video.video_url and video.slide_urls:  # a photo post with its sound
+        sound = text(video.video_url) + (f"#t={at:.2f}" if at else "")
+        heard = f'<audio controls preload="metadata" src="{sound}" aria-label="Sound of the photos by {what}"></audio>'
+        return carousel(video.slide_urls, what) + heard
     if video.video_url:
         poster = f' poster="{text(video.cover_url)}"' if video.cover_url else ""
         source = text(video.video_url) + (f"#t={at:.2f}" if at else "")

@@ -30,8 +30,8 @@ def print_answer(answer: Answer, data: Path) -> None:
         print(f"No good match (confidence {answer.confidence:.2f}). The nearest are:")
     for hit in answer.hits:
         entry = catalog.get(hit.id) if catalog else None
-        link = entry.video.permalink if entry else ""
-        print(f"{hit.rank:>3}. {hit.score:7.3f}  {_excerpt(link or hit.id, 0, 200)}")
+        link, name = (entry.video.permalink, entry.video.file_name) if entry else ("", "")
+        print(f"{hit.rank:>3}. {hit.score:7.3f}  {_excerpt(link or name or hit.id, 0, 200)}")
         if entry and entry.video.description:
             print(f"     {_excerpt(entry.video.description, 0, 90)}")
         if entry and (met := describe_encounters(entry.encounters)):

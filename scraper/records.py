@@ -223,6 +223,11 @@ class Video(_Record):
         return self
 
     @property
+    def words_of_name(self) -> str:
+        """The words of the file name: what a person reads and searches if there is no description."""
+        return "" if self.description else " ".join(re.sub(r"\.[A-Za-z0-9]{2,5}$", "", self.file_name).split("_"))
+
+    @property
     def has_page(self) -> bool:
         """Whether its permalink leads to a page of the site, which has more data."""
         try:

@@ -79,7 +79,7 @@ def document(entry: Entry) -> Document:
     made = _document(
         video.id,
         {
-            "description": video.description,
+            "description": video.description or video.words_of_name,
             "creator": f"{video.creator_username} {video.creator_nickname}",
             "music": video.music_title,
             "cover": (cover.text if cover else None) or "",

@@ -23,6 +23,7 @@ class VideoSummary(BaseModel):
     creator: str
     nickname: str
     description: str
+    file_name: str = Field(default="", description="of a video that you imported as a file; else empty")
     posted: str | None = Field(description="ISO date; null if unknown")
     likes: int | None
     comment_count: int | None

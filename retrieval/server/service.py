@@ -258,6 +258,7 @@ class Service:
             creator=video.creator_username,
             nickname=video.creator_nickname,
             description=video.description,
+            file_name=video.file_name,
             posted=video.posted,
             likes=video.likes,
             comment_count=video.comment_count,
