@@ -56,6 +56,11 @@ class Folder:
     def _by_key(self) -> list[tuple[str, str]]:
         return sorted((name_key(name), name) for name in self.names)
 
+    @property
+    def pages(self) -> list[str]:
+        """The names of saved pages."""
+        return [name for name in self.names if name.lower().endswith((".html", ".htm"))]
+
     def file(self, name: str) -> Path | None:
         """The file `name`, or None if it is missing or a symbolic link. The same spelling comes first."""
         if "/" in name or "\0" in name:
@@ -82,7 +87,7 @@ class Folder:
         single files are not records."""
         names = [name for name in self.names if (self.path / name).suffix.lower() in SOURCE_SUFFIXES]
         names = [name for name in names if not name.startswith(".")]
-        pages = [name for name in names if name.lower().endswith((".html", ".htm"))]
+        pages = [name for name in self.pages if name in names]
         known = set(self.names)
         stems = {name.removesuffix(_INFO) for name in names if name.endswith(_INFO)}
         captions = {caption for stem in stems for caption, _ in self._captions(stem)}
@@ -103,6 +108,11 @@ class Folder:
     def of_page(self) -> list[LocalFile]:
         """The sidecar files of a saved page: `video.*` and `cover.*`."""
         return self._media("cover", "video")
+
+    def of_page_and_sound(self) -> list[Path]:
+        """The sidecar files of a saved page, and the sound of its video."""
+        sound = self.first("audio", SOUND_SUFFIXES)
+        return [path for *_, path in self.of_page()] + ([sound] if sound else [])
 
     def of_info(self, name: str) -> tuple[list[LocalFile], list[CaptionFile]]:
         """The sidecar files of yt-dlp's `NAME.info.json`: `NAME.mp4`, `NAME.jpg`, `NAME.LANGUAGE.vtt`, ..."""

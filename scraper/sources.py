@@ -117,6 +117,8 @@ def _read_folder(root: Path, shown: Path, origin: Path | None = None) -> Iterato
             continue
         if folder.path in taken:
             continue
+        if folder.pages:
+            claimed.update(path.resolve() for path in folder.of_page_and_sound())
         for path in folder.sources():
             taken.add(path)
             if path.is_symlink():
@@ -138,7 +140,7 @@ def _walk(root: Path) -> Iterator[Folder]:
         path, depth = waiting.pop()
         folder = Folder(path)
         yield folder
-        pages = tuple(Path(name).stem for name in folder.names if name.lower().endswith((".html", ".htm")))
+        pages = tuple(Path(name).stem for name in folder.pages)
         below = [
             (path / name, depth + 1)
             for name in folder.names
