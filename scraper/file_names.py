@@ -19,7 +19,8 @@ _HEX = re.compile(r"\b(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,64}\b", re.IGNORE
 _COPY = re.compile(r"(?:\s*\([0-9]{1,4}\)|\s*[-_ ]+(?:copy|kopie|copie|copia)(?:\s*[0-9]{1,3})?)+$", re.IGNORECASE)
 _STAMP = re.compile(r"_[0-9]{10,13}$")  # ssstik puts the time of the download behind the creator
 _HANDLE = re.compile(r"@([\w.]{2,38})")
-_BEFORE_ID = re.compile(r"^@?([\w.]{2,24}?)[-_ ]+(?:video[-_ ]+)?$")
+# `user_ID`, `user - ID`, `user_video_ID`: in other forms, such as `cake [ID]`, a single word is a title
+_BEFORE_ID = re.compile(r"^@?([A-Za-z0-9_.]{2,24}?)(?:_+|\s+[-\u2013]\s+|[-_ ]+video[-_ ]+)([0-9]{19})$")
 _CREATOR_FIRST = re.compile(r"^@?(?=\S*[a-z])([a-z0-9_.]{2,24})\s+[-\u2013\u2014]\s+(?=\S)")
 _DAY = re.compile(r"(?<![0-9])(20[0-9]{2})([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12][0-9]|3[01])(?![0-9])")
 _UNIX = re.compile(r"(?<![0-9])(1[4-9][0-9]{8})(?:[0-9]{3})?(?![0-9])")  # seconds or milliseconds
@@ -27,17 +28,19 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _PARTS = re.compile(r"[\s_]+")
 # what programs and phones put into names; a title has at least one other word
 _NOISE_WORDS = (
-    "aac app at audio bildschirmaufnahme camera clip com copia copie copy download downloaded downloader "
-    "downloads dsc dscf dscn fb final fps gif gopr gx hd heic hevc hq image images img io jpeg jpg kopie mov "
-    "movie mp mpeg mpg net no of online photo photos pic picture png pxl received recording replay rpreplay "
+    "aac am app at audio bild bildschirmaufnahme camera clip com copia copie copy download downloaded downloader "
+    "downloads dsc dscf dscn fb file final fps gif gopr gx hd heic hevc hq image images img io jpeg jpg kopie mov "
+    "movie mp mpeg mpg mvi net no of online photo photos pic picture pm png pxl received recording replay rpreplay "
     "save saved savefrom savetik screen screenrecorder screenrecording screenshot sd sec signal snapinsta "
     "snaptik snaptikapp ssstik ssstikio stik telegram temp tik tikdown tikmate tiktok tiktokdownload tiktokio "
-    "tikvideo tmp tok tt ttdownloader untitled v vid video videoplayback videos vlc wa watermark web webm webp "
+    "tikvideo tmp tok tt ttdownloader uhr um unbenannt untitled v vid video "
+    "videoplayback videos vlc wa watermark web webm webp "
     "whatsapp without www xviral "
 )
 _NOISE = frozenset(_NOISE_WORDS.split())
 _PROGRAM = re.compile(
-    r"^(?:www\.)?(?:snaptik(?:\.app)?|ssstik(?:\.io)?|savetik(?:\.\w+)?|tikmate(?:\.\w+)?|ttdownloader(?:\.\w+)?|tiktok)"
+    r"^(?:www\.)?(?:snaptik(?:\.app)?|ssstik(?:\.io)?|savetik(?:\.\w+)?|tikmate(?:\.\w+)?|ttdownloader(?:\.\w+)?"
+    r"|musicaldown(?:\.\w+)?|tikwm(?:\.\w+)?|lovetik(?:\.\w+)?|sss?tiktok(?:\.\w+)?|tiktok)"
     r"[-_ ]+",
     re.IGNORECASE,
 )
@@ -60,7 +63,7 @@ def read(name: str) -> NameParts:
     stem = re.sub(r"\.[A-Za-z0-9]{2,5}$", "", stem).strip()
     stem = _COPY.sub("", stem)
     video_id, around = _without_id(stem)
-    creator, rest = _without_creator(around, bool(video_id))
+    creator, rest = _without_creator(around, stem if video_id else "")
     posted = links.posted(video_id) if video_id else _date(rest)
     return NameParts(video_id, creator, _title(rest), posted or "")
 
@@ -74,16 +77,16 @@ def _without_id(stem: str) -> tuple[str, str]:
     return "", stem
 
 
-def _without_creator(text: str, has_id: bool) -> tuple[str, str]:
-    """The creator in the rest of a name, and what is left."""
+def _without_creator(text: str, with_id: str) -> tuple[str, str]:
+    """The creator in the rest of a name, and what is left. `with_id` is the whole name, if it has an id."""
     text = _PROGRAM.sub("", text)
     if found := _HANDLE.search(text):
-        name = _STAMP.sub("", found[1])
+        name = re.sub(r"_video_*$", "", _STAMP.sub("", found[1]))
         return name.strip("._"), f"{text[: found.start()]} {text[found.start() + 1 + len(name) :]}"
-    if has_id and (found := _CREATOR_FIRST.match(text.strip())):
+    if with_id and (found := _CREATOR_FIRST.match(text.strip())):
         return found[1], text.strip()[found.end() :]
     # `user_7168736099701886213`: a name in front of the id, and nothing behind it
-    if has_id and (found := _BEFORE_ID.match(text.strip() + "_")) and " " not in text.strip():
+    if found := _BEFORE_ID.match(_PROGRAM.sub("", with_id)):
         words = _WORD.findall(found[1].casefold())
         if words and not all(word in _NOISE for word in words):
             return found[1].strip("._"), ""

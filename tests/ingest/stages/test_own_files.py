@@ -1,0 +1,90 @@
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog
+from ingest.stages.importer import ImportReport, import_source
+from scraper.media_records import is_local
+from scraper.parse import in_words
+from tests.ingest import media_samples as samples
+
+ID = "7168736099701886213"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return samples.video(tmp_path / "clip.mp4", None, 1.0)
+
+
+def imported(tmp_path: Path, source: Path) -> tuple[ImportReport, Catalog]:
+    catalog = Catalog(tmp_path / "data", create=True)
+    return import_source(catalog, source), catalog
+
+
+def folder_with(tmp_path: Path, clip: Path, *names: str) -> Path:
+    folder = tmp_path / "mine"
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(clip, folder / name)
+    return folder
+
+
+def test_a_file_becomes_a_video_with_its_name_length_and_content(tmp_path: Path, clip: Path) -> None:
+    source = folder_with(tmp_path, clip, "how to bake.mp4") / "how to bake.mp4"
+    report, catalog = imported(tmp_path, source)
+    [video_id] = catalog.ids()
+    entry = catalog.get(video_id)
+    assert entry and is_local(video_id) and report.new == 1
+    assert (entry.video.description, entry.video.file_name) == ("how to bake", "how to bake.mp4")
+    assert entry.video.duration_s == pytest.approx(1.0, abs=0.2)
+    assert entry.file("video")
+    again = import_source(catalog, source)
+    assert (again.new, again.updated, again.unchanged) == (0, 0, 1)
+
+
+def test_folders_in_folders_are_read_and_other_files_are_named(tmp_path: Path, clip: Path) -> None:
+    folder = folder_with(tmp_path, clip, f"a/b/{ID}.mp4", ".hidden/x.mp4", "half.mp4.part", "notes.docx")
+    (folder / "link").symlink_to(folder / "a")
+    samples.cover(folder / "a" / "b" / f"{ID}.JPG", "cake")
+    report, catalog = imported(tmp_path, folder)
+    entry = catalog.get(ID)
+    assert catalog.ids() == [ID]
+    assert [(Path(one.file).name, "symbolic link" in one.reason) for one in report.problems] == [("link", True)]
+    assert entry and entry.file("cover") and entry.file("video") and entry.video.posted == "2022-11-22"
+    said = in_words(report.skipped)
+    assert "notes.docx" in said and "still being written" in said
+
+
+def test_the_same_content_twice_is_one_video_also_if_its_id_comes_later(tmp_path: Path, clip: Path) -> None:
+    folder = folder_with(tmp_path, clip, "one.mp4", "two.mp4")
+    _, catalog = imported(tmp_path, folder)
+    [local] = catalog.ids()
+    assert catalog.judgements.add("q", local)
+    later = folder_with(tmp_path / "later", clip, f"{ID}.mp4")
+    import_source(catalog, later)
+    assert catalog.ids() == [ID] and [one.video_id for one in catalog.judgements.all()] == [ID]
+    assert import_source(catalog, folder).new == 0 and catalog.ids() == [ID]
+
+
+def test_unreadable_files_are_one_problem_each(tmp_path: Path, clip: Path) -> None:
+    folder = folder_with(tmp_path, clip, "cut.mp4", "good.mp4")
+    (folder / "cut.mp4").write_bytes(clip.read_bytes()[:-100])
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("no video")
+    report, catalog = imported(tmp_path, folder)
+    assert len(catalog.ids()) == 1
+    reasons = {Path(one.file).name: one.reason for one in report.problems}
+    assert set(reasons) == {"cut.mp4", "empty.mp4", "text.mp4"} and reasons["empty.mp4"] == "is empty"
+
+
+def test_videos_in_a_zip_are_read_and_names_cannot_lead_out_of_it(tmp_path: Path, clip: Path) -> None:
+    packed = tmp_path / "mine.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(clip, f"{ID}.mp4")
+        archive.writestr("../../7168736099701886214.mp4", clip.read_bytes())
+        archive.writestr("notes.docx", "x")
+    report, catalog = imported(tmp_path, packed)
+    assert catalog.ids() == [ID] and not report.problems and "notes.docx" in in_words(report.skipped)
+    assert not list(tmp_path.parent.glob("7168736099701886214*"))
