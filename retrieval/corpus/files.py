@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-# names of files that a browser, yt-dlp or this program is still writing
-UNFINISHED = (".part", ".crdownload", ".download", ".partial", ".opdownload", ".ytdl", ".tmp", ".temp")
+from scraper.own_media import PARTIAL_SUFFIXES
+
 MAX_FILES = 200_000  # in all folders
 
 State = tuple[int, int]  # size in bytes and time of change in ns
@@ -32,7 +32,7 @@ def files_in(paths: Sequence[Path]) -> dict[Path, State]:
                         continue
                     if entry.is_dir():
                         waiting.append(Path(entry.path))
-                    elif not entry.name.lower().endswith(UNFINISHED) and entry.is_file():
+                    elif not entry.name.lower().endswith(PARTIAL_SUFFIXES) and entry.is_file():
                         state = entry.stat(follow_symlinks=False)
                         if state.st_size:
                             found[Path(entry.path)] = state.st_size, state.st_mtime_ns
