@@ -7,13 +7,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.actions import visit
+from tests.e2e.actions import settled, visit
 from tests.tiny_corpus import BREAD
 
 
 def first(page: Page, server: str) -> None:
     visit(page, server)
     expect(page.get_by_label("What do you remember?")).to_be_focused()
+    settled(page)
 
 
 def answer(page: Page, server: str) -> None:

@@ -180,6 +180,7 @@ TWENTY = (
 
 
 @pytest.mark.heavy
+@pytest.mark.timeout(1_800)  # reads and transcribes twenty videos
 def test_twenty_own_videos_dropped_on_the_page_answer_ten_questions(
     page: Page, trouble: Trouble, serve: Serve, tmp_path: Path
 ) -> None:
