@@ -207,6 +207,11 @@ class Removals:
         """Delete the rows of everything that is being erased, and overwrite them in the file."""
         self._database.execute("PRAGMA secure_delete = ON")
         with self._database.transaction():
+            for table, column in (("short_links", "target"), ("problems", "file"), ("problems", "reason")):
+                self._database.execute(
+                    f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE gone.list = ''"  # noqa: S608
+                    f" AND gone.erased = {ERASING} AND instr({table}.{column}, gone.video_id))"
+                )
             self._database.execute(f"DELETE FROM videos WHERE id IN {_ERASING}")  # the other tables follow
             self._database.execute(
                 "DELETE FROM encounters WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE"

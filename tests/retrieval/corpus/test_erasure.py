@@ -68,6 +68,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Folders:
         catalog.put_video(Video(id=KETTLE, description="why the kettle sings", comments=[Comment(text=shared.text)]))
         catalog.judgements.add("loaf", BREAD)
         catalog.judgements.add("tea", KETTLE)
+        catalog.import_notes.put_short_links(
+            {"https://vm.tiktok.com/zanzibarzan/": f"https://www.tiktok.com/@a/video/{BREAD}"}
+        )
+        catalog.import_notes.put_problems([(f"/videos/{BREAD}.mp4", None, "is cut off")], ["/videos"])
     make_index(data, indexes, FakeEncoder())
     for job, ids in ((JOB, [BREAD, KETTLE]), (JOB.replace("1", "2"), [KETTLE])):
         (data / "evaluations" / job / "runs").mkdir(parents=True)
