@@ -209,7 +209,7 @@ class Removals:
         with self._database.transaction():
             for table, column in (("short_links", "target"), ("problems", "file"), ("problems", "reason")):
                 self._database.execute(
-                    f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE gone.list = ''"  # noqa: S608
+                    f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE gone.list = ''"
                     f" AND gone.erased = {ERASING} AND instr({table}.{column}, gone.video_id))"
                 )
             self._database.execute(f"DELETE FROM videos WHERE id IN {_ERASING}")  # the other tables follow
