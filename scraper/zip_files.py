@@ -26,7 +26,7 @@ MAX_TEXT_BYTES = 200 * 1024**2  # of the texts in a zip: an export of 100,000 li
 MAX_FILES = 50_000
 MAX_NAME_BYTES = 200
 MAX_DEPTH = 12
-MAX_RATIO = 100  # of a text to its packed form; real exports reach 20. Media hardly shrink at all.
+MAX_RATIO = 100  # of the files to the zip: texts of real exports reach 20, and media hardly shrink at all
 SPARE_BYTES = 500 * 1024**2  # that unpacking leaves free on the disk
 CHUNK_BYTES = 1 << 20
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -59,6 +59,8 @@ class Unpacked:
         free = shutil.disk_usage(self.path).free
         if len(entries) > MAX_FILES:
             raise ValueError(f"it has more than {MAX_FILES:,} files")
+        if needed > MAX_RATIO * max(1, sum(entry.compress_size for entry in entries)):
+            raise ValueError(f"its files are more than {MAX_RATIO} times as large as the zip")
         if needed + SPARE_BYTES > free:
             raise ValueError(
                 f"its files need {needed >> 20:,} MB of the temporary folder, and {free >> 20:,} MB are free"

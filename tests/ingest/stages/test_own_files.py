@@ -1,8 +1,11 @@
+import json
 import shutil
+import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ingest.catalog import Catalog
 from ingest.stages.importer import ImportReport, import_source
@@ -88,3 +91,80 @@ def test_videos_in_a_zip_are_read_and_names_cannot_lead_out_of_it(tmp_path: Path
     report, catalog = imported(tmp_path, packed)
     assert catalog.ids() == [ID] and not report.problems and "notes.docx" in in_words(report.skipped)
     assert not list(tmp_path.parent.glob("7168736099701886214*"))
+
+
+def test_a_zip_that_unpacks_to_many_times_its_size_is_refused(tmp_path: Path) -> None:
+    packed = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.mp4", bytes(20_000_000))
+    report, catalog = imported(tmp_path, packed)
+    assert catalog.ids() == [] and "100 times" in report.problems[0].reason
+
+
+def test_links_and_encrypted_files_in_a_zip_are_left_out_and_named(tmp_path: Path, clip: Path) -> None:
+    packed = tmp_path / "links.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(clip, "sub/own clip.mp4")
+        link = zipfile.ZipInfo("link.mp4")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/hostname")
+    report, catalog = imported(tmp_path, packed)
+    assert len(catalog.ids()) == 1 and "link.mp4" in in_words(report.skipped)
+
+
+def test_metadata_in_a_zip_comes_with_its_files(tmp_path: Path, clip: Path) -> None:
+    packed = tmp_path / "downloads.zip"
+    info = {
+        "id": ID,
+        "extractor_key": "TikTok",
+        "description": "a jar opens",
+        "webpage_url": f"https://www.tiktok.com/@a/video/{ID}",
+    }
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(clip, "x/jar.mp4")
+        archive.writestr("x/jar.info.json", json.dumps(info))
+    _, catalog = imported(tmp_path, packed)
+    entry = catalog.get(ID)
+    assert catalog.ids() == [ID] and entry and entry.video.description == "a jar opens" and entry.file("video")
+
+
+def test_the_sound_of_a_photo_post_is_kept_and_transcribed(tmp_path: Path) -> None:
+    folder = tmp_path / "post"
+    folder.mkdir()
+    for number in (0, 1, 2):
+        name = f"{ID}_{number:02d}.{'jpg' if number else 'mp3'}"
+        kind = "image" if number else "audio"
+        item = {
+            "id": ID,
+            "createTime": 1730000000,
+            "category": "tiktok",
+            "subcategory": "post",
+            "type": kind,
+            "num": number,
+        }
+        (folder / f"{name}.json").write_text(json.dumps(item))
+        if number:
+            Image.new("RGB", (64, 64), "white").save(folder / name)
+        else:
+            (folder / name).write_bytes(b"ID3" + bytes(400))
+    _, catalog = imported(tmp_path, folder)
+    entry = catalog.get(ID)
+    assert entry and sorted((media.kind, media.position) for media in entry.media) == [
+        ("slide", 0),
+        ("slide", 1),
+        ("video", 0),
+    ]
+    assert entry.states["transcribe"] == "due"
+
+
+def test_names_of_sidecar_files_are_compared_without_case_and_normal_form(tmp_path: Path, clip: Path) -> None:
+    folder = tmp_path / "nfd"
+    folder.mkdir()
+    name = "Über Bücher"
+    info = {"id": ID, "extractor_key": "TikTok", "webpage_url": f"https://www.tiktok.com/@a/video/{ID}"}
+    (folder / f"{unicodedata.normalize('NFC', name)}.info.json").write_text(json.dumps(info))
+    shutil.copy(clip, folder / f"{unicodedata.normalize('NFD', name)}.MP4")
+    Image.new("RGB", (64, 64), "white").save(folder / f"{unicodedata.normalize('NFD', name)}.JPG", "JPEG")
+    _, catalog = imported(tmp_path, folder)
+    entry = catalog.get(ID)
+    assert catalog.ids() == [ID] and entry and {media.kind for media in entry.media} == {"video", "cover"}
