@@ -63,7 +63,7 @@ def import_(
         if skipped:
             print(printable(in_words(skipped)))
         if removed := total["removed"]:
-            print(f"{removed} videos were removed earlier and stay away; --again brings them back")
+            print(f"removed earlier and left out: {removed}; --again brings them back")
 
     answer(as_json, total, show)
     imported = total["new"] + total["updated"] + total["unchanged"] + total["removed"]

@@ -49,7 +49,7 @@ def _show(
     problems: list[dict[str, object]],
 ) -> None:
     print(f"data:    {printable(folders['data'])}\nindexes: {printable(folders['indexes'])}")
-    print(f"{counts['videos']} videos, {counts['usable']} usable")
+    print(f"{counts['videos']} videos, {counts['usable']} completely read")
     print(f"{'stage':12}{'due':>8}{'done':>8}{'failed':>8}{'absent':>8}")
     for stage, states in counts["stages"].items():
         print(f"{stage:12}" + "".join(f"{states[state]:8}" for state in ("due", "done", "failed", "absent")))

@@ -147,7 +147,7 @@ def _show(report: "AddReport", as_json: bool) -> None:
     if not as_json and (skipped := in_words(report.skipped)):
         print(printable(skipped), file=sys.stderr)
     if not as_json and report.removed:
-        print(f"{report.removed} videos were removed earlier and stay away; --again brings them back", file=sys.stderr)
+        print(f"removed earlier and left out: {report.removed}; --again brings them back", file=sys.stderr)
     answer(as_json, report.as_dict(), lambda: print(printable(report.summary()), flush=True))
 
 

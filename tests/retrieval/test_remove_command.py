@@ -106,7 +106,7 @@ def test_a_removed_source_takes_only_what_came_from_it_alone(folders: tuple[Path
     assert unknown.returncode == 1 and "known to come from" in unknown.stderr
     again = run("import", files[0], *options(folders))
     assert again.returncode == 0
-    assert "1 videos were removed earlier and stay away; --again brings them back" in again.stdout
+    assert "removed earlier and left out: 1; --again brings them back" in again.stdout
     with Catalog(folders[0]) as catalog:
         assert catalog.get(f"{OTHER}1") is None
     assert "1 new" in run("import", files[0], "--again", *options(folders)).stdout
