@@ -225,7 +225,10 @@ class Video(_Record):
     @property
     def words_of_name(self) -> str:
         """The words of the file name: what a person reads and searches if there is no description."""
-        return "" if self.description else " ".join(re.sub(r"\.[A-Za-z0-9]{2,5}$", "", self.file_name).split("_"))
+        if self.description:
+            return ""
+        stem = re.sub(r"\.[A-Za-z0-9]{2,5}$", "", self.file_name)
+        return " ".join(re.sub(r"[0-9]{10,}|[_\s]+", " ", stem).split())
 
     @property
     def has_page(self) -> bool:

@@ -31,11 +31,10 @@ class Plan:
 
     def sentence(self) -> str:
         """The plan for a person."""
-        read = max(self.due["ocr"], self.due["transcribe"])
         parts = [f"{count_of(len(self.fetch))} to fetch ({size(self.bytes)})"] if self.fetch else []
-        if not self.fetch:
-            parts = [f"{count_of(read)} to read"]
-        return f"{' '.join(parts)}: about {duration(self.seconds)} on this machine."
+        if here := len(self.work) - len(self.fetch):
+            parts.append(f"{count_of(here)} to read")
+        return f"{' and '.join(parts)}: about {duration(self.seconds)} on this machine."
 
     def check_disk(self, data: Path) -> None:
         """Raise UserError if the disk is too small."""

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ingest.catalog import STAGES, Catalog
 from retrieval.errors import GenerationError
+from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import current_name, generations_folder
 from scraper.parse import Problem, Skipped
 
@@ -90,9 +93,11 @@ def summarize(catalog: Catalog, indexes: Path, ids: Collection[str], report: Add
 
 
 def indexed_ids(indexes: Path) -> set[str]:
-    """Return the ids of the videos in the current generation."""
+    """Return the ids of the videos in the current generation that have a text, not only a list and a time."""
     try:
         folder = generations_folder(indexes) / current_name(indexes)
-        return set(json.loads((folder / "videos.json").read_text(encoding="utf-8")))
+        ids = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
+        rows = np.diff(np.load(folder / f"{OVERVIEW}.starts.npy"))
+        return {video_id for video_id, texts in zip(ids, rows.tolist(), strict=True) if texts}
     except (GenerationError, OSError, ValueError):
         return set()

@@ -69,7 +69,7 @@ def build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callab
 def _build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callable[[], Encoder]) -> Manifest | None:
     with Catalog(settings.data) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids())]
-    documents = [made for made in documents if made.passages]
+    documents = [made for made in documents if made.findable]
     if not documents:
         return None
     try:

@@ -71,7 +71,7 @@ def build(
         GenerationError: there is nothing to index.
         Locked: another process changes `indexes`.
     """
-    documents = sorted((doc for doc in documents if doc.passages), key=lambda doc: doc.id)
+    documents = sorted((doc for doc in documents if doc.findable), key=lambda doc: doc.id)
     if not documents:
         raise GenerationError("nothing to index: no video has any text")
     indexes.mkdir(parents=True, exist_ok=True)

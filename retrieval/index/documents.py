@@ -70,6 +70,11 @@ class Document:
     passages: dict[str, list[Passage]]
     metadata: VideoMetadata = UNKNOWN
 
+    @property
+    def findable(self) -> bool:
+        """Whether a question can find it: by a text, or by the list in which a person met it."""
+        return bool(self.passages or self.metadata.encounters)
+
 
 def document(entry: Entry) -> Document:
     """Return the document of a catalog entry."""

@@ -26,7 +26,7 @@ def test_the_plan_counts_what_is_to_fetch_and_what_is_left(catalog: Catalog) -> 
     ids = ["80001", *(f"7000{number}" for number in range(4))]
     whole = plan(catalog, ids, fetch_limit=None)
     assert (whole.work, whole.fetch, whole.left) == (ids, ids[1:], frozenset())
-    assert whole.sentence().startswith("4 videos to fetch (12 MB): about ")
+    assert whole.sentence().startswith("4 videos to fetch (12 MB) and 1 video to read: about ")
     two = plan(catalog, ids, fetch_limit=2)
     assert (two.work, two.left) == (ids[:3], frozenset({"70002", "70003"}))
     none = plan(catalog, ids, fetch_limit=0)

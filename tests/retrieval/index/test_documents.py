@@ -1,9 +1,16 @@
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
-from ingest.catalog.entries import Segment, Text
+from ingest.catalog import Catalog
+from ingest.catalog.entries import Encounter, Segment, Text
+from retrieval.index.builder import build
 from retrieval.index.documents import OVERVIEW, WINDOW_CHARS, document, plain_document, windows_of
+from retrieval.index.generation import open_current
+from retrieval.search.searcher import Searcher
+from scraper.records import Video
 from tests.retrieval.conftest import entry
+from tests.retrieval.fake_encoder import FakeEncoder
 
 
 def test_a_field_without_text_is_left_out() -> None:
@@ -73,3 +80,17 @@ def test_a_plain_document_has_its_title_as_description_and_its_text_as_transcrip
     doc = plain_document("d1", "A title", "Some text.")
     assert doc.texts == {"description": "A title", "transcript": "Some text."}
     assert doc.passages[OVERVIEW][0].text == "A title Some text."
+
+
+def test_a_video_that_is_only_in_a_list_can_be_found_by_the_list(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        catalog.put_video(Video(id="70001", description="how to peel garlic"))
+        for video_id in ("70002", "70003"):
+            catalog.put_video(Video(id=video_id))
+        catalog.put_encounters("70002", [Encounter(list="likes", at="2024-03-01T10:00:00")])
+        documents = [document(entry) for entry in catalog.entries(catalog.ids())]
+    assert [made.id for made in documents if made.findable] == ["70001", "70002"]
+    build(documents, tmp_path / "indexes", FakeEncoder())
+    searcher = Searcher(open_current(tmp_path / "indexes"), FakeEncoder())
+    assert [hit.id for hit in searcher.search("in:likes").hits] == ["70002"]
+    assert searcher.search("garlic").hits[0].id == "70001"
