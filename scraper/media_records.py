@@ -10,28 +10,15 @@ from pydantic import ValidationError
 from tinytag import TinyTag
 
 from scraper import file_names, links
-from scraper.files import sha256
+from scraper.files import content_sha256
+from scraper.local_ids import is_local, local_id
 from scraper.parse import ParsedRecord, Problem
 from scraper.records import MAX_DURATION_S, Video, parse_posted
 from scraper.sidecars import CaptionFile, LocalFile
 from scraper.sniff import HEAD_BYTES, is_whole, sniff
 
 SOURCE = "file"  # the source of these records
-_LOCAL_DIGITS = 19
 _CHECKED = (".mp4", ".mov", ".m4v", ".webm", ".mkv", ".jpg", ".jpeg", ".png", ".webp", ".gif")  # known by first bytes
-
-
-def local_id(content_sha256: str) -> str:
-    """The id of a file without an id of the site: 20 digits made from its content, above 2**64.
-
-    The site's ids have 64 bits, so no video of the site can have it.
-    """
-    return f"9{int(content_sha256, 16) % 10**_LOCAL_DIGITS:0{_LOCAL_DIGITS}d}"
-
-
-def is_local(video_id: str) -> bool:
-    """Whether an id is one that `local_id` made."""
-    return len(video_id) == _LOCAL_DIGITS + 1 and video_id.startswith("9")
 
 
 def media_record(
@@ -48,7 +35,7 @@ def media_record(
         if problem := _fault(path, kind == "slide"):
             return Problem(name, None, problem)
         told, tags = file_names.read(path.name), _tags(path)
-        video_id = told.id or tags.id or local_id(sha256(path))
+        video_id = told.id or tags.id or local_id(content_sha256(path))
         modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
         site = not is_local(video_id)
         creator = told.creator or tags.creator

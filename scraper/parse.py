@@ -55,7 +55,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         for name in ("file", "reason"):
-            object.__setattr__(self, name, _printable(getattr(self, name)))
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.file}{'' if self.index is None else f', record {self.index}'}: {self.reason}"
@@ -78,7 +78,7 @@ class Skipped:
 
     def __post_init__(self) -> None:
         for name in ("file", "what"):
-            object.__setattr__(self, name, _printable(getattr(self, name)))
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     def as_dict(self) -> dict[str, object]:
         """The fields, for JSON."""
@@ -219,7 +219,8 @@ def _inside(folder: Path, name: str) -> Path:
     return path
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """Escape what a terminal would obey, and bytes of a file name that are not UTF-8."""
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

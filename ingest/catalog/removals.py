@@ -9,8 +9,10 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ingest.catalog.database import Database
+from scraper.local_ids import local_id
 from scraper.records import ListKind
 
 UNDO_S = 30.0  # how long a removal can be undone
@@ -43,6 +45,11 @@ class Removal:
         return self.removed_at + UNDO_S
 
 
+def stored_path(path: Path) -> str:
+    """A path as the catalog keeps it: absolute, and bytes that are not UTF-8 as \\udcXX."""
+    return os.path.normpath(path.absolute()).encode(errors="backslashreplace").decode()
+
+
 class Removals:
     """The removals in a catalog."""
 
@@ -61,11 +68,12 @@ class Removals:
         wanted = username.removeprefix("@").casefold()
         return self._ids("SELECT id FROM videos WHERE casefold(json_extract(record, '$.creator_username')) = ?", wanted)
 
-    def of_source(self, path: str) -> tuple[list[str], int]:
+    def of_source(self, source: Path) -> tuple[list[str], int]:
         """The videos imported from a file, or from the files in a folder, and from nowhere else.
 
         Also return how many came from other files as well.
         """
+        path = stored_path(source)
         folder = f"{path.rstrip(os.sep)}{os.sep}"
         inside = "path = ?1 OR substr(path, 1, length(?2)) = ?2"
         met = set(self._ids(f"SELECT video_id AS id FROM origins WHERE {inside}", path, folder))
@@ -206,12 +214,19 @@ class Removals:
     def erase(self) -> None:
         """Delete the rows of everything that is being erased, and overwrite them in the file."""
         self._database.execute("PRAGMA secure_delete = ON")
+        self._database.connection.create_function("local_id", 1, local_id, deterministic=True)
         with self._database.transaction():
             for table, column in (("short_links", "target"), ("problems", "file"), ("problems", "reason")):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE gone.list = ''"
                     f" AND gone.erased = {ERASING} AND instr({table}.{column}, gone.video_id))"
                 )
+            self._database.execute(  # so that the same file stays away under other names, with and without an id
+                "INSERT INTO removals SELECT DISTINCT local_id(sha256), '', '', ?, ? FROM media"
+                f" WHERE source = 'imported' AND kind IN ('video', 'slide') AND video_id IN {_ERASING}"
+                " ON CONFLICT DO NOTHING",
+                (time.time(), ERASED),
+            )
             self._database.execute(f"DELETE FROM videos WHERE id IN {_ERASING}")  # the other tables follow
             self._database.execute(
                 "DELETE FROM encounters WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE"

@@ -36,7 +36,7 @@ from ingest.catalog.judgements import Judgements
 from ingest.catalog.ledger import Ledger
 from ingest.catalog.reader import EntryReader
 from ingest.catalog.records import Records
-from ingest.catalog.removals import REMOVED, Removals
+from ingest.catalog.removals import REMOVED, Removals, stored_path
 from ingest.catalog.rename import move, with_content
 from scraper.files import sha256
 from scraper.records import Video
@@ -118,7 +118,7 @@ class Catalog:
         """Store that a video was imported from a file."""
         with self.transaction():
             self.database.execute(
-                "INSERT INTO origins VALUES (?, ?) ON CONFLICT DO NOTHING", (video_id, str(path.absolute()))
+                "INSERT INTO origins VALUES (?, ?) ON CONFLICT DO NOTHING", (video_id, stored_path(path))
             )
 
     def records(self, video_id: str) -> list[Video]:

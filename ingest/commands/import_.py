@@ -1,7 +1,6 @@
 """tiktok-retrieval import: scraped records -> the catalog."""
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,14 +36,14 @@ def import_(
     settings = load_settings(data=data, indexes=indexes)
     for source in sources:  # before anything is imported, or a catalog created
         check(source)
-    total = asdict(ImportReport())
+    total = ImportReport().as_dict()
     skipped: list[Skipped] = []
 
     def count(report: ImportReport) -> None:
         for problem in report.problems:
             print(printable(str(problem)), file=sys.stderr)
         skipped.extend(report.skipped)
-        for name, value in asdict(report).items():
+        for name, value in report.as_dict().items():
             total[name] += value
 
     if (settings.data / FILE_NAME).is_file() or any(_has_records(source) for source in sources):

@@ -3,17 +3,18 @@
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind
 from ingest.catalog.entries import Outcome
 from ingest.progress import Progress, ProgressMode
 from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
+from ingest.stages.same_content import same_content
 from scraper.captions import CaptionError
 from scraper.files import sha256
-from scraper.media_records import SOURCE, is_local
 from scraper.parse import Found
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, Skipped, read
@@ -44,6 +45,7 @@ class ImportReport:
     media: int = 0
     encounters: int = 0
     removed: int = 0
+    ids: set[str] = field(default_factory=set)  # of the videos in the catalog that the records belong to
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -56,6 +58,10 @@ class ImportReport:
                 self.updated += 1
             case "unchanged":
                 self.unchanged += 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for JSON: all but the ids."""
+        return {name: value for name, value in asdict(self).items() if name != "ids"}
 
 
 def import_source(
@@ -93,7 +99,7 @@ def import_records(catalog: Catalog, records: Iterable[Found], *, again: bool = 
 
 def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportReport, again: bool) -> None:
     stored: list[ParsedRecord] = []
-    batch = [_known_content(catalog, found) for found in batch]
+    batch = same_content(catalog, batch, again)
     with catalog.transaction():
         if again:
             catalog.removals.again(found.video.id for found in batch)
@@ -112,6 +118,7 @@ def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportRep
             except ValueError as error:
                 report.problems.append(Problem(found.video.source, None, f"{video_id} cannot be stored: {error}"))
                 continue
+            report.ids.add(video_id)
             report.count(outcome)
             report.texts += texts
             report.encounters += encounters
@@ -123,29 +130,6 @@ def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportRep
             for kind, position, path in found.files:
                 _import_file(catalog, entry, MediaKey(kind, position), path, report)
             _import_captions(catalog, entry, found, report)
-
-
-def _known_content(catalog: Catalog, found: ParsedRecord) -> ParsedRecord:
-    """Give a person's own file the id of the video that has the same content already.
-
-    If that video had only an id made from the content, and the file now comes with an id of the site, the video gets
-    that id.
-    """
-    moving = next((path for kind, _, path in found.files if kind == "video"), None)
-    if found.video.source != SOURCE or moving is None:
-        return found
-    try:
-        content = sha256(moving)
-    except OSError:
-        return found  # `_import_file` reports it
-    known, video = catalog.with_content(content), found.video
-    if known is None or known == video.id:
-        return found
-    if is_local(known) and not is_local(video.id):
-        catalog.rename(known, video)
-        return found
-    # the site's record of the other id knows more than this file's name
-    return replace(found, video=video.model_copy(update={"id": known, "permalink": "", "posted": None}), files=[])
 
 
 def _import_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: ImportReport) -> None:

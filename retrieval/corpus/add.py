@@ -26,7 +26,7 @@ from retrieval.corpus.short_links import resolve_all
 from retrieval.embedding.encoder import Encoder
 from scraper import sources
 from scraper.errors import Locked, UserError
-from scraper.parse import Found, ParsedRecord, Problem
+from scraper.parse import Found, ParsedRecord, Problem, printable
 from scraper.short_links import Expander, expanding
 
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
@@ -108,25 +108,25 @@ class Adding:
 
     def _import(self, given: Given) -> set[str]:
         """Import all that is given. Return the ids of its videos."""
-        ids: set[str] = set()
         notes = self.catalog.import_notes
         growing = growing_files(given.paths)
         expander = Expander(notes.short_links())
         with expanding(expander):
-            imported = self._import_once(given, ids, growing)
+            imported = self._import_once(given, growing)
             if expander.unknown and self.options.fetch:
                 self.report.stopped = resolve_all(expander, notes, self.shown)
-                again = self._import_once(given, ids, growing)
+                again = self._import_once(given, growing)
                 imported.problems = again.problems
                 imported.new += again.new
+                imported.ids |= again.ids
         self.report.new, self.report.problems, self.report.skipped = imported.new, imported.problems, imported.skipped
         self.report.removed = imported.removed
-        within = [str(path) for path in given.paths]
+        within = [printable(str(path)) for path in given.paths]
         met = [(one.file, one.index, one.reason) for one in imported.problems if one.file.startswith(tuple(within))]
         self.report.new_problems = notes.put_problems(met, within) + len(imported.problems) - len(met)
-        return {video_id for video_id in ids if self.catalog.get(video_id)}
+        return imported.ids.intersection(self.catalog.ids())
 
-    def _import_once(self, given: Given, ids: set[str], growing: Collection[Path]) -> ImportReport:
+    def _import_once(self, given: Given, growing: Collection[Path]) -> ImportReport:
         def records() -> Iterator[Found]:
             for path in given.paths:
                 yield from sources.read(path)
@@ -142,8 +142,6 @@ class Adding:
                         yield Problem(str(grows), None, "is still being written: add it again when it is complete")
                     reported.add(grows)
                     continue
-                if isinstance(found, ParsedRecord):
-                    ids.add(found.video.id)
                 yield found
                 self.shown.advance()
 

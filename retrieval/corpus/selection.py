@@ -54,7 +54,7 @@ def named(catalog: Catalog, names: Sequence[str]) -> Selection:
 
 def of_source(catalog: Catalog, source: Path) -> Selection:
     """Select the videos that were imported from a file or folder, and from nowhere else."""
-    found, others = catalog.removals.of_source(str(source.absolute()))
+    found, others = catalog.removals.of_source(source)
     problems = [] if found or others else [f"no video in the catalog is known to come from {source}"]
     notes = [f"{_videos(others)} came from other files as well and will stay."] if others else []
     return Selection(found, problems=problems, notes=notes)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from scraper.media_records import local_id
+from scraper.local_ids import local_id
 from tests.conftest import REPOSITORY
 from tests.e2e.actions import api, ask, card, visit
 from tests.e2e.conftest import Serve, Trouble, free_port

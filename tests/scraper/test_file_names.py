@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from scraper.file_names import NameParts, read
-from scraper.media_records import is_local, local_id
+from scraper.local_ids import is_local, local_id
 from scraper.sidecars import name_key
 
 ID, DAY = "7168736099701886213", "2022-11-22"

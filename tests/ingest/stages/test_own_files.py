@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import unicodedata
 import zipfile
@@ -9,7 +10,7 @@ from PIL import Image
 
 from ingest.catalog import Catalog
 from ingest.stages.importer import ImportReport, import_source
-from scraper.media_records import is_local
+from scraper.local_ids import is_local
 from scraper.parse import in_words
 from tests.ingest import media_samples as samples
 
@@ -168,3 +169,48 @@ def test_names_of_sidecar_files_are_compared_without_case_and_normal_form(tmp_pa
     _, catalog = imported(tmp_path, folder)
     entry = catalog.get(ID)
     assert catalog.ids() == [ID] and entry and {media.kind for media in entry.media} == {"video", "cover"}
+
+
+def test_a_file_and_its_copy_with_an_id_are_one_video_in_one_import(tmp_path: Path, clip: Path) -> None:
+    folder = folder_with(tmp_path, clip, "a clip.mp4", f"{ID}.mp4", "z clip.mp4")
+    report, catalog = imported(tmp_path, folder)
+    entry = catalog.get(ID)
+    assert catalog.ids() == [ID] == sorted(report.ids) and entry and entry.file("video")
+
+
+@pytest.mark.parametrize(("first", "later"), [("clip.mp4", f"{ID}.mp4"), (f"{ID}.mp4", "clip.mp4")])
+@pytest.mark.parametrize("erased", [True, False])
+def test_a_removed_file_stays_away_under_another_name(
+    tmp_path: Path, clip: Path, first: str, later: str, erased: bool
+) -> None:
+    _, catalog = imported(tmp_path, folder_with(tmp_path, clip, first))
+    catalog.removals.hide(catalog.ids())
+    if erased:
+        lines = catalog.removals.claim(catalog.removals.hidden())
+        catalog.removals.erase()
+        catalog.removals.finish(lines)
+    source = folder_with(tmp_path / "later", clip, later)
+    report = import_source(catalog, source)
+    assert (catalog.ids(), report.removed, report.ids) == ([], 1, set())
+    assert import_source(catalog, source, again=True).ids == set(catalog.ids()) != set()
+
+
+def test_a_file_is_not_moved_to_an_id_that_was_removed(tmp_path: Path, clip: Path) -> None:
+    other = samples.video(tmp_path / "other.mp4", None, 2.0)
+    _, catalog = imported(tmp_path, folder_with(tmp_path, other, f"{ID}.mp4"))
+    catalog.removals.hide([ID])
+    import_source(catalog, folder_with(tmp_path / "b", clip, "clip.mp4"))
+    [local] = catalog.ids()
+    report = import_source(catalog, folder_with(tmp_path / "c", clip, f"{ID}.mp4"))
+    assert report.removed == 1 and catalog.ids() == [local]
+
+
+def test_a_name_that_is_not_utf8_is_no_obstacle(tmp_path: Path, clip: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    shutil.copy(clip, folder / os.fsdecode(b"\xff visit.mp4"))
+    report, catalog = imported(tmp_path, folder)
+    assert not report.problems and catalog.removals.of_source(folder) == (catalog.ids(), 0)
