@@ -48,7 +48,7 @@ def check(source: Path) -> None:
                 " .jsonl, .csv, .html, .txt or .zip file"
             )
     elif not source.is_file():
-        raise SourceError(f"{source} does not exist")
+        raise SourceError(f"{source} {'is neither a file nor a folder' if source.exists() else 'does not exist'}")
 
 
 def read(source: Path) -> Iterator[Found]:
@@ -75,7 +75,9 @@ def read(source: Path) -> Iterator[Found]:
 
 def read_links(given: Sequence[str]) -> Iterator[Found]:
     """Yield the videos that links of the command line lead to."""
-    return read_text(File(Path(), Folder(Path()), "link"), "\n".join(given))
+    for link in given:
+        for found in read_text(File(Path(), Folder(Path()), "link"), link):
+            yield Problem(link, None, "is no link to a video of TikTok") if isinstance(found, Skipped) else found
 
 
 def _read(source: Path) -> Iterator[Found]:
@@ -231,15 +233,17 @@ def _read_zip(file: File, origin: Path) -> Iterator[Found]:
             return
         if unpacked.refused:
             yield Skipped(file.name, f"files with unsafe names ({_named(unpacked.refused)})", len(unpacked.refused))
+        if unpacked.broken:
+            yield file.problem(None, f"files in it cannot be unpacked: {_named(unpacked.broken)}")
         for found in _read_folder(unpacked.path, Path(file.name), origin):
             # the files stay as long as a record refers to them
             yield replace(found, keeps=unpacked) if isinstance(found, ParsedRecord) else found
         return
-    for name, content in zip_files.texts(file.path):
+    for member, content in zip_files.texts(file.path):
         if isinstance(content, ValueError):
-            yield file.problem(None, content)
+            yield replace(file, name=f"{file.name}: {member}" if member else file.name).problem(None, content)
         else:
-            yield from read_text(replace(file, name=f"{file.name}: {name}"), content)
+            yield from read_text(replace(file, name=f"{file.name}: {member}"), content)
 
 
 def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:

@@ -3,6 +3,8 @@
 A zip is hostile: no name in it is used as a path unchecked, no link is unpacked, and sizes and numbers are bounded.
 """
 
+import errno
+import itertools
 import lzma
 import os
 import re
@@ -28,7 +30,9 @@ MAX_NAME_BYTES = 200
 MAX_DEPTH = 12
 MAX_RATIO = 100  # of the files to the zip: texts of real exports reach 20, and media hardly shrink at all
 SPARE_BYTES = 500 * 1024**2  # that unpacking leaves free on the disk
+SMALL_BYTES = 10 * 1024**2  # of a text that may shrink to any size
 CHUNK_BYTES = 1 << 20
+ENCRYPTED = "a zip with a password: unpack it and add the folder"
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 TEXTS = tuple(suffix for suffix in SOURCE_SUFFIXES if suffix not in (".zip", ".html", ".htm"))
 BAD_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OSError)
@@ -46,7 +50,8 @@ class Unpacked:
         """
         self.path = Path(tempfile.mkdtemp(prefix="tiktok-retrieval-zip-"))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-        self.refused: list[str] = []  # names that are no safe paths, encrypted, or links
+        self.refused: list[str] = []  # names that are no safe paths; links, bombs and what is encrypted
+        self.broken: list[str] = []  # names of files that cannot be unpacked
         try:
             with zipfile.ZipFile(archive) as opened:
                 self._unpack(opened)
@@ -55,6 +60,8 @@ class Unpacked:
 
     def _unpack(self, archive: zipfile.ZipFile) -> None:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        if entries and all(entry.flag_bits & 1 for entry in entries):
+            raise ValueError(ENCRYPTED)
         needed = sum(entry.file_size for entry in entries)
         free = shutil.disk_usage(self.path).free
         if len(entries) > MAX_FILES:
@@ -66,11 +73,18 @@ class Unpacked:
                 f"its files need {needed >> 20:,} MB of the temporary folder, and {free >> 20:,} MB are free"
             )
         for entry in entries:
-            name = _safe_name(entry)
-            if name is None or entry.flag_bits & 1:
-                self.refused.append(clean_text(entry.filename, links.MAX_SHOWN_CHARS))
-            else:
-                _extract(archive, entry, self.path / name)
+            shown, name = clean_text(entry.filename, links.MAX_SHOWN_CHARS), _safe_name(entry)
+            if name is None or entry.flag_bits & 1 or _is_bomb(entry):
+                self.refused.append(shown)
+                continue
+            target = _free(self.path / name)
+            try:
+                _extract(archive, entry, target)
+            except BAD_ZIP as error:
+                target.unlink(missing_ok=True)
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                self.broken.append(shown)
 
 
 def _safe_name(entry: zipfile.ZipInfo) -> PurePosixPath | None:
@@ -78,7 +92,7 @@ def _safe_name(entry: zipfile.ZipInfo) -> PurePosixPath | None:
     if stat.S_ISLNK(entry.external_attr >> 16):
         return None
     parts = [part for part in entry.filename.replace("\\", "/").split("/") if part not in ("", ".")]
-    if not parts or ".." in parts or len(parts) > MAX_DEPTH or re.match(r"[A-Za-z]:", parts[0]):
+    if not parts or ".." in parts or len(parts) > MAX_DEPTH or re.fullmatch(r"[A-Za-z]:", parts[0]):
         return None
     return PurePosixPath(*(_short(_UNSAFE.sub("_", unicodedata.normalize("NFC", part))) for part in parts))
 
@@ -87,6 +101,21 @@ def _short(name: str) -> str:
     """A name cut to the bytes that a file system takes; its end stays, where the suffix and an id may be."""
     data = name.encode()
     return name if len(data) <= MAX_NAME_BYTES else data[-MAX_NAME_BYTES:].decode(errors="ignore")
+
+
+def _is_bomb(entry: zipfile.ZipInfo) -> bool:
+    """Whether a text unpacks to far more than any real one."""
+    text = not entry.filename.lower().endswith(MEDIA_SUFFIXES)
+    return text and entry.file_size > max(MAX_RATIO * entry.compress_size, SMALL_BYTES)
+
+
+def _free(path: Path) -> Path:
+    """The path, or a similar one if another file of the zip has it: cleaned names can be the same."""
+    numbers = itertools.count(2)
+    free = path
+    while os.path.lexists(free):
+        free = path.with_name(f"{next(numbers)}_{path.name}")
+    return free
 
 
 def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
@@ -130,13 +159,25 @@ def texts(path: Path) -> Iterator[tuple[str, str | ValueError]]:
             inside = [entry for entry in archive.infolist() if entry.filename.lower().endswith(TEXTS)]
             if not inside:
                 yield "", ValueError("a zip without videos, pictures, JSON, tables or texts")
+            elif all(entry.flag_bits & 1 for entry in inside):
+                yield "", ValueError(ENCRYPTED)
+                return
             for entry in inside:
-                with archive.open(entry) as opened:
-                    data = opened.read(left + 1)
-                left -= len(data)
-                if left < 0:
-                    yield "", ValueError(f"a zip with more than {MAX_TEXT_BYTES // 1024**2} MB of text in it")
-                    return
-                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), json_stream.decoded(data)
+                content = _text(archive, entry, left)
+                left -= entry.file_size if isinstance(content, str) else 0
+                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), content
     except BAD_ZIP as error:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
+
+
+def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> str | ValueError:
+    """One text, or why it cannot be read. `left` is how many bytes it may have."""
+    if _is_bomb(entry):
+        return ValueError(f"unpacks to more than {MAX_RATIO} times its size, which no real file does")
+    if entry.file_size > left:
+        return ValueError(f"is left out: a zip may have {MAX_TEXT_BYTES // 1024**2} MB of text in it")
+    try:
+        with archive.open(entry) as opened:
+            return json_stream.decoded(opened.read(entry.file_size))
+    except BAD_ZIP as error:
+        return ValueError(ENCRYPTED if entry.flag_bits & 1 else f"cannot be unpacked: {error}")

@@ -94,6 +94,8 @@ def add(
         batch=batch,
     )
     finish(settings.data, settings.indexes)  # what a killed `remove` has left
+    if not all(source.strip() for source in sources):
+        raise typer.BadParameter("is empty", param_hint="PATH|LINK")
     paths = [Path(source).absolute() for source in sources if not _is_link(source)]
     links = [source for source in sources if _is_link(source)]
     folders = [path for path in paths if path.is_dir()]

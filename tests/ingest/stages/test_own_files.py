@@ -214,3 +214,31 @@ def test_a_name_that_is_not_utf8_is_no_obstacle(tmp_path: Path, clip: Path) -> N
     shutil.copy(clip, folder / os.fsdecode(b"\xff visit.mp4"))
     report, catalog = imported(tmp_path, folder)
     assert not report.problems and catalog.removals.of_source(folder) == (catalog.ids(), 0)
+
+
+def test_a_bad_file_in_a_zip_affects_only_itself(tmp_path: Path, clip: Path) -> None:
+    packed, other = tmp_path / "mine.zip", samples.video(tmp_path / "other.mp4", None, 2.0)
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(clip, "a: cake.mp4")
+        archive.write(other, "a? cake.mp4")  # the same name once it is cleaned
+        archive.writestr("broken.mp4", b"to be damaged" * 9)
+    damaged = packed.read_bytes().replace(b"to be damaged", b"to be DAMAGED", 1)
+    packed.write_bytes(damaged)
+    report, catalog = imported(tmp_path, packed)
+    assert len(catalog.ids()) == 2
+    assert [one.reason for one in report.problems if "unpacked" in one.reason] == [
+        "files in it cannot be unpacked: broken.mp4"
+    ]
+
+
+def test_texts_that_unpack_to_far_more_are_not_unpacked(tmp_path: Path, clip: Path) -> None:
+    packed = tmp_path / "bomb.zip"
+    for with_media in (True, False):
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.json", b"[" + b" " * 20_000_000 + b"]")
+            archive.writestr("links.txt", f"https://www.tiktok.com/@a/video/{ID}")
+            if with_media:
+                archive.write(clip, "clip.mp4")
+        report, catalog = imported(tmp_path / str(with_media), packed)
+        assert ID in catalog.ids() and len(catalog.ids()) == 1 + with_media
+        assert "a.json" in in_words(report.skipped) + "".join(one.file for one in report.problems)
