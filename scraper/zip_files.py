@@ -30,7 +30,7 @@ MAX_NAME_BYTES = 200
 MAX_DEPTH = 12
 MAX_RATIO = 100  # of the files to the zip: texts of real exports reach 20, and media hardly shrink at all
 SPARE_BYTES = 500 * 1024**2  # that unpacking leaves free on the disk
-SMALL_BYTES = 10 * 1024**2  # of a text that may shrink to any size
+SMALL_BYTES = 10 * 1024**2  # of a file that may shrink to any size
 CHUNK_BYTES = 1 << 20
 ENCRYPTED = "a zip with a password: unpack it and add the folder"
 MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
@@ -50,7 +50,7 @@ class Unpacked:
         """
         self.path = Path(tempfile.mkdtemp(prefix="tiktok-retrieval-zip-"))
         weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
-        self.refused: list[str] = []  # names that are no safe paths; links, bombs and what is encrypted
+        self.refused: list[str] = []  # names that are no safe paths; links, and what is encrypted
         self.broken: list[str] = []  # names of files that cannot be unpacked
         try:
             with zipfile.ZipFile(archive) as opened:
@@ -62,6 +62,10 @@ class Unpacked:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         if entries and all(entry.flag_bits & 1 for entry in entries):
             raise ValueError(ENCRYPTED)
+        self.broken = [
+            f"{_shown(entry)} ({MAX_RATIO} times as large as packed)" for entry in entries if _is_bomb(entry)
+        ]
+        entries = [entry for entry in entries if not _is_bomb(entry)]
         needed = sum(entry.file_size for entry in entries)
         free = shutil.disk_usage(self.path).free
         if len(entries) > MAX_FILES:
@@ -73,9 +77,9 @@ class Unpacked:
                 f"its files need {needed >> 20:,} MB of the temporary folder, and {free >> 20:,} MB are free"
             )
         for entry in entries:
-            shown, name = clean_text(entry.filename, links.MAX_SHOWN_CHARS), _safe_name(entry)
-            if name is None or entry.flag_bits & 1 or _is_bomb(entry):
-                self.refused.append(shown)
+            name = _safe_name(entry)
+            if name is None or entry.flag_bits & 1:
+                self.refused.append(_shown(entry))
                 continue
             target = _free(self.path / name)
             try:
@@ -84,7 +88,7 @@ class Unpacked:
                 target.unlink(missing_ok=True)
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                self.broken.append(shown)
+                self.broken.append(_shown(entry))
 
 
 def _safe_name(entry: zipfile.ZipInfo) -> PurePosixPath | None:
@@ -104,9 +108,12 @@ def _short(name: str) -> str:
 
 
 def _is_bomb(entry: zipfile.ZipInfo) -> bool:
-    """Whether a text unpacks to far more than any real one."""
-    text = not entry.filename.lower().endswith(MEDIA_SUFFIXES)
-    return text and entry.file_size > max(MAX_RATIO * entry.compress_size, SMALL_BYTES)
+    """Whether an entry unpacks to far more than any real file."""
+    return entry.file_size > max(MAX_RATIO * entry.compress_size, SMALL_BYTES)
+
+
+def _shown(entry: zipfile.ZipInfo) -> str:
+    return clean_text(entry.filename, links.MAX_SHOWN_CHARS)
 
 
 def _free(path: Path) -> Path:
@@ -165,7 +172,7 @@ def texts(path: Path) -> Iterator[tuple[str, str | ValueError]]:
             for entry in inside:
                 content = _text(archive, entry, left)
                 left -= entry.file_size if isinstance(content, str) else 0
-                yield clean_text(entry.filename, links.MAX_SHOWN_CHARS), content
+                yield _shown(entry), content
     except BAD_ZIP as error:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
 
