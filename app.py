@@ -116,7 +116,9 @@ def create_several(
             yield
 
     async def with_slash(request: Request) -> RedirectResponse:
-        return RedirectResponse(request.url.replace(path=f"{request.url.path}/"))
+        # relative, because a proxy may have another name, scheme and path
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"{request.url.path.rpartition('/')[2]}/{query}")
 
     named = [Mount(f"/corpus/{one.slug}", app) for one, app in zip(corpora, apps, strict=True)]
     pages = [Route(f"/corpus/{one.slug}", with_slash) for one in corpora]

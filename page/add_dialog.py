@@ -45,7 +45,7 @@ def header(limits: Limits) -> str:
         '<input type="file" id="pick-folder" webkitdirectory hidden aria-label="Folder to add"></div>'
         f'<details id="add-export"><summary>How to get your TikTok data export</summary><ol>{steps}</ol></details>'
         '<form id="add-links"><label for="links">Links to videos, one or several</label>'
-        '<textarea id="links" name="links" rows="3" maxlength="60000" spellcheck="false" dir="auto" '
+        '<textarea id="links" name="links" rows="3" spellcheck="false" dir="auto" '
         'placeholder="https://www.tiktok.com/@name/video/…"></textarea>'
         '<button type="submit" class="primary">Add links</button></form>'
         '<details id="add-path"><summary>On the server</summary><form>'

@@ -82,6 +82,14 @@ def routes(uploads: Uploads, additions: Additions) -> APIRouter:
             raise Problem(409, "These files are being added. Stop that first.")
         uploads.delete(upload_id)
 
+    def start_new(title: str, path: Path | None) -> str:
+        upload_id = uploads.open()
+        try:
+            return additions.start(upload_id, title, path).id
+        except Problem:
+            uploads.delete(upload_id)
+            raise
+
     @router.post("/page/add", status_code=202)
     def add(wanted: Annotated[ToAdd, Body()]) -> dict[str, str]:
         if wanted.path:
@@ -89,7 +97,7 @@ def routes(uploads: Uploads, additions: Additions) -> APIRouter:
                 path: Path | None = typed_path(wanted.path, "a file or folder")
             except JobError as error:
                 raise Problem(422, str(error)) from error
-            return {"id": additions.start(uploads.open(), f"Add {wanted.path.strip()[:100]}", path).id}
+            return {"id": start_new(f"Add {wanted.path.strip()[:100]}", path)}
         if wanted.upload and (before := additions.path_of(wanted.upload)):  # it was stopped, and goes on
             return {"id": additions.start(wanted.upload, f"Add {before}", before).id}
         links = links_in(wanted.links) if wanted.links.strip() or not wanted.upload else []

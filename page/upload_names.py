@@ -1,5 +1,7 @@
 """The name and the first bytes of a file from a browser -> a path that is safe to write, or why it is refused."""
 
+import os
+import re
 import unicodedata
 from pathlib import PurePosixPath
 
@@ -12,6 +14,7 @@ MAX_PATH_BYTES = 2_000  # of all components, with room below the 4,096 of Linux 
 MEDIA = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 TEXTS = frozenset((*SOURCE_SUFFIXES, *CAPTIONS, ".csv", ".htm", ".description", ".archive")) - {".zip"}
 ALLOWED = MEDIA | TEXTS | {".zip", ".image"}  # yt-dlp names a cover .image if its link has no suffix
+_DRIVE = re.compile(r"[A-Za-z]:(/|$)")
 _ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
 _PROGRAMS = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe", b"!<arch>")
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<svg", b"<script")
@@ -32,9 +35,9 @@ def safe_path(name: str) -> PurePosixPath:
     name = unicodedata.normalize("NFC", name)
     if not name.strip() or len(name) > MAX_PATH_BYTES:
         raise NotAllowed("has no name, or one that is too long")
-    if "\\" in name or name.startswith("/") or name[1:2] == ":":
+    if "\\" in name or name.startswith("/") or _DRIVE.match(name) or (os.name == "nt" and ":" in name):
         raise NotAllowed("has a name that is not a relative path")
-    parts = name.split("/")
+    parts = [part.strip(" ") for part in name.split("/")]  # Windows has no folder “Holiday ”, other systems have
     if len(parts) > MAX_DEPTH:
         raise NotAllowed(f"lies more than {MAX_DEPTH} folders deep")
     for part in parts:
@@ -48,7 +51,7 @@ def safe_path(name: str) -> PurePosixPath:
 
 
 def _check(part: str) -> None:
-    if part in ("", ".", "..") or part != part.strip(" "):
+    if part in ("", ".", ".."):
         raise NotAllowed("has a name that is not a plain path")
     if part.startswith("."):
         raise NotAllowed("is hidden")

@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
 
-from anyio import to_thread
+from anyio import fail_after, to_thread
 
 from page.upload_names import NotAllowed, check_kind, safe_path
 from retrieval.server.problems import Problem
 from scraper.sniff import HEAD_BYTES
 
 FOLDER = "uploads"  # in the data folder
+GONE = "This upload does not exist any more. Start it again."
 LEFT_AFTER_S = 600.0  # without a byte: the page that sent it is gone
 SWEPT_AFTER_S = 86_400.0
+IDLE_S = 120.0  # without a byte of a file: whoever sends it holds up the others
 _ID = re.compile(r"[0-9a-f]{32}")
 _BUFFER = 1 << 20  # bytes that are written at once
 
@@ -84,7 +86,7 @@ class Uploads:
         """
         folder = self.folder / upload_id / "files"
         if not _ID.fullmatch(upload_id) or not folder.is_dir():
-            raise Problem(404, "This upload does not exist any more. Start it again.")
+            raise Problem(404, GONE)
         return folder
 
     def put_text(self, upload_id: str, name: str, text: str) -> None:
@@ -110,7 +112,7 @@ class Uploads:
                 no other.
 
         Raises:
-            Problem: the file is refused, or the disk is full. Nothing of it stays.
+            Problem: the file is refused, stops arriving, or the disk is full. Nothing of it stays.
         """
         folder = self.files(upload_id)
         try:
@@ -118,6 +120,7 @@ class Uploads:
             self._check_size(upload_id, folder, size)
         except NotAllowed as error:
             raise Problem(422, _sentence(name, error)) from error
+        chunks = _in_time(chunks)
         self._receiving[upload_id] = self._receiving.get(upload_id, 0) + size
         incoming = folder.parent / "incoming" / token_hex(16)
         try:
@@ -224,6 +227,23 @@ class Uploads:
                 raise NotAllowed("did not arrive completely")
 
 
+async def _in_time(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks of a file while they arrive.
+
+    Raises:
+        Problem: 408, none has arrived for IDLE_S.
+    """
+    while True:
+        try:
+            with fail_after(IDLE_S):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise Problem(408, f"Nothing of the file has arrived for {IDLE_S:g} seconds.") from error
+        yield chunk
+
+
 def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
@@ -233,6 +253,8 @@ def _write_all(descriptor: int, content: bytes) -> None:
 def _move(incoming: Path, folder: Path, path: PurePosixPath) -> PurePosixPath:
     """Give a file its name. A second file of the same name goes into a folder of its own, so that both keep it."""
     for number in range(1, 1_000):
+        if not folder.is_dir():
+            raise Problem(404, GONE)  # deleted while the file was arriving: nothing may make it again
         relative = path if number == 1 else PurePosixPath(str(number)) / path
         with contextlib.suppress(FileExistsError, NotADirectoryError, IsADirectoryError):
             (folder / relative).parent.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,8 @@ def test_each_corpus_answers_below_its_path_and_the_first_at_the_root(client: Te
     assert (best(""), best("/corpus/mine"), best(STUDY)) == (BREAD, BREAD, OTHER)
     assert client.get(STUDY, params={"q": "loaf"}).url.path == f"{STUDY}/"
     assert client.get("/corpus/none/api/search").status_code == 404
+    address = client.get(f"{STUDY}?q=a", headers={"Host": "other.name"}, follow_redirects=False).headers["location"]
+    assert address == "the-study-no-2/?q=a"  # relative: whatever name and path a proxy has
 
 
 def test_addresses_of_media_lead_to_the_corpus_that_has_them(

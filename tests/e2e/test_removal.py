@@ -38,7 +38,7 @@ def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(page: 
     expect(page.locator("#view")).not_to_be_visible()
     expect(card(page, BREAD)).not_to_be_visible()
     expect(card(page, KETTLE)).to_be_visible()
-    expect(page.get_by_role("status").filter(has_text="Removed.")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Deleted.")).to_be_visible()
     undo = page.get_by_role("button", name="Undo (30 s)")
     expect(undo).to_be_focused()
     assert BREAD not in [hit["id"] for hit in api(own_server, QUESTION)["hits"]]

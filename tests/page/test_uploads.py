@@ -5,14 +5,15 @@ import json
 import os
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path, PurePosixPath
 
+import anyio
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from page import add_routes
+from page import add_routes, adding, uploads
 from page.add_routes import links_in
 from page.adding import Additions
 from page.jobs import Jobs
@@ -72,7 +73,8 @@ HOSTILE_NAMES = {
     "é" * 128 + ".json": "255 bytes",
     "/".join(["d"] * 13) + "/x.json": "deep",
     "x" * 3_000 + ".json": "too long",
-    " .json": "plain path",
+    " .json": "hidden",
+    "a/ .. /b.json": "plain path",
     "program.exe": "kind of file",
     "no-suffix": "kind of file",
     "page.svg": "kind of file",
@@ -94,6 +96,12 @@ def test_a_hostile_name_is_refused_in_plain_words_and_writes_nothing(served: Ser
 )
 def test_names_that_people_have_are_kept(name: str) -> None:
     assert str(safe_path(unicodedata.normalize("NFD", name))) == name
+
+
+def test_spaces_around_names_are_dropped_and_a_colon_is_no_drive() -> None:
+    assert str(safe_path(" Holiday / beach.mp4")) == "Holiday/beach.mp4"
+    if os.name == "posix":
+        assert str(safe_path("Q: why.mp4")) == "Q: why.mp4"
 
 
 @pytest.mark.parametrize(
@@ -187,6 +195,39 @@ def test_uploads_of_yesterday_are_swept_and_recent_ones_offered(served: Served) 
     assert [left.id for left in served.uploads.left()] == upload_ids[1:]
     assert upload_ids[1] in served.client.get("/page/add").json()["html"]
     assert served.client.delete(f"/page/uploads/{upload_ids[1]}").status_code == 204
+    assert list(served.uploads.folder.iterdir()) == []
+
+
+def test_an_upload_that_is_deleted_while_a_file_arrives_leaves_nothing(served: Served) -> None:
+    upload = served.open()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield RECORD[:10]
+        served.uploads.delete(upload)
+        yield RECORD[10:]
+
+    with pytest.raises(Problem):
+        anyio.run(served.uploads.receive, upload, "batch.json", len(RECORD), chunks())
+    assert list(served.uploads.folder.iterdir()) == []
+
+
+def test_a_file_that_stops_arriving_ends_and_leaves_nothing(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "IDLE_S", 0.05)
+    upload = served.open()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield RECORD[:10]
+        await anyio.sleep(60)
+
+    with pytest.raises(Problem, match="Nothing of the file has arrived"):
+        anyio.run(served.uploads.receive, upload, "batch.json", len(RECORD), chunks())
+    assert [path for path in served.uploads.folder.rglob("*") if path.is_file()] == []
+    assert served.send(upload, "batch.json")[0] == 201
+
+
+def test_an_upload_that_cannot_wait_any_more_is_not_kept(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adding, "MAX_WAITING", 0)
+    assert served.client.post("/page/add", json={"path": str(served.uploads.folder.parent)}).status_code == 429
     assert list(served.uploads.folder.iterdir()) == []
 
 

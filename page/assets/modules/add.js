@@ -6,6 +6,7 @@ import { post, remove, Upload } from "./upload.js";
 import { uploadView } from "./upload_view.js";
 
 const POLL_MS = 1000;
+const MAX_PASTED = 30_000; // characters of links that go as a text; more go as a file
 
 export function start(element) {
   const find = (selector) => element.querySelector(selector);
@@ -124,6 +125,11 @@ export function start(element) {
       const field = form.elements.links ?? form.elements.path;
       form.querySelector(".notice")?.remove();
       if (!field.value.trim()) return field.focus();
+      if (field.name === "links" && field.value.length > MAX_PASTED) {
+        const file = new File([field.value], "pasted links.txt", { type: "text/plain" });
+        field.value = "";
+        return send(Promise.resolve({ found: [{ file, name: file.name }], unreadable: [] }));
+      }
       try {
         await post("page/add", { [field.name]: field.value });
         field.value = "";

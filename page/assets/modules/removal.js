@@ -16,9 +16,9 @@ export function removing(element, before = () => {}) {
       await checked(await fetch(`api/videos/${encodeURIComponent(id)}`, { method: "DELETE" }));
       show(id, false);
       before();
-      say("Removed.", { label: "Undo (30 s)", action: () => undo(id) });
+      say("Deleted.", { label: "Undo (30 s)", action: () => undo(id) });
     } catch (error) {
-      button.textContent = error instanceof Refused ? error.message : "Not removed. Try again.";
+      button.textContent = error instanceof Refused ? error.message : "Not deleted. Try again.";
     }
     button.ariaBusy = null;
   });

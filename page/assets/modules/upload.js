@@ -81,7 +81,7 @@ export class Upload extends EventTarget {
     request.onload = () => {
       this.active.delete(one);
       if (request.status === 201) this.sent++;
-      else if (request.status === 404 || request.status >= 500) {
+      else if (request.status === 404 || request.status === 408 || request.status >= 500) {
         this.#waiting.unshift(one);
         if (request.status === 404) this.#startOver();
         return this.#lost(detail(request));
