@@ -64,7 +64,7 @@ def _progress_html(addition: Addition) -> str:
 
 def _ended_html(addition: Addition) -> str:
     assert addition.job
-    report, after = addition.report, f'<p class="muted">After {clock(addition.job.seconds)}.</p>'
+    report, after = addition.report, f'<p class="muted">It took {clock(addition.job.seconds)}.</p>'
     if addition.state == "stopped":
         again = _button("resume", addition.id, "Go on")
         return f"<p>Stopped. What was added until then can be found.</p>{again}{_summary_html(report)}"
@@ -147,7 +147,8 @@ def _counts(addition: Addition) -> str:
     progress = addition.job.progress if addition.job else None
     if progress is None or progress.stage == "index" or not (progress.total or progress.done):
         return ""
-    return f": {progress.done:,} of {progress.total:,}" if progress.total else f": {progress.done:,}"
+    steps = " steps" if progress.stage in FAILED_WORK else ""  # a video is fetched, read and transcribed
+    return f": {progress.done:,} of {progress.total:,}{steps}" if progress.total else f": {progress.done:,}"
 
 
 def _duration(seconds: float) -> str:

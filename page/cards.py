@@ -223,7 +223,7 @@ def results(
     shown = offset + len(hits)
     order = "best" if answer.sort == "relevance" and answer.text else ORDERS[answer.sort]
     line = f"The {order} {shown} of {videos}, in {took:.0f} ms"
-    above = "" if offset else f'{notes}<p class="line" role="status">{text(line)} {download}</p>'
+    above = "" if offset else f'{notes}<p class="line" role="status">{text(line)}{download and f" · {download}"}</p>'
     good = [card(hit, judged) for hit in hits if hit.good]
     apart = [card(hit, judged) for hit in hits if not hit.good]
     below = f'<button type="button" class="more" data-more="{shown}">More results</button>' if more else ""

@@ -35,7 +35,8 @@ WELCOME = (
     "Enter anything that you remember: speech, on-screen text, the creator, or what people commented.",
 )
 NO_INDEX = (
-    "Open the tab Library, then “Single steps”, and press “Build index”. Or, in a terminal: `tiktok-retrieval build`."
+    "Videos that are being added can be found soon. Otherwise, open the tab Library, then “Single steps”, and press"
+    " “Build index”. Or, in a terminal: `tiktok-retrieval build`."
 )
 FAULT = ("Something went wrong", "Internal error. See the server log.", "problem")
 

@@ -298,10 +298,11 @@ class Service:
             CatalogError: the catalog cannot be used.
         """
         with Catalog(self.data, busy_s=JUDGING_S) as catalog:
-            if not catalog.removals.of(video_id):
-                raise UnknownVideo("No removed video has this id.")
-            if not catalog.removals.undo([video_id]):
+            if catalog.removals.undo([video_id]):
+                return
+            if catalog.removals.of(video_id):
                 raise TooLateToUndo("The time to undo this is over: the video is erased.")
+            raise UnknownVideo("No removed video has this id.")
 
     # -- judgements --
 

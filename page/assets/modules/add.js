@@ -162,7 +162,7 @@ export function start(element) {
   // What the tabs say about the videos is no longer true.
   function ended() {
     document.querySelector("#library-refresh")?.click();
-    if (document.querySelector("#results .ways")) document.querySelector("#ask").requestSubmit();
+    if (!document.querySelector("#results article")) document.querySelector("#ask").requestSubmit();
   }
 
   // Replace only what has changed, so that an open list stays open and the focus stays on its button.

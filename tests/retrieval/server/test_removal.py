@@ -1,6 +1,7 @@
 """Removing a video through the API: it leaves everything at once, can come back, and is erased later."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,10 @@ def test_a_server_whose_last_video_is_erased_says_that_there_is_no_index(folders
         assert erased(folders[0], BREAD)
         problem(client.get("/api/search", params=QUESTION), 503)
     assert generation_names(folders[1]) == []
+
+
+def test_of_several_undos_at_once_none_says_that_the_video_is_erased(writing_client: TestClient) -> None:
+    writing_client.delete(f"/api/videos/{BREAD}")
+    with ThreadPoolExecutor(6) as pool:
+        undone = pool.map(lambda _: writing_client.post(f"/api/videos/{BREAD}/undo").status_code, range(6))
+    assert sorted(undone) == [204, *[404] * 5]
