@@ -15,7 +15,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 SearchMode = Literal["hybrid", "dense", "keyword"]
 FusionMethod = Literal["zscore", "dbsf", "rrf"]
 # met: by when the person last met a video, the latest first
-SortOrder = Literal["relevance", "newest", "oldest", "met"]
+SortOrder = Literal["relevance", "newest", "oldest", "seen"]
 
 PREFIX = "TIKTOK_RETRIEVAL_"
 APP_NAME = "tiktok-retrieval"  # the name of its folders in the user data folder and the cache folder

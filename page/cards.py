@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_LISTS = 3  # on a card
 # which results come first
-ORDERS = {"relevance": "newest", "newest": "newest", "oldest": "oldest", "met": "most recently seen"}
+ORDERS = {"relevance": "newest", "newest": "newest", "oldest": "oldest", "seen": "most recently seen"}
 # a click changes these settings and searches again
 ADJUST = '<button type="button" data-set="{changes}">{label}</button>'
 

@@ -40,7 +40,7 @@ SORTS = {
     "relevance": "Best match",
     "newest": "Newest post",
     "oldest": "Oldest post",
-    "met": "Most recently seen",
+    "seen": "Most recently seen",
 }
 
 

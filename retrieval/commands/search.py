@@ -13,7 +13,7 @@ EXAMPLES = (
     'search "dog that answers the phone" -k 5',
     """search '"not your phone" @barkley.says -cat after:2022'""",
     "search soup --in favorites --seen 2024-03",
-    'search --saved "last winter" --length ">1m" --sort met',
+    'search --saved "last winter" --length ">1m" --sort seen',
     "search sourdough --mode keyword -w comments=0 --json",
 )
 
@@ -62,7 +62,7 @@ def search(
     ] = "",
     sort: Annotated[
         SortOrder,
-        typer.Option(help="Order: relevance, date of posting (newest, oldest), or when you last met the video (met)."),
+        typer.Option(help="Order: relevance, date of posting (newest, oldest), or when you last saw the video (seen)."),
     ] = "relevance",
     reranker: Reranker = None,
     data: Data = None,

@@ -356,7 +356,7 @@ class Searcher:
 
 def _default_sort(question: Question) -> Sort:
     """Return the order of videos that only conditions decide on."""
-    return "met" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
+    return "seen" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
 
 
 class SharedEncoders:

@@ -42,7 +42,7 @@ def sorted_first(
 
 def _sorted(generation: Generation, videos: Order, conditions: Sequence[Condition], sort: Sort) -> Order:
     metadata = generation.metadata
-    if sort == "met":
+    if sort == "seen":
         times = metadata.encounters.latest(encounters_meant(metadata.encounters, conditions))[videos]
     else:
         times = metadata.posted[videos]

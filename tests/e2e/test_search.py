@@ -187,7 +187,7 @@ def test_filters_and_operators_narrow_the_results_and_the_page_says_how(page: Pa
 
 
 def test_videos_are_found_by_when_and_in_which_list_they_were_met(page: Page, server: str) -> None:
-    visit(page, f"{server}/?in=likes&sort=met")
+    visit(page, f"{server}/?in=likes&sort=seen")
     expect(page.locator("article")).to_have_count(2)
     expect(page.locator("article").first).to_contain_text("liked on 2 April 2024")
     expect(page.locator("#results .line").last).to_contain_text("The most recently seen 2 of 2 videos in your likes")

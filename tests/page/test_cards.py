@@ -88,7 +88,7 @@ def test_filters_are_buttons_that_remove_them() -> None:
 
 
 def test_the_line_above_the_results_names_their_order() -> None:
-    for sort, order in (("met", "The most recently seen 1"), ("oldest", "The oldest 1"), ("relevance", "The best 1")):
+    for sort, order in (("seen", "The most recently seen 1"), ("oldest", "The oldest 1"), ("relevance", "The best 1")):
         assert order in Page(cards.results(answer([hit([reason()])], sort=sort))).text
 
 

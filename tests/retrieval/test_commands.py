@@ -79,7 +79,7 @@ def test_a_search_takes_lists_times_and_an_order(corpus: tuple[str, str], tmp_pa
 
     assert found("--in", "likes") == found("--seen", "2024-03") == found("--liked", "2024") == ["70001"]
     assert found("--saved", "2025") == ["70002"] and found("--watched", "2025") == found("--shared", "2025") == []
-    assert found("--seen", "2020..", "--sort", "met") == ["70002", "70001"]
+    assert found("--seen", "2020..", "--sort", "seen") == ["70002", "70001"]
     assert found("starter teapot", "--source", "json lines", "--likes", "<5", "--length", "<1m") == []
     shown = search("--in", "likes").stdout
     assert "1 video in your likes" in shown and "liked on 3 March 2024" in shown

@@ -90,7 +90,7 @@ FilterValues = Annotated[dict[str, str], Depends(_filter_values)]
 SortOrder = Annotated[
     Sort,
     Query(
-        description="Another order: by date of posting (newest, oldest), or by when you last met the video (met). With"
+        description="Another order: by date of posting (newest, oldest), or by when you last saw the video (seen). With"
         " a text, it sorts the good hits among the first 100 (all of them if none is good)."
     ),
 ]

@@ -149,8 +149,8 @@ def test_without_any_list_the_note_says_where_lists_are(tmp_path: Path) -> None:
         ("-has:music", "relevance", "5246"),  # the newest post comes first
         ("in:favorites", "newest", "52"),
         ("in:favorites", "oldest", "25"),
-        ("after:2000", "met", "2153"),
-        ("seen:2024", "met", "415"),  # 1 was seen again in 2025, which does not count here
+        ("after:2000", "seen", "2153"),
+        ("seen:2024", "seen", "415"),  # 1 was seen again in 2025, which does not count here
         ("after:2000", "oldest", "1235"),
     ],
 )
@@ -159,7 +159,7 @@ def test_videos_that_only_conditions_choose_come_by_time(
 ) -> None:
     answer = searcher.search(question, sort=sort)
     assert "".join(ids(answer)) == order
-    assert answer.sort == (sort if sort != "relevance" else "met" if "in:" in question else "newest")
+    assert answer.sort == (sort if sort != "relevance" else "seen" if "in:" in question else "newest")
     assert [hit.rank for hit in answer.hits] == [*range(1, len(order) + 1)]
 
 
@@ -174,9 +174,9 @@ def test_with_a_text_the_good_hits_are_sorted_and_the_others_follow(searcher: Se
 
 
 def test_if_no_hit_is_good_all_are_sorted(searcher: Searcher) -> None:
-    answer = searcher.search("quantum bicycle orchestra", sort="met")
+    answer = searcher.search("quantum bicycle orchestra", sort="seen")
     assert not answer.good and ids(answer)[:2] == ["2", "1"]
-    assert [hit.id for hit in searcher.search("quantum bicycle orchestra", 2, offset=1, sort="met").hits] == [
+    assert [hit.id for hit in searcher.search("quantum bicycle orchestra", 2, offset=1, sort="seen").hits] == [
         hit.id for hit in answer.hits[1:3]
     ]
 

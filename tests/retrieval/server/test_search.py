@@ -207,7 +207,7 @@ def test_facets_list_where_videos_were_met_and_come_from(client: TestClient) -> 
 
 
 def test_an_answer_is_sorted_by_when_videos_were_met(client: TestClient) -> None:
-    hits = search(client, "", after="2000", sort="met")["hits"]
+    hits = search(client, "", after="2000", sort="seen")["hits"]
     assert [hit["id"] for hit in hits] == [BREAD]
-    answer = search(client, "-loaf", sort="met")
-    assert answer["sort"] == "met" and [hit["id"] for hit in answer["hits"]][:2] == [HOSTILE, LOST]
+    answer = search(client, "-loaf", sort="seen")
+    assert answer["sort"] == "seen" and [hit["id"] for hit in answer["hits"]][:2] == [HOSTILE, LOST]
