@@ -22,6 +22,7 @@ def test_an_answer_has_the_video_the_timestamp_and_reasons_that_add_up(client: T
         "creator": "crumb.and.crust",
         "nickname": "Crumb & Crust",
         "description": "is it done?? ask the loaf #sourdough #baking",
+        "file_name": "",
         "posted": "2024-03-28",
         "likes": 20200,
         "comment_count": 311,
