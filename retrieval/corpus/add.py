@@ -29,6 +29,7 @@ from scraper.errors import Locked, UserError
 from scraper.parse import Found, ParsedRecord, Problem, printable
 from scraper.short_links import Expander, expanding
 
+UNFINISHED = ".add-unfinished"  # in the data folder while an addition runs; a killed one leaves it
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
 BUILD_SHARE = 10  # a batch is indexed at once if the last build took less than a tenth of the time since then
 FETCH_LIMIT = 3_000  # videos to fetch without asking: two hours of requests to the site, and 9 GB
@@ -83,6 +84,9 @@ class Adding:
     def run(self, given: Given) -> AddReport:
         """Add what is given, and return what became of it."""
         self.report = AddReport()
+        unfinished = self.catalog.data / UNFINISHED
+        was_interrupted = unfinished.exists()
+        unfinished.touch()
         ids = self._import(given)
         try:
             self._build()
@@ -93,7 +97,11 @@ class Adding:
             self.report.stopped = str(error)
         with contextlib.suppress(UserError) if self.report.stopped else contextlib.nullcontext():
             self._build()
-        return summarize(self.catalog, self.settings.indexes, ids, self.report)
+        summarize(self.catalog, self.settings.indexes, ids, self.report)
+        if was_interrupted:  # nobody has seen its failures
+            self.report.new_failures.update(failure["video_id"] for failure in self.report.failures)
+        unfinished.unlink(missing_ok=True)
+        return self.report
 
     def _build(self) -> None:
         """Index what is in the catalog, if the index does not have it yet."""

@@ -18,7 +18,7 @@ from ingest.progress import Progress
 from ingest.settings import Settings
 from ingest.stages.stage_run import StageReport
 from retrieval.corpus import add, short_links
-from retrieval.corpus.add import Adding, Encoding, Given, Options, only_add
+from retrieval.corpus.add import UNFINISHED, Adding, Encoding, Given, Options, only_add
 from retrieval.corpus.add_report import AddReport, indexed_ids
 from scraper import refresh
 from scraper.errors import Locked
@@ -216,6 +216,9 @@ def test_an_export_is_fetched_once_and_what_is_gone_is_named(site: StandIn, addi
         == second.summary()
         == ("5 videos: 3 searchable, 2 gone from the site; see `tiktok-retrieval status --failures`")
     )
+    (tmp_path / "data" / UNFINISHED).touch()  # as if the first had been killed before it could say what failed
+    third, fourth = adding(source), adding(source)
+    assert third.new_failures == first.new_failures and not third.complete and fourth.complete
 
 
 def test_short_links_are_followed_once_and_only_to_the_site(site: StandIn, adding: Add, tmp_path: Path) -> None:
