@@ -61,8 +61,8 @@ def test_no_cell_of_a_spreadsheet_is_computed(data: Path) -> None:
 
 def test_a_table_has_lists_with_their_times_and_texts_if_asked_for(data: Path) -> None:
     rows = {row["id"]: row for row in table(run("export", "--all", "--texts", "--data", data).stdout)}
-    assert rows[BREAD]["lists"] == "liked 2024-03-04 11:22:33"
-    assert rows[KETTLE]["lists"] == "saved to Tea & more; liked"
+    assert rows[BREAD]["lists"] == "liked 2024-03-04 11:22:33; watched 2024-04-01 19:00:00; liked 2024-04-02 08:00:00"
+    assert sorted(rows[KETTLE]["lists"].split("; ")) == ["liked", "saved to Tea & more", "saved to Tea time"]
     assert "hollow, like a drum" in rows[BREAD]["speech"]
     assert rows[BREAD]["likes"] == "20200"
     assert "speech" not in table(run("export", BREAD, "--data", data).stdout)[0]
@@ -72,7 +72,7 @@ def test_a_list_a_collection_a_creator_and_links_are_exported(data: Path) -> Non
     def ids(*arguments: str) -> set[str]:
         return {row["id"] for row in table(run("export", *arguments, "--data", data).stdout)}
 
-    assert ids("--list", "likes") == {BREAD, KETTLE}
+    assert ids("--list", "likes") == {BREAD, KETTLE, LOST}
     assert ids("--list", "tea & more") == {KETTLE}
     assert ids("@crumb.and.crust", LOST) == {BREAD, LOST}
     assert run("export", LOST, "--format", "links", "--data", data).stdout.endswith(f"/video/{LOST}\n")
