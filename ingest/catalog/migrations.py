@@ -144,6 +144,7 @@ MIGRATIONS = (
         PRIMARY KEY (video_id, list, name, at)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX encounters_by_list ON encounters (list, name, at);
+    CREATE INDEX media_by_content ON media (sha256);
     CREATE TABLE origins (               -- the files that a video was imported from
         video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
         path TEXT NOT NULL,              -- absolute, as it was at the time

@@ -1,5 +1,8 @@
 """A video that is known by its content only gets the id that the site gave it."""
 
+import contextlib
+import sqlite3
+
 from ingest.catalog.database import Database
 
 # tables whose lines move, without those that `put_video` made for the new id
@@ -22,7 +25,11 @@ def move(database: Database, old: str, new: str, folder: str) -> None:
     """
     with database.transaction():
         moved: list[tuple[str, str]] = []
-        for row in database.execute("SELECT kind, position, path FROM media WHERE video_id = ?", (old,)).fetchall():
+        own = {(row["kind"], row["position"]) for row in _files(database, new)}
+        for row in _files(database, old):
+            if (row["kind"], row["position"]) in own:  # the file of `new` stays: it is the one that its row describes
+                moved.append((row["path"], ""))
+                continue
             target = f"{folder}/{row['path'].rpartition('/')[2]}"
             database.execute(
                 "UPDATE media SET path = ? WHERE video_id = ? AND kind = ? AND position = ?",
@@ -35,5 +42,13 @@ def move(database: Database, old: str, new: str, folder: str) -> None:
         database.execute("UPDATE OR IGNORE ledger SET video_id = ? WHERE video_id = ?", (new, old))
         database.execute("DELETE FROM videos WHERE id = ?", (old,))
         for before, after in moved:
-            if (database.data / before).is_file():
+            if not after:
+                (database.data / before).unlink(missing_ok=True)
+            elif (database.data / before).is_file():
                 (database.data / before).replace(database.data / after)
+            with contextlib.suppress(OSError):  # other files are in it
+                (database.data / before).parent.rmdir()
+
+
+def _files(database: Database, video_id: str) -> list[sqlite3.Row]:
+    return database.execute("SELECT kind, position, path FROM media WHERE video_id = ?", (video_id,)).fetchall()

@@ -10,6 +10,7 @@ from PIL import Image
 
 from ingest.catalog import Catalog
 from ingest.stages.importer import ImportReport, import_source
+from scraper.files import sha256
 from scraper.local_ids import is_local
 from scraper.parse import in_words
 from tests.ingest import media_samples as samples
@@ -242,3 +243,24 @@ def test_texts_that_unpack_to_far_more_are_not_unpacked(tmp_path: Path, clip: Pa
         report, catalog = imported(tmp_path / str(with_media), packed)
         assert ID in catalog.ids() and len(catalog.ids()) == 1 + with_media
         assert "a.json" in "".join(map(str, report.problems))
+
+
+def test_a_video_that_gets_an_id_with_files_of_its_own_leaves_them_as_they_are(tmp_path: Path, clip: Path) -> None:
+    other = samples.video(tmp_path / "other.mp4", None, 2.0)
+    _, catalog = imported(tmp_path, folder_with(tmp_path, clip, "clip.mp4"))
+    import_source(catalog, folder_with(tmp_path / "b", other, f"{ID}.mp4"))
+    [local] = set(catalog.ids()) - {ID}
+    known = catalog.get(ID)
+    assert known
+    catalog.rename(local, known.video)
+    entry = catalog.get(ID)
+    assert catalog.ids() == [ID] and entry
+    [video] = [media for media in entry.media if media.kind == "video"]
+    assert sha256(video.path) == video.sha256 == sha256(other)
+    assert list(catalog.data.rglob("*.mp4")) == [video.path] and not list(catalog.data.rglob(local))
+
+
+def test_a_content_is_found_without_reading_all_media(tmp_path: Path, clip: Path) -> None:
+    _, catalog = imported(tmp_path, folder_with(tmp_path, clip, "clip.mp4"))
+    steps = catalog.database.execute("EXPLAIN QUERY PLAN SELECT video_id FROM media WHERE sha256 = 'a'").fetchall()
+    assert "INDEX media_by_content" in steps[0]["detail"]
