@@ -12,6 +12,7 @@ from ingest.commands.errors import FAILED
 from ingest.commands.options import Data, Indexes, Json
 from ingest.commands.output import answer, printable
 from ingest.settings import Settings, load_settings
+from retrieval.corpus.words import count_of
 
 if TYPE_CHECKING:
     from retrieval.corpus.selection import Selection
@@ -96,7 +97,7 @@ def _confirm(settings: Settings, selection: "Selection") -> None:
         raise typer.BadParameter("there is no terminal to ask on: give --yes")
     with Catalog(settings.data) as catalog:
         shown = titles(catalog, selection.videos)
-    print(f"{_videos(len(selection.videos))} will be removed:", file=sys.stderr)
+    print(f"{count_of(len(selection.videos))} will be removed:", file=sys.stderr)
     for title in shown:
         print(f"  {printable(title)}", file=sys.stderr)
     if len(selection.videos) > len(shown):
@@ -119,13 +120,13 @@ def _remove(settings: Settings, selection: "Selection", now: bool, as_json: bool
     report: dict[str, Any] = {"removed": selection.videos, "memberships_ended": len(ended), "undone": False}
     if not now:
         try:
-            _wait(f"{_videos(len(selection.videos))} removed. Press Ctrl-C to undo", UNDO_S)
+            _wait(f"{count_of(len(selection.videos))} removed. Press Ctrl-C to undo", UNDO_S)
         except KeyboardInterrupt:
             print(file=sys.stderr)
             with Catalog(settings.data) as catalog:
                 back = catalog.removals.undo(changed)
             report = {"removed": [], "memberships_ended": 0, "undone": True}
-            answer(as_json, report, lambda: print(f"Undone: {_videos(len(back))} back."))
+            answer(as_json, report, lambda: print(f"Undone: {count_of(len(back))} back."))
             return
     erased = erase(settings.data, settings.indexes, changed if now else ())
     with Catalog(settings.data) as catalog:
@@ -163,16 +164,16 @@ def _undo(settings: Settings, names: Sequence[str] | None, as_json: bool) -> Non
     answer(
         as_json,
         {"back": back},
-        lambda: print(f"{_videos(len(back))} back." if back else "Nothing can be undone: the time is over."),
+        lambda: print(f"{count_of(len(back))} back." if back else "Nothing can be undone: the time is over."),
     )
     if not back:
         raise typer.Exit(FAILED)
 
 
 def _print(report: dict[str, Any], left_out: int) -> None:
-    print(f"{_videos(len(report['removed']))} {'erased' if report['erased'] else 'hidden, not erased yet'}")
+    print(f"{count_of(len(report['removed']))} {'erased' if report['erased'] else 'hidden, not erased yet'}")
     if report["memberships_ended"]:
-        print(f"{_videos(report['memberships_ended'])} no longer in the list")
+        print(f"{count_of(report['memberships_ended'])} no longer in the list")
     for name, what in (
         ("generations_deleted", "indexes that had them are deleted"),
         ("reports_deleted", "reports that named them are deleted"),
@@ -183,8 +184,4 @@ def _print(report: dict[str, Any], left_out: int) -> None:
     if report["generation"]:
         print(f"The index is now {report['generation']}.")
     if left_out:
-        print(f"{_videos(left_out)} with new texts are not in it: run `tiktok-retrieval build`.")
-
-
-def _videos(count: int) -> str:
-    return f"{count:,} video{'s' * (count != 1)}"
+        print(f"{count_of(left_out)} with new texts are not in it: run `tiktok-retrieval build`.")

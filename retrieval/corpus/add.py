@@ -18,11 +18,12 @@ from ingest.settings import Settings
 from ingest.stages.importer import ImportReport, import_records
 from ingest.stages.pipeline import check_tools, run_stage
 from ingest.stages.refusals import Refused
-from retrieval.corpus.add_plan import Plan, count_of, plan
+from retrieval.corpus.add_plan import Plan, plan
 from retrieval.corpus.add_report import AddReport, summarize
 from retrieval.corpus.build import build_if_changed
 from retrieval.corpus.files import files_in
 from retrieval.corpus.short_links import resolve_all
+from retrieval.corpus.words import count_of
 from retrieval.embedding.encoder import Encoder
 from scraper import sources
 from scraper.errors import Locked, UserError

@@ -8,6 +8,7 @@ from pathlib import Path
 from ingest.catalog import STAGES, Catalog, Stage
 from ingest.catalog.pace import fetched_bytes, seconds_per_video, to_fetch, with_media
 from ingest.stages.workers import cores
+from retrieval.corpus.words import count_of, duration, size
 from scraper.errors import UserError
 
 # For a catalog without a history. A page takes yt-dlp 3 s, two are read at once, and there is a pause; then the files.
@@ -70,21 +71,3 @@ def plan(catalog: Catalog, ids: Sequence[str], *, fetch_limit: int | None) -> Pl
     return Plan(
         wanted, fetch, left, counts, seconds, round(len(fetch) * (fetched_bytes(catalog.database) or FETCH_BYTES))
     )
-
-
-def count_of(videos: int) -> str:
-    """Return a number of videos for a person."""
-    return f"{videos:,} {'video' if videos == 1 else 'videos'}"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes for a person."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time for a person, rounded to what an estimate can say."""
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if (count := round(seconds / length)) >= 2 or (unit == "minute" and count):
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return "a minute"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from ingest.catalog import Catalog
+from retrieval.corpus.words import count_of
 from scraper import links
 from scraper.errors import UserError
 from scraper.records import ListKind
@@ -56,7 +57,7 @@ def of_source(catalog: Catalog, source: Path) -> Selection:
     """Select the videos that were imported from a file or folder, and from nowhere else."""
     found, others = catalog.removals.of_source(source)
     problems = [] if found or others else [f"no video in the catalog is known to come from {source}"]
-    notes = [f"{_videos(others)} came from other files as well and will stay."] if others else []
+    notes = [f"{count_of(others)} came from other files as well and will stay."] if others else []
     return Selection(found, problems=problems, notes=notes)
 
 
@@ -75,7 +76,7 @@ def of_list(catalog: Catalog, name: str) -> Selection:
     notes = []
     if staying:
         notes.append(
-            f"{_videos(staying)} of this list will stay, because other lists have them or you saved or collected them;"
+            f"{count_of(staying)} of this list will stay, because other lists have them or you saved or collected them;"
             " only their membership of this list ends."
         )
     return Selection(alone, (kind, collection), staying, notes=notes)
@@ -107,7 +108,3 @@ def titles(catalog: Catalog, ids: Sequence[str]) -> list[str]:
         by = f"@{video.creator_username[:40]}" if video.creator_username else ""
         shown.append(": ".join(filter(None, (by, words))) or video.id)
     return shown
-
-
-def _videos(count: int) -> str:
-    return f"{count:,} video{'s' * (count != 1)}"

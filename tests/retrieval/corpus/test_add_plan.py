@@ -7,7 +7,8 @@ import pytest
 from ingest.catalog import Catalog
 from ingest.stages.workers import cores
 from retrieval.corpus import add_plan
-from retrieval.corpus.add_plan import duration, plan
+from retrieval.corpus.add_plan import plan
+from retrieval.corpus.words import duration
 from scraper.errors import UserError
 from scraper.records import Video
 from tests.ingest import media_samples
