@@ -15,5 +15,5 @@ def duration(seconds: float) -> str:
     """Return a length of time for a person, rounded to what an estimate can say."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if (count := round(seconds / length)) >= 2:
-            return f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"{count} {unit}s"
     return "a minute"

@@ -59,7 +59,7 @@ def test_a_full_disk_stops_before_the_work(catalog: Catalog, monkeypatch: pytest
     ("seconds", "words"),
     [
         (1, "a minute"),
-        (80, "1 minute"),
+        (80, "a minute"),
         (600, "10 minutes"),
         (7_300, "2 hours"),
         (5_400, "2 hours"),
