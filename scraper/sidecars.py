@@ -43,13 +43,15 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.error = ""
 
     @cached_property
     def names(self) -> list[str]:
-        """All names in the folder, sorted; none if it cannot be read."""
+        """All names in the folder, sorted; none if it cannot be read: `error` says why then."""
         try:
             return sorted(entry.name for entry in self.path.iterdir())
-        except OSError:
+        except OSError as error:
+            self.error = error.strerror or "unknown error"
             return []
 
     @cached_property

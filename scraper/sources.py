@@ -22,6 +22,7 @@ __all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read",
 
 MAX_DEPTH = 20  # of folders in a folder
 MAX_FOLDERS = 100_000
+MAX_RECORD_BYTES = 2 << 30  # of a file of records, which is read as a whole; 50,000 records have some 100 MB
 MAX_NAMED = 5  # files that are named in one count
 _LINKED = "is a symbolic link, which is not followed: replace it with the file or folder that it leads to"
 _PLAIN = (".txt", ".csv", ".tsv")  # people keep other things in such files as well
@@ -102,7 +103,8 @@ def _read_folder(root: Path, shown: Path, origin: Path | None = None) -> Iterato
         shown: the path of `root` as messages show it.
         origin: the file that a person would name as the source; by default each file that is read.
     """
-    folders = list(_walk(root))
+    beyond: list[Path] = []
+    folders = list(_walk(root, beyond))
     claimed: set[Path] = set()  # files that belong to a record, without links in their paths
 
     def claim(found: Found) -> Found:
@@ -131,23 +133,36 @@ def _read_folder(root: Path, shown: Path, origin: Path | None = None) -> Iterato
     for folder in folders:
         yield from map(claim, own_media.of_folder(folder, claimed, shown / folder.path.relative_to(root), origin))
     yield from _left_out(folders, claimed, taken, shown)
+    for folder in folders:
+        if folder.error:
+            yield Problem(str(shown / folder.path.relative_to(root)), None, f"cannot be read: {folder.error}")
+    if beyond:
+        where = shown / beyond[0].relative_to(root)
+        reason = f"is too deep, or one of more than {MAX_FOLDERS:,} folders"
+        yield Problem(str(where), None, f"{reason} ({len(beyond):,} such folders were not read)")
 
 
-def _walk(root: Path) -> Iterator[Folder]:
-    """Yield a folder and its sub-folders, without hidden ones, links, and the parts of saved pages."""
+def _walk(root: Path, beyond: list[Path] | None = None) -> Iterator[Folder]:
+    """Yield a folder and its sub-folders, without hidden ones, links, and the parts of saved pages.
+
+    Folders beyond MAX_DEPTH or MAX_FOLDERS are appended to `beyond`.
+    """
     waiting = [(root, 0)]
-    for _ in range(MAX_FOLDERS):
-        if not waiting:
-            return
+    walked = 0
+    while waiting:
         path, depth = waiting.pop()
+        if depth > MAX_DEPTH or walked >= MAX_FOLDERS:
+            if beyond is not None:
+                beyond.append(path)
+            continue
+        walked += 1
         folder = Folder(path)
         yield folder
         pages = tuple(Path(name).stem for name in folder.pages)
         below = [
             (path / name, depth + 1)
             for name in folder.names
-            if depth < MAX_DEPTH
-            and not name.startswith(".")
+            if not name.startswith(".")
             and not any(name.startswith(page) and name[len(page) :][:1] in ("_", "-", ".", " ") for page in pages)
             and (path / name).is_dir()
             and not (path / name).is_symlink()
@@ -216,6 +231,9 @@ def _read_file(path: Path, folder: Folder, name: str = "", origin: Path | None =
     try:
         with path.open("rb") as opened:
             packed = opened.read(4) in zip_files.MAGIC
+        if not packed and (size := path.stat().st_size) > MAX_RECORD_BYTES:
+            yield file.problem(None, f"has {size >> 20:,} MB; more than {MAX_RECORD_BYTES >> 20:,} MB are not read")
+            return
         text = "" if packed else json_stream.decoded(path.read_bytes())
     except OSError as error:
         yield file.problem(None, f"cannot be read: {error.strerror}")

@@ -13,7 +13,7 @@ from ingest.catalog.judgements import Judgement
 from ingest.catalog.removals import Removal
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.errors import TooLateToUndo, UnknownVideo
-from retrieval.index.generation import build_running
+from retrieval.index.generation import build_running, generation_names
 from retrieval.search.answer import Answer, Hit, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.fusion import Method, Mode
@@ -171,12 +171,14 @@ class Service:
         return [Suggestion(query=f"{before}{space}{sign}{word}", videos=videos) for word, videos in found]
 
     def facets(self, generation: str | None = None) -> Facets:
-        """Return the lists and the sources of a generation's videos.
+        """Return the lists and the sources of a generation's videos; none if there is no index yet.
 
         Raises:
-            RetrievalError, WeightsError: there is no index yet.
+            RetrievalError, WeightsError: the index cannot be used.
             UnknownGeneration: none has this name.
         """
+        if generation is None and not generation_names(self.indexes):
+            return Facets(lists=[], sources=[])
         metadata = self.searchers.get(generation).generation.metadata
         return Facets(
             lists=[

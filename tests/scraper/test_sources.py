@@ -333,3 +333,19 @@ def test_problems_are_safe_to_print(tmp_path: Path) -> None:
     json.dumps(problem.as_dict(), ensure_ascii=False).encode()  # as `import --json` writes it
     kept = Problem("مرحبا.json", None, "è, 看, 👩‍👩‍👧")
     assert (kept.file, kept.reason) == ("مرحبا.json", "è, 看, 👩‍👩‍👧")
+
+
+def test_folders_that_are_too_deep_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scraper.sources.MAX_DEPTH", 2)
+    write(tmp_path / "a" / "b" / "c" / "links.txt", "https://www.tiktok.com/@a/video/70001")
+    write(tmp_path / "a" / "links.txt", "https://www.tiktok.com/@a/video/70002")
+    results = list(read(tmp_path))
+    assert [one.video.id for one in results if isinstance(one, ParsedRecord)] == ["70002"]
+    [problem] = [one for one in results if isinstance(one, Problem)]
+    assert problem.file.endswith("a/b/c") and "too deep" in problem.reason
+
+
+def test_a_huge_text_is_reported_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scraper.sources.MAX_RECORD_BYTES", 10)
+    [problem] = read(write(tmp_path / "links.txt", "https://www.tiktok.com/@a/video/70001"))
+    assert isinstance(problem, Problem) and "more than" in problem.reason
