@@ -39,6 +39,8 @@ def test_the_description_has_every_address_and_a_valid_example(client: TestClien
         "/api/videos/{video_id}",
         "/api/videos/{video_id}/similar",
         "/api/videos/{video_id}/undo",
+        "/api/videos/{video_id}/transcript.{form}",
+        "/api/export",
         "/api/generations",
         "/api/judgements",
         "/api/judgements/queries",
