@@ -185,7 +185,9 @@ def serve(
     ] = None,
     root_path: Annotated[
         str | None,
-        typer.Option(help="Path under which a proxy forwards requests; the proxy removes it.", metavar="/PATH"),
+        typer.Option(
+            help="Prefix of the addresses under which a proxy forwards requests; the proxy removes it.", metavar="/PATH"
+        ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:

@@ -6,7 +6,9 @@ import os
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import anyio
 import pytest
@@ -207,7 +209,7 @@ def test_an_upload_that_is_deleted_while_a_file_arrives_leaves_nothing(served: S
         yield RECORD[10:]
 
     with pytest.raises(Problem):
-        anyio.run(served.uploads.receive, upload, "batch.json", len(RECORD), chunks())
+        _run(served.uploads.receive, upload, "batch.json", len(RECORD), chunks())
     assert list(served.uploads.folder.iterdir()) == []
 
 
@@ -220,7 +222,7 @@ def test_a_file_that_stops_arriving_ends_and_leaves_nothing(served: Served, monk
         await anyio.sleep(60)
 
     with pytest.raises(Problem, match="Nothing of the file has arrived"):
-        anyio.run(served.uploads.receive, upload, "batch.json", len(RECORD), chunks())
+        _run(served.uploads.receive, upload, "batch.json", len(RECORD), chunks())
     assert [path for path in served.uploads.folder.rglob("*") if path.is_file()] == []
     assert served.send(upload, "batch.json")[0] == 201
 
@@ -301,3 +303,9 @@ def test_a_connection_that_breaks_leaves_no_half_file(served: Served) -> None:
     )
     assert answer.status_code == 422 and "completely" in answer.json()["detail"]
     assert [path for path in served.uploads.folder.rglob("*") if path.is_file()] == []
+
+
+def _run(*call: Any) -> None:
+    """Run a coroutine in a thread of its own: this one may have the event loop of a browser."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: anyio.run(*call)).result()

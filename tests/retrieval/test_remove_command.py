@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,16 @@ def test_without_a_terminal_and_without_yes_nothing_is_removed(folders: tuple[Pa
 def test_ctrl_c_during_the_countdown_undoes(folders: tuple[Path, Path]) -> None:
     terminal, own = pty.openpty()
     command = [*ENTRY_POINT, "remove", BREAD, PHOTOS, *options(folders)]
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell makes background processes ignore it
     process = subprocess.Popen(
-        command, cwd=REPOSITORY, env=environment({}), stdin=own, stdout=subprocess.PIPE, stderr=own, text=True
+        command,
+        cwd=REPOSITORY,
+        env=environment({}),
+        stdin=own,
+        stdout=subprocess.PIPE,
+        stderr=own,
+        text=True,
+        preexec_fn=listen,
     )
     os.close(own)
     asked = _read_until(terminal, "Remove?")

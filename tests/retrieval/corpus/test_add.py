@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any
@@ -147,7 +148,10 @@ def test_watching_adds_what_appears_and_ends_with_ctrl_c(tmp_path: Path) -> None
     folder.mkdir()
     folders = ["--data", str(tmp_path / "data"), "--indexes", str(tmp_path / "indexes")]
     command = [*ENTRY_POINT, "add", str(folder), "--watch", *folders]
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment(), stdout=PIPE, stderr=PIPE, text=True) as watching:
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell makes background processes ignore it
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment(), stdout=PIPE, stderr=PIPE, text=True, preexec_fn=listen
+    ) as watching:
         assert watching.stdout and watching.stderr
         assert watching.stderr.readline() == "Watching for new files; Ctrl-C ends it.\n"
         (folder / "a.jsonl").write_text('{"id": "70001"}\n')
