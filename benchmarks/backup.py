@@ -28,7 +28,7 @@ from scraper.records import Video
 
 _settings = Settings()
 PEOPLE = 10
-IMPORTED = 10**19  # ids of the videos that are imported meanwhile
+IMPORTED = 10**19  # ids of the videos that are imported during the backup
 T = TypeVar("T")
 
 
@@ -43,7 +43,7 @@ def main(
     data: Annotated[Path, typer.Option(help="Data folder.")] = _settings.data,
     indexes: Annotated[Path, typer.Option(help="Folder of the generations.")] = _settings.indexes,
 ) -> None:
-    """Print the seconds of backup and restore, the slowest write meanwhile, and whether the answers are equal."""
+    """Print the seconds of backup and restore, the slowest write during them, and whether the answers are equal."""
     questions = [query.text for query in read_queries(queries)]
     with tempfile.TemporaryDirectory() as name:
         folder, stop, slowest = Path(name), threading.Event(), [0.0]

@@ -14,7 +14,7 @@ Engine = Literal["tesseract", "rapidocr", "auto"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 SearchMode = Literal["hybrid", "dense", "keyword"]
 FusionMethod = Literal["zscore", "dbsf", "rrf"]
-# met: by when the person last met a video, the latest first
+# seen: by when the person last met a video, the latest first
 SortOrder = Literal["relevance", "newest", "oldest", "seen"]
 
 PREFIX = "TIKTOK_RETRIEVAL_"
@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     download_hosts: str = ""  # also allowed, with all their subdomains: "example.org, cdn.example.net"
     download_http: bool = False  # links without TLS: anybody on the way could replace the file
     download_local: bool = False  # links into your local network, which a hostile record could aim at your router
+    fetch_limit: int = Field(default=3_000, ge=0)  # videos that `add` fetches without asking: two hours, and 9 GB
     host: str = "127.0.0.1"  # that the page and the API listen on: only this machine
     root_path: str = ""  # under which a proxy forwards requests, such as /videos; the proxy removes it
     port: int = Field(default=7860, ge=0, le=65535)  # Gradio's usual port; 0 means any free one

@@ -9,6 +9,7 @@ from page.uploads import FOLDER, Left
 
 WORK = {  # stages as `add` names them -> what the person reads
     "import": "Reading your files",
+    "short links": "Following short links",
     "download": "Fetching from the site",
     "ocr": "Reading pictures",
     "transcribe": "Transcribing speech",

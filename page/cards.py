@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_LISTS = 3  # on a card
 # which results come first
-ORDERS = {"relevance": "newest", "newest": "newest", "oldest": "oldest", "seen": "most recently seen"}
+ORDERS = {"relevance": "best", "newest": "newest", "oldest": "oldest", "seen": "most recently seen"}
 # a click changes these settings and searches again
 ADJUST = '<button type="button" data-set="{changes}">{label}</button>'
 
@@ -221,8 +221,7 @@ def results(
     which = f" {', '.join(condition.describe() for condition in answer.conditions)}" if answer.conditions else ""
     videos = f"{answer.total:,} video{'s' * (answer.total != 1)}{which}"
     shown = offset + len(hits)
-    order = "best" if answer.sort == "relevance" and answer.text else ORDERS[answer.sort]
-    line = f"The {order} {shown} of {videos}, in {took:.0f} ms"
+    line = f"The {ORDERS[answer.sort]} {shown} of {videos}, in {took:.0f} ms"
     above = "" if offset else f'{notes}<p class="line" role="status">{text(line)}{download and f" · {download}"}</p>'
     good = [card(hit, judged) for hit in hits if hit.good]
     apart = [card(hit, judged) for hit in hits if not hit.good]

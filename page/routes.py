@@ -20,7 +20,7 @@ from retrieval.search.answer import Sort
 from retrieval.search.filter_values import WHEN, filters
 from retrieval.search.fusion import Mode, parse_weights
 from retrieval.server.concurrency import Overloaded, Queue
-from retrieval.server.routes.common import FilterValues, SortOrder
+from retrieval.server.routes.common import FilterValues, SortParameter
 from retrieval.server.routes.search import chosen_mode
 from retrieval.server.service import Service
 from scraper.errors import UserError
@@ -64,7 +64,7 @@ def answer_html(
         conditions = filters(**(filtered or {}))
         if not query and not conditions:
             return _start(service)
-        answer = service.search(
+        found = service.answer(
             query,
             PAGE_HITS,
             offset=offset,
@@ -74,6 +74,7 @@ def answer_html(
             sort=sort,
             generation=generation or None,
         )
+        answer = service.with_videos(found)
         judged = service.judged(query) if query else None
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
@@ -153,7 +154,7 @@ def routes(service: Service, queue: Queue) -> APIRouter:
         q: Text = "",
         mode: Mode | None = None,
         w: Text = "",
-        sort: SortOrder = "relevance",
+        sort: SortParameter = "relevance",
         generation: Text = "",
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
         lane: Annotated[Mode | None, Query(deprecated=True)] = None,

@@ -3,7 +3,7 @@
     data/uploads/ID/files/      what has arrived, under the names that the person's files have
     data/uploads/ID/incoming/   what is still arriving
 
-An upload is only its folder, so it outlives a restart of the server: whoever knows its id goes on where it stopped.
+An upload is only its folder, so it outlives a restart of the server: whoever knows its id resumes it.
 """
 
 import contextlib

@@ -19,8 +19,8 @@ def player(video_id: str, video: "VideoSummary", at: float | None) -> str:
     what = named(video, video_id)
     if video.video_url and video.slide_urls:  # a photo post with its sound
         sound = text(video.video_url) + (f"#t={at:.2f}" if at else "")
-        heard = f'<audio controls preload="metadata" src="{sound}" aria-label="Sound of the photos by {what}"></audio>'
-        return carousel(video.slide_urls, what) + heard
+        player = f'<audio controls preload="metadata" src="{sound}" aria-label="Sound of the photos by {what}"></audio>'
+        return carousel(video.slide_urls, what) + player
     if video.video_url:
         poster = f' poster="{text(video.cover_url)}"' if video.cover_url else ""
         source = text(video.video_url) + (f"#t={at:.2f}" if at else "")

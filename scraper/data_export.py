@@ -14,9 +14,9 @@ from typing import cast, get_args
 from scraper import links
 from scraper.export_lists import Place, collection_of, place_of
 from scraper.links import Json, NotAVideoError
-from scraper.moments import moment
 from scraper.parse import File, Found, ParsedRecord, Skipped
 from scraper.records import MAX_NAME_CHARS, Encounter, ListKind, Video, clean_text
+from scraper.timestamps import timestamp
 
 SOURCE = "data export"
 MAX_ENTRY_KEYS = 16  # of an entry of an export; own posts have about ten
@@ -163,7 +163,7 @@ def is_entry(item: object) -> bool:
         return True
     linked = [name for name, value in item.items() if isinstance(value, str) and links.LINK.match(value.strip())]
     others = keys - {_key(name) for name in linked} - _MORE_KEYS
-    dated = others & _DATE_KEYS or {_key(name) for name, value in item.items() if moment(value)}
+    dated = others & _DATE_KEYS or {_key(name) for name, value in item.items() if timestamp(value)}
     return bool(linked and dated) and others <= dated
 
 
@@ -189,7 +189,7 @@ def is_text_export(text: str) -> bool:
 def _when(entry: Json) -> str:
     """The time of an entry: the first of its values that is one."""
     dated = [value for name, value in entry.items() if _key(name) in _DATE_KEYS or isinstance(value, str)]
-    return next((at for value in dated if (at := moment(value))), "")
+    return next((at for value in dated if (at := timestamp(value))), "")
 
 
 def _file_names(file: File) -> tuple[str, ...]:
@@ -204,7 +204,7 @@ def _key(name: str) -> str:
 
 
 def _own_post(texts: dict[str, str]) -> Json:
-    """What an entry of an own post says beside its date and link."""
+    """What an entry of an own post says besides its date and link."""
     values: Json = {"description": texts.get("title", ""), "music_title": texts.get("sound", "")}
     if texts.get("likes", "").isascii() and texts.get("likes", "").isdigit():
         values["likes_shown"] = texts["likes"]

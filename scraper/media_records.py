@@ -3,6 +3,7 @@
 import contextlib
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,18 +35,19 @@ def media_record(
     try:
         if problem := _fault(path, kind == "slide"):
             return Problem(name, None, problem)
-        told, tags = file_names.read(path.name), _tags(path)
-        video_id = told.id or tags.id or local_id(content_sha256(path))
+        named, tags = file_names.read(path.name), _tags(path)
+        video_id = named.id or tags.id or local_id(content_sha256(path))
         modified = datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat()
         site = not is_local(video_id)
-        creator = told.creator or tags.creator
+        creator = named.creator or tags.creator
+        handle = "" if " " in creator else creator
         video = Video(
             id=video_id,
-            permalink=links.permalink(told.creator, video_id) if site else "",
-            creator_username=creator if " " not in creator else "",
-            creator_nickname=creator if " " in creator else "",
-            description=tags.title or told.title,
-            posted=told.posted or links.posted(video_id) or tags.posted or modified,
+            permalink=links.permalink(handle, video_id) if site else "",
+            creator_username=handle,
+            creator_nickname="" if handle else creator,
+            description=tags.title or named.title,
+            posted=named.posted or links.posted(video_id) or tags.posted or modified,
             duration_s=tags.duration_s,
             file_name=unicodedata.normalize("NFC", path.name),
             source=SOURCE,
@@ -71,12 +73,15 @@ def _fault(path: Path, picture: bool) -> str:
     return ""
 
 
+@dataclass
 class _Tags:
     """What the tags of a file say. Unknown parts are empty."""
 
-    def __init__(self) -> None:
-        self.id = self.creator = self.title = self.posted = ""
-        self.duration_s: float | None = None
+    id: str = ""
+    creator: str = ""
+    title: str = ""
+    posted: str = ""
+    duration_s: float | None = None
 
 
 def _tags(path: Path) -> _Tags:

@@ -89,8 +89,8 @@ class Folder:
         single files are not records."""
         names = [name for name in self.names if (self.path / name).suffix.lower() in SOURCE_SUFFIXES]
         names = [name for name in names if not name.startswith(".")]
-        pages = [name for name in self.pages if name in names]
         known = set(self.names)
+        pages = [name for name in self.pages if not name.startswith(".")]
         stems = {name.removesuffix(_INFO) for name in names if name.endswith(_INFO)}
         captions = {caption for stem in stems for caption, _ in self._captions(stem)}
         kept = [name for name in names if name not in captions and f"{name}.json" not in known]

@@ -85,10 +85,10 @@ def _read(source: Path) -> Iterator[Found]:
     folder = Folder(source.parent)
     if source.is_dir():
         yield from _read_folder(source, source)
+    elif own_media.is_partial(source.name):
+        yield Skipped(str(source), "files that are still being written", 1)
     elif source.suffix.lower() in own_media.SUFFIXES:
-        if own_media.is_partial(source.name):
-            yield Skipped(str(source), "files that are still being written", 1)
-        elif info := folder.file(f"{source.stem}.info.json"):
+        if info := folder.file(f"{source.stem}.info.json"):
             yield from _read_file(info, folder)
         else:
             yield from own_media.of_file(source, folder)
@@ -184,7 +184,7 @@ def _read_in_folder(path: Path, folder: Folder, name: str, origin: Path | None) 
     """Read a file of a folder. A text without any record is only counted: people keep notes next to their videos."""
     held: list[Found] = []
     for found in _read_file(path, folder, name, origin):
-        if held is not None and path.suffix.lower() in _PLAIN and isinstance(found, Problem) and found.index is None:
+        if path.suffix.lower() in _PLAIN and isinstance(found, Problem) and found.index is None:
             held.append(found)
             continue
         yield from held

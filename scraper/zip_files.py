@@ -3,6 +3,7 @@
 A zip is hostile: no name in it is used as a path unchecked, no link is unpacked, and sizes and numbers are bounded.
 """
 
+import calendar
 import errno
 import itertools
 import lzma
@@ -141,8 +142,6 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> 
 
 
 def _modified(entry: zipfile.ZipInfo) -> float | None:
-    import calendar
-
     try:
         return float(calendar.timegm((*entry.date_time, 0, 0, 0)))
     except (ValueError, OverflowError):

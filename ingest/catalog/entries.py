@@ -25,6 +25,7 @@ READ_BY: dict[MediaKind, tuple[Stage, ...]] = {
 }
 IMPORTED = "imported"  # the engine of texts that came with a record
 CAPTIONS = "captions"  # the engine of transcripts from captions; their model is how the site made them
+NO_MEDIA = "no media: the download failed"  # how the error of a stage begins whose video could not be fetched
 HAND = "hand"  # the engine of texts that a person wrote or corrected: nothing else replaces them
 GIVEN = (IMPORTED, CAPTIONS, HAND)  # engines whose texts no setting changes
 

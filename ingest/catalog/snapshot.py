@@ -1,4 +1,4 @@
-"""A copy of the catalog as it is at one moment, for a backup: written while others write, checked when it returns."""
+"""A copy of the catalog at one point in time, for a backup: written while others write, checked when it returns."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ class MediaFile:
 
 
 def write_snapshot(data: Path, target: Path) -> None:
-    """Write the catalog of a data folder, as it is at one moment, into the new file `target`.
+    """Write the catalog of a data folder, as it is at one point in time, into the new file `target`.
 
-    Others may write meanwhile and do not wait: the copy is one read in SQLite's write-ahead log. Videos that are
+    Others can write during it and do not wait: the copy is one read in SQLite's write-ahead log. Videos that are
     removed and not erased yet are left out; that they were removed is kept. The copy has no free pages, where deleted
     texts could remain.
 

@@ -11,8 +11,6 @@ from ingest.settings import load_settings
 if TYPE_CHECKING:
     from ingest.catalog import Catalog
 
-NO_MEDIA = "no media: the download failed"  # how the error of a stage begins whose video could not be fetched
-
 EXAMPLES = ("status", "status --failures", "status --json")
 
 
@@ -58,6 +56,8 @@ def _show(
             print(f"{stage}, {count} times: {printable(error)}")
     for kind, codes in counts["files"].items():
         print(f"{kind} files: " + ", ".join(f"{count} {code}" for code, count in codes.items()))
+    from ingest.catalog.entries import NO_MEDIA
+
     for line in failures:
         if str(line["error"]).startswith(NO_MEDIA):  # the line of the download says why
             continue

@@ -51,7 +51,7 @@ def download_due(run: StageRun, settings: Settings) -> None:
     """Download the missing files of every video that is due.
 
     Raises:
-        Refused: the site as a whole cannot be had. The remaining videos stay due.
+        Refused: the site refuses all requests. The remaining videos stay due.
         OSError: a file cannot be written.
     """
     streak: Streak[tuple[str, _Fetched]] = Streak()

@@ -1,4 +1,4 @@
-"""Notice when the site as a whole cannot be had, so that the run stops instead of failing video by video."""
+"""Notice when the site refuses all requests, so that the run stops instead of failing video by video."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ingest.catalog import Catalog, Entry, Media, Stage, Text
-from ingest.catalog.entries import GIVEN, HAND, TEXT_OF_STAGE
+from ingest.catalog.entries import GIVEN, HAND, NO_MEDIA, TEXT_OF_STAGE
 from ingest.catalog.ledger import MAX_ERROR_CHARS
 from ingest.progress import Progress
 from ingest.stages.media_files import FRAME, GONE, missing
@@ -115,7 +115,7 @@ class StageRun:
             self._count("waiting")
         elif entry.states.get("download") == "failed":
             error = self.catalog.ledger.error(video_id, "download")
-            self.fail(video_id, f"no media: the download failed ({error})", engine)
+            self.fail(video_id, f"{NO_MEDIA} ({error})", engine)
         else:
             self.absent(video_id)
 

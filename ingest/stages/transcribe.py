@@ -37,7 +37,7 @@ def recipes(settings: Settings) -> tuple[str]:
 
 
 def check_tools(settings: Settings) -> None:
-    """Raise WeightsError if Whisper's weights cannot be had, DeviceError if the device does not exist."""
+    """Raise WeightsError if Whisper's weights cannot be loaded, DeviceError if the device does not exist."""
     usable(settings.device)
     resolve(settings.whisper)
 

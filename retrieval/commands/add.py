@@ -23,7 +23,7 @@ from ingest.commands.options import (
     progress_mode,
 )
 from ingest.commands.output import answer, printable
-from ingest.settings import load_settings
+from ingest.settings import default, load_settings
 from retrieval.commands.options import Encoder, chosen_encoder, load_encoder
 
 if TYPE_CHECKING:
@@ -57,10 +57,14 @@ def add(
     device: ComputeDevice = None,
     processes: Processes = None,
     batch: Batch = None,
-    no_fetch: Annotated[bool, typer.Option("--no-fetch", help="Fetch nothing: only import, read own files.")] = False,
+    no_fetch: Annotated[
+        bool, typer.Option("--no-fetch", help="Fetch nothing; only import, and read your own files.")
+    ] = False,
     fetch_limit: Annotated[
         int | None,
-        typer.Option(min=0, help="Ask before more videos are fetched.", metavar="N", show_default=f"{3_000:,}"),
+        typer.Option(
+            min=0, help="Ask before more videos are fetched.", metavar="N", show_default=default("fetch_limit")
+        ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Fetch all without asking.")] = False,
     as_json: Json = False,
@@ -77,7 +81,7 @@ def add(
 
     from ingest.catalog import Catalog
     from ingest.progress import Progress as Shown
-    from retrieval.corpus.add import FETCH_LIMIT, Adding, Encoding, Given, Options, only_add
+    from retrieval.corpus.add import Adding, Encoding, Given, Options, only_add
     from retrieval.corpus.erasure import finish
     from scraper.sources import check
 
@@ -92,6 +96,7 @@ def add(
         speech_languages=speech_languages,
         device=device,
         batch=batch,
+        fetch_limit=fetch_limit,
     )
     finish(settings.data, settings.indexes)  # what a killed `remove` has left
     if not all(source.strip() for source in sources):
@@ -119,7 +124,6 @@ def add(
 
             options = Options(
                 fetch=not no_fetch,
-                fetch_limit=FETCH_LIMIT if fetch_limit is None else fetch_limit,
                 fetch_all=yes,
                 processes=processes,
                 again=again,

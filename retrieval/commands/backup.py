@@ -30,8 +30,8 @@ def backup(
     It holds the catalog with judgements and corrected texts, the current generation of the index, the tuned weights
     and the example questions. Media are included with --media. What was removed is left out.
     """
-    from retrieval.corpus.archive import describe
     from retrieval.corpus.backup import back_up, sizes
+    from retrieval.corpus.words import size_of
 
     settings = load_settings(data=data, indexes=indexes)
     size = sizes(settings.data, settings.indexes)
@@ -39,8 +39,8 @@ def backup(
     if mode == "auto":
         without = "" if media else ", left out without --media"
         print(
-            f"catalog {describe(size.catalog)}, index {describe(size.index)},"
-            f" {size.media_files} media files {describe(size.media)}{without}",
+            f"catalog {size_of(size.catalog)}, index {size_of(size.index)},"
+            f" {size.media_files} media files {size_of(size.media)}{without}",
             file=sys.stderr,
         )
     done = back_up(settings.data, settings.indexes, file, media=media, replace=replace, progress=mode)
@@ -52,7 +52,7 @@ def backup(
 
     def show() -> None:
         print(
-            f"{done.file}: {describe(done.bytes)}, {counts['videos']} videos, {counts['texts']} texts,"
+            f"{done.file}: {size_of(done.bytes)}, {counts['videos']} videos, {counts['texts']} texts,"
             f" {counts['judgements']} judgements, {'an' if done.manifest.generation else 'no'} index,"
             f" {counts['media'] - len(done.left_out) if media else 0} of {counts['media']} media files"
         )

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -11,6 +11,7 @@ from ingest.commands.errors import FAILED
 from ingest.commands.options import Data, Indexes
 from ingest.commands.output import printable
 from ingest.settings import Settings, load_settings
+from retrieval.corpus.words import count_of
 
 if TYPE_CHECKING:
     from ingest.catalog import Catalog, Entry
@@ -76,14 +77,12 @@ def export(
         count = _write_videos(catalog, ids, form, texts, out)
     for problem in problems:
         print(printable(f"error: {problem}"), file=sys.stderr)
-    print(f"{count} video{'s' * (count != 1)} exported{f' to {out}' if out else ''}", file=sys.stderr)
+    print(f"{count_of(count)} exported{f' to {out}' if out else ''}", file=sys.stderr)
     if problems or not count:
         raise typer.Exit(FAILED)
 
 
 def _transcript(catalog: "Catalog", video: str, form: Format) -> str:
-    from typing import cast
-
     from retrieval.corpus import transcripts
     from retrieval.errors import UnknownVideo
     from scraper import links
@@ -114,8 +113,6 @@ def _chosen(
 
 
 def _write_videos(catalog: "Catalog", ids: Sequence[str], form: Format, texts: bool, out: Path | None) -> int:
-    from typing import cast
-
     from retrieval.corpus import export
 
     count = 0

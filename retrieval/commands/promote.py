@@ -38,9 +38,13 @@ def promote(
     from retrieval.index import builder
 
     settings = load_settings(data=data, indexes=indexes)
-    documents = catalog_corpus(settings.data, only_read and not everything).documents
+    only_read = only_read and not everything
     manifest = builder.build(
-        documents, settings.indexes, SentenceEncoder(model), progress=progress_mode(progress, quiet)
+        catalog_corpus(settings.data, only_read).documents,
+        settings.indexes,
+        SentenceEncoder(model),
+        only_read=only_read,
+        progress=progress_mode(progress, quiet),
     )
 
     finish(settings.data, settings.indexes)  # what was erased since the documents were read

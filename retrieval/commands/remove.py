@@ -55,7 +55,7 @@ def remove(
 
     Press Ctrl-C in these 30 seconds to undo. Erasing covers the catalog, media, judgements, reports, vectors and every
     index. Your own files, from which the videos were imported, stay. A later import does not bring a removed video
-    back; `import --again` does.
+    back; `add --again` does.
     """
     settings = load_settings(data=data, indexes=indexes)
     kinds = sum((bool(names) and not undo, source is not None, list_name is not None, undo))
@@ -175,12 +175,12 @@ def _print(report: dict[str, Any], left_out: int) -> None:
     if report["memberships_ended"]:
         print(f"{count_of(report['memberships_ended'])} no longer in the list")
     for name, what in (
-        ("generations_deleted", "indexes that had them are deleted"),
-        ("reports_deleted", "reports that named them are deleted"),
-        ("copies_deleted", "copies of the catalog made before an update are deleted"),
+        ("generations_deleted", "Indexes deleted because they had them"),
+        ("reports_deleted", "Reports deleted because they named them"),
+        ("copies_deleted", "Copies of the catalog deleted, made before an update"),
     ):
         if report[name]:
-            print(f"{len(report[name])} {what}")
+            print(f"{what}: {len(report[name])}")
     if report["generation"]:
         print(f"The index is now {report['generation']}.")
     if left_out:

@@ -33,7 +33,6 @@ from scraper.short_links import Expander, expanding
 UNFINISHED = ".add-unfinished"  # in the data folder while an addition runs; a killed one leaves it
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
 BUILD_SHARE = 10  # a batch is indexed at once if the last build took less than a tenth of the time since then
-FETCH_LIMIT = 3_000  # videos to fetch without asking: two hours of requests to the site, and 9 GB
 YOUNG_S = 10.0  # since its last change, within which a file may still be growing
 GROWS_S = 1.0  # within which a file that is being written changes
 
@@ -62,7 +61,6 @@ class Options:
     """
 
     fetch: bool = True
-    fetch_limit: int = FETCH_LIMIT
     fetch_all: bool = False
     processes: int | None = None
     again: bool = False  # also what was removed earlier
@@ -161,18 +159,18 @@ class Adding:
 
     def _plan(self, ids: Sequence[str]) -> Plan:
         """Plan the work. Ask before more videos are fetched than the limit."""
-        options = self.options
+        options, limit = self.options, self.settings.fetch_limit
         whole = plan(self.catalog, ids, fetch_limit=None if options.fetch else 0)
         made, many = whole, len(whole.fetch)
-        if many > options.fetch_limit and not options.fetch_all:
+        if many > limit and not options.fetch_all:
             question = (
                 f"{whole.sentence()} Fetch all of them now? Otherwise only the first"
-                f" {options.fetch_limit:,} are fetched, favorites before likes before history."
+                f" {limit:,} are fetched, favorites before likes before history."
             )
             if not (options.ask and options.ask(question)):
-                made = plan(self.catalog, ids, fetch_limit=options.fetch_limit)
+                made = plan(self.catalog, ids, fetch_limit=limit)
                 self.shown.say(
-                    f"{count_of(many)} to fetch, but the limit is {options.fetch_limit:,}: run the same command again"
+                    f"{count_of(many)} to fetch, but the limit is {limit:,}: run the same command again"
                     " for the next ones, or fetch all with --yes."
                 )
         if made.work:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ingest.catalog import STAGES, Catalog, Stage
 from ingest.catalog.pace import fetched_bytes, seconds_per_video, to_fetch, with_media
 from ingest.stages.workers import cores
-from retrieval.corpus.words import count_of, duration, size
+from retrieval.corpus.words import count_of, duration, size_of
 from scraper.errors import UserError
 
 # For a catalog without a history. A page takes yt-dlp 3 s, two are read at once, and there is a pause; then the files.
@@ -32,7 +32,7 @@ class Plan:
 
     def sentence(self) -> str:
         """The plan for a person."""
-        parts = [f"{count_of(len(self.fetch))} to fetch ({size(self.bytes)})"] if self.fetch else []
+        parts = [f"{count_of(len(self.fetch))} to fetch ({size_of(self.bytes)})"] if self.fetch else []
         if here := len(self.work) - len(self.fetch):
             parts.append(f"{count_of(here)} to read")
         return f"{' and '.join(parts)}: about {duration(self.seconds)} on this machine."
@@ -42,8 +42,8 @@ class Plan:
         free = shutil.disk_usage(data).free
         if self.fetch and free < self.bytes + SPARE_BYTES:
             raise UserError(
-                f"the disk of {data} has {size(free)} free, but the videos take about {size(self.bytes)}: free some"
-                " space, or fetch fewer with --fetch-limit"
+                f"the disk of {data} has {size_of(free)} free, but the videos take about {size_of(self.bytes)}:"
+                " free some space, or fetch fewer with --fetch-limit"
             )
 
 

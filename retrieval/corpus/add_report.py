@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from ingest.catalog import STAGES, Catalog
+from ingest.catalog.entries import NO_MEDIA
 from retrieval.errors import GenerationError
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import current_name, generations_folder
 from scraper.parse import Problem, Skipped
 
 GONE = ("removed", "private")  # codes of a page that no retry is expected to bring back
-NO_MEDIA = "no media: "  # how the error of a stage begins whose video could not be fetched
 
 
 @dataclass

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -167,13 +167,3 @@ def _allowed(name: str, manifest: Manifest) -> bool:
         return True
     generation = GENERATION.fullmatch(name)
     return generation[1] == manifest.generation if generation else bool(MEDIA.fullmatch(name))
-
-
-def describe(size: int) -> str:
-    """Return a number of bytes for people: 3.1 GB."""
-    value: Any = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit in ("bytes", "kB") else f"{value:.1f} {unit}"
-        value /= 1000
-    return str(size)

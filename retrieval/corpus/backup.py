@@ -1,4 +1,4 @@
-"""A corpus in use -> one file: the catalog as it was at one moment, the current generation, the settings, the media."""
+"""A corpus in use -> one file: the catalog at one point in time, the current generation, the settings, the media."""
 
 import contextlib
 import json
@@ -21,7 +21,8 @@ from ingest.catalog.snapshot import MediaFile, media_size, opened, write_snapsho
 from ingest.progress import Progress, ProgressMode
 from ingest.settings import APP_NAME
 from retrieval.corpus import archive as form
-from retrieval.corpus.archive import BackupError, Manifest, Member, add_member, copy_member, describe, open_archive
+from retrieval.corpus.archive import BackupError, Manifest, Member, add_member, copy_member, open_archive
+from retrieval.corpus.words import size_of
 from retrieval.errors import GenerationError
 from retrieval.index.builder import TUNED
 from retrieval.index.generation import MANIFEST, current_name, generations_folder, read_manifest
@@ -76,7 +77,7 @@ def back_up(
     replace: bool = False,
     progress: ProgressMode = "off",
 ) -> Backup:
-    """Write a corpus into one file. Others may search and write meanwhile, and do not wait.
+    """Write a corpus into one file. Others can search and write during it, and do not wait.
 
     The file is written under another name, read back and checked, and then given its name.
 
@@ -111,7 +112,7 @@ def _check_space(size: Sizes, folder: Path, media: bool) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise BackupError(
-            f"the backup needs up to {describe(needed)}, and {folder} has {describe(free)} free"
+            f"the backup needs up to {size_of(needed)}, and {folder} has {size_of(free)} free"
             + (": choose another folder, or leave out the media" if media else ": choose another folder")
         )
 

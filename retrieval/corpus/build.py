@@ -34,7 +34,7 @@ def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, prog
         Locked: another process changes the indexes.
     """
     settings.indexes.mkdir(parents=True, exist_ok=True)
-    # The lock is held from the first read on: what is erased meanwhile would be in the new generation.
+    # The lock is held from the first read on: what is erased after it would be in the new generation.
     with builder.only_builder(settings.indexes, WAIT_S):
         return _build(settings, encoder, only_read, progress)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog
-from ingest.catalog.database import COPIES, FILE_NAME
+from ingest.catalog.database import COPIES, FILE_NAME, is_busy
 from ingest.catalog.removals import Removal
 from ingest.models.weights import WeightsError
 from retrieval.corpus.recorded_encoder import RecordedEncoder
@@ -76,7 +76,8 @@ def erase(data: Path, indexes: Path, now: Collection[str] = ()) -> Erased:
         try:
             return _erase(data, indexes, now)
         except (Locked, sqlite3.OperationalError) as error:
-            if time.monotonic() > deadline or (not isinstance(error, Locked) and "without pause" not in str(error)):
+            busy = isinstance(error, Locked) or is_busy(error)
+            if not busy or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_S)
 
@@ -178,7 +179,7 @@ def _replace_current(catalog: Catalog, indexes: Path, old: Sequence[str]) -> tup
     undoable = (catalog.removed(video_id) for video_id in catalog.removals.hidden() - catalog.removals.final())
     entries = chain(catalog.entries(catalog.ids(usable=manifest.only_read)), undoable)
     documents = sorted((document(entry) for entry in entries if entry), key=lambda doc: doc.id)
-    documents = [doc for doc in documents if doc.id in had and doc.passages]
+    documents = [doc for doc in documents if doc.id in had and doc.findable]
     return _build(documents, indexes, manifest)
 
 

@@ -4,9 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from scraper.own_media import PARTIAL_SUFFIXES
-
-MAX_FILES = 200_000  # in all folders
+from scraper.own_media import is_partial
 
 State = tuple[int, int]  # size in bytes and time of change in ns
 
@@ -24,7 +22,7 @@ def files_in(paths: Sequence[Path]) -> dict[Path, State]:
             found[path] = status.st_size, status.st_mtime_ns
         else:
             waiting.append(path)
-    while waiting and len(found) < MAX_FILES:
+    while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
@@ -32,10 +30,10 @@ def files_in(paths: Sequence[Path]) -> dict[Path, State]:
                         continue
                     if entry.is_dir():
                         waiting.append(Path(entry.path))
-                    elif not entry.name.lower().endswith(PARTIAL_SUFFIXES) and entry.is_file():
+                    elif not is_partial(entry.name) and entry.is_file():
                         state = entry.stat(follow_symlinks=False)
                         if state.st_size:
                             found[Path(entry.path)] = state.st_size, state.st_mtime_ns
-        except OSError:  # removed meanwhile, or not readable: the next look may find it
+        except OSError:  # removed since, or not readable: the next look may find it
             continue
     return found

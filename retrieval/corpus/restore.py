@@ -18,7 +18,8 @@ from ingest.catalog.database import FILE_NAME
 from ingest.catalog.snapshot import opened
 from ingest.progress import Progress, ProgressMode
 from retrieval.corpus import archive as form
-from retrieval.corpus.archive import BackupError, Manifest, copy_member, describe, open_archive
+from retrieval.corpus.archive import BackupError, Manifest, copy_member, open_archive
+from retrieval.corpus.words import size_of
 from retrieval.errors import GenerationError
 from retrieval.index.generation import CURRENT, Generation, generations_folder
 from scraper import files
@@ -80,7 +81,7 @@ def _check_space(manifest: Manifest, data: Path, indexes: Path) -> None:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(existing).free
         if needed > free:
-            raise BackupError(f"{folder} needs {describe(needed)}, and {describe(free)} are free there")
+            raise BackupError(f"{folder} needs {size_of(needed)}, and {size_of(free)} are free there")
 
 
 @contextlib.contextmanager

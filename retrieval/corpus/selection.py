@@ -22,8 +22,7 @@ class SelectionError(UserError):
 
 @dataclass
 class Selection:
-    """The videos to remove. With `membership`, that of a list ends for them, and for
-    `staying` others."""
+    """The videos to remove. With `membership`, that of a list ends for them, and for `staying` others."""
 
     videos: list[str] = field(default_factory=list)
     membership: tuple[ListKind, str] | None = None

@@ -47,7 +47,7 @@ def _add(given: Given, add: Callable[[Given], AddReport]) -> None:
 
 
 def sources_of(files: Sequence[Path]) -> list[Path]:
-    """Return what to import for files: themselves, or the file with their metadata that lies beside them."""
+    """Return what to import for files: themselves, or the file with their metadata next to them."""
     return list(dict.fromkeys(_metadata_of(path) or path for path in files if path.is_file()))
 
 

@@ -6,9 +6,12 @@ def count_of(videos: int) -> str:
     return f"{videos:,} {'video' if videos == 1 else 'videos'}"
 
 
-def size(count: float) -> str:
-    """Return a number of bytes for a person."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(count / 1e6, 1):.0f} MB"
+def size_of(count: float) -> str:
+    """Return a number of bytes for a person: 3.1 GB."""
+    units = ["bytes", "kB", "MB", "GB"]
+    while count >= 1000 and len(units) > 1:
+        count, units = count / 1000, units[1:]
+    return f"{count:.1f} {units[0]}" if units[0] in ("MB", "GB") and count < 10 else f"{count:.0f} {units[0]}"
 
 
 def duration(seconds: float) -> str:

@@ -56,7 +56,8 @@ def catalog_corpus(data: Path, only_read: bool = False) -> Corpus:
     with Catalog(data) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
     if not documents:
-        raise EvaluationError(f"no video in {data} is usable: run `tiktok-retrieval run` to process their media")
+        advice = "`tiktok-retrieval run` processes their media" if only_read else "`tiktok-retrieval add` adds some"
+        raise EvaluationError(f"there is no video to index in {data}: {advice}")
 
     def cards(ids: Iterable[str]) -> dict[str, Card]:
         with Catalog(data) as catalog:

@@ -77,7 +77,7 @@ def days(first: date | None, last: date | None) -> str:
 
 
 def is_plain(value: str) -> bool:
-    """Return whether a value is an ISO date, or a range of two, so that nobody has to be told what it means."""
+    """Return whether a value is an ISO date, or a range of two, so that no note has to explain it."""
     return all(_ISO.fullmatch(side.strip()) or not side.strip() for side in value.split(".."))
 
 

@@ -65,33 +65,6 @@ class Service:
 
     # -- search --
 
-    def search(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        offset: int = 0,
-        mode: Mode = "hybrid",
-        weights: dict[str, float] | None = None,
-        method: Method = "zscore",
-        filters: Sequence[Condition] = (),
-        sort: Sort = "relevance",
-        generation: str | None = None,
-    ) -> SearchAnswer:
-        """Return the searcher's answer with the videos of its hits; arguments and errors as for `answer`."""
-        found = self.answer(
-            query,
-            k,
-            offset=offset,
-            mode=mode,
-            weights=weights,
-            method=method,
-            filters=filters,
-            sort=sort,
-            generation=generation,
-        )
-        return SearchAnswer(**(dict(found) | {"hits": self._with_videos(found.hits)}))
-
     def answer(
         self,
         query: str,
@@ -129,6 +102,10 @@ class Service:
             self._on_search(found.timings_ms)
         return found
 
+    def with_videos(self, found: Answer) -> SearchAnswer:
+        """Return an answer with the videos of its hits."""
+        return SearchAnswer(**(dict(found) | {"hits": self._found(found.hits)}))
+
     def similar(self, video_id: str, k: int = 6, generation: str | None = None) -> list[FoundHit]:
         """Return the `k` videos whose texts are closest in meaning to a video's; none if it has no text.
 
@@ -140,7 +117,7 @@ class Service:
         hidden = hidden_videos(self.data)
         if video_id not in searcher.generation.positions or video_id in hidden:
             raise UnknownVideo("No video in the index has this id.")
-        return self._with_videos(searcher.similar(video_id, k, hidden))
+        return self._found(searcher.similar(video_id, k, hidden))
 
     def suggest(self, query: str, k: int = 8) -> list[Suggestion]:
         """Return the query with its last word completed: a creator after @, a hashtag after #, a list after in:, else a
@@ -244,7 +221,7 @@ class Service:
             ],
         )
 
-    def _with_videos(self, hits: Sequence[Hit]) -> list[FoundHit]:
+    def _found(self, hits: Sequence[Hit]) -> list[FoundHit]:
         with Catalog(self.data) as catalog:
             entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in hits)}
         return [

@@ -118,7 +118,9 @@ def test_conditions_and_notes_are_above_the_results_and_stay_text() -> None:
 
 
 def test_conditions_alone_show_the_newest_without_reasons() -> None:
-    page = check_inert(cards.results(answer([hit([])], text="", conditions=[Condition(kind="lang", value="en")])))
+    page = check_inert(
+        cards.results(answer([hit([])], text="", sort="newest", conditions=[Condition(kind="lang", value="en")]))
+    )
     assert "The newest 1 of 1 video in the language en" in page.text and "Why this one" not in page.text
 
 

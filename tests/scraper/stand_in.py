@@ -1,6 +1,6 @@
 """A stand-in of the site on loopback, for yt-dlp and the downloader: pages, media, short links, and refusals.
 
-By hand, with 360 videos that can be had, 30 that are gone and 10 private ones:
+By hand, with 360 videos that exist, 30 that are gone and 10 private ones:
 
     python -m tests.scraper.stand_in --good 360 --gone 30 --private 10 --folder /tmp/site
 
@@ -93,7 +93,7 @@ def _pass_on(here: socket.socket, there: socket.socket) -> None:
 
 
 class StandIn:
-    """The site with `good` videos that can be had, then `gone` and `private` ones. Use as a context manager."""
+    """The site with `good` videos that exist, then `gone` and `private` ones. Use as a context manager."""
 
     def __init__(self, good: int, gone: int = 0, private: int = 0) -> None:
         self.good, self.gone, self.private = self._ids(0, good), self._ids(good, gone), self._ids(good + gone, private)
@@ -152,7 +152,7 @@ class StandIn:
         self._server.answers[path] = answer
 
     def short_link(self, video_id: str) -> str:
-        """A short link to a video that can be had."""
+        """A short link to a video that exists."""
         return f"https://vm.tiktok.com/Z{video_id[-8:]}/"
 
     def export(self) -> dict[str, Any]:

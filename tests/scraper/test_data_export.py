@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from scraper.contents import read_text
 from scraper.export_lists import place_of
-from scraper.moments import moment
 from scraper.parse import File, Problem, Skipped, in_words
 from scraper.records import ListKind
 from scraper.sidecars import Folder
 from scraper.sources import ParsedRecord, read
+from scraper.timestamps import timestamp
 from tests.scraper.test_sources import write
 
 AT = "2024-03-03 10:00:00"
@@ -285,7 +285,7 @@ def test_an_export_in_an_unknown_language_is_imported_without_lists_and_without_
     ],
 )
 def test_times_are_read_as_utc_and_unreadable_ones_are_empty(shown: object, at: str) -> None:
-    assert moment(shown) == at
+    assert timestamp(shown) == at
 
 
 JSON_VALUES = st.recursive(

@@ -40,18 +40,17 @@ async function inside(folder) {
 // Separate what can be sent from what cannot, with the reason of each.
 export function sorted(files, { allowed, fileBytes }) {
   const taken = [], refused = [];
-  let others = 0;
   for (const one of files) {
     const last = one.name.slice(one.name.lastIndexOf("/") + 1), dot = last.lastIndexOf(".");
     const hidden = one.name.split("/").some((part) => part.startsWith("."));
-    if (hidden || !allowed.has(last.slice(dot).toLowerCase()) || dot < 1) {
-      others++;
-      if (!hidden) refused.push({ name: one.name, why: "is not a kind of file that can be added" });
-    } else if (!one.file.size) refused.push({ name: one.name, why: "is empty" });
+    if (hidden) continue; // what systems and programs put there
+    if (!allowed.has(last.slice(dot).toLowerCase()) || dot < 1)
+      refused.push({ name: one.name, why: "is not a kind of file that can be added" });
+    else if (!one.file.size) refused.push({ name: one.name, why: "is empty" });
     else if (one.file.size > fileBytes) refused.push({ name: one.name, why: `is larger than ${gigabytes(fileBytes)}` });
     else taken.push(one);
   }
-  return { taken, refused, others };
+  return { taken, refused };
 }
 
 const gigabytes = (bytes) => `${Math.round(bytes / 2 ** 30)} GB`;

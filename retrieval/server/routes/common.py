@@ -87,7 +87,7 @@ async def _filter_values(
 
 
 FilterValues = Annotated[dict[str, str], Depends(_filter_values)]
-SortOrder = Annotated[
+SortParameter = Annotated[
     Sort,
     Query(
         description="Another order: by date of posting (newest, oldest), or by when you last saw the video (seen). With"

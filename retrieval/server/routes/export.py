@@ -11,7 +11,7 @@ from retrieval.search.filter_values import filters
 from retrieval.search.fusion import Mode
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from retrieval.server.problems import problem_responses
-from retrieval.server.routes.common import FilterValues, Generation, SortOrder, UseQueue, UseService
+from retrieval.server.routes.common import FilterValues, Generation, SortParameter, UseQueue, UseService
 from retrieval.server.routes.search import weights_of
 
 MAX_EXPORT = 1_000  # results in one file
@@ -44,7 +44,7 @@ async def results(
     texts: Annotated[bool, Query(description="Include speech and on-screen text.")] = False,
     mode: Annotated[Mode, Query(description="Match by meaning (dense), by keyword, or both (hybrid).")] = "hybrid",
     w: Annotated[str, Query(max_length=400, description="Weights of fields, as for /api/search.")] = "",
-    sort: SortOrder = "relevance",
+    sort: SortParameter = "relevance",
     generation: Generation = "",
 ) -> Response:
     """Return the videos of the best results as a file. JSON has every field, and `tiktok-retrieval import` reads it

@@ -17,7 +17,7 @@ from retrieval.server.routes.common import (
     MAX_PAGE,
     FilterValues,
     Generation,
-    SortOrder,
+    SortParameter,
     UseQueue,
     UseService,
 )
@@ -84,7 +84,7 @@ async def search(
         ),
     ] = "",
     method: Annotated[Method, Query(description="How the scores of retrievers and fields are fused.")] = "zscore",
-    sort: SortOrder = "relevance",
+    sort: SortParameter = "relevance",
     generation: Generation = "",
     lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
@@ -94,16 +94,18 @@ async def search(
     chosen, weights = chosen_mode(mode, lane), weights_of(w)
     conditions = filters(**values)
     return await queue.run(
-        lambda: service.search(
-            q,
-            k,
-            offset=offset,
-            mode=chosen,
-            weights=weights,
-            method=method,
-            filters=conditions,
-            sort=sort,
-            generation=generation or None,
+        lambda: service.with_videos(
+            service.answer(
+                q,
+                k,
+                offset=offset,
+                mode=chosen,
+                weights=weights,
+                method=method,
+                filters=conditions,
+                sort=sort,
+                generation=generation or None,
+            )
         )
     )
 

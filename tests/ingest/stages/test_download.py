@@ -358,7 +358,7 @@ TRACKS = [{"LanguageCodeName": "eng-US", "Url": "https://v16.tiktok.com/vtt", "F
 
 @pytest.fixture
 def simulated_site(proxy: Proxy, site: FaultyServer) -> FaultyServer:
-    """The site with one video whose files can be had."""
+    """The site with one video whose files exist."""
     item = ITEM | {"video": ITEM["video"] | AT_HOME | {"subtitleInfos": TRACKS}}  # type: ignore[operator]
     site.answers[PATH] = lambda t: t.whole(html(0, item))
     site.answers[f"/@_/video/{ID}"] = site.answers[PATH]

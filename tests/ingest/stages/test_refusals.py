@@ -1,4 +1,4 @@
-"""A site that refuses everybody stops the run; a video that cannot be had does not."""
+"""A site that refuses everybody stops the run; a missing video does not."""
 
 import pytest
 

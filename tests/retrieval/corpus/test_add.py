@@ -58,7 +58,9 @@ def adding(tmp_path: Path, whisper: Path, monkeypatch: pytest.MonkeyPatch) -> Ad
     monkeypatch.setattr(add, "GROWS_S", 0.05)
 
     def once(*given: Path | str, weights: Path = whisper, **options: Any) -> AddReport:
-        settings = Settings(data=tmp_path / "data", indexes=tmp_path / "indexes", whisper=str(weights))
+        limit = options.pop("fetch_limit", 3_000)
+        data, indexes = tmp_path / "data", tmp_path / "indexes"
+        settings = Settings(data=data, indexes=indexes, whisper=str(weights), fetch_limit=limit)
         sources = Given([one for one in given if isinstance(one, Path)], [one for one in given if isinstance(one, str)])
         with only_add(settings.data), Catalog(settings.data, create=True) as catalog, Progress("import", None) as shown:
             return Adding(catalog, settings, Encoding("fake", FakeEncoder), Options(**options), shown).run(sources)

@@ -126,6 +126,19 @@ def test_nothing_is_left_of_an_erased_video(folders: Folders) -> None:
     assert not erase(*folders).anything and not finish(*folders).anything
 
 
+def test_videos_that_are_only_in_a_list_stay_in_the_index_when_another_is_erased(folders: Folders) -> None:
+    data, indexes = folders
+    with Catalog(data) as catalog:
+        catalog.put_video(Video(id="79999"))
+        catalog.put_encounters("79999", [Encounter(list="likes", at="2024-03-01T10:00:00")])
+    make_index(data, indexes, FakeEncoder())
+    remove(data, BREAD)
+    erase(data, indexes)
+    generation = open_current(indexes)
+    assert "79999" in generation.ids and BREAD not in generation.ids
+    generation.close()
+
+
 class _Killed(Exception):
     """Stands for the end of the process."""
 

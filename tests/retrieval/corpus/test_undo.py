@@ -1,4 +1,4 @@
-"""A removal that is undone: the video must be in answers again, whatever the eraser did meanwhile."""
+"""A removal that is undone: the video must be in answers again, whatever the eraser did before."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ FIRST_YEAR = 2014  # musical.ly, which became TikTok
 _USUAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
 
-def moment(value: object) -> str:
+def timestamp(value: object) -> str:
     """A time as exports write it -> "2024-03-03T10:00:00" in UTC. "" if it cannot be read, or cannot be true."""
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
