@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Error, Page, Route, expect
 
 from tests.e2e.actions import QUESTION, api, ask, settled, visit
 from tests.e2e.conftest import EXAMPLES
@@ -207,6 +207,24 @@ def test_videos_are_found_by_when_and_in_which_list_they_were_met(page: Page, se
     expect(page.locator("#completions option")).to_have_attribute("value", 'in:"Tea time"')
     page.get_by_role("button", name="Reset all").click()
     expect(page).not_to_have_url(re.compile("in=|sort="))
+
+
+def test_completions_are_those_of_the_text_in_the_box(page: Page, server: str) -> None:
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        held.append(route) if not held else route.continue_()
+
+    page.route("**/api/suggest*", hold_first)
+    visit(page, server)
+    box = page.get_by_label("What do you remember?")
+    box.fill("in:")
+    box.fill('in:"tea')
+    expect(page.locator("#completions option")).to_have_attribute("value", 'in:"Tea time"')
+    with page.expect_response(lambda response: response.url.endswith("q=in%3A")):
+        held[0].continue_()
+    page.wait_for_timeout(200)  # the answer to the first text must change nothing
+    expect(page.locator("#completions option")).to_have_attribute("value", 'in:"Tea time"')
 
 
 def test_a_length_that_cannot_be_read_is_named_and_removed(page: Page, server: str) -> None:

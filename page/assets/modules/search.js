@@ -119,8 +119,10 @@ export function searchForm(element, instance) {
 
   async function complete() {
     if (!/[@#]\S*$|\bin:("[^"]*|\S*)$/i.test(box.value)) return;
+    const typed = box.value;
     try {
-      const { suggestions } = await fetchJson(`api/suggest?${new URLSearchParams({ q: box.value })}`);
+      const { suggestions } = await fetchJson(`api/suggest?${new URLSearchParams({ q: typed })}`);
+      if (box.value !== typed) return; // an answer to an earlier text can arrive last
       form.querySelector("#completions").replaceChildren(...suggestions.map((one) => new Option("", one.query)));
     } catch {} // a search works without
   }
