@@ -19,7 +19,7 @@ from ingest.settings import Settings
 REPOSITORY = Path(__file__).resolve().parent.parent
 DOCS = REPOSITORY / "docs"
 PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted(REPOSITORY.glob("*/README.md")), *sorted(DOCS.glob("*/**/*.md"))]
-PAGES = [*PAGES, DOCS / "figures.md"]
+PAGES = [*PAGES, DOCS / "figures.md", DOCS / "reliability.md"]
 REFERENCE = DOCS / "reference" / "command-line.md"
 SETTINGS = DOCS / "reference" / "settings.md"
 PROGRAM = "tiktok-retrieval"
