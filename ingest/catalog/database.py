@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ingest.catalog import sums
 from ingest.catalog.migrations import MIGRATIONS, NewerFormat, migrate, version
 from scraper.errors import Locked, UserError
 from scraper.files import replace_atomically
@@ -65,6 +66,7 @@ class Database:
                 raise CatalogLocked(f"another process is writing to {self.path}: try again later") from error
             raise CatalogError(f"{self.path} cannot be opened as a catalog: {error}") from error
         self.execute, self.executemany = self.connection.execute, self.connection.executemany
+        self._sums: sums.Keeper | None = None
 
     def close(self) -> None:
         """Close the file. The last process to close it merges the write-ahead log."""
@@ -106,10 +108,15 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Write all or nothing; other processes see it at the end. An inner transaction can fail alone."""
         nested = self.connection.in_transaction
+        kept = self._sums = self._sums or sums.Keeper(self.connection)
         self.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
         try:
             yield
+            if not nested:
+                kept.renew()
         except BaseException:
+            if not nested:
+                kept.forget()
             if self.connection.in_transaction:  # SQLite ends the transaction on some errors, such as a full disk
                 self.execute("ROLLBACK TO nested" if nested else "ROLLBACK")
                 if nested:

@@ -44,6 +44,13 @@ class Ledger:
         ).fetchone()
         return row["error"] if row else ""
 
+    def note(self, video_id: str, stage: Stage) -> str | None:
+        """Why the text of a stage that is done is empty, or None."""
+        row = self._database.execute(
+            "SELECT note FROM ledger WHERE video_id = ? AND stage = ?", (video_id, stage)
+        ).fetchone()
+        return row["note"] if row else None
+
     def expect(self, video_id: str, possible: Mapping[Stage, bool], *, new_links: bool) -> None:
         """Enter the stages of a new or changed record: due if `possible`, absent if not.
 
@@ -53,21 +60,21 @@ class Ledger:
         with self._database.transaction():
             for stage, is_possible in possible.items():
                 self._database.execute(
-                    "INSERT INTO ledger VALUES (?1, ?2, ?3, 0, '', ?4) ON CONFLICT DO UPDATE"
+                    "INSERT INTO ledger VALUES (?1, ?2, ?3, 0, '', ?4, NULL) ON CONFLICT DO UPDATE"
                     " SET state = excluded.state, updated_at = excluded.updated_at WHERE excluded.state = 'due'"
                     " AND (state = 'absent' OR (stage = 'download' AND ?5))",
                     (video_id, stage, "due" if is_possible else "absent", time.time(), new_links),
                 )
 
-    def set(self, video_id: str, stage: Stage, state: State, error: str = "") -> None:
-        """Write the state of a stage; "done" and "failed" count as a try."""
+    def set(self, video_id: str, stage: Stage, state: State, error: str = "", note: str | None = None) -> None:
+        """Write the state of a stage; "done" and "failed" count as a try. `note` says why a text is empty."""
         tried = int(state in ("done", "failed"))
         with self._database.transaction():
             self._database.execute(  # nothing if the video was erased in the meantime
-                "INSERT INTO ledger SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?1)"
-                " ON CONFLICT DO UPDATE SET state = excluded.state,"
-                " tries = tries + excluded.tries, error = excluded.error, updated_at = excluded.updated_at",
-                (video_id, stage, state, tried, error[:MAX_ERROR_CHARS], time.time()),
+                "INSERT INTO ledger SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM videos WHERE id = ?1)"
+                " ON CONFLICT DO UPDATE SET state = excluded.state, tries = tries + excluded.tries,"
+                " error = excluded.error, updated_at = excluded.updated_at, note = excluded.note",
+                (video_id, stage, state, tried, error[:MAX_ERROR_CHARS], time.time(), note),
             )
 
     def retry(self, stage: Stage | None = None, ids: Sequence[str] = (), error: str = "") -> int:

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
+from ingest.catalog import sums
 from scraper import links
 from scraper.records import Video
 
@@ -171,6 +172,15 @@ MIGRATIONS = (
         target TEXT NOT NULL             -- the address of the video; '' if there is none
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE sums (                  -- of every part of the catalog: see sums.py; `migrate` fills it
+        item TEXT NOT NULL,              -- a video, the number of a judgement, or '' for a whole table
+        part TEXT NOT NULL,
+        sum BLOB NOT NULL,
+        PRIMARY KEY (item, part)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE ledger ADD COLUMN note TEXT;  -- why the text of a stage that is done is empty; NULL if it is not
+    """,
 )
 
 
@@ -214,6 +224,7 @@ def migrate(db: sqlite3.Connection) -> None:
                 for statement in _statements(MIGRATIONS[applied]):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {applied + 1}")
+            sums.fill(db)
         except BaseException:
             db.execute("ROLLBACK")
             raise

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.catalog import sums
 from ingest.catalog.database import CatalogError, Database
 from ingest.catalog.migrations import MIGRATIONS
 
@@ -51,6 +52,7 @@ def write_snapshot(data: Path, target: Path) -> None:
     with closing(sqlite3.connect(target, isolation_level=None)) as db:
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA journal_mode = DELETE")
+        kept = sums.Keeper(db)
         db.execute("BEGIN")
         left_out = db.execute(
             "DELETE FROM videos WHERE id IN (SELECT video_id FROM removals WHERE list = '' AND erased != 1)"
@@ -59,7 +61,8 @@ def write_snapshot(data: Path, target: Path) -> None:
             "DELETE FROM encounters WHERE (video_id, list, name) IN"
             " (SELECT video_id, list, name FROM removals WHERE list != '' AND erased != 1)"
         ).rowcount
-        db.execute("UPDATE removals SET erased = 1")
+        db.execute("UPDATE removals SET erased = 1 WHERE erased != 1")
+        kept.renew()
         db.execute("COMMIT")
         if left_out:
             db.execute("VACUUM")

@@ -1,0 +1,147 @@
+"""A sum of every part of the catalog, so that `check` finds what has changed by itself.
+
+The table `sums` has one line for each part of an item: of a video its record with the comments, each text with its
+segments, its media and so on; of a judgement the judgement. Temporary triggers note which parts a transaction changes.
+The sums of these are computed again before it ends. So no writer has to think of them, and no trigger is in the file.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+Key = tuple[str, str]  # (item, part); the item is the id of a video, the number of a judgement, or "" for a whole table
+SUM_BYTES = 16
+
+
+class Table(NamedTuple):
+    """A table, and the part of which item each of its lines belongs to."""
+
+    name: str
+    parts: tuple[str, ...]  # several: the column `kind` says which
+    item: str = "video_id"  # as SQL, with {} for the line
+    order: str = ""  # of the lines of one item
+
+    def part_sql(self, line: str) -> str:
+        return f"'{self.parts[0]}'" if len(self.parts) == 1 else f"{line}.kind"
+
+    def item_sql(self, line: str) -> str:
+        return self.item.format(line) if "{}" in self.item or "'" in self.item else f"{line}.{self.item}"
+
+
+_KINDS = ("cover", "transcript")
+TABLES = (
+    Table("videos", ("record",), "id", "id"),
+    Table("comments", ("record",), order="position"),
+    Table("records", ("records",), order="sha256"),
+    Table("media", ("media",), order="kind, position"),
+    Table("texts", _KINDS, order="kind"),
+    Table("segments", _KINDS, order="kind, position"),
+    Table("ledger", ("ledger",), order="stage"),
+    Table("files", ("files",), order="kind, position"),
+    Table("encounters", ("encounters",), order="list, name, at"),
+    Table("origins", ("origins",), order="path"),
+    Table("judgements", ("judgement",), "CAST({}.id AS TEXT)", "id"),
+    Table("removals", ("removals",), order="list, name"),
+    Table("problems", ("problems",), "''", "file, place, reason"),
+    Table("short_links", ("short links",), "''", "link"),
+)
+
+
+def computed(db: sqlite3.Connection, tables: Iterable[Table] = TABLES) -> dict[Key, bytes]:
+    """The sum of every part of every item, from the tables as they are now.
+
+    Raises:
+        sqlite3.Error: a table cannot be read.
+    """
+    hashes: dict[Key, hashlib.blake2b] = {}
+    with as_bytes(db):
+        for table in tables:
+            for item, part, *row in db.execute(_select(table) + f" ORDER BY {table.item_sql('t')}, {table.order}"):
+                key = (_text(item), _text(part))
+                if key not in hashes:
+                    hashes[key] = hashlib.blake2b(digest_size=SUM_BYTES)
+                hashes[key].update(_encoded(table, row))
+    return {key: value.digest() for key, value in hashes.items()}
+
+
+def stored(db: sqlite3.Connection) -> dict[Key, bytes]:
+    """The sums that the catalog has."""
+    with as_bytes(db):
+        return {(_text(item), _text(part)): value for item, part, value in db.execute("SELECT * FROM sums")}
+
+
+def fill(db: sqlite3.Connection) -> None:
+    """Compute the sums of a catalog that has none yet, or whose format has changed."""
+    db.execute("DELETE FROM sums")
+    db.executemany("INSERT INTO sums VALUES (?, ?, ?)", ((*key, value) for key, value in computed(db).items()))
+
+
+def renew(db: sqlite3.Connection, key: Key) -> None:
+    """Compute the sum of one part again."""
+    found, value = False, hashlib.blake2b(digest_size=SUM_BYTES)
+    with as_bytes(db):
+        for table in TABLES:
+            if key[1] in table.parts:
+                where = f" WHERE {table.item_sql('t')} = ? AND {table.part_sql('t')} = ? ORDER BY {table.order}"
+                for _, _, *row in db.execute(_select(table) + where, key):
+                    found = True
+                    value.update(_encoded(table, row))
+    if found:
+        db.execute("INSERT OR REPLACE INTO sums VALUES (?, ?, ?)", (*key, value.digest()))
+    else:
+        db.execute("DELETE FROM sums WHERE item = ? AND part = ?", key)
+
+
+class Keeper:
+    """Keeps the sums of a connection's changes. Call `renew` before a transaction ends, `forget` when it is undone."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._changed: set[Key] = set()
+        db.create_function("changed", 2, lambda item, part: self._changed.add((item, part)))
+        for statement in _triggers():
+            db.execute(statement)
+
+    def renew(self) -> None:
+        """Compute the sums of all that has changed."""
+        for key in sorted(self._changed):
+            renew(self._db, key)
+        self._changed.clear()
+
+    def forget(self) -> None:
+        """Nothing has changed after all."""
+        self._changed.clear()
+
+
+def _triggers() -> Iterator[str]:
+    for table in TABLES:
+        for event, lines in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
+            calls = "".join(f" SELECT changed({table.item_sql(line)}, {table.part_sql(line)});" for line in lines)
+            yield f"CREATE TEMP TRIGGER {table.name}_{event} AFTER {event} ON main.{table.name} BEGIN{calls} END"
+
+
+def _select(table: Table) -> str:
+    return f"SELECT {table.item_sql('t')}, {table.part_sql('t')}, t.* FROM {table.name} AS t"
+
+
+def _encoded(table: Table, row: list[object]) -> bytes:
+    """A line as bytes that no other line has: `repr` writes out what each value is and where it ends."""
+    return f"{table.name}{row!r}\n".encode()
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="replace")
+
+
+@contextmanager
+def as_bytes(db: sqlite3.Connection) -> Iterator[None]:
+    """Read texts as bytes: a damaged one need not be UTF-8."""
+    before: Callable[[bytes], object] = db.text_factory
+    row_factory, db.row_factory = db.row_factory, None
+    db.text_factory = bytes
+    try:
+        yield
+    finally:
+        db.text_factory, db.row_factory = before, row_factory
