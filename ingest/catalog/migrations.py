@@ -179,6 +179,11 @@ MIGRATIONS = (
         sum BLOB NOT NULL,
         PRIMARY KEY (item, part)
     ) STRICT, WITHOUT ROWID;
+    UPDATE videos SET sha256 = digest(record || (
+        SELECT ifnull(group_concat(char(10) || record, ''), '') FROM (
+            SELECT record FROM comments WHERE video_id = videos.id ORDER BY position
+        )
+    ));                                  -- earlier formats left the comments out of some
     ALTER TABLE ledger ADD COLUMN note TEXT;  -- why the text of a stage that is done is empty; NULL if it is not
     """,
 )

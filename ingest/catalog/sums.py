@@ -43,7 +43,7 @@ TABLES = (
     Table("encounters", ("encounters",), order="list, name, at"),
     Table("origins", ("origins",), order="path"),
     Table("judgements", ("judgement",), "CAST({}.id AS TEXT)", "id"),
-    Table("removals", ("removals",), order="list, name"),
+    Table("removals", ("removals",), "''", "video_id, list, name"),  # no line of an erased video but its own
     Table("problems", ("problems",), "''", "file, place, reason"),
     Table("short_links", ("short links",), "''", "link"),
 )
