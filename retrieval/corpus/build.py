@@ -10,7 +10,7 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import builder
 from retrieval.index.documents import document
-from retrieval.index.generation import Manifest, current_name, read_manifest
+from retrieval.index.generation import Manifest, current_name, generations_folder, verified_manifest
 
 WAIT_S = 60.0  # for the server to erase removed videos, which takes seconds
 
@@ -73,9 +73,9 @@ def _build_if_changed(settings: Settings, encoder_name: str, load_encoder: Calla
     if not documents:
         return None
     try:
-        current = read_manifest(settings.indexes, current_name(settings.indexes))
+        current = verified_manifest(generations_folder(settings.indexes) / current_name(settings.indexes))
         if (current.corpus_sha256, current.encoder) == (builder.corpus_sha256(documents), encoder_name):
             return current
-    except GenerationError:  # there is none, or it must be built again
+    except GenerationError:  # there is none, or it is damaged and must be built again
         pass
     return builder.build(documents, settings.indexes, load_encoder())

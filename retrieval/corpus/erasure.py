@@ -23,7 +23,8 @@ from ingest.catalog.database import COPIES, FILE_NAME, is_busy
 from ingest.catalog.removals import Removal
 from ingest.models.weights import WeightsError
 from retrieval.corpus.recorded_encoder import RecordedEncoder
-from retrieval.embedding.vector_cache import VectorCache, text_key
+from retrieval.embedding.cache_file import text_key
+from retrieval.embedding.vector_cache import VectorCache
 from retrieval.errors import GenerationError
 from retrieval.index import builder
 from retrieval.index.documents import Document, document

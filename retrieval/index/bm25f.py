@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import TERMS
+from retrieval.index.verified import VerifiedFiles
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
 B = 0.75
@@ -69,10 +70,10 @@ class KeywordIndex:
             np.save(folder / f"{self._prefix}.{name}.npy", getattr(self, f"_{name}"))
 
     @classmethod
-    def load(cls, folder: Path, analyser: str) -> "KeywordIndex":
+    def load(cls, files: VerifiedFiles, analyser: str) -> "KeywordIndex":
         prefix = FILE_PREFIXES[analyser]
-        ordered = json.loads((folder / f"{prefix}.terms.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"{prefix}.{name}.npy", mmap_mode="r") for name in cls._ARRAYS}
+        ordered = json.loads(files.read(f"{prefix}.terms.json"))
+        arrays = {name: files.array(f"{prefix}.{name}.npy") for name in cls._ARRAYS}
         return cls(analyser, {term: number for number, term in enumerate(ordered)}, arrays)
 
     def contains(self, term: str, documents: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -39,6 +39,7 @@ from retrieval.index.generation import (
     current_name,
     generation_names,
     generations_folder,
+    sealed,
     verified_manifest,
 )
 from retrieval.index.metadata import save
@@ -224,7 +225,7 @@ def _new_name() -> tuple[datetime, str]:
 
 def _finish(folder: Path, manifest: Manifest) -> None:
     """Complete a generation: write the manifest, flush everything to disk, read it back, then give it its name."""
-    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    (folder / MANIFEST).write_text(sealed(manifest), encoding="utf-8", newline="\n")
     for path in folder.iterdir():
         files.fsync(path)
     files.fsync(folder)

@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
+from retrieval.embedding.unit import unit_length
+from retrieval.index.verified import VerifiedFiles
 
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
 HUB_NEIGHBOURS = 10
 HUB_SAMPLE = 20_000  # passages to compare with: this part of a build of 50,000 videos takes less than a minute
 _HUB_BLOCK = 256  # videos compared at once
 _BELOW_ANY_COSINE = -2.0
+_CHECKED = 16_384  # vectors whose length is checked at once
 
 
 def hubness(
@@ -83,10 +86,37 @@ class DenseIndex:
         np.save(folder / f"{field}.hubs.npy", self._hubs)
 
     @classmethod
-    def load(cls, folder: Path, field: str) -> "DenseIndex":
-        starts, hubs = (np.load(folder / f"{field}.{name}.npy") for name in ("starts", "hubs"))
-        file = folder / f"{field}.faiss"
-        return cls(faiss.read_index(str(file)) if file.exists() else None, starts, hubs)
+    def load(cls, files: VerifiedFiles, field: str) -> "DenseIndex":
+        """Load what `save` wrote.
+
+        Raises:
+            GenerationError: a file is missing or differs from its sha256.
+            ValueError: a vector is not of length 1, or the arrays contradict each other.
+        """
+        starts, hubs = (files.array(f"{field}.{name}.npy") for name in ("starts", "hubs"))
+        name, index = f"{field}.faiss", None
+        if name in files:
+            index = faiss.deserialize_index(np.frombuffer(files.read(name), np.uint8))
+        loaded = cls(index, starts, hubs)
+        loaded._check(field)
+        return loaded
+
+    def _check(self, field: str) -> None:
+        if len(self._starts) != len(self._hubs) + 1 or (np.diff(self._starts) < 0).any() or self._starts[0]:
+            raise ValueError(f"the passages of {field} are not numbered in the order of the videos")
+        if not np.isfinite(self._hubs).all():
+            raise ValueError(f"a hubness of {field} is not a number")
+        if self._index is None:
+            return
+        rows = int(self._index.ntotal)
+        if rows != self.passages:
+            raise ValueError(f"{field} has {rows} vectors for {self.passages} passages")
+        bad = 0
+        for start in range(0, rows, _CHECKED):
+            block = self._index.reconstruct_n(start, min(_CHECKED, rows - start))
+            bad += int(np.count_nonzero(~unit_length(block)))
+        if bad:
+            raise ValueError(f"{bad} of {rows} vectors of {field} do not have the length 1")
 
     @property
     def has_vectors(self) -> bool:

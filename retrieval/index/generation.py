@@ -3,7 +3,9 @@
 docs/explanation/generations.md describes the files.
 """
 
+import hashlib
 import json
+import re
 import sqlite3
 import threading
 from pathlib import Path
@@ -17,14 +19,14 @@ from retrieval.index.dense import DenseIndex
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Mark, Passage
 from retrieval.index.metadata import MetadataIndex
 from retrieval.index.phrases import PhraseIndex
-from scraper.files import sha256
+from retrieval.index.verified import REBUILD, VerifiedFiles, check_file
 
 FORMAT = 2  # incremented when a file changes its meaning; generations of another format must be built again
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
 BUILDING = ".building-"  # how the names of unfinished generations begin
-_REBUILD = "run `tiktok-retrieval build`, or `tiktok-retrieval rollback` to return to an earlier generation"
+_OWN_SUM = re.compile(rb'(?<="manifest_sha256": ")[0-9a-f]{64}(?="\n\}$)')  # where it is in a manifest
 
 
 class FusionWeights(BaseModel):
@@ -47,7 +49,10 @@ class FusionWeights(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The description of a generation: its format, encoder, counts, a checksum of the corpus, and one of every file."""
+    """The description of a generation: its format, encoder, counts, and the checksums of the corpus and of every file.
+
+    `manifest_sha256` is that of the manifest itself without this value (see `sealed`). Earlier versions have none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -66,29 +71,32 @@ class Manifest(BaseModel):
     weights: FusionWeights
     only_read: bool = False  # whether videos whose OCR or transcript is missing were left out
     files: dict[str, str]
+    manifest_sha256: str = ""
 
 
 class Generation:
-    """An opened, verified generation.
+    """An opened, verified generation. All of it is in memory: what happens to its files later has no effect.
 
     Raises:
-        GenerationError: it does not exist, has another format, or a file differs from the manifest.
+        GenerationError: it does not exist, has another format, a file differs from the manifest, or a vector does not
+            have the length 1.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.manifest = verified_manifest(folder)
+        self.manifest = _read_manifest(folder)
+        files = VerifiedFiles(folder, self.manifest.files)
         try:
-            self.ids: list[str] = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
-            self.dense = {field: DenseIndex.load(folder, field) for field in FIELDS}
-            self.keyword = {name: KeywordIndex.load(folder, name) for name in TERMS}
-            self.phrases = PhraseIndex.load(folder)
-            self.metadata = MetadataIndex.load(folder)
-            uri = (folder / "passages.sqlite").resolve().as_uri()
-            self._passages = sqlite3.connect(f"{uri}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+            self.ids: list[str] = json.loads(files.read("videos.json"))
+            self.dense = {field: DenseIndex.load(files, field) for field in FIELDS}
+            self.keyword = {name: KeywordIndex.load(files, name) for name in TERMS}
+            self.phrases = PhraseIndex.load(files)
+            self.metadata = MetadataIndex.load(files)
+            self._passages = _in_memory(files.read("passages.sqlite"))
             self._passages.execute("SELECT text, marks FROM passages LIMIT 1").fetchone()
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, sqlite3.Error) as error:
-            raise GenerationError(f"{folder} cannot be loaded ({error}): {_REBUILD}") from error
+            raise GenerationError(f"{folder} cannot be loaded ({error}): {REBUILD}") from error
+        files.check_rest()
         self.positions = {video_id: n for n, video_id in enumerate(self.ids)}
         self._lock = threading.Lock()
 
@@ -132,7 +140,8 @@ def open_named(indexes: Path, name: str) -> Generation:
 def current_name(indexes: Path) -> str:
     """Return the name of the current generation."""
     try:
-        name = (indexes / CURRENT).read_text(encoding="utf-8").strip()
+        # Exactly as it was written: white space that has changed is damage.
+        name = (indexes / CURRENT).read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeError) as error:
         raise GenerationError(f"no index in {indexes}: run `tiktok-retrieval build`") from error
     if name not in generation_names(indexes):
@@ -166,14 +175,37 @@ def generations_folder(indexes: Path) -> Path:
     return indexes / "generations"
 
 
+def sealed(manifest: Manifest) -> str:
+    """Return the text of a manifest's file, with its own checksum."""
+    text = manifest.model_copy(update={"manifest_sha256": "0" * 64}).model_dump_json(indent=1)
+    return _OWN_SUM.sub(_own_sum(text.encode()).encode(), text.encode()).decode()
+
+
+def _own_sum(raw: bytes) -> str:
+    """Return the sha256 of a manifest's file without the one that is in it."""
+    return hashlib.sha256(_OWN_SUM.sub(b"", raw)).hexdigest()
+
+
 def _read_manifest(folder: Path) -> Manifest:
     try:
-        raw = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if isinstance(raw, dict) and raw.get("format") != FORMAT:
-            raise GenerationError(f"{folder} has format {raw.get('format')}, not {FORMAT}: {_REBUILD}")
-        return Manifest.model_validate(raw)
+        raw = (folder / MANIFEST).read_bytes()
+        found = json.loads(raw)
+        if isinstance(found, dict) and found.get("format") != FORMAT:
+            raise GenerationError(f"{folder} has format {found.get('format')}, not {FORMAT}: {REBUILD}")
+        manifest = Manifest.model_validate(found)
     except (OSError, ValueError, ValidationError) as error:
-        raise GenerationError(f"{folder} has no readable manifest ({error}): {_REBUILD}") from error
+        raise GenerationError(f"{folder} has no readable manifest ({error}): {REBUILD}") from error
+    if manifest.manifest_sha256 and manifest.manifest_sha256 != _own_sum(raw):
+        raise GenerationError(f"{folder / MANIFEST} differs from its own checksum: {REBUILD}")
+    return manifest
+
+
+def _in_memory(database: bytes) -> sqlite3.Connection:
+    """Return a read-only database that is in memory, for several threads."""
+    passages = sqlite3.connect(":memory:", check_same_thread=False)
+    passages.deserialize(database)
+    passages.execute("PRAGMA query_only = ON")
+    return passages
 
 
 def verified_manifest(folder: Path) -> Manifest:
@@ -184,9 +216,5 @@ def verified_manifest(folder: Path) -> Manifest:
     """
     manifest = _read_manifest(folder)
     for name, wanted in manifest.files.items():
-        path = folder / name
-        if not path.is_file() or sha256(path) != wanted:
-            raise GenerationError(
-                f"{path} {'differs from its manifest' if path.is_file() else 'is missing'}: {_REBUILD}"
-            )
+        check_file(folder / name, wanted)
     return manifest

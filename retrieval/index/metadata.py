@@ -14,6 +14,7 @@ from rapidfuzz import fuzz, process
 from ingest.catalog.entries import Entry
 from retrieval.index.analysis import plain, terms
 from retrieval.index.encounters import EncounterIndex, Row
+from retrieval.index.verified import VerifiedFiles
 
 FILE = "facts.json"
 MAX_NEAR = 3
@@ -107,9 +108,9 @@ class MetadataIndex:
         self.likes = np.array([np.nan if one.likes is None else one.likes for one in videos], dtype=np.float64)
 
     @classmethod
-    def load(cls, folder: Path) -> "MetadataIndex":
+    def load(cls, files: VerifiedFiles) -> "MetadataIndex":
         """Load the file that `save` wrote. An earlier version wrote fewer keys, a later one may write more."""
-        rows = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        rows = json.loads(files.read(FILE))
         known = {one.name for one in fields(VideoMetadata)}
         if set().union(*rows) - known:
             rows = [{key: value for key, value in row.items() if key in known} for row in rows]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import plain, terms, tokens
+from retrieval.index.verified import VerifiedFiles
 
 BREAK = -1  # separates two texts, so that no phrase continues from one into the next
 _ARRAYS = ("row", "places", "indptr", "starts", "videos_of")  # names of the files on disk
@@ -84,9 +85,9 @@ class PhraseIndex:
             np.save(folder / f"wording.{name}.npy", array)
 
     @classmethod
-    def load(cls, folder: Path) -> "PhraseIndex":
-        vocabulary = json.loads((folder / "wording.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"wording.{name}.npy", mmap_mode="r") for name in _ARRAYS}
+    def load(cls, files: VerifiedFiles) -> "PhraseIndex":
+        vocabulary = json.loads(files.read("wording.json"))
+        arrays = {name: files.array(f"wording.{name}.npy") for name in _ARRAYS}
         return cls(vocabulary["words"], vocabulary["shown"], vocabulary["fields"], arrays)
 
     def shown(self, word: str) -> str:

@@ -20,7 +20,7 @@ from ingest.catalog.removals import Removals
 from ingest.models.weights import WeightsError
 from retrieval.corpus import erasure, recorded_encoder
 from retrieval.corpus.erasure import erase, finish
-from retrieval.embedding.vector_cache import text_key
+from retrieval.embedding.cache_file import text_key
 from retrieval.index import builder
 from retrieval.index.generation import (
     CACHE_FILE,

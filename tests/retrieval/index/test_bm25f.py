@@ -7,6 +7,7 @@ import pytest
 from retrieval.index.analysis import bigrams, char_ngrams, stems, terms, tokens
 from retrieval.index.bm25f import K1, B, KeywordIndex
 from retrieval.index.documents import TEXT_FIELDS, Document
+from tests.retrieval.saved_files import saved
 
 EQUAL = np.ones(len(TEXT_FIELDS))
 
@@ -74,7 +75,7 @@ def test_a_repeated_query_term_counts_once(documents: list[Document]) -> None:
 def test_a_saved_index_scores_the_same(documents: list[Document], tmp_path: Path) -> None:
     index = KeywordIndex.build("char_ngrams", (doc.texts for doc in documents), TEXT_FIELDS)
     index.save(tmp_path)
-    again = KeywordIndex.load(tmp_path, "char_ngrams")
+    again = KeywordIndex.load(saved(tmp_path), "char_ngrams")
     np.testing.assert_array_equal(index.scores("caravn", EQUAL)[0], again.scores("caravn", EQUAL)[0])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.dense import HUB_NEIGHBOURS, HUB_SHARE, DenseIndex, hubness
+from tests.retrieval.saved_files import saved
 
 
 def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -40,6 +41,6 @@ def test_hubness_is_subtracted_after_loading_as_well(tmp_path: Path) -> None:
     vectors = unit(np.eye(3, 4) + 0.1)
     hubs = np.array([0.0, 0.5, 0.2], np.float32)
     DenseIndex.build(vectors, np.arange(4), hubs).save(tmp_path, "overview")
-    index = DenseIndex.load(tmp_path, "overview")
+    index = DenseIndex.load(saved(tmp_path), "overview")
     passages = index.passage_scores(vectors[0])
     np.testing.assert_allclose(index.video_scores(passages), vectors @ vectors[0] - HUB_SHARE * hubs, rtol=1e-5)

@@ -139,10 +139,10 @@ def test_a_generation_deleted_while_it_is_opened_is_a_clear_error(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "generations" / build(documents[:1], tmp_path, encoder).name
-    verified = generation.verified_manifest(folder)
+    manifest = generation.verified_manifest(folder)
     shutil.rmtree(folder)
-    monkeypatch.setattr(generation, "verified_manifest", lambda _: verified)
-    with pytest.raises(GenerationError, match="cannot be loaded"):
+    monkeypatch.setattr(generation, "_read_manifest", lambda _: manifest)
+    with pytest.raises(GenerationError, match="is missing"):
         Generation(folder)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from retrieval.index.phrases import PhraseIndex
+from tests.retrieval.saved_files import saved
 
 FIELDS = ("description", "comments")
 TEXTS: list[dict[str, list[str]]] = [
@@ -19,7 +20,7 @@ def phrases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "loaded":
         folder = tmp_path_factory.mktemp("phrases")
         made.save(folder)
-        return PhraseIndex.load(folder)
+        return PhraseIndex.load(saved(folder))
     return made
 
 

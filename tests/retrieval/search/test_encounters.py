@@ -19,6 +19,7 @@ from retrieval.search.searcher import Searcher
 from scraper.records import ListKind
 from tests.retrieval.conftest import ENTRIES
 from tests.retrieval.fake_encoder import FakeEncoder
+from tests.retrieval.saved_files import saved
 
 TODAY = date(2026, 11, 27)
 
@@ -184,7 +185,7 @@ def test_if_no_hit_is_good_all_are_sorted(searcher: Searcher) -> None:
 def test_a_file_of_an_earlier_and_of_a_later_version_is_read(tmp_path: Path) -> None:
     old = {"username": "ann", "nickname": "", "hashtags": ["cats"], "language": "en", "posted": "2022-01-01"}
     (tmp_path / FILE).write_text(json.dumps([old, {**old, "mood": "good", "encounters": [["likes", "", ""]]}]))
-    index = MetadataIndex.load(tmp_path)
+    index = MetadataIndex.load(saved(tmp_path))
     assert index.with_tag("cats").tolist() == [True, True] and len(index.encounters) == 1
     assert index.as_long_as(0, None)[1].tolist() == [True, True]
 
@@ -194,7 +195,7 @@ def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
         username="ann", encounters=(("likes", "2024-03-03T10:00:00", ""),), duration_s=3.5, likes=0, sources=("file",)
     )
     save([VideoMetadata(), one], tmp_path)
-    index = MetadataIndex.load(tmp_path)
+    index = MetadataIndex.load(saved(tmp_path))
     assert index.likes.tolist()[1] == 0 and index.duration_s.tolist()[1] == 3.5
     assert index.encounters.videos(index.encounters.between(date(2024, 3, 3), date(2024, 3, 3))).tolist() == [
         False,
