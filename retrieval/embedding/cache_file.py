@@ -131,7 +131,7 @@ def verify(path: Path) -> CacheReport:
         _check_header(path)
         with closing(_open_to_read(path)) as db:
             if (found := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != b"ok":
-                unreadable = found.decode(errors="replace")
+                unreadable = found.decode(errors="replace").splitlines()[-1]
             for rows in _batches(db.execute(_all_rows(db))):
                 vectors += len(rows)
                 damaged += sound(rows).count(False)
