@@ -20,6 +20,7 @@ from ingest.commands.group import PROGRAM, add, make_app, make_command, start
 from ingest.commands.options import Data, Indexes
 from ingest.settings import default, load_settings
 from scraper.errors import UserError
+from scraper.text_decoding import decode
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -132,7 +133,7 @@ def read_examples(file: Path) -> list[str]:
         typer.BadParameter: the file is not such a list.
     """
     try:
-        return [str(query["text"]) for query in json.loads(file.read_text(encoding="utf-8"))[:MAX_EXAMPLES]]
+        return [str(query["text"]) for query in json.loads(decode(file.read_bytes()).text)[:MAX_EXAMPLES]]
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="--examples") from error
     except (ValueError, TypeError, KeyError) as error:

@@ -1,26 +1,13 @@
-"""Bytes -> text, and JSON text -> its elements one by one, so that elements before a broken one are kept.
+"""JSON text -> its elements one by one, so that elements before a broken one are kept.
 
 An error is returned as an element.
 """
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_MARKS = {  # byte order marks, the longer ones first: UTF-32's begins with UTF-16's
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
-
-
-def decoded(data: bytes) -> str:
-    """The text of a file: UTF-8 unless it begins with another byte order mark, with "\\n" as line end."""
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8-sig")
-    return data.decode(encoding, errors="replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def whole(text: str) -> object:

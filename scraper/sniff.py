@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from scraper.records import MediaKind
+from scraper.text_decoding import decode
 
 HEAD_BYTES = 1024  # that `sniff` needs; brands, DOCTYPE and a caption's first cue lie within
 TAIL_BYTES = 4096  # of an image, searched for its end mark: some have a few bytes after it
@@ -38,9 +39,9 @@ _MAGICS = [
     (re.compile(rb"RIFF....WEBP", re.DOTALL), ".webp"),
     (re.compile(rb"\x1a\x45\xdf\xa3.{0,64}\x42\x82.{1,2}webm", re.DOTALL), ".webm"),
     (re.compile(rb"\x1a\x45\xdf\xa3.{0,64}\x42\x82.{1,2}matroska", re.DOTALL), ".mkv"),
-    (re.compile(rb"(?:\xef\xbb\xbf)?WEBVTT[\s]"), ".vtt"),
-    (re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\d+\s+)?\d+:\d\d:\d\d[,.]\d+ +--> +\d"), ".srt"),
-    (re.compile(rb"(?:\xef\xbb\xbf)?\s*[\[{]"), ".json"),
+    (re.compile(rb"\s*WEBVTT[\s]"), ".vtt"),
+    (re.compile(rb"\s*(?:\d+\s+)?(?:\d+:)?\d+:\d\d(?:[,.:]\d+)?\s*-+(?:>|&gt;)\s*\d"), ".srt"),
+    (re.compile(rb"\s*[\[{]"), ".json"),
 ]
 _BRANDS = [  # of ISO files (ISO/IEC 14496-12): the first known brand of a file decides
     (re.compile(rb"avi[fs]"), ".avif"),
@@ -52,6 +53,8 @@ _BRANDS = [  # of ISO files (ISO/IEC 14496-12): the first known brand of a file 
 
 def sniff(head: bytes, kind: MediaKind) -> str | None:
     """The suffix of the file that begins with `head`, or None if it is not of this kind."""
+    if kind == "caption":
+        head = decode(head).text.encode()
     if head[4:8] == b"ftyp":
         end = min(int.from_bytes(head[:4], "big"), len(head))
         brands = [head[8:12], *(head[at : at + 4] for at in range(16, end - 3, 4))]
@@ -98,16 +101,13 @@ def _has_all_of_riff(file: BinaryIO) -> bool:
 
 def _is_text(file: BinaryIO) -> bool:
     file.seek(0)
-    try:
-        return "\0" not in file.read().decode()
-    except UnicodeDecodeError:
-        return False
+    return "\0" not in decode(file.read()).text  # how much of it is lost, `scraper.captions` counts
 
 
 def _is_json(file: BinaryIO) -> bool:
     file.seek(0)
     try:
-        json.loads(file.read().removeprefix(b"\xef\xbb\xbf"))
+        json.loads(decode(file.read()).text)
     except (ValueError, RecursionError):
         return False
     return True

@@ -16,6 +16,7 @@ from scraper.errors import UserError
 from scraper.parse import File, Found, ParsedRecord, Problem, Skipped, made_text
 from scraper.records import TextKind
 from scraper.sidecars import SOURCE_SUFFIXES, STUDY_MEDIA, Folder, of_study
+from scraper.text_decoding import Decoded, decode
 from scraper.zip_files import Unpacked
 
 __all__ = ["ParsedRecord", "Problem", "Skipped", "SourceError", "check", "read", "read_links"]
@@ -234,12 +235,19 @@ def _read_file(path: Path, folder: Folder, name: str = "", origin: Path | None =
         if not packed and (size := path.stat().st_size) > MAX_RECORD_BYTES:
             yield file.problem(None, f"has {size >> 20:,} MB; more than {MAX_RECORD_BYTES >> 20:,} MB are not read")
             return
-        text = "" if packed else json_stream.decoded(path.read_bytes())
+        text = Decoded("", "") if packed else decode(path.read_bytes())
     except OSError as error:
         yield file.problem(None, f"cannot be read: {error.strerror}")
         return
-    for found in _read_zip(file, origin or path) if packed else read_text(file, text):
+    for found in _read_zip(file, origin or path) if packed else _read_decoded(file, text):
         yield replace(found, origin=origin or path) if isinstance(found, ParsedRecord) else found
+
+
+def _read_decoded(file: File, content: Decoded) -> Iterator[Found]:
+    """Read a text, and report what of it could not be decoded."""
+    if content.damage:
+        yield file.problem(None, content.damage)
+    yield from read_text(file, content.text)
 
 
 def _read_zip(file: File, origin: Path) -> Iterator[Found]:
@@ -261,7 +269,7 @@ def _read_zip(file: File, origin: Path) -> Iterator[Found]:
         if isinstance(content, ValueError):
             yield replace(file, name=f"{file.name}: {member}" if member else file.name).problem(None, content)
         else:
-            yield from read_text(replace(file, name=f"{file.name}: {member}"), content)
+            yield from _read_decoded(replace(file, name=f"{file.name}: {member}"), content)
 
 
 def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:
@@ -272,7 +280,10 @@ def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:
             try:
                 if (folder / name).is_symlink():
                     raise ValueError(_LINKED)
-                loaded = json_stream.whole(json_stream.decoded((folder / name).read_bytes()))
+                text = decode((folder / name).read_bytes())
+                if text.damage:
+                    yield Problem(str(folder / name), None, text.damage)
+                loaded = json_stream.whole(text.text)
                 if not isinstance(loaded, dict):
                     raise ValueError("is not a JSON object of texts by id")
                 texts[kind] = loaded

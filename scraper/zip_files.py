@@ -20,10 +20,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from scraper import json_stream, links
+from scraper import links
 from scraper.own_media import SUFFIXES as MEDIA_SUFFIXES
 from scraper.records import clean_text
 from scraper.sidecars import SOURCE_SUFFIXES
+from scraper.text_decoding import Decoded, decode
 
 MAX_TEXT_BYTES = 200 * 1024**2  # of the texts in a zip: an export of 100,000 links has some 12 MB
 MAX_FILES = 50_000
@@ -157,7 +158,7 @@ def has_media(archive: Path) -> bool:
         return False
 
 
-def texts(path: Path) -> Iterator[tuple[str, str | ValueError]]:
+def texts(path: Path) -> Iterator[tuple[str, Decoded | ValueError]]:
     """Yield (name, text) of the texts in a zip, such as TikTok's data export. No name in it is used as a path."""
     left = MAX_TEXT_BYTES
     try:
@@ -170,13 +171,13 @@ def texts(path: Path) -> Iterator[tuple[str, str | ValueError]]:
                 return
             for entry in inside:
                 content = _text(archive, entry, left)
-                left -= entry.file_size if isinstance(content, str) else 0
+                left -= entry.file_size if isinstance(content, Decoded) else 0
                 yield _shown(entry), content
     except BAD_ZIP as error:
         yield "", ValueError(f"a zip that cannot be unpacked: {error}")
 
 
-def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> str | ValueError:
+def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> Decoded | ValueError:
     """One text, or why it cannot be read. `left` is how many bytes it may have."""
     if _is_bomb(entry):
         return ValueError(f"unpacks to more than {MAX_RATIO} times its size, which no real file does")
@@ -184,6 +185,6 @@ def _text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> str | 
         return ValueError(f"is left out: a zip may have {MAX_TEXT_BYTES // 1024**2} MB of text in it")
     try:
         with archive.open(entry) as opened:
-            return json_stream.decoded(opened.read(entry.file_size))
+            return decode(opened.read(entry.file_size))
     except BAD_ZIP as error:
         return ValueError(ENCRYPTED if entry.flag_bits & 1 else f"cannot be unpacked: {error}")

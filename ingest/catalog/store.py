@@ -17,6 +17,7 @@ from typing import Self
 from ingest.catalog.browse import CatalogBrowser
 from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database
 from ingest.catalog.entries import (
+    CAPTIONS,
     GIVEN,
     HAND,
     IMPORTED,
@@ -234,6 +235,14 @@ class Catalog:
             )
             if text.text is not None:
                 self.ledger.set(video_id, STAGE_OF_TEXT[kind], "done")
+
+    def put_captions(self, video_id: str, text: Text, damage: str) -> None:
+        """Store a transcript from captions. With `damage`, its stage is due: Whisper may read more."""
+        with self.transaction():
+            self.put_text(video_id, "transcript", text)
+            entry = self.get(video_id)
+            if damage and entry and entry.texts["transcript"].engine == CAPTIONS:
+                self.ledger.set(video_id, "transcribe", "due", damage)
 
     def import_text(self, video_id: str, kind: TextKind, text: str | None) -> bool:
         """Store a text that came with the corpus, unless one was made here already. Return whether it changed."""

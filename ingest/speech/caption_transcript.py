@@ -1,5 +1,6 @@
 """A caption file -> a transcript with times."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.catalog import Segment, Text
@@ -9,7 +10,15 @@ from scraper import captions
 TRANSLATED = "MT"  # how the site marks machine-translated captions: they are not what is said
 
 
-def transcript(path: Path, language: str, source: str) -> Text:
+@dataclass(frozen=True)
+class CaptionTranscript:
+    """A transcript from captions. `damage` says why it is not a full one; "" if it is."""
+
+    text: Text
+    damage: str
+
+
+def transcript(path: Path, language: str, source: str) -> CaptionTranscript:
     """Read a caption file as a transcript.
 
     Args:
@@ -20,9 +29,10 @@ def transcript(path: Path, language: str, source: str) -> Text:
     Raises:
         scraper.captions.CaptionError: the file cannot be read.
     """
-    cues = captions.parse(path.read_bytes())
-    if not cues:
+    read = captions.parse(path.read_bytes())
+    if not read.cues:
         raise captions.CaptionError("the captions contain no words")
-    segments = [Segment(cue.start_s, cue.end_s, cue.text) for cue in cues]
+    segments = [Segment(cue.start_s, cue.end_s, cue.text) for cue in read.cues]
     said = " ".join(segment.text for segment in segments)
-    return Text(said, CAPTIONS, path.suffix.lstrip("."), source, language, segments=segments)
+    text = Text(said, CAPTIONS, path.suffix.lstrip(".").lower(), source, language, segments=segments)
+    return CaptionTranscript(text, read.damage)

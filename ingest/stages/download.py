@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from ingest.catalog import CatalogError, Entry, Text
+from ingest.catalog import CatalogError, Entry
 from ingest.catalog.merge import merge
 from ingest.settings import Settings
-from ingest.speech.caption_transcript import TRANSLATED, transcript
+from ingest.speech.caption_transcript import TRANSLATED, CaptionTranscript, transcript
 from ingest.stages.media_files import MediaKey, missing
 from ingest.stages.refusals import Streak
 from ingest.stages.stage_run import DISK_ERRORS, StageRun
@@ -44,7 +44,7 @@ class _Fetched:
     failed: dict[MediaKey, DownloadError] = field(default_factory=dict)
     page: DownloadError | Literal["read", "not read"] = "not read"
     record: Video | None = None  # read from the page
-    transcript: Text | None = None
+    transcript: CaptionTranscript | None = None
 
 
 def download_due(run: StageRun, settings: Settings) -> None:
@@ -115,7 +115,7 @@ def _close(run: StageRun, video_id: str, fetched: _Fetched) -> None:
             catalog.put_video(fetched.record)
             run.rebaseline(video_id)
         if fetched.transcript:
-            catalog.put_text(video_id, "transcript", fetched.transcript)
+            catalog.put_captions(video_id, fetched.transcript.text, fetched.transcript.damage)
         for key in fetched.files:
             catalog.ledger.put_file(video_id, *key)
         for key, error in fetched.failed.items():
@@ -210,7 +210,10 @@ class _Worker:
     def _captions(
         self, fetched: _Fetched, entry: Entry, folder: Path, headers: Mapping[str, Mapping[str, str]]
     ) -> None:
-        """Make the first caption track that can be downloaded the transcript, if there is none yet."""
+        """Make the first whole caption track that can be downloaded the transcript, if there is none yet.
+
+        If all are damaged, the first of them stands in until the video is transcribed.
+        """
         if _has_transcript(fetched, entry):
             return
         for position, track in _tracks(entry.video.captions, translated=not _has_video(fetched, entry)):
@@ -218,12 +221,16 @@ class _Worker:
             self._try(fetched, key, [track.url], folder, headers)
             if path := fetched.files.get(key):
                 try:
-                    fetched.transcript = transcript(path, track.language, track.source)
-                    return
+                    read = transcript(path, track.language, track.source)
                 except captions.CaptionError:
                     del fetched.files[key]
                     path.unlink()
                     fetched.failed[key] = DownloadError("type")
+                    continue
+                if not read.damage:
+                    fetched.transcript = read
+                    return
+                fetched.transcript = fetched.transcript or read
 
 
 def _needs_page(fetched: _Fetched, entry: Entry) -> bool:
@@ -243,7 +250,8 @@ def _has_video(fetched: _Fetched, entry: Entry) -> bool:
 
 def _has_transcript(fetched: _Fetched, entry: Entry) -> bool:
     known = entry.texts.get("transcript")
-    return fetched.transcript is not None or (known is not None and known.text is not None)
+    whole = fetched.transcript is not None and not fetched.transcript.damage
+    return whole or (known is not None and known.text is not None)
 
 
 def _tracks(tracks: list[Caption], *, translated: bool) -> list[tuple[int, Caption]]:

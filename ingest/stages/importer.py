@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.catalog import Catalog, Entry, Media, MediaKind
-from ingest.catalog.entries import Outcome
+from ingest.catalog.entries import CAPTIONS, Outcome
 from ingest.progress import Progress, ProgressMode
 from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
@@ -135,7 +135,8 @@ def _import_batch(catalog: Catalog, batch: list[ParsedRecord], report: ImportRep
 def _import_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report: ImportReport) -> None:
     """Import caption files. One in the spoken language becomes the transcript if there is none."""
     spoken, known = _spoken(found), entry.texts.get("transcript")
-    wanted = known is None or known.text is None
+    partial = known is not None and known.engine == CAPTIONS and entry.states.get("transcribe") != "done"
+    wanted = known is None or known.text is None or partial
     for position, (language, path) in enumerate(found.captions):
         try:
             read = transcript(path, language, "")
@@ -146,9 +147,12 @@ def _import_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report
             report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
             continue
         _import_file(catalog, entry, MediaKey("caption", position), path, report)
+        if read.damage:
+            report.problems.append(Problem(str(path), None, f"{read.damage}: Whisper transcribes the video instead"))
         if wanted and language in spoken:
-            catalog.put_text(entry.video.id, "transcript", read)
-            report.texts += 1
+            if known is None or known.text != read.text.text:
+                catalog.put_captions(entry.video.id, read.text, read.damage)
+                report.texts += 1
             wanted = False
 
 

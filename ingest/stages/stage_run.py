@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ingest.catalog import Catalog, Entry, Media, Stage, Text
-from ingest.catalog.entries import GIVEN, HAND, NO_MEDIA, TEXT_OF_STAGE
+from ingest.catalog.entries import CAPTIONS, GIVEN, HAND, NO_MEDIA, TEXT_OF_STAGE
 from ingest.catalog.ledger import MAX_ERROR_CHARS
 from ingest.progress import Progress
 from ingest.stages.media_files import FRAME, GONE, missing
@@ -69,8 +69,15 @@ class StageRun:
     # -- outcomes -----------------------------------------------------------------------------------------------
 
     def text(self, video_id: str, text: Text) -> None:
-        """The stage has made a text."""
-        self._close(video_id, "done", lambda: self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text))
+        """The stage has made a text. Damaged captions stay if it found no words."""
+
+        def write() -> None:
+            if text.text or not self._has_captions(video_id):
+                self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text)
+            else:
+                self.catalog.ledger.set(video_id, self.stage, "done")
+
+        self._close(video_id, "done", write)
 
     def done(self, video_id: str) -> None:
         """The stage is done and makes no text."""
@@ -88,8 +95,16 @@ class StageRun:
         self._close(video_id, "absent", write)
 
     def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
-        """The stage failed. `text` is what could be read all the same, or names the engine that tried."""
-        if self._close(video_id, "failed", lambda: self.catalog.fail(video_id, self.stage, error, text)) == "failed":
+        """The stage failed. `text` is what could be read all the same, or names the engine that tried.
+
+        Damaged captions stay if nothing could be read.
+        """
+
+        def write() -> None:
+            kept = not (text and text.text) and self._has_captions(video_id)
+            self.catalog.fail(video_id, self.stage, error, None if kept else text)
+
+        if self._close(video_id, "failed", write) == "failed":
             self.report.failures.append({"video_id": video_id, "error": error[:MAX_ERROR_CHARS]})
 
     def unreadable(self, video_id: str, error: Exception, engine: Text) -> None:
@@ -161,6 +176,11 @@ class StageRun:
                 write()
         self._count(outcome)
         return outcome
+
+    def _has_captions(self, video_id: str) -> bool:
+        """Whether the text that this stage makes is there from captions: damaged ones, or the stage would be done."""
+        text = self._text(video_id)
+        return text is not None and text.engine == CAPTIONS and bool(text.text)
 
     def _text(self, video_id: str) -> Text | None:
         """The current text of a video that this stage makes."""

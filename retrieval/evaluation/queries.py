@@ -5,6 +5,7 @@ the line or question.
 """
 
 import csv
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from retrieval.errors import EvaluationError
 from retrieval.index.documents import Document, plain_document
 from scraper.records import MAX_MADE_TEXT_CHARS, Text, clean_text
+from scraper.text_decoding import decode
 
 Property = str | bool | int | float
 MAX_NAME_CHARS = 60  # of a property's name and value: they are headings of tables
@@ -67,7 +69,7 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
         rows = [_Row.model_validate(row) for row in _json_lines(folder / "queries.jsonl")]
         qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
         relevant: dict[str, dict[str, int]] = {}
-        for line in filter(str.strip, qrels_file.read_text(encoding="utf-8-sig").split("\n")):
+        for line in filter(str.strip, _text(qrels_file).split("\n")):
             query, document, grade = line.split("\t")
             if (query, document) == _BEIR_HEAD:
                 continue
@@ -106,7 +108,7 @@ def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named:
 
 
 def _json(path: Path) -> list[Query]:
-    raw = json.loads(path.read_text(encoding="utf-8-sig"))
+    raw = json.loads(_text(path))
     if not isinstance(raw, list) or not raw:
         raise EvaluationError(f'{path} is not a list of questions like [{{"text": "...", "target": "..."}}]')
     rows = []
@@ -120,28 +122,27 @@ def _json(path: Path) -> list[Query]:
 
 def _csv(path: Path) -> list[Query]:
     """Read one question and relevant video per row. Rows with the same id are one question with several videos."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        file.seek(0)
-        delimiter = "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
-        # With `strict`, a missing closing quote is an error instead of one huge cell.
-        reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-        names = reader.fieldnames or []
-        if not {"text", "query"} & set(names) or "target" not in names:
-            raise EvaluationError(
-                f"{path}: the first line must name the columns text and target (id and others are optional)"
-            )
-        together: dict[str, tuple[str, dict[str, object], list[object]]] = {}
-        for row in reader:
-            number = reader.line_num
-            if None in row:
-                raise EvaluationError(f"{path}, line {number}: more cells than the first line has")
-            asked = next((row[key] for key in _TEXT_KEYS if key in row), None)
-            key = row.get("id") or f"line {number}"
-            _, first, targets = together.setdefault(key, (f"line {number}", dict(row), []))
-            if asked != next((first[key] for key in _TEXT_KEYS if key in first), None):
-                raise EvaluationError(f"{path}, line {number}: the id {key} is there twice, with different texts")
-            targets.append(row["target"])
+    content = _text(path)
+    head = content.split("\n", 1)[0]
+    delimiter = "\t" if "\t" in head else ";" if ";" in head and "," not in head else ","
+    # With `strict`, a missing closing quote is an error instead of one huge cell.
+    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    names = reader.fieldnames or []
+    if not {"text", "query"} & set(names) or "target" not in names:
+        raise EvaluationError(
+            f"{path}: the first line must name the columns text and target (id and others are optional)"
+        )
+    together: dict[str, tuple[str, dict[str, object], list[object]]] = {}
+    for row in reader:
+        number = reader.line_num
+        if None in row:
+            raise EvaluationError(f"{path}, line {number}: more cells than the first line has")
+        asked = next((row[key] for key in _TEXT_KEYS if key in row), None)
+        key = row.get("id") or f"line {number}"
+        _, first, targets = together.setdefault(key, (f"line {number}", dict(row), []))
+        if asked != next((first[key] for key in _TEXT_KEYS if key in first), None):
+            raise EvaluationError(f"{path}, line {number}: the id {key} is there twice, with different texts")
+        targets.append(row["target"])
     if not together:
         raise EvaluationError(f"{path} has no questions")
     return _checked(path, list(together.values()))
@@ -187,7 +188,7 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
 
 def _topics(path: Path, qrels: Path) -> list[Query]:
     """Read TREC topics (`<top>` or `id<TAB>text`). Those without a relevant document are left out."""
-    content = path.read_text(encoding="utf-8-sig")
+    content = _text(path)
     asked: list[tuple[str, str]] = []
     if "<top>" in content.lower():
         for topic in _TOPIC.findall(content):
@@ -208,10 +209,9 @@ def _topics(path: Path, qrels: Path) -> list[Query]:
         raise EvaluationError(f"{path}: the topic {twice} is there twice")
     relevant: dict[str, dict[str, int]] = {}
     try:
-        with qrels.open(encoding="utf-8-sig") as file:
-            for qrel in ir_measures.read_trec_qrels(file):  # type: ignore[no-untyped-call]
-                if qrel.relevance > 0:
-                    relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+        for qrel in ir_measures.read_trec_qrels(io.StringIO(_text(qrels))):  # type: ignore[no-untyped-call]
+            if qrel.relevance > 0:
+                relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
     except ValueError as error:
         raise EvaluationError(f"{qrels} cannot be read as qrels (lines `topic 0 video grade`): {error}") from error
     queries = [
@@ -236,7 +236,18 @@ class _Row(BaseModel):
 
 
 def _json_lines(path: Path) -> Iterator[object]:
-    with path.open(encoding="utf-8-sig") as file:  # some editors write a byte order mark
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+    for line in _text(path).split("\n"):
+        if line.strip():
+            yield json.loads(line)
+
+
+def _text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ValueError: a part of it cannot be decoded. A question that is not exact gives wrong figures.
+    """
+    decoded = decode(path.read_bytes())
+    if decoded.damage:
+        raise ValueError(decoded.damage)
+    return decoded.text

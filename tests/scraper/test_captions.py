@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scraper.captions import MAX_BYTES, MAX_TIME_S, CaptionError, Cue, parse
+from scraper.captions import MAX_BYTES, MAX_TIME_S, CaptionError, Cue
+from scraper.captions import parse as read
 from scraper.records import MAX_TEXT_CHARS
 from tests.broken_files import broken_files
 
@@ -43,6 +44,10 @@ UTTERANCES = {
 }
 NASTY = [b"", b"\x00", b"-->", b"9" * 30, b"\xff", b"\n", b"{", b"-"]
 SAID = [Cue(0.5, 2.0, "Put the kettle on"), Cue(2.5, 4.0, "tea & <cake> for 5")]
+
+
+def parse(data: bytes) -> list[Cue]:
+    return read(data).cues
 
 
 def vtt(*cues: str) -> bytes:
@@ -83,7 +88,6 @@ def test_an_srt_without_blank_lines_keeps_its_numbers_out_of_the_text() -> None:
         "-00:00:05.000 --> 00:00:02.000\nlost",
         "--> 00:00:02.000\nlost",
         "99:00:00.000 --> 99:00:01.000\nlost",
-        "00:00:01.000 -> 00:00:02.000\nlost",
         "00:00:01.000 --> 00:00:02.000\n \t",
     ],
 )
@@ -137,7 +141,7 @@ def test_captions_without_speech_are_not_an_error(data: bytes) -> None:
     ("data", "why"),
     [
         (b"", "empty"),
-        (b" \n\xef\xbb\xbf", "no cue"),
+        (b" \n\xef\xbb\xbf", "empty"),
         (b"hello", "no cue"),
         (b"<html></html>", "no cue"),
         (b"WEBVTT\n\nxx --> yy\nlost", "no cue"),
@@ -212,3 +216,69 @@ def test_published_hostile_files_raise_only_media_errors(shared_data: Path) -> N
     files = [path for path in sorted((shared_data / "hostile").rglob("*")) if path.is_file()]
     check_hostile([path.read_bytes() for path in files])
     assert len(files) > 800
+
+
+FRENCH = "1\n00:00:01,000 --> 00:00:02,000\nLe café du théâtre\n\n2\n00:00:03,000 --> 00:00:04,000\nétait fermé\n"
+TWO_FRENCH = ["Le café du théâtre", "était fermé"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\r\r\n"])
+def test_captions_in_any_encoding_and_with_any_line_ends_are_whole(encoding: str, end: str) -> None:
+    captions = read(FRENCH.replace("\n", end).encode(encoding))
+    assert [cue.text for cue in captions.cues] == TWO_FRENCH
+    assert (captions.lost, captions.damage) == (0, "")
+
+
+def test_text_up_to_the_next_times_belongs_to_the_cue() -> None:
+    data = "1\n00:01,0 --> 00:02,0\nfirst\n\nsecond\n\n2\n00:03,0 --> 00:04,0\n \nthird\n\n"
+    data += "3\n00:05,0 --> 00:06,0\n\nlast\n"
+    assert said(data.encode()) == ["first second", "third", "last"]
+
+
+def test_blank_lines_between_all_lines_leave_the_numbers_out() -> None:
+    doubled = SRT.replace("\n", "\n\n").replace("<cake>", "&lt;cake&gt;")
+    assert parse(doubled.encode()) == SAID
+
+
+def test_a_number_that_is_said_stays() -> None:
+    data = "1\n00:01,0 --> 00:02,0\nhow many?\n\n42\n\n2\n00:03,0 --> 00:04,0\n7\n"
+    assert said(data.encode()) == ["how many? 42", "7"]
+
+
+def test_names_and_notes_between_the_cues_of_webvtt_are_not_said() -> None:
+    cues = ["one\n00:01.000 --> 00:02.000\nfirst\n\nsecond", "NOTE\nnot\nsaid", "NOTE not said", "STYLE\n::cue {}"]
+    assert said(vtt(*cues, "two\n00:03.000 --> 00:04.000\nthird")) == ["first second", "third"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        "00:00:01,000 -> 00:00:02,000",
+        "00:00:01,000 --&gt; 00:00:02,000",
+        "00:00:01,000-->00:00:02,000",
+        "00:00:01:000 --> 00:00:02:000",
+        "00:00:01.000 → 00:00:02.000",
+        "\ufeff00:00:01.000 --> 00:00:02.000",
+        "1 00:00:01.000 --> 00:00:02.000",
+    ],
+)
+def test_times_that_are_written_in_another_way_are_read(times: str) -> None:
+    assert parse(vtt("00:00.000 --> 00:00.500\nbefore", f"{times}\nsaid"))[1] == Cue(1.0, 2.0, "said")
+
+
+def test_words_behind_the_times_are_said_and_places_are_not() -> None:
+    assert said(vtt("00:01.000 --> 00:02.000 so it is", "00:03.000 --> 00:04.000 align:start X1:10\ngood")) == [
+        "so it is",
+        "good",
+    ]
+
+
+def test_lines_that_are_damaged_or_without_a_time_are_counted() -> None:
+    good = [f"00:{second:02d}.000 --> 00:{second + 1:02d}.000\nwords {second}" for second in range(30)]
+    broken = "xx:31.000 --> 00:32.000\nlost"
+    little = read(vtt(*good, broken))
+    assert (little.lines, little.lost, little.damage) == (31, 1, "")
+    much = read(vtt(*good[:3], broken, "00:40.000 --> 00:41.000\nhalf \ufffd\ufffd here"))
+    assert (much.lines, much.lost, len(much.cues)) == (5, 2, 4)
+    assert much.damage == "2 of 5 lines of the captions are damaged"

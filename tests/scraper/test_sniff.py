@@ -95,7 +95,11 @@ def test_captions_are_recognised_by_their_content() -> None:
             assert is_whole(io.BytesIO(marked), suffix)
     assert sniff(b"\n\n00:00:01.5 --> 00:00:02.5\nhello", "caption") == ".srt"
     assert sniff(b"<html>", "caption") is None
-    assert not is_whole(io.BytesIO(b"WEBVTT\n\xff"), ".vtt")
+    assert not is_whole(io.BytesIO(b"WEBVTT\n\0"), ".vtt")
+    for encoding in ("utf-16", "utf-16-le", "cp1252"):
+        data = "1\n00:00:01,500 --> 00:00:02,500\ndéjà vu\n".encode(encoding)
+        assert sniff(data, "caption") == ".srt"
+        assert is_whole(io.BytesIO(data), ".srt")
     assert not is_whole(io.BytesIO(JSON[:-2]), ".json")
     assert not is_whole(io.BytesIO(b"[" * 100_000), ".json")
 

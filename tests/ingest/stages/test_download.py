@@ -219,6 +219,19 @@ def test_missing_captions_leave_the_speech_to_whisper(catalog: Catalog, server: 
     assert media(catalog) == ["01/70001/video.mp4"]
 
 
+def test_damaged_captions_stand_in_until_whisper_has_transcribed(catalog: Catalog, server: FaultyServer) -> None:
+    damaged = b"WEBVTT\n\n00:01.000 --> 00:02.500\nhalf \xef\xbf\xbd\xef\xbf\xbd\n"
+    server.answers["/caption.bad"] = lambda t: t.whole(damaged)
+    server.answers["/caption.16"] = lambda t: t.whole("1\n00:00:01,0 --> 00:00:02,0\ndéjà vu\n".encode("utf-16-le"))
+    bad, wide = (server.https("/caption.bad"), "ASR"), (server.https("/caption.16"), "ASR")
+    catalog.put_video(captioned(bad, video_sources=[server.https("/video")]))
+    catalog.put_video(captioned(bad, wide, id="70002", video_sources=[server.https("/video")]))
+    assert run_stage(catalog, "download", HERE).done == 2
+    entry, other = catalog.get("70001"), catalog.get("70002")
+    assert entry and entry.texts["transcript"].engine == CAPTIONS and entry.states["transcribe"] == "due"
+    assert other and other.texts["transcript"].text == "déjà vu" and other.states["transcribe"] == "done"
+
+
 def test_translated_captions_are_used_only_without_audio(catalog: Catalog, server: FaultyServer) -> None:
     tracks = [(server.https("/caption"), "MT")]
     catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))

@@ -127,6 +127,25 @@ def test_downloads_of_yt_dlp_come_with_cover_and_captions(downloaded: Path, tmp_
     assert list(said.segments) == [Segment(1.0, 2.5, "good morning")]
 
 
+def test_damaged_captions_are_reported_and_leave_the_speech_to_whisper(downloaded: Path, tmp_path: Path) -> None:
+    captions = downloaded / "x.eng-US.vtt"
+    captions.write_text("WEBVTT\n\n00:01.000 --> 00:02.500\ngood morning\n\nxx:03 --> 00:04.000\nlost\n")
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, downloaded)
+        entry = catalog.get(ONE)
+        assert entry and entry.texts["transcript"].text == "good morning"
+        assert entry.states["transcribe"] == "due"
+        assert [problem.reason for problem in report.problems] == [
+            "1 of 2 lines of the captions are damaged: Whisper transcribes the video instead"
+        ]
+        assert import_source(catalog, downloaded).texts == 0
+        captions.write_text("WEBVTT\n\n00:01.000 --> 00:02.500\ngood morning\n\n00:03.000 --> 00:04.000\nfound\n")
+        assert import_source(catalog, downloaded).texts == 1
+        entry = catalog.get(ONE)
+    assert entry and entry.texts["transcript"].text == "good morning found"
+    assert entry.states["transcribe"] == "done"
+
+
 def test_captions_in_several_languages_are_not_used_as_transcript(downloaded: Path, tmp_path: Path) -> None:
     (downloaded / "x.ara-SA.vtt").write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.500\nsabah\n")
     with Catalog(tmp_path / "data", create=True) as catalog:
