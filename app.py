@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from retrieval.server.concurrency import Queue
 
 MAX_EXAMPLES = 6
-BACKLOG = 2048  # connections that wait to be accepted: uvicorn's default
 
 
 class ServeError(UserError):
@@ -84,12 +83,14 @@ def create_several(
     """
     from fastapi import Request
     from starlette.applications import Starlette
+    from starlette.middleware import Middleware
     from starlette.responses import RedirectResponse
     from starlette.routing import Mount, Route
 
     from page.corpus_switch import Link, switch
     from retrieval.search.searcher import SharedEncoders
     from retrieval.server.concurrency import Queue
+    from retrieval.server.headers import WithHeaders
 
     queue, shared = Queue(), SharedEncoders()
     paths = [f"/corpus/{one.slug}" if number else "" for number, one in enumerate(corpora)]
@@ -123,7 +124,9 @@ def create_several(
 
     named = [Mount(f"/corpus/{one.slug}", app) for one, app in zip(corpora, apps, strict=True)]
     pages = [Route(f"/corpus/{one.slug}", with_slash) for one in corpora]
-    return Starlette(routes=[*pages, *named, Mount("/", apps[0])], lifespan=lifespan)
+    return Starlette(
+        routes=[*pages, *named, Mount("/", apps[0])], lifespan=lifespan, middleware=[Middleware(WithHeaders)]
+    )
 
 
 def read_examples(file: Path) -> list[str]:
@@ -225,7 +228,7 @@ def serve(
                 " --password, or --allow-anyone"
             )
         print(f"Warning: everybody who can reach {settings.host} can read this corpus.", file=sys.stderr)
-    import uvicorn
+    from retrieval.server.run import bounds_of, run
 
     with _listening(settings.host, settings.port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
@@ -241,7 +244,7 @@ def serve(
         if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
             address = f"http://{default('host')}:{bound}/"
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        uvicorn.Server(uvicorn.Config(page, log_level="warning", root_path=settings.root_path)).run(sockets=[listener])
+        run(page, listener, bounds_of(settings), root_path=settings.root_path, proxies=settings.proxies)
 
 
 @contextlib.contextmanager
@@ -263,7 +266,7 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
             if os.name == "posix":  # elsewhere it would let two programs share a port
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
-            listener.listen(BACKLOG)
+            listener.listen()
         except OSError as error:
             raise ServeError(
                 f"cannot listen on {host}, port {port} ({error.strerror}): choose another port with --port"

@@ -1,5 +1,6 @@
 """The settings of the whole program, from the environment: TIKTOK_RETRIEVAL_DATA=... and so on."""
 
+import ipaddress
 import os
 import re
 from pathlib import Path
@@ -71,6 +72,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"  # that the page and the API listen on: only this machine
     root_path: str = ""  # under which a proxy forwards requests, such as /videos; the proxy removes it
     port: int = Field(default=7860, ge=0, le=65535)  # Gradio's usual port; 0 means any free one
+    # Connections at a time. A browser opens six. The second bound does not hold for this machine and for `proxies`.
+    max_connections: int = Field(default=1_000, ge=16, le=100_000)
+    max_connections_per_address: int = Field(default=100, ge=0)  # 0 means no bound
+    proxies: str = "127.0.0.1, ::1"  # whose X-Forwarded-For says where a request comes from
     # what a request to the page and the API must bring, if not everybody who reaches them may read the corpus
     token: str = ""
     user: str = ""
@@ -80,6 +85,16 @@ class Settings(BaseSettings):
     @classmethod
     def _parse_corpora(cls, value: Any) -> Any:
         return read_corpora(value) if isinstance(value, str) else value
+
+    @field_validator("proxies")
+    @classmethod
+    def _check_proxies(cls, value: str) -> str:
+        for part in filter(None, map(str.strip, value.split(","))):
+            try:
+                ipaddress.ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"{part!r} is no address or network, such as 192.168.1.2 or 10.0.0.0/8") from error
+        return value
 
     @field_validator("root_path")
     @classmethod

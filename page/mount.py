@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, compile_path
+
 from page.html import asset
 from page.static import load, preloads
+from retrieval.server.headers import WithHeaders
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from page.jobs import Jobs
     from retrieval.server.service import Service
@@ -20,6 +25,21 @@ PAGE_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
     "form-action 'self'; frame-ancestors 'self'"
+)
+# What the page asks Gradio for. Everything else that Gradio serves, such as uploads, files and its own tools, is a 404.
+GRADIO_PATHS = (
+    "/",
+    "/assets/{path:path}",
+    "/config",
+    "/favicon.ico",
+    "/gradio_api/app_id",  # after a restart of the server
+    "/gradio_api/heartbeat/{session_hash}",
+    "/gradio_api/queue/data",
+    "/gradio_api/queue/join",
+    "/manifest.json",
+    "/robots.txt",
+    "/static/{path:path}",
+    "/theme.css",
 )
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 
@@ -35,7 +55,6 @@ def mount(
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read at import; no requests to other servers from then on
     import gradio as gr
-    from fastapi import Request, Response
 
     from page import add_routes, reports, routes, static
     from page.adding import Additions
@@ -50,12 +69,7 @@ def mount(
     app.include_router(add_routes.routes(uploads, Additions(jobs, uploads)))
     app.include_router(static.routes())
 
-    @app.middleware("http")
-    async def policy(request: Request, call_next: Any) -> Response:
-        response: Response = await call_next(request)
-        response.headers.setdefault("Content-Security-Policy", PAGE_POLICY)
-        response.headers.setdefault("Referrer-Policy", "no-referrer")
-        return response
+    app.add_middleware(WithHeaders, headers={"Content-Security-Policy": PAGE_POLICY})
 
     theme = gr.themes.Default(
         primary_hue="rose", neutral_hue="zinc", font=FONTS, font_mono=("ui-monospace", "monospace")
@@ -81,7 +95,24 @@ def mount(
         show_error=False,
         ssr_mode=False,
     )
+    route = mounted.router.routes[-1]
+    if not isinstance(route, Mount):
+        raise TypeError(f"Gradio has added {route!r}, which cannot be limited to the addresses of the page")
+    route.app = OnlyPaths(route.app, GRADIO_PATHS)
     return mounted
+
+
+class OnlyPaths:
+    """ASGI middleware that passes on requests for some paths and answers 404 to all others."""
+
+    def __init__(self, app: "ASGIApp", paths: Sequence[str]) -> None:
+        self._app, self._patterns = app, [compile_path(path)[0] for path in paths]
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        if scope["type"] == "http" and not any(pattern.match(path) for pattern in self._patterns):
+            raise HTTPException(404, "Not found.")
+        await self._app(scope, receive, send)
 
 
 def tabs(service: "Service", jobs: "Jobs", examples: Sequence[str], switch: str = "") -> Any:

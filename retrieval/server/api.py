@@ -18,6 +18,7 @@ from retrieval.errors import RetrievalError
 from retrieval.search.searcher import SharedEncoders
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
+from retrieval.server.headers import WithHeaders
 from retrieval.server.metrics import Measured, Metrics
 from retrieval.server.problems import add_handlers
 from retrieval.server.routes import export, fallback, judgements, media, search, status, videos
@@ -66,6 +67,7 @@ def create_app(
         docs_url=None,  # FastAPI's pages load scripts from another server; /openapi.json has everything
         redoc_url=None,
         middleware=[  # the first one sees a request first
+            Middleware(WithHeaders),
             # Even without origins: Gradio adds more permissive rules if it finds no CORS middleware. Before the guard,
             # because a browser asks without a token whether it may ask with one.
             Middleware(

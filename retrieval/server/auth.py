@@ -4,18 +4,25 @@ import base64
 import binascii
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
+from retrieval.server.addresses import network_address
+from retrieval.server.guesses import Guesses
+
 MAX_BODY = 1 << 16  # bytes in a request's body: judgements and the forms of the page are a few lines
 STREAMED = "/page/uploads"  # the routes below write a body to disk while it arrives, and limit it themselves
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # they change nothing
 OPEN = "/api/health"  # needs no token: it reveals nothing of the corpus but its size
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_REFUSED = {  # headers by status
+    401: {"WWW-Authenticate": 'Basic realm="TikTok-Retrieval", charset="UTF-8"'},
+    429: {"Retry-After": "5"},
+}
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -34,6 +41,7 @@ class Access:
     user: str = ""
     password: str = ""
     hosts: tuple[str, ...] = ()
+    guesses: Guesses = field(default_factory=Guesses, compare=False)  # several corpora count them together
 
     @property
     def guarded(self) -> bool:
@@ -75,10 +83,22 @@ class Guard:
             await _refuse(scope, receive, send, 403, "Pages of other sites may not change anything here.")
         elif _too_long(headers, scope):
             await _refuse(scope, receive, send, 413, f"A body may have {MAX_BODY:,} bytes and needs a Content-Length.")
-        elif _path(scope) != OPEN and not self._access.allows(headers.get("authorization", "")):
-            await _refuse(scope, receive, send, 401, "A token, or a user and password, is required.")
-        else:
+        elif _path(scope) == OPEN or not self._access.guarded:
             await self._app(scope, receive, send)
+        else:
+            await self._check(scope, receive, send, headers.get("authorization", ""))
+
+    async def _check(self, scope: Scope, receive: Receive, send: Send, authorization: str) -> None:
+        """Pass on what brings a valid token or password. Refuse the rest, after a while if there were many."""
+        address, guesses = network_address((scope.get("client") or ("",))[0]), self._access.guesses
+        if authorization and not guesses.may_try(address):
+            await _refuse(scope, receive, send, 429, "Too many wrong tokens or passwords come from your address.")
+        elif self._access.allows(authorization):
+            await self._app(scope, receive, send)
+        else:
+            if authorization:
+                await guesses.wrong(address)
+            await _refuse(scope, receive, send, 401, "A token, or a user and password, is required.")
 
 
 def _path(scope: Scope) -> str:
@@ -94,7 +114,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
         return
     title = HTTPStatus(status).phrase
     problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    headers = {"WWW-Authenticate": 'Basic realm="TikTok-Retrieval", charset="UTF-8"'} if status == 401 else {}
+    headers = _REFUSED.get(status, {})
     response = JSONResponse(problem, status, headers, media_type="application/problem+json")
     await response(scope, receive, send)
 

@@ -1,6 +1,6 @@
 """Errors -> problem details (RFC 9457) that say what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from ingest.models.weights import WeightsError
 from retrieval.corpus.transcripts import NoTranscript
 from retrieval.errors import BadFilter, BadWeights, RetrievalError, TooLateToUndo, UnknownGeneration, UnknownVideo
 from retrieval.server.concurrency import RETRY_S, Overloaded
+from retrieval.server.headers import SAFE_HEADERS
 from retrieval.server.schemas import ProblemDetails
 from scraper.errors import UserError
 
@@ -58,7 +59,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
-def _answer(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+def _answer(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     problem = ProblemDetails(title=HTTPStatus(status).phrase, status=status, detail=detail)
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
@@ -82,4 +83,5 @@ def _http_error(_: Request, error: HTTPException) -> JSONResponse:
 
 
 def _internal_error(_: Request, error: Exception) -> JSONResponse:
-    return _answer(500, "Internal error. See the server log.")
+    # this answer does not go through the middleware that adds them to all others
+    return _answer(500, "Internal error. See the server log.", SAFE_HEADERS)
