@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     root_path: str = ""  # under which a proxy forwards requests, such as /videos; the proxy removes it
     port: int = Field(default=7860, ge=0, le=65535)  # Gradio's usual port; 0 means any free one
     # Connections at a time. A browser opens six. The second bound does not hold for this machine and for `proxies`.
-    max_connections: int = Field(default=1_000, ge=16, le=100_000)
+    max_connections: int = Field(default=1_000, ge=64, le=100_000)
     max_connections_per_address: int = Field(default=100, ge=0)  # 0 means no bound
     proxies: str = "127.0.0.1, ::1"  # whose X-Forwarded-For says where a request comes from
     # what a request to the page and the API must bring, if not everybody who reaches them may read the corpus

@@ -22,7 +22,7 @@ BACKLOG = 2048  # connections that wait to be accepted
 ACCEPTED_AT_ONCE = 32
 OWN_FILES = 256  # that the index, the catalog and what is just being accepted have open
 FILES_EACH = 2  # of a connection: itself, and the file that it reads
-MIN_CONNECTIONS = 16
+MIN_CONNECTIONS = 64
 # A proxy on this machine brings everybody's connections, and whoever else is on it has other ways to be a nuisance.
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
 

@@ -94,6 +94,7 @@ def test_a_stream_outlives_a_flood_of_half_open_connections(start: Start) -> Non
     address = start(Bounds(in_all=20))
     with contextlib.ExitStack() as stack:
         stream = stack.enter_context(_open(address, STREAM))
+        assert stream.recv(12) == b"HTTP/1.1 200"
         for _ in range(60):
             stack.enter_context(_open(address, HALF_HEADERS))
         assert _ask(address)[0].startswith(b"HTTP/1.1 200")
