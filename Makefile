@@ -15,7 +15,7 @@ DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy test-research lint serve clean sample
+.PHONY: help demo test test-heavy test-faults test-research lint serve clean sample
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -28,6 +28,9 @@ test: $(VENV)/.installed-test ## Set up and run the tests (WORKERS=2 processes)
 
 test-heavy: $(VENV)/.installed-test ## Run the tests that download large weights or take minutes
 	$(BIN)/python -m pytest -m heavy --timeout 3600
+
+test-faults: $(VENV)/.installed-test ## Run the tests that break disks, files and connections
+	$(BIN)/python -m pytest -m faults --timeout 3600
 
 test-research: $(VENV)/.installed-test ## Run the tests of real data, which is not shipped
 	@test -d "$(RESEARCH_DATA)" || { echo "There is no research data in $(RESEARCH_DATA): TIKTOK_RETRIEVAL_SHARED_DATA names the folder."; exit 1; }
