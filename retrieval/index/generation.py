@@ -5,6 +5,7 @@ docs/explanation/generations.md describes the files.
 
 import hashlib
 import json
+import os
 import re
 import sqlite3
 import threading
@@ -26,6 +27,7 @@ CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
 BUILDING = ".building-"  # how the names of unfinished generations begin
+State = tuple[tuple[str, int, int, int], ...]
 _OWN_SUM = re.compile(rb'(?<="manifest_sha256": ")[0-9a-f]{64}(?="\n\}$)')  # where it is in a manifest
 
 
@@ -77,6 +79,8 @@ class Manifest(BaseModel):
 class Generation:
     """An opened, verified generation. All of it is in memory: what happens to its files later has no effect.
 
+    `state` is that of the files when they were read, see `state_of`.
+
     Raises:
         GenerationError: it does not exist, has another format, a file differs from the manifest, or a vector does not
             have the length 1.
@@ -84,6 +88,7 @@ class Generation:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.state = state_of(folder)
         self.manifest = _read_manifest(folder)
         files = VerifiedFiles(folder, self.manifest.files)
         try:
@@ -173,6 +178,18 @@ def read_manifest(indexes: Path, name: str) -> Manifest:
 def generations_folder(indexes: Path) -> Path:
     """Return the folder of all generations."""
     return indexes / "generations"
+
+
+def state_of(folder: Path) -> State:
+    """Return name, size, time of change and number of each file in a folder; nothing if it cannot be read.
+
+    As long as it is the same, nobody has written there.
+    """
+    try:
+        found = [(entry.name, entry.stat()) for entry in os.scandir(folder)]
+    except OSError:
+        return ()
+    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in found))
 
 
 def sealed(manifest: Manifest) -> str:

@@ -15,7 +15,7 @@ from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder, V
 from retrieval.errors import GenerationError
 from retrieval.index.analysis import plain, terms
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
-from retrieval.index.generation import Generation, Manifest, current_name, open_current, open_named
+from retrieval.index.generation import Generation, Manifest, current_name, open_current
 from retrieval.index.metadata import Mask
 from retrieval.search.answer import Answer, Hit, Ranking, Sort
 from retrieval.search.conditions import Condition
@@ -77,9 +77,8 @@ class Searcher:
         return cls(generation, _load_encoder(generation.manifest, shared), reranker)
 
     @classmethod
-    def without_encoder(cls, indexes: Path, reason: str) -> "Searcher":
-        """Open the current generation while its encoder cannot be loaded: every answer is by keywords only."""
-        generation = open_current(indexes)
+    def without_encoder(cls, generation: Generation, reason: str) -> "Searcher":
+        """Search a generation whose encoder cannot be loaded: every answer is by keywords only."""
         return cls(generation, KeywordOnly(generation.manifest.encoder, generation.manifest.encoder_key, reason))
 
     @property
@@ -102,13 +101,14 @@ class Searcher:
         return Searcher(generation, _load_encoder(generation.manifest, shared), self.reranker)
 
     @classmethod
-    def named(cls, indexes: Path, name: str, others: Sequence["Searcher"] = ()) -> "Searcher":
-        """Open a generation by name. The encoder of one of `others` is reused if it matches."""
-        generation = open_named(indexes, name)
+    def of(
+        cls, generation: Generation, others: Sequence["Searcher"] = (), shared: "SharedEncoders | None" = None
+    ) -> "Searcher":
+        """Search a generation. The encoder of one of `others` is reused if it matches."""
         for other in others:
             if other.encoder.key == generation.manifest.encoder_key:
                 return cls(generation, other.encoder, other.reranker)
-        return cls(generation, _load_encoder(generation.manifest))
+        return cls(generation, _load_encoder(generation.manifest, shared))
 
     def rank(
         self,

@@ -1,26 +1,57 @@
 """The indexes folder -> which generation answers.
 
 A new generation is picked up between two searches. While one request opens it, the others still use the old one. If it
-cannot be used, the old one goes on answering.
+cannot be used, the old one goes on answering; a server that has just started answers from the newest one that can.
 """
 
+import contextlib
 import logging
+import sqlite3
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from ingest.models.weights import WeightsError
-from retrieval.errors import RetrievalError, UnknownGeneration
-from retrieval.index.generation import current_name, generation_names, read_manifest
+from retrieval.errors import GenerationError, RetrievalError, UnknownGeneration
+from retrieval.index.generation import (
+    CURRENT,
+    State,
+    current_name,
+    generation_names,
+    generations_folder,
+    open_named,
+    read_manifest,
+    state_of,
+    verified_manifest,
+)
 from retrieval.search.searcher import Searcher, SharedEncoders
 from retrieval.server.schemas import GenerationSummary
 
 log = logging.getLogger(__name__)
 
 RETRY_ENCODER_S = 60.0  # weights may still be downloading; an attempt can take seconds
-MAX_OTHERS = 2  # generations held open besides the current one; each holds its vectors in memory
+MAX_OTHERS = 2  # generations held open besides the current one; each is in memory as a whole
+_FAILURES = (RetrievalError, WeightsError, sqlite3.Error, OSError, ValueError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The searcher that answers, after one real question, and what is wrong although it answers."""
+
+    searcher: Searcher
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A generation that cannot be used, with the state of its files then: it is tried again when they change."""
+
+    name: str
+    state: State
+    answering: str
 
 
 class Searchers:
@@ -34,7 +65,8 @@ class Searchers:
         self._shared = shared
         self._current: Searcher | None = None
         self._others: OrderedDict[str, Searcher] = OrderedDict()  # least recently used first
-        self._refused = ""  # the name of a generation that could not be opened
+        self._refused: _Refused | None = None
+        self._checked: tuple[str, State, str] = ("", (), "")  # a generation, its files, and what is wrong with them
         self._retry_at = 0.0  # when to try to load a missing encoder again, by the monotonic clock
         self._lock = threading.Lock()
         self._lock_others = threading.Lock()
@@ -42,7 +74,8 @@ class Searchers:
     def get(self, generation: str | None = None) -> Searcher:
         """Return the searcher of the named generation, or of the current one.
 
-        If the current one cannot be opened, return the last good one.
+        If the current one cannot be opened, return the last good one, or else that of the newest generation that can be
+        opened. `note` says so.
 
         Raises:
             RetrievalError, WeightsError: there is no usable generation yet.
@@ -50,19 +83,41 @@ class Searchers:
         """
         if generation:
             return self._named(generation)
+        self._drop_deleted()
         answering = self._current
         if answering is None:
             self._lock.acquire()
         elif not self._lock.acquire(blocking=False):
             return answering  # another request is opening a new generation
         try:
-            if self._current is None or (self._current.encoder_missing and time.monotonic() > self._retry_at):
-                self._current = self._open()
-            else:
+            if self._current is not None:
                 self._current = self._refresh(self._current)
+            if self._current is None:
+                self._current = self._open()
+            elif self._current.encoder_missing and time.monotonic() > self._retry_at:
+                self._retry_at = time.monotonic() + RETRY_ENCODER_S
+                with contextlib.suppress(RetrievalError):  # nothing on disk can be used; the one in memory can
+                    self._current = self._open()
             return self._current
         finally:
             self._lock.release()
+
+    def note(self) -> str:
+        """Return a sentence for the user if another generation than the current one answers; else nothing."""
+        refused = self._refused
+        if refused is None:
+            return ""
+        return f"The current generation of the index cannot be used. Generation {refused.answering} answers."
+
+    def readiness(self) -> Readiness:
+        """Ask one real question, and check whether the generation that answers is still whole on disk.
+
+        Raises:
+            RetrievalError, WeightsError: there is no usable generation.
+        """
+        searcher = self.get()
+        problems = [self.note(), self._damage(searcher), _failure(searcher)]
+        return Readiness(searcher, [problem for problem in problems if problem])
 
     def answering(self) -> Searcher | None:
         """Return the searcher that answered last, without opening one."""
@@ -73,50 +128,135 @@ class Searchers:
         return len(self._current.generation.ids) if self._current else 0
 
     def generations(self) -> list[GenerationSummary]:
-        """Return all finished generations, newest first.
-
-        Raises:
-            RetrievalError: CURRENT is broken, or a manifest cannot be read.
-        """
-        if not (names := generation_names(self.indexes)):
-            return []
-        current = current_name(self.indexes)
-        manifests = [read_manifest(self.indexes, name) for name in reversed(names)]
-        return [
-            GenerationSummary(
-                name=manifest.name,
-                built=datetime.fromisoformat(manifest.created),
-                encoder=manifest.encoder,
-                videos=manifest.videos,
-                current=manifest.name == current,
+        """Return all finished generations whose manifest can be read, newest first."""
+        found = []
+        try:
+            current = current_name(self.indexes)
+        except GenerationError as error:
+            current = ""
+            log.warning("%s", error)
+        for name in reversed(generation_names(self.indexes)):
+            try:
+                manifest = read_manifest(self.indexes, name)
+            except GenerationError as error:
+                log.warning("not listed: %s", error)
+                continue
+            found.append(
+                GenerationSummary(
+                    name=manifest.name,
+                    built=datetime.fromisoformat(manifest.created),
+                    encoder=manifest.encoder,
+                    videos=manifest.videos,
+                    current=manifest.name == current,
+                )
             )
-            for manifest in manifests
-        ]
+        return found
 
     def _open(self) -> Searcher:
-        """The current generation's searcher; with keywords only if its encoder cannot be loaded."""
+        """The current generation's searcher, or that of the newest one that can be used."""
+        name = ""
         try:
-            return Searcher.open(self.indexes, shared=self._shared)
+            name = current_name(self.indexes)
+            searcher = self._searcher(name)
+            self._refused = None
+            return searcher
+        except RetrievalError as error:
+            return self._newest_but(name, error)
+
+    def _newest_but(self, refused: str, error: Exception) -> Searcher:
+        """The searcher of the newest other generation that can be used; if there is none, raise `error`."""
+        for name in reversed(generation_names(self.indexes)):
+            if name == refused:
+                continue
+            try:
+                searcher = self._searcher(name)
+            except RetrievalError as other:
+                log.warning("%s", other)
+                continue
+            self._refuse(refused, searcher, error)
+            return searcher
+        raise error
+
+    def _searcher(self, name: str) -> Searcher:
+        """A generation's searcher; with keywords only if its encoder cannot be loaded."""
+        generation = open_named(self.indexes, name)
+        try:
+            known = [self._current] if self._current and not self._current.encoder_missing else []
+            return Searcher.of(generation, known, self._shared)
         except (WeightsError, ImportError) as error:
             log.warning("keyword search only: %s", error)
             self._retry_at = time.monotonic() + RETRY_ENCODER_S
-            return Searcher.without_encoder(self.indexes, str(error))
+            return Searcher.without_encoder(generation, str(error))
 
     def _refresh(self, searcher: Searcher) -> Searcher:
         name = ""
         try:
             name = current_name(self.indexes)
-            if name == self._refused:  # already logged, and not verified again for every search
+            if name == searcher.generation.name:
+                self._refused = None
                 return searcher
-            return searcher.refreshed(self.indexes, self._shared)
+            if self._known_as_refused(name):  # already logged, and not verified again for every search
+                return searcher
+            fresh = searcher.refreshed(self.indexes, self._shared)
+            self._refused = None
+            return fresh
         except (RetrievalError, WeightsError) as error:
-            if not searcher.generation.folder.exists():  # erased, and nothing has replaced it
+            if self._erased(searcher):
                 self._current = None
-                raise
-            if name != self._refused or not name:
-                log.warning("still answering from generation %s: %s", searcher.generation.name, error)
-            self._refused = name
+                self._current = self._newest_but(name, error)
+                return self._current
+            if not self._known_as_refused(name):
+                self._refuse(name, searcher, error)
             return searcher
+
+    def _refuse(self, name: str, searcher: Searcher, error: Exception) -> None:
+        log.warning("still answering from generation %s: %s", searcher.generation.name, error)
+        self._refused = _Refused(name, self._state(name), searcher.generation.name)
+
+    def _known_as_refused(self, name: str) -> bool:
+        refused = self._refused
+        return refused is not None and refused.name == name and refused.state == self._state(name)
+
+    def _state(self, name: str) -> State:
+        return state_of(generations_folder(self.indexes) / name) if name else ()
+
+    def _erased(self, searcher: Searcher) -> bool:
+        """Whether a generation was deleted on purpose: erased videos may be in it, so it must not answer any longer.
+
+        If CURRENT still names it, something has gone wrong, and it goes on answering from memory.
+        """
+        if searcher.generation.folder.exists():
+            return False
+        try:
+            return searcher.generation.name.encode() not in (self.indexes / CURRENT).read_bytes()
+        except OSError:
+            return True
+
+    def _damage(self, searcher: Searcher) -> str:
+        """What has happened to the files of a generation since they were read. They are read again if they changed."""
+        name, folder = searcher.generation.name, searcher.generation.folder
+        state = state_of(folder)
+        if state == searcher.generation.state:
+            return ""
+        if self._checked[:2] != (name, state):
+            problem = ""
+            try:
+                verified_manifest(folder)
+            except GenerationError as error:
+                log.warning("generation %s answers from memory: %s", name, error)
+                problem = "The files of the generation that answers are damaged on disk."
+            self._checked = (name, state, problem)
+        return self._checked[2]
+
+    def _drop_deleted(self) -> None:
+        """Let go of named generations that were pruned or erased since they were asked for, or are current now."""
+        if self._others and self._lock_others.acquire(blocking=False):
+            try:
+                kept = set(generation_names(self.indexes)) - {self._current.generation.name if self._current else ""}
+                for gone in self._others.keys() - kept:
+                    del self._others[gone]
+            finally:
+                self._lock_others.release()
 
     def _named(self, name: str) -> Searcher:
         answering = self._current
@@ -127,11 +267,31 @@ class Searchers:
             for gone in self._others.keys() - set(names):
                 del self._others[gone]  # pruned or erased
             if name not in names:
-                raise UnknownGeneration("No generation has this name. /api/generations lists them.")
+                raise UnknownGeneration(_UNKNOWN)
             if name not in self._others:
                 known = [answering] if answering else []
-                self._others[name] = Searcher.named(self.indexes, name, [*known, *self._others.values()])
+                try:
+                    generation = open_named(self.indexes, name)
+                except GenerationError as error:
+                    if name not in generation_names(self.indexes):  # deleted while it was opened
+                        raise UnknownGeneration(_UNKNOWN) from error
+                    raise
+                self._others[name] = Searcher.of(generation, [*known, *self._others.values()], self._shared)
                 while len(self._others) > MAX_OTHERS:
                     self._others.popitem(last=False)
             self._others.move_to_end(name)
             return self._others[name]
+
+
+_UNKNOWN = "No generation has this name. /api/generations lists them."
+
+
+def _failure(searcher: Searcher) -> str:
+    """Ask for the word that the most videos have. Return what went wrong."""
+    word = searcher.generation.phrases.most_frequent()
+    try:
+        hits = searcher.search(word, 1).hits if word else ()
+    except _FAILURES as error:
+        log.exception("a search failed")
+        return f"A search failed ({type(error).__name__})."
+    return "" if hits or not word else "A search for a word that is in the texts found nothing."

@@ -100,7 +100,8 @@ class Service:
         )
         if self._on_search:
             self._on_search(found.timings_ms)
-        return found
+        note = "" if generation else self.searchers.note()
+        return found.model_copy(update={"notes": [note, *found.notes]}) if note else found
 
     def with_videos(self, found: Answer) -> SearchAnswer:
         """Return an answer with the videos of its hits."""

@@ -7,6 +7,7 @@ from retrieval.embedding.encoder import Encoder, KeywordOnly
 from retrieval.errors import GenerationError
 from retrieval.index.builder import build
 from retrieval.index.documents import Document
+from retrieval.index.generation import open_current
 from retrieval.search.fusion import METHODS, MODES, Method, Mode
 from retrieval.search.searcher import Searcher
 from tests.retrieval.fake_encoder import FakeEncoder
@@ -135,7 +136,7 @@ def test_an_index_without_vectors_is_searched_by_keywords(documents: list[Docume
 
 
 def test_a_missing_encoder_leaves_keyword_search(indexes: Path, searcher: Searcher) -> None:
-    without = Searcher.without_encoder(indexes, "no such model")
+    without = Searcher.without_encoder(open_current(indexes), "no such model")
     answer = without.search("porcelain teapot")
     assert answer.notes == [f"Keyword search only: the model {searcher.encoder.name} could not be loaded."]
     assert answer.hits == searcher.search("porcelain teapot", mode="keyword").hits
