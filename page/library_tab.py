@@ -15,7 +15,7 @@ from page.html import STAGE_NAMES, notice, text
 from page.job_panel import JobPanel
 from page.jobs import PROGRESS, JobError, Jobs, Step
 from page.static import load
-from retrieval.errors import GenerationError
+from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index.documents import FIELD_NAMES, TEXT_FIELDS, document
 from retrieval.index.generation import current_name, generation_names, read_manifest
 
@@ -187,7 +187,7 @@ def generations_html(service: "Service") -> str:
     """Return the generations, newest first, with the current one marked."""
     try:
         current = current_name(service.indexes)
-    except GenerationError:
+    except RetrievalError:
         current = ""
     rows = ""
     for name in reversed(generation_names(service.indexes)):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from retrieval.embedding import cache_file
 from retrieval.embedding.cache_file import CacheReport
-from retrieval.errors import GenerationError
+from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import builder
 from retrieval.index.generation import CACHE_FILE, CURRENT, current_name, generation_names, open_named
 
@@ -64,7 +64,7 @@ def check_indexes(indexes: Path) -> IndexReport:
     if names or (indexes / CURRENT).exists():
         try:
             current_name(indexes)
-        except GenerationError as error:
+        except RetrievalError as error:
             current = str(error)
     return IndexReport(cache, len(names), damaged, current)
 

@@ -132,7 +132,6 @@ def _erase_from_indexes(catalog: Catalog, indexes: Path, changed: Collection[str
     if not indexes.is_dir():
         return
     with builder.only_builder(indexes):
-        builder.remove_leftovers(indexes)
         old = _having(indexes, {*changed, *catalog.removals.final()})
         texts = {
             text for video in erased.videos if (entry := catalog.removed(video)) for text in _texts(document(entry))

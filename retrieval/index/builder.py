@@ -32,6 +32,7 @@ from retrieval.index.generation import (
     CACHE_FILE,
     CURRENT,
     FORMAT,
+    LOCK,
     MANIFEST,
     FusionWeights,
     Generation,
@@ -47,6 +48,7 @@ from retrieval.index.phrases import PhraseIndex
 from scraper import files
 from scraper.errors import Locked
 
+PROBE_S = 0.2  # longer than `generation.build_running` holds the lock
 TUNED = "weights.json"  # tuned fusion weights by encoder
 
 
@@ -77,7 +79,6 @@ def build(
         raise GenerationError("nothing to index: no video has any text")
     indexes.mkdir(parents=True, exist_ok=True)
     with only_builder(indexes):
-        remove_leftovers(indexes)
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
         folder.mkdir(parents=True)
@@ -159,9 +160,10 @@ def rollback(indexes: Path, to: str | None = None) -> str:
         names = generation_names(indexes)
         if to is None:
             try:
-                earlier = [name for name in names if name < current_name(indexes)]
+                current = current_name(indexes)
+                earlier = [name for name in names if name < current]
             except GenerationError:
-                earlier = names  # CURRENT is broken: return to the newest generation
+                earlier = names  # CURRENT names none: return to the newest generation
             if not earlier:
                 raise GenerationError(f"no generation in {indexes} is older than the current one")
             to = earlier[-1]
@@ -190,8 +192,8 @@ def delete(indexes: Path, names: Sequence[str]) -> None:
         shutil.rmtree(doomed)
 
 
-def remove_leftovers(indexes: Path) -> None:
-    """Delete what killed builds have left. The caller holds the lock."""
+def _remove_leftovers(indexes: Path) -> None:
+    """Delete what killed and failed commands have left. The caller holds the lock."""
     for leftover in generations_folder(indexes).glob(f"{BUILDING}*"):
         shutil.rmtree(leftover)
     for target in (indexes / CURRENT, indexes / TUNED):
@@ -202,18 +204,21 @@ def remove_leftovers(indexes: Path) -> None:
 def only_builder(indexes: Path, wait_s: float = 0.0) -> Iterator[None]:
     """Hold the lock of `indexes`, so that one process at a time changes it. The lock ends with its process.
 
-    A thread that holds it may enter again.
+    Leftovers of killed and failed commands are deleted first. A thread that holds the lock may enter again.
 
     Raises:
         Locked: another process or thread holds it.
     """
     if not indexes.is_dir():
         raise GenerationError(f"no generation in {indexes}: run `tiktok-retrieval build`")
+    lock = FileLock(indexes / LOCK, is_singleton=True)
     try:
-        lock = FileLock(indexes / ".build.lock", is_singleton=True).acquire(timeout=wait_s)
+        held = lock.acquire(timeout=max(wait_s, PROBE_S))
     except Timeout as error:
         raise Locked(f"another build is running in {indexes}: wait until it is done") from error
-    with lock:
+    with held:
+        if lock.lock_counter == 1:
+            _remove_leftovers(indexes)
         yield
 
 

@@ -11,9 +11,10 @@ import sqlite3
 import threading
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from retrieval.errors import GenerationError
+from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index.analysis import TERMS
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.dense import DenseIndex
@@ -26,6 +27,7 @@ FORMAT = 2  # incremented when a file changes its meaning; generations of anothe
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"
+LOCK = ".build.lock"  # held by the process that changes the folder
 BUILDING = ".building-"  # how the names of unfinished generations begin
 State = tuple[tuple[str, int, int, int], ...]
 _OWN_SUM = re.compile(rb'(?<="manifest_sha256": ")[0-9a-f]{64}(?="\n\}$)')  # where it is in a manifest
@@ -143,12 +145,21 @@ def open_named(indexes: Path, name: str) -> Generation:
 
 
 def current_name(indexes: Path) -> str:
-    """Return the name of the current generation."""
+    """Return the name of the current generation.
+
+    Raises:
+        GenerationError: there is none.
+        RetrievalError: CURRENT cannot be read now, so it is not known which it is.
+    """
     try:
         # Exactly as it was written: white space that has changed is damage.
         name = (indexes / CURRENT).read_text(encoding="utf-8").removesuffix("\n")
-    except (OSError, UnicodeError) as error:
+    except FileNotFoundError as error:
         raise GenerationError(f"no index in {indexes}: run `tiktok-retrieval build`") from error
+    except UnicodeError as error:
+        raise GenerationError(f"{indexes / CURRENT} is damaged: run `tiktok-retrieval rollback`") from error
+    except OSError as error:
+        raise RetrievalError(f"{indexes / CURRENT} cannot be read: {error.strerror}") from error
     if name not in generation_names(indexes):
         raise GenerationError(
             f"{indexes / CURRENT} names {name!r}, which does not exist: run `tiktok-retrieval rollback` or"
@@ -166,8 +177,16 @@ def generation_names(indexes: Path) -> list[str]:
 
 
 def build_running(indexes: Path) -> bool:
-    """Return whether a generation is being built. Also true if a build was killed and no build has run since."""
-    return any(generations_folder(indexes).glob(f"{BUILDING}*"))
+    """Return whether another process builds a generation. What a killed build has left does not count."""
+    if not any(generations_folder(indexes).glob(f"{BUILDING}*")):
+        return False
+    try:
+        with FileLock(indexes / LOCK, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # nobody can build where the lock cannot be opened
+        return False
 
 
 def read_manifest(indexes: Path, name: str) -> Manifest:

@@ -8,15 +8,16 @@ import pytest
 from filelock import FileLock
 
 from retrieval.embedding.encoder import Encoder
-from retrieval.errors import GenerationError
+from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import generation
-from retrieval.index.builder import build, index_encoder, prune, rollback
+from retrieval.index.builder import build, index_encoder, prune, reweight, rollback
 from retrieval.index.documents import Document, Passage
 from retrieval.index.generation import (
     FORMAT,
     FusionWeights,
     Generation,
     Manifest,
+    build_running,
     current_name,
     generation_names,
     open_current,
@@ -240,6 +241,69 @@ def test_prune_keeps_the_newest_and_the_current(documents: list[Document], encod
     assert generation_names(tmp_path) == [names[0], names[3]]
     assert prune(tmp_path, keep=0) == [names[3]]
     open_current(tmp_path)
+
+
+def test_what_a_killed_build_has_left_is_no_build_and_every_command_deletes_it(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    for n in range(3):
+        build(documents[: n + 1], tmp_path, encoder)
+    left = tmp_path / "generations" / ".building-left"
+    for command in (
+        lambda: prune(tmp_path),
+        lambda: rollback(tmp_path),
+        lambda: reweight(tmp_path, FusionWeights()),
+        lambda: build(documents, tmp_path, encoder),
+    ):
+        left.mkdir()
+        (left / "file").touch()
+        assert not build_running(tmp_path)
+        command()
+        assert not left.exists()
+
+
+def test_a_build_runs_while_its_process_holds_the_lock(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    build(documents, tmp_path, encoder)
+    (tmp_path / "generations" / ".building-now").mkdir()
+    with FileLock(tmp_path / ".build.lock"):
+        assert build_running(tmp_path)
+    assert not build_running(tmp_path)
+
+
+def test_a_prune_that_failed_is_completed_by_the_next(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        build(documents[: n + 1], tmp_path, encoder)
+    names = generation_names(tmp_path)
+
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
+        patch.setattr(shutil, "rmtree", broken)
+        prune(tmp_path, keep=1)
+    assert not build_running(tmp_path)
+    assert prune(tmp_path, keep=1) == names[1:2]
+    assert [path.name for path in (tmp_path / "generations").iterdir()] == names[2:]
+
+
+def test_a_current_file_that_cannot_be_read_now_changes_nothing(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    for n in range(2):
+        build(documents[: n + 1], tmp_path, encoder)
+    kept = (tmp_path / "CURRENT").rename(tmp_path / "kept")
+    (tmp_path / "CURRENT").mkdir()  # reading it is an OSError, also for root
+    for command in (lambda: rollback(tmp_path), lambda: prune(tmp_path), lambda: open_current(tmp_path)):
+        with pytest.raises(RetrievalError, match="CURRENT cannot be read: Is a directory") as raised:
+            command()
+        assert not isinstance(raised.value, GenerationError), "it is not known that there is no index"
+    (tmp_path / "CURRENT").rmdir()
+    kept.rename(tmp_path / "CURRENT")
+    assert current_name(tmp_path) == generation_names(tmp_path)[1]
 
 
 def test_a_missing_index_or_a_broken_current_file_says_what_to_run(tmp_path: Path) -> None:
