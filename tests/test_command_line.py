@@ -257,7 +257,7 @@ def test_a_full_disk_is_one_line_and_exit_code_1(data: Path) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.decode().startswith("error: cannot read or write a file: ")
+    assert done.stderr.decode().startswith("error: the disk of ")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -47,21 +47,23 @@ def known_errors(*, resumes: bool = False) -> Iterator[None]:
 
         if is_busy(error):
             stop(f"another process is writing to the database ({error}): try again later", LOCKED)
-        stop(f"cannot read or write a database file: {error}", FAILED)
+        stop(_explained(error), FAILED)
     except sqlite3.DatabaseError as error:
         if type(error) is not sqlite3.DatabaseError:  # its other subclasses are mistakes of this program
             raise
-        stop(
-            f"a database file is damaged ({error}). Restore a copy of catalog.sqlite, or import into a new data folder;"
-            " vectors.sqlite in the index folder can be deleted.",
-            FAILED,
-        )
+        stop(f"a database file is damaged ({error}): `tiktok-retrieval check` says which, and repairs it", FAILED)
     except OSError as error:
         try:
             flush()
         except OSError:  # stdout itself is full; another attempt at exit would change the exit code to 120
             _close_stdout()
-        stop(f"cannot read or write a file: {error}", FAILED)
+        stop(_explained(error), FAILED)
+
+
+def _explained(error: sqlite3.Error | OSError) -> str:
+    from scraper.disk import explain
+
+    return str(explain(error) or f"a file cannot be read or written: {error}")
 
 
 def stop(message: str, code: int) -> NoReturn:

@@ -31,7 +31,7 @@ def backup(
     and the example questions. Media are included with --media. What was removed is left out.
     """
     from retrieval.corpus.backup import back_up, sizes
-    from retrieval.corpus.words import size_of
+    from scraper.disk import size_of
 
     settings = load_settings(data=data, indexes=indexes)
     size = sizes(settings.data, settings.indexes)

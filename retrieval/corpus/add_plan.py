@@ -8,7 +8,8 @@ from pathlib import Path
 from ingest.catalog import STAGES, Catalog, Stage
 from ingest.catalog.pace import fetched_bytes, seconds_per_video, to_fetch, with_media
 from ingest.stages.workers import cores
-from retrieval.corpus.words import count_of, duration, size_of
+from retrieval.corpus.words import count_of, duration
+from scraper.disk import size_of
 from scraper.errors import UserError
 
 # For a catalog without a history. A page takes yt-dlp 3 s, two are read at once, and there is a pause; then the files.

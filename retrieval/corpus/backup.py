@@ -22,12 +22,12 @@ from ingest.progress import Progress, ProgressMode
 from ingest.settings import APP_NAME
 from retrieval.corpus import archive as form
 from retrieval.corpus.archive import BackupError, Manifest, Member, add_member, copy_member, open_archive
-from retrieval.corpus.words import size_of
 from retrieval.errors import GenerationError
 from retrieval.index.builder import TUNED
 from retrieval.index.generation import MANIFEST, current_name, generations_folder, read_manifest
 from retrieval.index.generation import Manifest as GenerationManifest
 from scraper import files
+from scraper.disk import size_of
 from scraper.errors import Locked
 
 GENERATION_TRIES = 5  # a build and a prune between two of them are rare

@@ -19,10 +19,10 @@ from ingest.catalog.snapshot import opened
 from ingest.progress import Progress, ProgressMode
 from retrieval.corpus import archive as form
 from retrieval.corpus.archive import BackupError, Manifest, copy_member, open_archive
-from retrieval.corpus.words import size_of
 from retrieval.errors import GenerationError
 from retrieval.index.generation import CURRENT, Generation, generations_folder
 from scraper import files
+from scraper.disk import size_of
 from scraper.errors import Locked
 
 RESTORING = ".restoring"

@@ -46,8 +46,10 @@ from retrieval.index.generation import (
 from retrieval.index.metadata import save
 from retrieval.index.phrases import PhraseIndex
 from scraper import files
+from scraper.disk import check_free, disk_errors
 from scraper.errors import Locked
 
+BYTES_PER_CHARACTER = 8  # of all files but the vectors, measured; see `_bytes_needed`
 PROBE_S = 0.2  # longer than `generation.build_running` holds the lock
 TUNED = "weights.json"  # tuned fusion weights by encoder
 
@@ -208,18 +210,20 @@ def only_builder(indexes: Path, wait_s: float = 0.0) -> Iterator[None]:
 
     Raises:
         Locked: another process or thread holds it.
+        DiskError: a file cannot be read or written.
     """
     if not indexes.is_dir():
         raise GenerationError(f"no generation in {indexes}: run `tiktok-retrieval build`")
     lock = FileLock(indexes / LOCK, is_singleton=True)
-    try:
-        held = lock.acquire(timeout=max(wait_s, PROBE_S))
-    except Timeout as error:
-        raise Locked(f"another build is running in {indexes}: wait until it is done") from error
-    with held:
-        if lock.lock_counter == 1:
-            _remove_leftovers(indexes)
-        yield
+    with disk_errors(indexes):
+        try:
+            held = lock.acquire(timeout=max(wait_s, PROBE_S))
+        except Timeout as error:
+            raise Locked(f"another build is running in {indexes}: wait until it is done") from error
+        with held:
+            if lock.lock_counter == 1:
+                _remove_leftovers(indexes)
+            yield
 
 
 def _new_name() -> tuple[datetime, str]:
@@ -281,6 +285,7 @@ def _write_dense(
         start = len(texts)
         texts += [passage.text for doc in documents for passage in doc.passages.get(field, [])]
         spans[field] = slice(start, len(texts))
+    check_free(folder, _bytes_needed(texts, encoder.dimension), "the new index")
     vectors, encoded = VectorCache(cache).encode(encoder, texts, progress=progress)
     starts = {
         field: np.cumsum([0, *(len(doc.passages.get(field, [])) for doc in documents)], dtype=np.int64)
@@ -293,6 +298,12 @@ def _write_dense(
     for field, span in spans.items():
         DenseIndex.build(vectors[span], starts[field], hubs if field == OVERVIEW else None).save(folder, field)
     return {field: span.stop - span.start for field, span in spans.items()}, encoded
+
+
+def _bytes_needed(texts: Sequence[str], dimension: int) -> int:
+    """Return about how large a generation of these passages is, with a new vector of each in the cache."""
+    characters = sum(map(len, texts))
+    return len(texts) * dimension * 4 * 2 + characters * BYTES_PER_CHARACTER
 
 
 def _write_passages(documents: Sequence[Document], folder: Path) -> None:

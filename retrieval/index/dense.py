@@ -81,7 +81,8 @@ class DenseIndex:
     def save(self, folder: Path, field: str) -> None:
         """Write `field`.starts.npy, `field`.hubs.npy and, if there are vectors, `field`.faiss."""
         if self._index is not None:
-            faiss.write_index(self._index, str(folder / f"{field}.faiss"))
+            # Python writes the bytes: FAISS ignores an error at the end, when a full disk is noticed.
+            (folder / f"{field}.faiss").write_bytes(faiss.serialize_index(self._index).data)
         np.save(folder / f"{field}.starts.npy", self._starts)
         np.save(folder / f"{field}.hubs.npy", self._hubs)
 

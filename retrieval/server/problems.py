@@ -17,6 +17,7 @@ from retrieval.errors import BadFilter, BadWeights, RetrievalError, TooLateToUnd
 from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.headers import SAFE_HEADERS
 from retrieval.server.schemas import ProblemDetails
+from scraper.disk import DiskError
 from scraper.errors import UserError
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,6 +33,7 @@ STATUS: dict[type[UserError], int] = {
     RetrievalError: 503,
     CatalogError: 503,
     WeightsError: 503,
+    DiskError: 503,
     Overloaded: 503,
     UserError: 500,
 }

@@ -24,6 +24,7 @@ from retrieval.index.generation import (
     read_manifest,
 )
 from scraper import files
+from scraper.disk import DiskError
 from scraper.errors import Locked
 from tests.retrieval.fake_encoder import FakeEncoder
 
@@ -202,7 +203,7 @@ def test_a_full_disk_leaves_the_old_generation_usable(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match="is full: make room"):
         build(documents, tmp_path, encoder)
     monkeypatch.undo()
     assert current_name(tmp_path) == old and len(open_current(tmp_path).ids) == 3
@@ -282,7 +283,7 @@ def test_a_prune_that_failed_is_completed_by_the_next(
     def broken(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="Input/output"):
+    with monkeypatch.context() as patch, pytest.raises(DiskError, match="Input/output"):
         patch.setattr(shutil, "rmtree", broken)
         prune(tmp_path, keep=1)
     assert not build_running(tmp_path)
