@@ -138,7 +138,7 @@ def _measure(name: str, clips: list[Clip], longer: list[Clip], soundless: list[C
 
 
 def _clips(folder: Path) -> Iterator[Clip]:
-    from ingest.media import audio
+    from ingest.sound import audio
 
     for line in (folder / "reference.tsv").read_text(encoding="utf-8").splitlines()[1:]:
         name, language, reference = line.split("\t")[:3]
@@ -160,7 +160,7 @@ def _longer(clips: list[Clip], each: int) -> Iterator[Clip]:
 
 
 def _sentences(seed: int) -> Iterator[tuple[Samples, str]]:
-    from ingest.media import audio
+    from ingest.sound import audio
 
     draw = random.Random(seed)
     voice = draw.choice(["en-us", "en-gb", "en-us+f3", "en-gb+m3"])

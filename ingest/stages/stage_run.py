@@ -68,14 +68,17 @@ class StageRun:
 
     # -- outcomes -----------------------------------------------------------------------------------------------
 
-    def text(self, video_id: str, text: Text) -> None:
-        """The stage has made a text. Damaged captions stay if it found no words."""
+    def text(self, video_id: str, text: Text, note: str = "") -> None:
+        """The stage has made a text. Damaged captions stay if it found no words.
+
+        `note` says what it chose to read, or why the text is empty.
+        """
 
         def write() -> None:
             if text.text or not self._has_captions(video_id):
-                self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text)
+                self.catalog.put_text(video_id, TEXT_OF_STAGE[self.stage], text, note or None)
             else:
-                self.catalog.ledger.set(video_id, self.stage, "done")
+                self.catalog.ledger.set(video_id, self.stage, "done", note=note or None)
 
         self._close(video_id, "done", write)
 

@@ -1,7 +1,6 @@
 """The transcribe stage: the audio of videos -> transcripts with times."""
 
 import functools
-import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
@@ -20,15 +19,15 @@ from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ingest.sound import Sound
+    from ingest.speech.vad import Samples
     from ingest.speech.whisper import Transcriber
+    from ingest.stages.choose_sound import Choice
 
-DECODE_LIMIT_S = 300.0  # for the audio of one video; a minute of audio takes 0.2 s
+DECODE_LIMIT_S = 600.0  # for the audio of one video; a minute of a track takes 0.2 s
 TRANSCRIBE_LIMIT_S = 3_600.0  # for a video of up to an hour; whisper-base takes half of that on slow computers
 FOLDER = ".hearing-"  # prefix of the folder with decoded samples, in the data folder
-RULES = 1  # part of the recipe: increase it when a change here makes older transcripts worth replacing
+RULES = 2  # part of the recipe: increase it when a change here makes older transcripts worth replacing
 
 
 def recipes(settings: Settings) -> tuple[str]:
@@ -65,6 +64,7 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
         return
     from ingest.media import SAMPLE_RATE
     from ingest.speech.whisper import BATCH, TooSlow
+    from ingest.stages.choose_sound import choose
 
     for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a killed run: this one holds the lock
         shutil.rmtree(leftover, ignore_errors=True)
@@ -73,23 +73,32 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
 
     with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
 
-        def audios() -> Generator[tuple[str, _OnDisk], None, None]:
+        choices: dict[str, Choice] = {}  # of the audios in work
+        languages = [code.strip().lower() for code in settings.speech_languages.split(",") if code.strip()]
+
+        def audios() -> Generator[tuple[str, Samples], None, None]:
             jobs = ((video_id, (path, Path(folder, video_id))) for video_id, path in chain([first], wanted))
-            for video_id, target in each(_save, jobs, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
-                if isinstance(target, Exception):
-                    Path(folder, video_id).unlink(missing_ok=True)  # incomplete, maybe large
-                    run.unreadable(video_id, target, unreadable)
+            for video_id, sound in each(_save, jobs, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
+                try:
+                    if isinstance(sound, Exception):
+                        raise sound
+                    choice = choose(sound, languages)
+                except Exception as error:
+                    for leftover in Path(folder).glob(f"{video_id}.*"):  # incomplete, maybe large
+                        leftover.unlink(missing_ok=True)
+                    run.unreadable(video_id, error, unreadable)
                 else:
-                    samples = _OnDisk(target)
-                    run.report.media_seconds += len(samples) / SAMPLE_RATE
-                    yield video_id, samples
+                    choices[video_id] = choice
+                    run.report.media_seconds += len(choice.samples) / SAMPLE_RATE
+                    yield video_id, choice.samples
 
         with closing(audios()) as source:  # no worker outlives the folder
             for video_id, transcript in transcriber.run(source, batch or BATCH, TRANSCRIBE_LIMIT_S):
+                choice = choices.pop(video_id)
                 if isinstance(transcript, TooSlow):
                     run.fail(video_id, str(transcript), unreadable)
                 else:
-                    run.text(video_id, replace(transcript, recipe=run.recipe))
+                    run.text(video_id, replace(transcript, recipe=run.recipe), _note(transcript, choice))
 
 
 @functools.lru_cache(maxsize=1)
@@ -100,33 +109,22 @@ def _loaded(name: str, device: Device, languages: str) -> "Transcriber":
     return Transcriber(name, device, languages)
 
 
-def _save(job: tuple[Path, Path]) -> Path:
-    """In a worker: save the samples of a video in a file, because those of many long videos do not fit into memory."""
-    from ingest.media import save_audio
+def _save(job: tuple[Path, Path]) -> "Sound":
+    """In a worker: save the samples of a video in files, because those of many long videos do not fit into memory."""
+    from ingest.sound import save_sound
 
     path, target = job
     check_exists(path)
-    save_audio(path, target)
-    return target
+    return save_sound(path, target)
 
 
-class _OnDisk:
-    """Samples in a file that is removed when this object is. Slices are read on access.
+def _note(transcript: Text, choice: "Choice") -> str:
+    """What the ledger says of a transcript: what was chosen, or why it is empty."""
+    from ingest.speech.vad import find_speech
+    from ingest.stages.choose_sound import seconds
 
-    Not a memory-mapped file: its pages would count as memory of the process.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
-        self._length = os.fstat(self._file.fileno()).st_size // 4
-        path.unlink()
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __getitem__(self, part: slice, /) -> "NDArray[np.float32]":
-        import numpy as np
-
-        start, stop, _ = part.indices(self._length)
-        self._file.seek(4 * start)
-        return np.fromfile(self._file, np.float32, max(0, stop - start))
+    if transcript.text:
+        return choice.note
+    if spoken_s := seconds(find_speech(choice.samples)):
+        return "; ".join([f"{spoken_s:.0f} s of speech, but no words that are certain", *filter(None, [choice.note])])
+    return choice.if_empty

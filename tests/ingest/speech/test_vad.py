@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ingest.media import SAMPLE_RATE, NoStream, audio
+from ingest.media import SAMPLE_RATE, NoStream
+from ingest.sound import audio
 from ingest.speech.vad import (
     EDGE_S,
     LONGEST_S,

@@ -13,7 +13,8 @@ import transformers
 from numpy.typing import NDArray
 
 from ingest.catalog.entries import Segment, Text
-from ingest.media import SAMPLE_RATE, audio
+from ingest.media import SAMPLE_RATE
+from ingest.sound import audio
 from ingest.models import package_source, pinned_models
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError

@@ -9,7 +9,8 @@ from PIL import Image
 
 from ingest.catalog import Catalog
 from ingest.catalog.entries import CAPTIONS, Segment, Text
-from ingest.media import audio, open_image, poster
+from ingest.media import open_image, poster
+from ingest.sound import audio
 from ingest.stages.importer import import_source
 from scraper.download import sweep
 from tests.ingest import media_samples

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ingest.catalog import Catalog
-from ingest.media import SAMPLE_RATE, audio
+from ingest.media import SAMPLE_RATE
+from ingest.sound import audio
 from tests.ingest import media_samples
 
 REPOSITORY = Path(__file__).resolve().parents[3]
