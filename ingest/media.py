@@ -14,7 +14,6 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
-from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps, ImageStat, UnidentifiedImageError
 
 from scraper.errors import UserError

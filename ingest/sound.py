@@ -214,7 +214,9 @@ def mono(block: Float) -> Float:
     count = block.shape[1]
     if count == 1:
         return block[:, 0]
-    mix = block.sum(axis=1) / np.float32(np.sqrt(count))  # the level of FFmpeg's mix: it keeps the energy of noise
+    mix: Float = block.sum(axis=1) / np.float32(
+        np.sqrt(count)
+    )  # the level of FFmpeg's mix: it keeps the energy of noise
     energies = np.einsum("ij,ij->j", block, block)
     if _energy(mix) >= CANCELLED * float(energies.max()):
         return mix
@@ -261,14 +263,14 @@ def _decoded(container: InputContainer, stream: av.AudioStream) -> Iterator[Floa
             for piece in resamplers[form].resample(frame):
                 decoded += piece.samples
                 if not ahead:
-                    yield piece.to_ndarray().reshape(-1, channels)
+                    yield _columns(piece, channels)
                     samples += piece.samples
         if samples > MAX_AUDIO_S * SAMPLE_RATE:
             raise MediaError(f"the audio is longer than {MAX_AUDIO_S / 60:.0f} minutes")
     if not decoded:
         raise MediaError("nothing of the audio track can be decoded")
     for piece in resamplers[form].resample(None):
-        yield piece.to_ndarray().reshape(-1, channels)
+        yield _columns(piece, channels)
     claimed_s = 0.0 if container.format.name in LENGTHLESS else (container.duration or 0) / av.time_base
     if reached_s < claimed_s * (1 - MAX_LOST) - MAX_LOST_S:
         raise MediaError("the file ends before its claimed length")
@@ -276,6 +278,10 @@ def _decoded(container: InputContainer, stream: av.AudioStream) -> Iterator[Floa
     audio_s = sum(count * min(claim_s, longest_s) for claim_s, count in claims_s.items())
     if decoded / SAMPLE_RATE < audio_s * (1 - MAX_LOST) - MAX_LOST_S:
         raise MediaError("much of the audio is damaged")
+
+
+def _columns(frame: av.AudioFrame, channels: int) -> Float:
+    return np.asarray(frame.to_ndarray(), np.float32).reshape(-1, channels)
 
 
 def _into_range(samples: Float) -> float:

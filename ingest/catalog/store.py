@@ -196,10 +196,11 @@ class Catalog:
                     self.ledger.set(video_id, stage, "due")
         return True
 
-    def put_text(self, video_id: str, kind: TextKind, text: Text) -> None:
+    def put_text(self, video_id: str, kind: TextKind, text: Text, note: str | None = None) -> None:
         """Store a text with its segments. Its stage is done then, unless `text.text` is None (see `fail`).
 
-        Only a person replaces what a person wrote.
+        Only a person replaces what a person wrote. `note` goes into the ledger: what was chosen to be read, or why
+        nothing was found.
         """
         with self.transaction():
             old = self.database.execute(
@@ -234,7 +235,7 @@ class Catalog:
                 ),
             )
             if text.text is not None:
-                self.ledger.set(video_id, STAGE_OF_TEXT[kind], "done")
+                self.ledger.set(video_id, STAGE_OF_TEXT[kind], "done", note=note)
 
     def put_captions(self, video_id: str, text: Text, damage: str) -> None:
         """Store a transcript from captions. With `damage`, its stage is due: Whisper may read more."""
@@ -262,12 +263,12 @@ class Catalog:
     def outdated(self, stage: Stage, recipes: Sequence[str]) -> list[str]:
         """The ids whose text of a stage was made, or tried, here with none of `recipes`.
 
-        Their lines stay as they are until the text is made again, so a setting can be undone at no cost.
+        So are texts that are empty without a note that says why: an earlier version looked at less of a file. Their lines stay as they are until the text is made again, so a setting can be undone at no cost.
         """
         rows = self.database.execute(
             "SELECT video_id FROM ledger JOIN texts USING (video_id)"
             f" WHERE video_id NOT IN {REMOVED} AND stage = ? AND kind = ? AND state IN ('done', 'failed')"
-            " AND recipe NOT IN (SELECT value FROM json_each(?)) AND engine NOT IN (SELECT value FROM json_each(?))",
+            " AND (recipe NOT IN (SELECT value FROM json_each(?)) OR (text = '' AND note IS NULL)) AND engine NOT IN (SELECT value FROM json_each(?))",
             (stage, TEXT_OF_STAGE[stage], json.dumps(recipes), json.dumps(GIVEN)),
         )
         return [row["video_id"] for row in rows]

@@ -6,14 +6,27 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 from PIL import Image
 
-from ingest.media import BLANK_STDDEV, MediaError, NoStream, broken, check_pixels, decodable, open_container, upright
+from ingest.media import (
+    BLANK_STDDEV,
+    MediaError,
+    broken,
+    check_pixels,
+    decodable,
+    films,
+    open_container,
+    upright,
+    video_tracks,
+)
 
 STEP_S = 1.0  # between compared frames: text for people stays longer
 EVERY_FRAME_S = 180.0  # up to this length every frame is decoded (5 s of work); of longer videos only key frames are
-MAX_COMPARED = 600  # frames of one video; of a longer one, those at the beginning
+MAX_KEY_GAP_S = 5.0  # between key frames, where the frames between them are decoded as well
+MAX_DECODED = 30e9  # pixels of those frames, about 50 s of work; behind them, a video is read by its key frames only
+MAX_COMPARED = 600  # frames of one video; those of a longer one are farther apart than STEP_S
 MAX_FRAMES = 8  # of one video: Tesseract needs a third of a second for each
 LARGEST = (2560, 2560)  # px of a kept frame: engines use no more
 COMPARED = (216, 384)  # px of a frame when compared: text that is readable on a phone is still some pixels high
@@ -33,19 +46,35 @@ class Frame:
 def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
     """Up to `limit` frames that differ, in order; if there are more, evenly spread ones.
 
-    Blank frames are left out. Of a cut video, the readable frames are returned.
+    Blank frames are left out. Of a cut video, the readable frames are returned. If a video track has only blank frames
+    or cannot be read, the next is tried: attached covers come last.
 
     Raises:
         NoStream: the file has no pictures.
         MediaError: no frame can be read.
     """
+    errors: list[MediaError] = []
+    tracks = video_tracks(path)
+    for number in range(tracks):
+        try:
+            if found := _differing(path, number, limit):
+                return found
+        except MediaError as error:
+            errors.append(error)
+    if len(errors) == tracks:
+        raise errors[0]
+    return []
+
+
+def _differing(path: Path, track: int, limit: int) -> list[Frame]:
+    """The frames of one of the tracks of `films`."""
     found: list[Frame] = []
     numbers: list[int] = []  # of the frames in `found`, counted among all that differ
     count, every = 0, 1  # every n-th frame that differs is kept, and the last: hundreds would fill the memory
     last: NDArray[np.float32] | None = None
     seen = 0
     try:
-        for time_s, image in _sampled(path):
+        for time_s, image in _sampled(path, track):
             seen += 1
             now = fingerprint(image)
             if now[1].max() < BLANK_STDDEV and np.ptp(now[0]) < BLANK_STDDEV:
@@ -90,23 +119,56 @@ def _nearest(numbers: list[int], wanted: float) -> int:
     return min(range(len(numbers)), key=lambda index: abs(numbers[index] - wanted))
 
 
-def _sampled(path: Path) -> Iterator[tuple[float, Image.Image]]:
+def _sampled(path: Path, track: int) -> Iterator[tuple[float, Image.Image]]:
     """Frames about STEP_S apart, with their seconds on the timeline of the video."""
     with open_container(path) as container:
-        if not container.streams.video:
-            raise NoStream("the file has no video track")
-        stream = container.streams.video[0]
+        stream = films(container)[track]
         check_pixels(stream.codec_context.width, stream.codec_context.height)
         start_s = (container.start_time or 0) / av.time_base
-        if (container.duration or 0) / av.time_base > EVERY_FRAME_S:
-            stream.codec_context.skip_frame = "NONKEY"
+        length_s = (container.duration or 0) / av.time_base
+        shown = _some_frames(path, container, stream) if length_s > EVERY_FRAME_S else decodable(container, stream)
+        step_s = max(STEP_S, length_s / MAX_COMPARED)
         next_s, count = 0.0, 0
-        for frame in decodable(container, stream):
+        for frame in shown:
             time_s = max(0.0, (frame.time or 0.0) - start_s)
             if time_s < next_s:
                 continue
             check_pixels(frame.width, frame.height)
             yield time_s, upright(frame)
-            next_s, count = time_s + STEP_S, count + 1
-            if count >= MAX_COMPARED:
+            next_s, count = time_s + step_s, count + 1
+            if count > MAX_COMPARED:
                 return
+
+
+def _some_frames(path: Path, container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """The key frames of a track, and where they are far apart the frames between them as well."""
+    distant = _before_gaps(path, stream.index)
+    context = stream.codec_context
+    pixels = 0
+    context.skip_frame = "NONKEY"
+    for packet in container.demux(stream):
+        if packet.is_keyframe:
+            context.skip_frame = "DEFAULT" if packet.pts in distant and pixels < MAX_DECODED else "NONKEY"
+        try:
+            for frame in stream.decode(packet):
+                pixels += frame.width * frame.height
+                yield frame
+        except av.InvalidDataError:
+            continue
+
+
+def _before_gaps(path: Path, index: int) -> set[int | None]:
+    """The time stamps of the key frames of a track after which none follows for MAX_KEY_GAP_S. Nothing is decoded."""
+    found: set[int | None] = set()
+    with open_container(path) as container:
+        stream = container.streams[index]
+        longest = MAX_KEY_GAP_S / float(stream.time_base or 1)
+        key: int | None = None
+        for packet in container.demux(stream):
+            if packet.pts is None:
+                continue
+            if key is not None and packet.pts - key > longest:
+                found.add(key)
+            if packet.is_keyframe:
+                key = packet.pts
+    return found

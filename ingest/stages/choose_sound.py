@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ingest.speech.vad import Samples, Span
+    from ingest.speech.vad import Span
 
 SIMILAR = 0.8  # of the most speech: tracks with more are equally good, and their tags decide
 ENOUGH = 0.2  # of the length: with more speech in the mix, no single channel is examined
@@ -26,15 +26,37 @@ ALONE_S = 3.0  # of speech while the chosen track has none: two microphones, on 
 TOGETHER = 0.2  # of the speech of a track: with more at the same time, tracks are versions of each other
 
 
-# Tags of tracks have three letters (ISO 639-2), in two forms for some languages.
-LONG_CODES = dict(
-    line.split(" ", 1)
-    for line in (
-        "ar ara|cs ces cze|da dan|de deu ger|el ell gre|en eng|es spa|fa fas per|fi fin|fr fra fre|he heb|hi hin|hu hun|"
-        "id ind|it ita|ja jpn|ko kor|nl nld dut|no nor|pl pol|pt por|ro ron rum|ru rus|sv swe|th tha|tr tur|uk ukr|"
-        "vi vie|zh zho chi"
-    ).split("|")
-)
+LONG_CODES = {  # the tags of tracks have three letters (ISO 639-2), in two forms for some languages
+    "ar": ("ara",),
+    "cs": ("ces", "cze"),
+    "da": ("dan",),
+    "de": ("deu", "ger"),
+    "el": ("ell", "gre"),
+    "en": ("eng",),
+    "es": ("spa",),
+    "fa": ("fas", "per"),
+    "fi": ("fin",),
+    "fr": ("fra", "fre"),
+    "he": ("heb",),
+    "hi": ("hin",),
+    "hu": ("hun",),
+    "id": ("ind",),
+    "it": ("ita",),
+    "ja": ("jpn",),
+    "ko": ("kor",),
+    "nl": ("nld", "dut"),
+    "no": ("nor",),
+    "pl": ("pol",),
+    "pt": ("por",),
+    "ro": ("ron", "rum"),
+    "ru": ("rus",),
+    "sv": ("swe",),
+    "th": ("tha",),
+    "tr": ("tur",),
+    "uk": ("ukr",),
+    "vi": ("vie",),
+    "zh": ("zho", "chi"),
+}
 
 
 @dataclass(frozen=True)
@@ -192,7 +214,7 @@ def _shared(one: "Sequence[Span]", other: "Sequence[Span]") -> float:
 def _speaks(track: Track, languages: Sequence[str]) -> bool:
     """Whether the tag of a track is one of the languages."""
     tag = track.language.lower().split("-")[0]
-    return any(tag in (code, *LONG_CODES.get(code, "").split()) for code in languages)
+    return any(tag in (code, *LONG_CODES.get(code, ())) for code in languages)
 
 
 def _nothing_found(sound: Sound) -> str:

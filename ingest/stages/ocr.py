@@ -16,7 +16,7 @@ from ingest.stages.workers import each
 from scraper.files import remove_leftovers, replace_atomically
 
 PICTURES = ("cover", "slide")
-DECODE_LIMIT_S = 120.0  # for the frames of one video; three minutes of video take 5 s
+DECODE_LIMIT_S = 240.0  # for the frames of one video; three minutes take 5 s, hours with few key frames a minute
 RULES = 1  # part of the recipe: increase it when a change here makes older texts worth replacing
 
 TimedReading = tuple[float, float, Reading]  # the seconds from and to which a video shows it
@@ -46,6 +46,7 @@ class _Result:
     errors: str
     saved_frame: bool
     has_video: bool
+    note: str  # why the text is empty, or ""
 
 
 def check_tools(settings: Settings) -> None:
@@ -115,7 +116,7 @@ def _store(run: StageRun, video_id: str, result: _Result, *, engine: Text, setti
     if result.errors:
         run.fail(video_id, result.errors, made)
     else:
-        run.text(video_id, made)
+        run.text(video_id, made, result.note)
 
 
 # -- in a worker process ------------------------------------------------------------------------------------------
@@ -208,4 +209,13 @@ def combine(
         errors="; ".join(errors),
         saved_frame=saved_frame,
         has_video=has_video,
+        note="" if text else _nothing_found(len(stills), len(shown), has_video=has_video),
     )
+
+
+def _nothing_found(stills: int, frames: int, *, has_video: bool) -> str:
+    """Why there is no text, in words for the ledger."""
+    counts = ((stills, "picture"), (frames, "frame of the video" if frames == 1 else "frames of the video"))
+    where = " and ".join(f"{n} {name}{'s' * (name == 'picture' and n != 1)}" for n, name in counts if n)
+    blank = "the video shows nothing but blank frames" if has_video and not frames else ""
+    return "; ".join(filter(None, [where and f"no text found in {where}", blank]))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DECODE_LIMIT_S = 600.0  # for the audio of one video; a minute of a track takes 0.2 s
 TRANSCRIBE_LIMIT_S = 3_600.0  # for a video of up to an hour; whisper-base takes half of that on slow computers
 FOLDER = ".hearing-"  # prefix of the folder with decoded samples, in the data folder
-RULES = 2  # part of the recipe: increase it when a change here makes older transcripts worth replacing
+RULES = 1  # part of the recipe: increase it when a change here makes older transcripts worth replacing
 
 
 def recipes(settings: Settings) -> tuple[str]:
@@ -72,7 +72,6 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
 
     with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
-
         choices: dict[str, Choice] = {}  # of the audios in work
         languages = [code.strip().lower() for code in settings.speech_languages.split(",") if code.strip()]
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ingest import media
-from ingest.media import MediaError, NoStream, audio, open_image, poster, save_audio
+from ingest import media, sound
+from ingest.media import MediaError, NoStream, open_image, poster
+from ingest.sound import audio, save_sound
 from tests.ingest import media_samples
 
 
@@ -107,13 +108,13 @@ def test_float_samples_out_of_range_are_scaled(tmp_path: Path, broken: slice) ->
         frame.sample_rate = media.SAMPLE_RATE
         container.mux([*stream.encode(frame), *stream.encode(None)])
     level = np.abs(audio(tmp_path / "loud.wav"))
-    assert level.max() <= media.MAX_PEAK
+    assert level.max() <= sound.MAX_PEAK
     assert np.quantile(level, 0.9) > 0.1
 
 
 @pytest.mark.parametrize("level", [0.3, 1e5])
 def test_audio_on_disk_is_the_same_as_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: float) -> None:
-    monkeypatch.setattr(media, "BLOCK", 5_000)
+    monkeypatch.setattr(sound, "BLOCK", 5_000)
     path = tmp_path / "sound.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_f32le", rate=media.SAMPLE_RATE, layout="mono")
@@ -124,8 +125,8 @@ def test_audio_on_disk_is_the_same_as_in_memory(tmp_path: Path, monkeypatch: pyt
             frame.sample_rate, frame.pts = media.SAMPLE_RATE, start + (40_000 if start >= 16_000 else 0)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    save_audio(path, tmp_path / "samples")
-    assert np.array_equal(np.fromfile(tmp_path / "samples", np.float32), audio(path))
+    [recording] = save_sound(path, tmp_path / "samples").recordings
+    assert np.array_equal(np.fromfile(recording.mix, np.float32), audio(path))
 
 
 def test_a_video_without_audio_differs_from_a_broken_one(tmp_path: Path) -> None:
@@ -157,7 +158,7 @@ def test_a_media_playlist_with_references_is_not_followed(tmp_path: Path) -> Non
 
 def test_longer_than_the_bound_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(3), 3)
-    monkeypatch.setattr(media, "MAX_AUDIO_S", 2.0)
+    monkeypatch.setattr(sound, "MAX_AUDIO_S", 2.0)
     with pytest.raises(MediaError, match="longer than"):
         audio(path)
 

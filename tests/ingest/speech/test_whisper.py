@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from ingest.catalog.entries import Segment, Text
 from ingest.media import SAMPLE_RATE
-from ingest.sound import audio
 from ingest.models import package_source, pinned_models
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
+from ingest.sound import audio
 from ingest.speech import segments, whisper
 from ingest.speech.segments import TICK_S, is_loop, limit_repeats, split_segments
 from ingest.speech.whisper import TooSlow, Transcriber
