@@ -216,7 +216,7 @@ def mono(block: Float) -> Float:
         return block[:, 0]
     mix: Float = block.sum(axis=1) / np.float32(
         np.sqrt(count)
-    )  # the level of FFmpeg's mix: it keeps the energy of noise
+    )  # the level of FFmpeg's mix
     energies = np.einsum("ij,ij->j", block, block)
     if _energy(mix) >= CANCELLED * float(energies.max()):
         return mix

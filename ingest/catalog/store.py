@@ -263,12 +263,14 @@ class Catalog:
     def outdated(self, stage: Stage, recipes: Sequence[str]) -> list[str]:
         """The ids whose text of a stage was made, or tried, here with none of `recipes`.
 
-        So are texts that are empty without a note that says why: an earlier version looked at less of a file. Their lines stay as they are until the text is made again, so a setting can be undone at no cost.
+        Also those whose text is empty without a note that says why: an earlier version looked at less of a file.
+        Their lines stay as they are until the text is made again, so a setting can be undone at no cost.
         """
         rows = self.database.execute(
             "SELECT video_id FROM ledger JOIN texts USING (video_id)"
             f" WHERE video_id NOT IN {REMOVED} AND stage = ? AND kind = ? AND state IN ('done', 'failed')"
-            " AND (recipe NOT IN (SELECT value FROM json_each(?)) OR (text = '' AND note IS NULL)) AND engine NOT IN (SELECT value FROM json_each(?))",
+            " AND (recipe NOT IN (SELECT value FROM json_each(?)) OR (text = '' AND note IS NULL))"
+            " AND engine NOT IN (SELECT value FROM json_each(?))",
             (stage, TEXT_OF_STAGE[stage], json.dumps(recipes), json.dumps(GIVEN)),
         )
         return [row["video_id"] for row in rows]
