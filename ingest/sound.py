@@ -214,9 +214,7 @@ def mono(block: Float) -> Float:
     count = block.shape[1]
     if count == 1:
         return block[:, 0]
-    mix: Float = block.sum(axis=1) / np.float32(
-        np.sqrt(count)
-    )  # the level of FFmpeg's mix
+    mix: Float = block.sum(axis=1) / np.float32(np.sqrt(count))  # the level of FFmpeg's mix
     energies = np.einsum("ij,ij->j", block, block)
     if _energy(mix) >= CANCELLED * float(energies.max()):
         return mix

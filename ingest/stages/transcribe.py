@@ -72,10 +72,10 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
 
     with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
-        choices: dict[str, Choice] = {}  # of the audios in work
+        choices: dict[str, "Choice"] = {}  # of the audios in work
         languages = [code.strip().lower() for code in settings.speech_languages.split(",") if code.strip()]
 
-        def audios() -> Generator[tuple[str, Samples], None, None]:
+        def audios() -> Generator[tuple[str, "Samples"], None, None]:
             jobs = ((video_id, (path, Path(folder, video_id))) for video_id, path in chain([first], wanted))
             for video_id, sound in each(_save, jobs, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
                 try:
