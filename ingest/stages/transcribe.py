@@ -72,7 +72,7 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
     unreadable = replace(transcriber.unreadable, recipe=run.recipe)
 
     with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
-        choices: dict[str, "Choice"] = {}  # of the audios in work
+        choices: dict[str, Choice] = {}  # of the audios in work
         languages = [code.strip().lower() for code in settings.speech_languages.split(",") if code.strip()]
 
         def audios() -> Generator[tuple[str, "Samples"], None, None]:

@@ -27,7 +27,7 @@ class Audio:
     codec: str = "pcm_f32le"
     layout: str = ""
     language: str = ""
-    flags: Disposition = Disposition(0)
+    flags: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Film:
     pictures: Sequence[Image.Image]
     codec: str = "libx264"
     pix_fmt: str = "yuv420p"
-    flags: Disposition = Disposition(0)
+    flags: int = 0
     key_every: int = 12  # pictures
 
 
