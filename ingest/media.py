@@ -24,6 +24,7 @@ POSTER_WITHIN_S = 5.0  # a cover shows the start of a video
 POSTER_STEP_S = 0.25  # between the frames that are compared
 MAX_TRACKS = 8  # video or audio tracks of one file that are looked at
 ENCRYPTED = ("enca", "encv", "drms", "drmi")  # codec tags of encrypted tracks: they decode to noise
+PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
 GROUNDS = (255, 0, 128)  # levels of grey behind transparent pictures
 VISIBLE = 64  # levels between a picture and its background: closer ones cannot be read
 OPAQUE = 128  # of alpha 0 to 255
@@ -158,7 +159,8 @@ def films(container: InputContainer) -> list[av.VideoStream]:
     def rank(stream: av.VideoStream) -> tuple[bool, bool, bool, int]:
         shown = stream.disposition
         attached = bool(shown & (av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails))
-        still = bool(shown & av.stream.Disposition.still_image) or (stream.frames == 1 < longest)
+        picture = stream.codec_context.name in PICTURE_CODECS  # a cover without the flag, as some programs write it
+        still = bool(shown & av.stream.Disposition.still_image) or stream.frames == 1 < longest or picture
         return attached, still, not shown & av.stream.Disposition.default, stream.index
 
     return sorted(usable, key=rank)

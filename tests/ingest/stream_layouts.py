@@ -9,7 +9,6 @@ from typing import Any
 
 import av
 import numpy as np
-from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image
 
