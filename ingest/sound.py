@@ -33,8 +33,9 @@ LOUD_SAMPLES = 1_000_000  # evenly spread, from which the quantile is computed
 LENGTHLESS = {"mp3", "aac", "mpegts", "mpeg", "amr"}  # for these FFmpeg guesses the length from the bit rate
 
 MIX_BLOCK = SAMPLE_RATE // 2  # samples that are mixed in one way: an edit may turn the phase in the middle of a video
-CANCELLED = 0.2  # of the energy of the loudest channel: a mix with less has cancelled out (one of two silent: 0.5)
-DIFFER = 0.1  # of the energy of the mix: the channels of a track differ if more is in the difference between them
+CANCELLED = 0.2  # of the energy that the mix of unrelated channels has: with less, channels have cancelled out
+OPPOSITE = -0.5  # correlation with the loudest channel, below which a channel is turned
+DIFFER = 0.01  # of the energy of the mix, -20 dB: channels differ if more is in the difference between them
 SAVED_CHANNELS = 8  # of a track with more, those behind them are in the mix only
 SILENT_PEAK = 0.001  # -60 dB: quieter sound is the noise of an encoder
 
@@ -215,12 +216,13 @@ def mono(block: Float) -> Float:
     if count == 1:
         return block[:, 0]
     mix: Float = block.sum(axis=1) / np.float32(np.sqrt(count))  # the level of FFmpeg's mix
-    energies = np.einsum("ij,ij->j", block, block)
-    if _energy(mix) >= CANCELLED * float(energies.max()):
+    energies = np.einsum("ij,ij->j", block, block).astype(np.float64)
+    if _energy(mix) >= CANCELLED * float(energies.sum()) / count:
         return mix
-    signs = np.sign(block[:, int(energies.argmax())] @ block)
-    signs[signs == 0] = 1
-    return np.asarray(block @ (signs * signs[0]) / np.sqrt(count), np.float32)
+    loudest = int(energies.argmax())
+    alike = (block[:, loudest] @ block) / np.sqrt(np.maximum(energies * energies[loudest], 1e-30))
+    signs = np.where(alike < OPPOSITE, -1, 1) * (-1 if alike[0] < OPPOSITE else 1)  # as the first channel in all blocks
+    return np.asarray(block @ signs / np.sqrt(count), np.float32)
 
 
 def _decoded(container: InputContainer, stream: av.AudioStream) -> Iterator[Float]:
