@@ -20,6 +20,7 @@ from ingest.commands.group import PROGRAM, add, make_app, make_command, start
 from ingest.commands.options import Data, Indexes
 from ingest.settings import default, load_settings
 from scraper.errors import UserError
+from scraper.files import open_to_others
 from scraper.text_decoding import decode
 
 if TYPE_CHECKING:
@@ -230,6 +231,9 @@ def serve(
         print(f"Warning: everybody who can reach {settings.host} can read this corpus.", file=sys.stderr)
     from retrieval.server.run import bounds_of, run
 
+    for one in several or (settings,):
+        if note := open_to_others(one.data, one.indexes):
+            print(note, file=sys.stderr)
     with _listening(settings.host, settings.port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         page: ASGIApp

@@ -18,6 +18,7 @@ from page.static import load
 from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, Offered
 from retrieval.evaluation.evaluate import Evaluation
 from retrieval.evaluation.measures import MEAN_RANK
+from scraper.files import make_private
 
 if TYPE_CHECKING:
     from retrieval.server.service import Service
@@ -131,7 +132,7 @@ def job_steps(
 
     def steps(job_id: str) -> Sequence[Step]:
         folder = jobs.folder.absolute() / job_id
-        folder.mkdir(parents=True)
+        make_private(folder)
         if judged:
             (folder / QUERIES).write_text(judged, encoding="utf-8")
         queries = ("--queries", str(file or folder / QUERIES))

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ingest.commands.errors import FAILED
 from ingest.commands.output import printable
 from scraper.errors import UserError
+from scraper.files import make_private
 
 log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ class Jobs:
         paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
         settings = {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         if step.answer:
-            step.answer.parent.mkdir(parents=True, exist_ok=True)
+            make_private(step.answer.parent)
         with contextlib.ExitStack() as stack:
             answer = stack.enter_context(step.answer.open("wb")) if step.answer else None
             with self._lock:

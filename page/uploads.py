@@ -20,6 +20,7 @@ from anyio import fail_after, to_thread
 
 from page.upload_names import NotAllowed, check_kind, safe_path
 from retrieval.server.problems import Problem
+from scraper.files import make_private
 from scraper.sniff import HEAD_BYTES
 
 FOLDER = "uploads"  # in the data folder
@@ -67,14 +68,15 @@ class Uploads:
             Problem: 429, there are too many; 507, the disk is full or read-only.
         """
         with _disk_errors():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_private(self.folder)
             if self.folder.is_symlink():
                 raise Problem(500, f"{self.folder} is a symbolic link. Replace it with a folder.")
             self.sweep()
             if len(self._ids()) >= self.limits.uploads:
                 raise Problem(429, f"{self.limits.uploads} uploads are under way. Wait until some are done.")
             upload_id = token_hex(16)
-            (self.folder / upload_id / "files").mkdir(parents=True)
+            make_private(self.folder / upload_id)
+            (self.folder / upload_id / "files").mkdir()
             (self.folder / upload_id / "incoming").mkdir()
         return upload_id
 

@@ -5,8 +5,11 @@ import functools
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600  # Windows ignores both
 
 
 def sha256(path: Path) -> str:
@@ -35,6 +38,33 @@ def fsync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_private(folder: Path) -> None:
+    """Create a folder that only its owner can look into. One that exists already stays as it is."""
+    folder.mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file, as `opener` of open(). If it is created, only its owner can read it."""
+    return os.open(path, flags, _PRIVATE_FILE)
+
+
+def make_private_file(path: Path) -> None:
+    """Create an empty file that only its owner can read, unless it exists."""
+    open(path, "ab", opener=private).close()
+
+
+def open_to_others(*folders: Path) -> str:
+    """Return a line about those folders that all users of this machine can look into; empty if there is none."""
+    found = []
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            if os.name == "posix" and folder.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH):
+                found.append(str(folder))
+    if not found:
+        return ""
+    return f"note: other users of this machine can read {' and '.join(found)}: `chmod 700 {' '.join(found)}` ends that"
 
 
 @contextlib.contextmanager

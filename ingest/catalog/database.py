@@ -9,7 +9,7 @@ from pathlib import Path
 from ingest.catalog import sums
 from ingest.catalog.migrations import MIGRATIONS, NewerFormat, migrate, version
 from scraper.errors import Locked, UserError
-from scraper.files import replace_atomically
+from scraper.files import make_private, make_private_file, replace_atomically
 
 FILE_NAME = "catalog.sqlite"
 BUSY_TIMEOUT_S = 60.0  # how long one process waits for another's transaction; each lasts milliseconds
@@ -51,7 +51,9 @@ class Database:
         if not create and not self.path.is_file():
             raise CatalogError(f"no catalog in {data}: create one with `tiktok-retrieval import SOURCE --data {data}`")
         try:
-            data.mkdir(parents=True, exist_ok=True)
+            make_private(data)
+            if create:
+                make_private_file(self.path)
             self.connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             self.connection.row_factory = sqlite3.Row
             self.connection.execute("PRAGMA foreign_keys = ON")
@@ -82,6 +84,7 @@ class Database:
             return
         target = self.path.with_name(COPY_NAME.format(len(MIGRATIONS)))
         with replace_atomically(target) as part:
+            make_private_file(part)
             self.connection.execute("VACUUM INTO ?", (str(part),))
         for other in set(self.data.glob(COPIES)) - {target}:
             other.unlink(missing_ok=True)

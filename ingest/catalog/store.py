@@ -39,7 +39,7 @@ from ingest.catalog.reader import EntryReader
 from ingest.catalog.records import Records
 from ingest.catalog.removals import REMOVED, Removals, stored_path
 from ingest.catalog.rename import move, with_content
-from scraper.files import sha256
+from scraper.files import make_private, sha256
 from scraper.records import Video
 
 
@@ -159,7 +159,7 @@ class Catalog:
                 raise CatalogError(
                     f"{folder} is a link: files are written into the data folder only; move it as a whole"
                 )
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
         return folder
 
     def put_media(self, video_id: str, kind: MediaKind, path: Path, source: str, *, position: int = 0) -> bool:

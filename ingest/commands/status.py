@@ -1,5 +1,6 @@
 """tiktok-retrieval status: what the catalog holds and how far each stage is."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from ingest.commands.options import Data, Indexes, Json
 from ingest.commands.output import answer, printable
 from ingest.settings import load_settings
+from scraper.files import open_to_others
 
 if TYPE_CHECKING:
     from ingest.catalog import Catalog
@@ -30,6 +32,8 @@ def status(
         failed = [_with_link(catalog, line) for line in catalog.ledger.failures()] if failures else []
         files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
         problems = catalog.import_notes.problems() if failures else []
+    if note := open_to_others(settings.data, settings.indexes):
+        print(printable(note), file=sys.stderr)
     listed = {"failures": failed, "failed_files": files, "problems": problems} if failures else {}
     answer(as_json, counts | folders | listed, lambda: _show(folders, counts, failed, files, problems))
 

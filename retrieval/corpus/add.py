@@ -27,6 +27,7 @@ from retrieval.corpus.words import count_of
 from retrieval.embedding.encoder import Encoder
 from scraper import sources
 from scraper.errors import Locked, UserError
+from scraper.files import make_private
 from scraper.parse import Found, ParsedRecord, Problem, printable
 from scraper.short_links import Expander, expanding
 
@@ -234,7 +235,7 @@ def only_add(data: Path) -> Iterator[None]:
     Raises:
         Locked: another process adds to this folder.
     """
-    data.mkdir(parents=True, exist_ok=True)
+    make_private(data)
     try:
         with FileLock(data / ".add.lock", timeout=0):
             yield

@@ -11,6 +11,7 @@ from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import builder
 from retrieval.index.documents import document
 from retrieval.index.generation import Manifest, current_name, generations_folder, verified_manifest
+from scraper.files import make_private
 
 WAIT_S = 60.0  # for the server to erase removed videos, which takes seconds
 
@@ -33,7 +34,7 @@ def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, prog
         RetrievalError: there is nothing to index.
         Locked: another process changes the indexes.
     """
-    settings.indexes.mkdir(parents=True, exist_ok=True)
+    make_private(settings.indexes)
     # The lock is held from the first read on: what is erased after it would be in the new generation.
     with builder.only_builder(settings.indexes, WAIT_S):
         return _build(settings, encoder, only_read, progress)
@@ -61,7 +62,7 @@ def build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callab
     Raises:
         Locked: another process changes the indexes.
     """
-    settings.indexes.mkdir(parents=True, exist_ok=True)
+    make_private(settings.indexes)
     with builder.only_builder(settings.indexes, WAIT_S):  # from the first read on, as above
         return _build_if_changed(settings, encoder_name, load_encoder)
 

@@ -89,13 +89,13 @@ def _own_folders(data: Path, indexes: Path) -> Iterator[None]:
     """Create the two folders, empty them, and hold a lock. If the block raises, leave nothing behind."""
     missing = [path for folder in (data, indexes) for path in (folder, *folder.parents) if not path.exists()]
     for folder in (data, indexes):
-        folder.mkdir(parents=True, exist_ok=True)
+        files.make_private(folder)
     try:
         with FileLock(data / LOCK, timeout=0):
             _check_empty(data, indexes)  # again, now that no other restore runs
             for folder in (data, indexes):
                 _empty(folder)
-                (folder / RESTORING).mkdir()
+                files.make_private(folder / RESTORING)
             try:
                 yield
             except BaseException:
@@ -126,8 +126,8 @@ def _unpack(archive: ZipFile, manifest: Manifest, data: Path, indexes: Path, pro
     for name, member in members:
         root, *rest = PurePosixPath(name).parts  # every name was checked when the archive was opened
         target = (data if root == "data" else indexes).joinpath(RESTORING, *rest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("xb") as file:
+        files.make_private(target.parent)
+        with open(target, "xb", opener=files.private) as file:
             copy_member(archive, name, member, file)
         files.fsync(target)
 

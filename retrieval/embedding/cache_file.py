@@ -97,6 +97,7 @@ def open_cache(path: Path) -> sqlite3.Connection:
         sqlite3.Error: it cannot be opened. `is_damage` says whether it must be made anew.
     """
     _check_header(path)
+    files.make_private_file(path)
     db = sqlite3.connect(path, timeout=BUSY_S)
     try:
         db.text_factory = bytes  # a damaged text must not be an error of its own

@@ -46,7 +46,7 @@ class VectorCache:
     """Vectors by (encoder, text) in one SQLite file: a rebuild encodes only what changed."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.make_private(path.parent)
         self._path = path
         self._with(lambda _: None)
 

@@ -32,6 +32,7 @@ from retrieval.evaluation.results import (
 from retrieval.evaluation.trial import Trial, TrialJob, run_trial
 from retrieval.index.documents import Document, document
 from retrieval.index.generation import CACHE_FILE
+from scraper.files import make_private
 
 RUNS = "runs"  # the folder of the TREC files in the output folder
 CARD_CHARS = 300
@@ -112,7 +113,7 @@ def compare(
     for model in models:
         if model != KEYWORDS_ALONE:
             resolve(full_name(model))
-    indexes.mkdir(parents=True, exist_ok=True)
+    make_private(indexes)
     (out / RUNS).mkdir(parents=True, exist_ok=True)
     for old in (out / RUNS).glob("*.trec"):
         old.unlink()  # of an earlier comparison

@@ -19,6 +19,7 @@ from retrieval.index.generation import CACHE_FILE, open_current
 from retrieval.search.fusion import MODES, Mode
 from retrieval.search.reranker import Reranker
 from retrieval.search.searcher import Searcher
+from scraper.files import make_private
 
 MAIN_MODE: Mode = "hybrid"
 
@@ -104,7 +105,7 @@ def evaluate_beir(
     that a second run encodes nothing.
     """
     documents, queries = read_beir(folder)
-    indexes.mkdir(parents=True, exist_ok=True)
+    make_private(indexes)
     with tempfile.TemporaryDirectory(prefix="beir-", dir=indexes) as temporary:
         build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress=progress)
         return evaluate(Searcher(open_current(Path(temporary)), encoder, reranker), queries, progress=progress)

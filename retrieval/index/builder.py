@@ -79,11 +79,11 @@ def build(
     documents = sorted((doc for doc in documents if doc.findable), key=lambda doc: doc.id)
     if not documents:
         raise GenerationError("nothing to index: no video has any text")
-    indexes.mkdir(parents=True, exist_ok=True)
+    files.make_private(indexes)
     with only_builder(indexes):
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
-        folder.mkdir(parents=True)
+        files.make_private(folder)
         passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
         _write_passages(documents, folder)
         for analyser in TERMS:
@@ -143,7 +143,7 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
         old = verified_manifest(current)
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
-        folder.mkdir()
+        files.make_private(folder)
         for file in old.files:
             shutil.copy2(current / file, folder / file)
         changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}

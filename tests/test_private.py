@@ -1,0 +1,67 @@
+"""What the program makes can be read by its owner alone."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from retrieval.embedding.encoder import KeywordOnly
+from scraper.files import open_to_others
+from tests.command_line import run
+from tests.tiny_corpus import make_index
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows gives other users no access to a user's folders")
+RECORD = '[{"id": "7000000000000000001", "desc": "a lamp that sings", "author": {"uniqueId": "ann"}}]'
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A data folder and an index folder that the program makes itself."""
+    folder = tmp_path_factory.mktemp("private")
+    folder.chmod(0o755)
+    (folder / "records.json").write_text(RECORD)
+    data, indexes = folder / "data", folder / "indexes"
+    done = run("import", folder / "records.json", "--data", data)
+    assert done.returncode == 0, done.stderr
+    make_index(data, indexes, KeywordOnly())
+    return data, indexes
+
+
+def test_new_folders_and_the_files_in_them_are_for_their_owner_alone(corpus: tuple[Path, Path]) -> None:
+    data, indexes = corpus
+    assert _mode(data) == _mode(indexes) == 0o700
+    for file in (*data.glob("catalog.sqlite*"), *indexes.glob("*.sqlite*")):
+        assert _mode(file) == 0o600, file
+    assert {_mode(generation) for generation in (indexes / "generations").iterdir()} == {0o700}
+    assert open_to_others(data, indexes) == ""
+
+
+def test_a_backup_and_what_is_restored_from_it_are_for_their_owner_alone(
+    corpus: tuple[Path, Path], tmp_path: Path
+) -> None:
+    data, indexes = corpus
+    backup = tmp_path / "backup.zip"
+    done = run("backup", backup, "--data", data, "--indexes", indexes)
+    assert done.returncode == 0 and _mode(backup) == 0o600, done.stderr
+    again = tmp_path / "again"
+    done = run("restore", backup, "--data", again, "--indexes", tmp_path / "i")
+    assert done.returncode == 0 and _mode(again) == _mode(tmp_path / "i") == 0o700, done.stderr
+    assert _mode(again / "catalog.sqlite") == 0o600
+
+
+def test_a_folder_that_exists_stays_as_it_is_and_what_is_new_in_it_is_private(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    data.chmod(0o755)
+    (tmp_path / "records.json").write_text(RECORD)
+    assert run("import", tmp_path / "records.json", "--data", data).returncode == 0
+    assert _mode(data) == 0o755 and _mode(data / "catalog.sqlite") == 0o600
+    status = run("status", "--data", data)
+    assert f"chmod 700 {data}" in status.stderr
+    data.chmod(0o700)
+    assert "chmod" not in run("status", "--data", data).stderr
