@@ -60,7 +60,9 @@ def open_to_others(*folders: Path) -> str:
     found = []
     for folder in folders:
         with contextlib.suppress(OSError):
-            if os.name == "posix" and folder.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH):
+            path = folder.resolve(strict=True)
+            reached = all(one.stat().st_mode & stat.S_IXOTH for one in path.parents)
+            if os.name == "posix" and reached and path.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH):
                 found.append(str(folder))
     if not found:
         return ""

@@ -1,7 +1,9 @@
 """What the program makes can be read by its owner alone."""
 
 import os
+import shutil
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from tests.command_line import run
 from tests.tiny_corpus import make_index
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows gives other users no access to a user's folders")
-RECORD = '[{"id": "7000000000000000001", "desc": "a lamp that sings", "author": {"uniqueId": "ann"}}]'
+ID = "7000000000000000001"
+LINK = f"https://www.tiktok.com/@ann/video/{ID}"
+RECORD = f'[{{"id": "{ID}", "permalink": "{LINK}", "description": "a lamp that sings", "creator_username": "ann"}}]'
 
 
 def _mode(path: Path) -> int:
@@ -61,7 +65,15 @@ def test_a_folder_that_exists_stays_as_it_is_and_what_is_new_in_it_is_private(tm
     (tmp_path / "records.json").write_text(RECORD)
     assert run("import", tmp_path / "records.json", "--data", data).returncode == 0
     assert _mode(data) == 0o755 and _mode(data / "catalog.sqlite") == 0o600
-    status = run("status", "--data", data)
-    assert f"chmod 700 {data}" in status.stderr
-    data.chmod(0o700)
-    assert "chmod" not in run("status", "--data", data).stderr
+
+
+def test_status_names_folders_that_other_users_can_reach(corpus: tuple[Path, Path]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        open_one = Path(folder) / "data"
+        shutil.copytree(corpus[0], open_one)
+        for mode, named in ((0o755, True), (0o750, False)):
+            open_one.chmod(mode)
+            for outside, reached in ((0o755, True), (0o700, False)):
+                Path(folder).chmod(outside)
+                status = run("status", "--data", open_one, "--indexes", corpus[1])
+                assert status.returncode == 0 and (f"`chmod 700 {open_one}`" in status.stderr) is (named and reached)
