@@ -231,9 +231,6 @@ def serve(
         print(f"Warning: everybody who can reach {settings.host} can read this corpus.", file=sys.stderr)
     from retrieval.server.run import bounds_of, run
 
-    for one in several or (settings,):
-        if note := open_to_others(one.data, one.indexes):
-            print(note, file=sys.stderr)
     with _listening(settings.host, settings.port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         page: ASGIApp
@@ -245,6 +242,9 @@ def serve(
         bound = listener.getsockname()[1]
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         print(f"The page: http://{name}:{bound}/", flush=True)
+        for one in several or (settings,):
+            if note := open_to_others(one.data, one.indexes):
+                print(note, file=sys.stderr)
         if show and (sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()):
             address = f"http://{default('host')}:{bound}/"
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
