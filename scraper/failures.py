@@ -39,6 +39,7 @@ FAILURES: dict[str, str] = {
     "empty": "the server sent nothing",
     # on this computer
     "stopped": "the run was stopped",
+    "damaged": "the file in the data folder is damaged, and the record has no link to it: import it again",
     "target": "the file's name or folder is not a plain one below the data folder",
     # the page of a video, read by yt-dlp
     "private": "the post is private",
@@ -53,7 +54,7 @@ FAILURES: dict[str, str] = {
 # the page gives the site's link. `certificate-name` is: a fresh link often names another edge server.
 DEAD = frozenset(
     {"nolink", "malformed", "scheme", "blob", "expired", "host", "certificate-name"}
-    | {"login", "forbidden", "notfound", "gone", "redirects", "type", "empty"}
+    | {"damaged", "login", "forbidden", "notfound", "gone", "redirects", "type", "empty"}
 )
 
 

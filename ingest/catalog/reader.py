@@ -56,14 +56,7 @@ class EntryReader:
         comments = self._rows("SELECT record FROM comments WHERE video_id = ? ORDER BY position", video_id)
         fields = json.loads(record) | {"comments": [json.loads(row["record"]) for row in comments]}
         media = [
-            Media(
-                row["kind"],
-                row["position"],
-                self._database.data / row["path"],
-                row["sha256"],
-                row["bytes"],
-                row["source"],
-            )
+            self._media(row)
             for row in self._rows("SELECT * FROM media WHERE video_id = ? ORDER BY kind, position", video_id)
         ]
         encounters = [
@@ -73,6 +66,15 @@ class EntryReader:
             )
         ]
         return Entry(stored_video(fields), self._texts(video_id), media, self._ledger.states(video_id), encounters)
+
+    def media(self) -> Iterator[tuple[str, Media]]:
+        """Every file, with the id of its video."""
+        for row in self._database.execute(f"SELECT * FROM media WHERE video_id NOT IN {REMOVED}").fetchall():
+            yield row["video_id"], self._media(row)
+
+    def _media(self, row: sqlite3.Row) -> Media:
+        path = self._database.data / row["path"]
+        return Media(row["kind"], row["position"], path, row["sha256"], row["bytes"], row["source"])
 
     def _texts(self, video_id: str) -> dict[TextKind, Text]:
         segments: dict[TextKind, list[Segment]] = {"cover": [], "transcript": []}

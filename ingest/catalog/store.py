@@ -26,6 +26,7 @@ from ingest.catalog.entries import (
     TEXT_OF_STAGE,
     Encounter,
     Entry,
+    Media,
     MediaKind,
     Outcome,
     Stage,
@@ -161,6 +162,10 @@ class Catalog:
                 )
             make_private(folder)
         return folder
+
+    def media(self) -> Iterator[tuple[str, Media]]:
+        """Every file, with the id of its video."""
+        return self._reader.media()
 
     def put_media(self, video_id: str, kind: MediaKind, path: Path, source: str, *, position: int = 0) -> bool:
         """Enter a file of the data folder. The stages that read it become due.

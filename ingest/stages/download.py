@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.catalog import CatalogError, Entry
+from ingest.catalog.entries import READ_BY
 from ingest.catalog.merge import merge
 from ingest.settings import Settings
 from ingest.speech.caption_transcript import TRANSLATED, CaptionTranscript, transcript
-from ingest.stages.media_files import MediaKey, missing
+from ingest.stages.media_files import MediaKey, damaged, missing
 from ingest.stages.refusals import Streak
 from ingest.stages.stage_run import DISK_ERRORS, StageRun
 from scraper import captions, record_formats, refresh
@@ -45,6 +46,7 @@ class _Fetched:
     page: DownloadError | Literal["read", "not read"] = "not read"
     record: Video | None = None  # read from the page
     transcript: CaptionTranscript | None = None
+    damaged: set[MediaKey] = field(default_factory=set)  # before
 
 
 def download_due(run: StageRun, settings: Settings) -> None:
@@ -118,6 +120,8 @@ def _close(run: StageRun, video_id: str, fetched: _Fetched) -> None:
             catalog.put_captions(video_id, fetched.transcript.text, fetched.transcript.damage)
         for key in fetched.files:
             catalog.ledger.put_file(video_id, *key)
+            for stage in READ_BY[key.kind] if key in fetched.damaged else ():
+                catalog.ledger.retry(stage, [video_id])
         for key, error in fetched.failed.items():
             catalog.ledger.put_file(video_id, *key, error.code, error.sentence)
         # captions that are gone are not a failure, because Whisper can transcribe; temporary server trouble is
@@ -151,9 +155,12 @@ class _Worker:
 
     def fetch(self, entry: Entry, folder: Path) -> _Fetched:
         """Download the files of a video, and ask its page for fresh links if some are dead."""
-        fetched = _Fetched()
-        for key, links in missing(entry).items():
+        fetched = _Fetched(damaged=damaged(entry))
+        wanted = missing(entry)
+        for key, links in wanted.items():
             self._try(fetched, key, links, folder, {})
+        for key in fetched.damaged.difference(wanted):
+            fetched.failed[key] = DownloadError("damaged")
         self._captions(fetched, entry, folder, {})
         if _needs_page(fetched, entry) and entry.video.has_page:
             entry, headers = self._read_page(fetched, entry)

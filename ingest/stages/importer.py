@@ -1,20 +1,20 @@
 """A source of records -> the catalog: the records, their texts, and copies of their local files."""
 
-import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingest.catalog import Catalog, Entry, Media, MediaKind
-from ingest.catalog.entries import CAPTIONS, Outcome
+from ingest.catalog import Catalog, Entry, MediaKind
+from ingest.catalog.entries import CAPTIONS, GIVEN, READ_BY, TEXT_OF_STAGE, Outcome
+from ingest.catalog.media_damage import OTHER_CONTENT, OTHER_SIZE, content_damage
 from ingest.progress import Progress, ProgressMode
 from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from ingest.stages.same_content import same_content
 from scraper.captions import CaptionError
-from scraper.files import sha256
+from scraper.failures import FAILURES
+from scraper.files import ChangedError, copy, fsync, sha256
 from scraper.parse import Found
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, Skipped, read
@@ -35,6 +35,7 @@ class ImportReport:
     """What an import did, in records. `texts`, `media` and `encounters` count new and changed ones.
 
     `skipped` counts the entries that are no videos; they are no problems.
+    `repaired` counts files that were gone or damaged in the data folder and are whole again.
     `removed` counts records of videos that a person removed earlier; they stay away.
     """
 
@@ -43,6 +44,7 @@ class ImportReport:
     unchanged: int = 0
     texts: int = 0
     media: int = 0
+    repaired: int = 0
     encounters: int = 0
     removed: int = 0
     ids: set[str] = field(default_factory=set)  # of the videos in the catalog that the records belong to
@@ -167,49 +169,62 @@ def _spoken(found: ParsedRecord) -> set[str]:
 
 
 def _import_file(catalog: Catalog, entry: Entry, key: MediaKey, path: Path, report: ImportReport) -> None:
-    """Import a file, unless the catalog has the same content."""
+    """Import a file, unless the catalog has the same content and its file is intact."""
     video_id = entry.video.id
     known = next((media for media in entry.media if (media.kind, media.position) == key), None)
     try:
-        if _same_content(known, path):
+        broken = content_damage(known) if known else ""
+        if known and not broken and known.sha256 == sha256(path):
+            if known.path.stat().st_nlink > 1:  # older versions linked files instead of copying them
+                _copy(path, catalog.media_folder(video_id), key)
             return
-        copy = _copy(path, catalog.media_folder(video_id), key)
-        report.media += catalog.put_media(video_id, key.kind, copy, "imported", position=key.position)
-    except _NotReadable as error:
+        taken = _copy(path, catalog.media_folder(video_id), key)
+        changed = catalog.put_media(video_id, key.kind, taken, "imported", position=key.position)
+        report.media += changed
+        if broken and not changed:
+            report.repaired += 1
+            _read_again(catalog, entry, key, broken)
+    except (_NotReadable, ChangedError) as error:
         report.problems.append(Problem(str(path), None, str(error)))
     except OSError as error:
         report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
 
 
-def _same_content(media: Media | None, path: Path) -> bool:
-    """Whether the file of the catalog exists and has the content of `path`."""
-    if media is None or not media.path.is_file() or media.bytes != path.stat().st_size:
-        return False
-    return sha256(path) == media.sha256
+def _read_again(catalog: Catalog, entry: Entry, key: MediaKey, broken: str) -> None:
+    """Make the stages due that may have read a damaged file, which is repaired now."""
+    video_id = entry.video.id
+    for stage in READ_BY[key.kind]:
+        catalog.ledger.retry(stage, [video_id])
+        text = entry.texts.get(TEXT_OF_STAGE[stage])
+        if broken in (OTHER_SIZE, OTHER_CONTENT) and text and text.engine not in GIVEN:
+            catalog.ledger.set(video_id, stage, "due")
+    catalog.ledger.retry("download", [video_id], FAILURES["damaged"])
 
 
 def _copy(path: Path, folder: Path, key: MediaKey) -> Path:
-    """Link a file into the folder of its video, or copy it if the file system cannot link. Both are atomic."""
+    """Copy a file into the folder of its video. A reader sees the old file or the new one, also after a power cut."""
     suffix = _suffix(path, key.kind)
     target, part = folder / f"{key.stem}{suffix}", folder / f".{key.stem}.{PART_SUFFIX}"
-    part.unlink(missing_ok=True)
     try:
-        try:
-            os.link(path.resolve(), part)
-        except OSError:
-            shutil.copy2(path, part)
+        part.unlink(missing_ok=True)  # of a killed import
+        copy(path, part)
         part.replace(target)
     finally:
-        part.unlink(missing_ok=True)  # still there if the disk is full, or if `target` links to the same file
+        part.unlink(missing_ok=True)
     for other in set(SUFFIXES[key.kind]) - {suffix}:
         (folder / f"{key.stem}{other}").unlink(missing_ok=True)
+    for changed in (folder, folder.parent, folder.parent.parent):  # the folders may be new
+        fsync(changed)
     return target
 
 
 def _suffix(path: Path, kind: MediaKind) -> str:
     """The suffix of a file by its content (yt-dlp names any cover .image), else by its name."""
     with path.open("rb") as file:
-        suffix = sniff(file.read(HEAD_BYTES), kind) or path.suffix.lower()
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise _NotReadable("is empty")
+    suffix = sniff(head, kind) or path.suffix.lower()
     if suffix not in SUFFIXES[kind]:
         what = {"video": "video", "caption": "caption file"}.get(kind, "picture")
         raise _NotReadable(f"is not a {what} that can be read here")

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from ingest.catalog import Catalog, Segment, Text
+from ingest.catalog.media_damage import damage
 from ingest.ocr import engine as ocr
 from ingest.ocr.engine import Reading
 from ingest.settings import Settings
-from ingest.stages.media_files import FRAME, MediaKey, check_exists
+from ingest.stages.media_files import DAMAGED, FRAME, MediaKey, check_exists, is_damaged
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
 from scraper.files import remove_leftovers, replace_atomically
@@ -36,6 +37,7 @@ class _Job:
     pictures: tuple[tuple[str, Path], ...]  # label for errors, and path
     video: Path | None
     frame: Path
+    errors: tuple[str, ...] = ()  # of damaged files, which are not read
 
 
 @dataclass(frozen=True)
@@ -79,19 +81,25 @@ def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
 def _jobs(run: StageRun, settings: Settings, engine: Text) -> Iterator[tuple[str, _Job]]:
     for video_id, entry in run.entries():
         video = entry.file("video")
-        exists = bool(video and video.path.is_file())
+        exists = bool(video and not damage(video))
         # an older frame counts only if the video is lost: else it is taken again, because the video may have changed
         still = [media for media in entry.media if media.kind in PICTURES and not (media.source == FRAME and exists)]
         moving = [video] if video and (settings.frames or not still) else []
         if not (still or moving):
             run.no_media(video_id, entry, engine)
         elif not run.needs_redownload(entry, still + moving):
+            damaged = [media for media in still + moving if is_damaged(media)]
+            still, moving = ([media for media in part if media not in damaged] for part in (still, moving))
+            errors = tuple(f"{MediaKey(media.kind, media.position).label}: {DAMAGED}" for media in damaged)
+            if not (still or moving):
+                run.fail(video_id, "; ".join(errors), engine)
+                continue
             # a photo post's cover is one of its slides: equal files are read once
             once = {media.sha256: media for media in reversed(still)}
             pictures = tuple(
                 (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
             )
-            yield video_id, _Job(pictures, moving[0].path if moving else None, _frame(run.catalog, video_id))
+            yield video_id, _Job(pictures, moving[0].path if moving else None, _frame(run.catalog, video_id), errors)
 
 
 def _frame(catalog: Catalog, video_id: str) -> Path:
@@ -139,7 +147,9 @@ def _read(job: _Job, settings: Settings) -> _Result:
     shown, frame_errors = read_frames(job, settings)
     if needs_frame and not (shown or frame_errors):  # no frames are wanted, or all are blank
         stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine)]
-    return combine(stills, shown, [*errors, *frame_errors], saved_frame=needs_frame, has_video=job.video is not None)
+    return combine(
+        stills, shown, [*job.errors, *errors, *frame_errors], saved_frame=needs_frame, has_video=job.video is not None
+    )
 
 
 def read_stills(pictures: Sequence[tuple[str, Path]], settings: Settings) -> tuple[list[Reading], list[str]]:

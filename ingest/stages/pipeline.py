@@ -22,6 +22,7 @@ from ingest.progress import Progress, ProgressMode
 from ingest.settings import Settings
 from ingest.stages import ocr, transcribe
 from ingest.stages.download import download_due
+from ingest.stages.media_files import request_damaged
 from ingest.stages.stage_run import StageReport, StageRun
 from ingest.stages.workers import cores
 from scraper import refresh
@@ -63,6 +64,8 @@ def run_stage(
         outdated = catalog.outdated(stage, recipes) if recipes else []
         if outdated and not isinstance(progress, Progress) and progress != "off":
             print(f"{stage}: {len(outdated)} texts were made with other settings and are made again", file=sys.stderr)
+        if stage == "download" and (damaged := request_damaged(catalog)) and progress != "off":
+            print(f"download: the files of {damaged} videos in the data folder are damaged", file=sys.stderr)
         wanted = {*catalog.ledger.due(stage), *outdated}
         due = sorted(wanted) if ids is None else [video_id for video_id in ids if video_id in wanted]
         started = time.monotonic()

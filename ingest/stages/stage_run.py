@@ -8,8 +8,9 @@ from typing import Any, Literal
 from ingest.catalog import Catalog, Entry, Media, Stage, Text
 from ingest.catalog.entries import CAPTIONS, GIVEN, HAND, NO_MEDIA, TEXT_OF_STAGE
 from ingest.catalog.ledger import MAX_ERROR_CHARS
+from ingest.catalog.media_damage import damage
 from ingest.progress import Progress
-from ingest.stages.media_files import FRAME, GONE, missing
+from ingest.stages.media_files import DAMAGED, FRAME, GONE, is_damaged, missing
 from ingest.stages.workers import WorkerError
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # every other item would meet them as well
@@ -138,12 +139,13 @@ class StageRun:
             self.absent(video_id)
 
     def needs_redownload(self, entry: Entry, needed: Sequence[Media]) -> bool:
-        """Whether some of `needed` are gone from the disk but have links; their download is due then."""
-        lost = {(media.kind, media.position) for media in needed if not media.path.is_file()}
+        """Whether some of `needed` are gone or damaged but have links; their download is due then."""
+        lost = {(media.kind, media.position): media for media in needed if damage(media)}
         again = entry.states.get("download") != "failed" and any(key in lost for key in missing(entry))
         if again:
             with self.catalog.transaction():
-                self.catalog.fail(entry.video.id, "download", GONE)
+                reason = DAMAGED if any(map(is_damaged, lost.values())) else GONE
+                self.catalog.fail(entry.video.id, "download", reason)
                 self.catalog.ledger.retry("download", [entry.video.id])
             self._count("waiting")
         return again

@@ -14,7 +14,7 @@ from ingest.catalog import Text
 from ingest.models.device import usable
 from ingest.models.weights import resolve
 from ingest.settings import Device, Settings
-from ingest.stages.media_files import check_exists
+from ingest.stages.media_files import DAMAGED, check_exists, is_damaged
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import each
 
@@ -55,7 +55,11 @@ def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int
             video = entry.file("video")
             if not video:
                 run.no_media(video_id, entry, unreadable)
-            elif not run.needs_redownload(entry, [video]):
+            elif run.needs_redownload(entry, [video]):
+                continue
+            elif is_damaged(video):
+                run.fail(video_id, DAMAGED, unreadable)
+            else:
                 yield video_id, video.path
 
     wanted = files()

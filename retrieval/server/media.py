@@ -7,6 +7,7 @@ from pathlib import Path
 from tinytag import TinyTag
 
 from ingest.catalog.entries import Media, MediaKind
+from ingest.catalog.media_damage import damage
 from retrieval.server.problems import Problem
 
 _IMAGES = {
@@ -49,10 +50,10 @@ class MediaFiles:
 
     def servable(self, media: Media) -> tuple[Path, str] | None:
         """Return path and content type of a file, or None if it must not or cannot be served: it lies outside the
-        media folder, is missing, or has a type that its kind may not have."""
+        media folder, is missing or damaged, or has a type that its kind may not have."""
         path = media.path.resolve()
         content_type = MEDIA_TYPES[media.kind].get(path.suffix.lower())
-        if content_type and path.is_relative_to(self._root) and path.is_file():
+        if content_type and path.is_relative_to(self._root) and not damage(media):
             return path, content_type
         return None
 

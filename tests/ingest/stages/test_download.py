@@ -180,6 +180,23 @@ def test_fuzzed_ids_and_links_put_no_file_outside_the_media_folder(
     assert len(written) > 300
 
 
+def test_a_damaged_file_is_downloaded_again(catalog: Catalog, server: FaultyServer) -> None:
+    catalog.put_video(Video(id="70001", video_sources=[server.https("/video")]))
+    run_stage(catalog, "download", HERE)
+    entry = catalog.get("70001")
+    film = entry.file("video") if entry else None
+    assert film
+    whole = film.path.read_bytes()
+    for damaged in (b"", b"another file"):
+        film.path.write_bytes(damaged)
+        catalog.fail("70001", "ocr", "the file is broken")
+        assert run_stage(catalog, "download", HERE).done == 1
+        assert film.path.read_bytes() == whole
+        entry = catalog.get("70001")
+        assert entry and entry.states["ocr"] == "due"
+    assert run_stage(catalog, "download", HERE).done == 0
+
+
 # -- captions -----------------------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,11 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.catalog import Catalog
+from ingest.catalog import Catalog, Media
 from ingest.catalog.entries import CAPTIONS, Segment, Text
+from ingest.catalog.media_damage import EMPTY, MISSING, OTHER_CONTENT, OTHER_SIZE, content_damage
 from ingest.media import open_image, poster
+from ingest.settings import Settings
 from ingest.sound import audio
 from ingest.stages.importer import import_source
+from ingest.stages.pipeline import run_stage
 from scraper.download import sweep
 from tests.ingest import media_samples
 from tests.scraper.test_sources import console_record, write
@@ -175,8 +179,10 @@ def test_a_record_from_several_sources_keeps_the_newest_of_each_field(study: Pat
 KILLED = """
 import os, sys
 from pathlib import Path
-from ingest.catalog import Catalog
+from ingest.catalog import Catalog, Media
+from ingest.settings import Settings
 from ingest.stages.importer import import_source
+from ingest.stages.pipeline import run_stage
 Path.replace = lambda *_: os._exit(9)
 with Catalog(Path(sys.argv[1]), create=True) as catalog:
     import_source(catalog, Path(sys.argv[2]))
@@ -244,3 +250,89 @@ def test_a_video_known_only_by_its_name_is_imported_if_readable(
         import_source(catalog, write(tmp_path / "a.jsonl", {"id": ONE, "video_file": f"x.{suffix}"}))
         assert names(catalog) == [f"video.{suffix}"]
         read(catalog.media_folder(ONE) / names(catalog)[0])
+
+
+def film(catalog: Catalog) -> Media:
+    entry = catalog.get(ONE)
+    found = entry.file("video") if entry else None
+    assert found
+    return found
+
+
+@pytest.fixture
+def filmed(tmp_path: Path) -> Path:
+    """A record with a video file of its own."""
+    folder = tmp_path / "filmed"
+    folder.mkdir()
+    (folder / "clip.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(2_000))
+    write(folder / "records.jsonl", {"id": ONE, "description": "x", "video_file": "clip.mp4"})
+    return folder
+
+
+def test_what_becomes_of_the_source_does_not_change_the_catalogs_file(filmed: Path, tmp_path: Path) -> None:
+    source = filmed / "clip.mp4"
+    before = source.read_bytes()
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, filmed / "records.jsonl")
+        taken = film(catalog).path
+        assert taken.stat().st_nlink == 1 and taken.stat().st_ino != source.stat().st_ino
+        with source.open("r+b") as file:  # overwritten in place
+            file.write(b"another film" * 500)
+        assert taken.read_bytes() == before
+        assert content_damage(film(catalog)) == ""
+
+
+def test_a_file_that_an_older_version_linked_becomes_a_copy(filmed: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, filmed / "records.jsonl")
+        taken = film(catalog).path
+        taken.unlink()
+        os.link(filmed / "clip.mp4", taken)
+        import_source(catalog, filmed / "records.jsonl")
+        assert taken.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize(
+    ("damaging", "expected"),
+    [
+        (lambda path: path.unlink(), MISSING),
+        (lambda path: path.write_bytes(b""), EMPTY),
+        (lambda path: path.write_bytes(b"short"), OTHER_SIZE),
+        (lambda path: path.write_bytes(bytes(path.stat().st_size)), OTHER_CONTENT),
+    ],
+    ids=["gone", "empty", "cut", "another content"],
+)
+def test_a_damaged_file_is_repaired_by_the_next_import(
+    filmed: Path, tmp_path: Path, damaging: Callable[[Path], object], expected: str
+) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, filmed / "records.jsonl")
+        catalog.fail(ONE, "ocr", "the file is broken")
+        damaging(film(catalog).path)
+        assert content_damage(film(catalog)) == expected
+        report = import_source(catalog, filmed / "records.jsonl")
+        assert (report.unchanged, report.media, report.repaired, report.problems) == (1, 0, 1, [])
+        assert content_damage(film(catalog)) == ""
+        entry = catalog.get(ONE)
+        assert entry and entry.states["ocr"] == "due"
+        assert import_source(catalog, filmed / "records.jsonl").repaired == 0
+
+
+def test_an_empty_file_is_not_imported(filmed: Path, tmp_path: Path) -> None:
+    (filmed / "clip.mp4").write_bytes(b"")
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        report = import_source(catalog, filmed / "records.jsonl")
+    assert report.media == 0 and [problem.reason for problem in report.problems] == ["is empty"]
+
+
+def test_no_stage_reads_a_damaged_file(filmed: Path, tmp_path: Path) -> None:
+    with Catalog(tmp_path / "data", create=True) as catalog:
+        import_source(catalog, filmed / "records.jsonl")
+        film(catalog).path.write_bytes(b"another film")
+        for stage in ("download", "ocr"):
+            assert run_stage(catalog, stage, Settings()).failed == 1
+            assert "damaged" in catalog.ledger.error(ONE, stage)
+        import_source(catalog, filmed / "records.jsonl")
+        entry = catalog.get(ONE)
+        assert entry and entry.states["ocr"] == entry.states["download"] == "due"
+        assert run_stage(catalog, "download", Settings()).done == 1
