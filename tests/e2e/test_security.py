@@ -56,6 +56,19 @@ def test_a_page_of_another_site_can_neither_read_nor_change_anything(server: str
     assert asked("/gradio_api/queue/join", b"x" * 100_000, Origin=server)[0] == 413
 
 
+def test_the_page_asks_for_nothing_of_gradio_that_is_not_there(page: Page, server: str) -> None:
+    answers: dict[str, int] = {}
+    page.on("response", lambda response: answers.update({urllib.parse.urlsplit(response.url).path: response.status}))
+    visit(page, server)
+    for tab in ("Evaluate", "Library", "Search"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(500)
+    assert any(path.startswith("/gradio_api/heartbeat/") for path in answers)
+    assert {path: status for path, status in answers.items() if status >= 400} == {}
+    for path in ("/gradio_api/upload", "/gradio_api/file=/etc/passwd", "/monitoring", "/gradio_api/info"):
+        assert page.request.get(server + path).status == 404
+
+
 def test_scripts_are_modules_from_this_server_that_the_browser_caches(page: Page, server: str) -> None:
     modules: dict[str, Response] = {}
     page.on(
