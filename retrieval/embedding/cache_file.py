@@ -26,7 +26,16 @@ _TABLE = (
     " checksum BLOB, PRIMARY KEY (encoder, text_sha256)) STRICT, WITHOUT ROWID"
 )
 _COLUMNS = [("encoder", "TEXT", 1), ("text_sha256", "BLOB", 2), ("vector", "BLOB", 0), ("checksum", "BLOB", 0)]
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_TOOBIG)
+# SQLITE_ERROR: the statements here are right, so the table is not.
+_DAMAGE = (
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_TOOBIG,
+)
+# Python cannot decode SQLite's message if it quotes a damaged name.
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _MAGIC = b"SQLite format 3\0"
 _VERSIONS = b"\x01\x02"  # of the file format, for writing and for reading: a rollback journal or a write-ahead log
 
@@ -113,9 +122,12 @@ def open_cache(path: Path) -> sqlite3.Connection:
     return db
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Return whether an error says that the content of the file is damaged, and not that the disk is full or such."""
-    return isinstance(error, DamagedCache) or (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
+def is_damage(error: Exception) -> bool:
+    """Return whether one of `ERRORS` says that the content of the file is damaged, and not that the disk is full."""
+    return (
+        isinstance(error, (DamagedCache, UnicodeDecodeError))
+        or (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _DAMAGE
+    )
 
 
 def verify(path: Path) -> CacheReport:
@@ -137,7 +149,7 @@ def verify(path: Path) -> CacheReport:
                 vectors += len(rows)
                 damaged += sound(rows).count(False)
                 unsealed += sum(row[3] is None for row in rows)
-    except sqlite3.Error as error:
+    except ERRORS as error:
         if not is_damage(error):
             raise
         unreadable = unreadable or str(error)
@@ -215,10 +227,10 @@ def _all_rows(db: sqlite3.Connection) -> str:
 
 def _readable(path: Path) -> Iterator[Row]:
     """Yield what can be read of a damaged file: a damaged page costs the rows on it, or those below it."""
-    with suppress(sqlite3.Error), closing(_open_to_read(path)) as db:
+    with suppress(*ERRORS), closing(_open_to_read(path)) as db:
         rows = _all_rows(db)
         named: list[bytes] = []
-        with suppress(sqlite3.Error):
+        with suppress(*ERRORS):
             named.extend(encoders(db))
         for encoder in named:
             for first in range(256):
@@ -230,7 +242,7 @@ def _readable(path: Path) -> Iterator[Row]:
                             (encoder, bytes([first]), bytes([first]) + b"\xff" * 32),
                         )
                         break
-                    except sqlite3.Error:
+                    except ERRORS:
                         continue
 
 

@@ -19,6 +19,7 @@ from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.cache_file import (
     BATCH,
     COLUMNS,
+    ERRORS,
     Row,
     encoders,
     is_damage,
@@ -124,7 +125,7 @@ class VectorCache:
         try:
             with closing(open_cache(self._path)) as db:
                 return use(db)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             if not is_damage(error):
                 raise
             kept = rebuild(self._path)

@@ -1,9 +1,16 @@
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from retrieval.embedding.encoder import KeywordOnly
+from retrieval.embedding import cache_file
+from retrieval.embedding.cache_file import CacheReport, text_key
+from retrieval.embedding.encoder import KeywordOnly, Vectors
 from retrieval.embedding.vector_cache import SAVE_EVERY, VectorCache
+from retrieval.errors import RetrievalError
 from tests.retrieval.fake_encoder import FakeEncoder
 
 
@@ -46,3 +53,127 @@ def test_an_interrupted_run_resumes(tmp_path: Path) -> None:
         assert cache.encode(FakeEncoder(), texts)[1] == 1
     else:
         raise AssertionError("the second batch was not interrupted")
+
+
+TEXTS = [f"text {number}" for number in range(300)]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """A cache with the vectors of TEXTS, as one file without a log."""
+    path = tmp_path / "v.sqlite"
+    VectorCache(path).encode(FakeEncoder(), TEXTS)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+def change(path: Path, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement, values)
+
+
+def stored(path: Path, text: str) -> bytes:
+    with closing(sqlite3.connect(path)) as db:
+        find = "SELECT vector FROM vectors WHERE text_sha256 = ?"
+        return bytes(db.execute(find, (text_key(text),)).fetchone()[0])
+
+
+def encoded_again(path: Path) -> int:
+    """Encode TEXTS once more, check the vectors, and return how many of them were not taken from the cache."""
+    encoder = FakeEncoder()
+    vectors, encoded = VectorCache(path).encode(encoder, TEXTS)
+    assert np.array_equal(vectors, FakeEncoder().passages(TEXTS)) and encoder.texts == encoded
+    return encoded
+
+
+def test_a_flipped_bit_in_the_cache_is_encoded_again_and_named(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    vector = stored(cache, TEXTS[7])
+    raw = cache.read_bytes()
+    place = raw.index(vector)
+    for offset in (0, 3, len(vector) - 1):
+        cache.write_bytes(raw[: place + offset] + bytes([raw[place + offset] ^ 1]) + raw[place + offset + 1 :])
+        assert not VectorCache(cache).has(FakeEncoder(), [TEXTS[7]])
+        assert not cache_file.verify(cache).sound and encoded_again(cache) == 1 and encoded_again(cache) == 0
+        assert cache_file.verify(cache) == CacheReport(vectors=len(TEXTS))
+    assert "1 damaged vector in" in caplog.text and '"text 7"' in caplog.text
+
+
+@pytest.mark.parametrize("bad", ["short", "zero", "long", "nan", "other"])
+def test_without_a_checksum_size_length_and_finiteness_are_checked(cache: Path, bad: str) -> None:
+    good = np.frombuffer(stored(cache, TEXTS[0]), np.float32)
+    vector = {
+        "short": good[:-1],
+        "zero": good * 0,
+        "long": good * np.float32(1.01),
+        "nan": np.where(np.arange(len(good)) == 3, np.nan, good).astype(np.float32),
+        "other": good.astype(np.float64),
+    }[bad]
+    change(
+        cache,
+        "UPDATE vectors SET vector = ?, checksum = NULL WHERE text_sha256 = ?",
+        vector.tobytes(),
+        text_key(TEXTS[0]),
+    )
+    assert encoded_again(cache) == 1
+
+
+def test_a_vector_of_another_text_is_noticed(cache: Path) -> None:
+    change(
+        cache,
+        "UPDATE vectors SET (vector, checksum) = (SELECT vector, checksum FROM vectors WHERE text_sha256 = ?)"
+        " WHERE text_sha256 = ?",
+        text_key(TEXTS[1]),
+        text_key(TEXTS[2]),
+    )
+    assert encoded_again(cache) == 1
+
+
+def test_a_cache_of_an_earlier_version_is_used_and_gets_checksums(cache: Path) -> None:
+    with closing(sqlite3.connect(cache)) as db, db:
+        db.execute("ALTER TABLE vectors DROP COLUMN checksum")
+    assert cache_file.verify(cache) == CacheReport(vectors=len(TEXTS), unsealed=len(TEXTS))
+    assert encoded_again(cache) == 0
+    assert cache_file.verify(cache) == CacheReport(vectors=len(TEXTS))
+
+
+@pytest.mark.parametrize("damage", ["header", "format", "page", "shorter", "empty", "text", "table"])
+def test_a_damaged_file_is_made_anew_and_keeps_what_can_be_read(cache: Path, damage: str) -> None:
+    raw = bytearray(cache.read_bytes())
+    middle = len(raw) // 2 // 4096 * 4096
+    if damage == "header":
+        raw[5] ^= 1
+    elif damage == "format":
+        raw[18] ^= 4
+    elif damage == "page":
+        raw[middle : middle + 4096] = b"\xff" * 4096
+    elif damage == "table":
+        raw[raw.index(b"text_sha256 BLOB") + 2] ^= 128  # no UTF-8
+    cache.write_bytes({"shorter": raw[: middle + 100], "empty": b"", "text": b"not a database"}.get(damage, bytes(raw)))
+    encoded = encoded_again(cache)
+    if damage in ("page", "format"):
+        assert encoded < len(TEXTS) / 2
+    assert encoded_again(cache) == 0 and cache_file.verify(cache).sound
+    assert not list(cache.parent.glob(".*"))
+
+
+def test_a_full_disk_is_not_called_damage(cache: Path) -> None:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    assert not cache_file.is_damage(error)
+
+
+def test_an_encoder_whose_vectors_are_no_unit_vectors_is_refused(tmp_path: Path) -> None:
+    class Broken(FakeEncoder):
+        def passages(self, texts: Sequence[str]) -> Vectors:
+            return super().passages(texts) * np.float32(np.nan)
+
+    with pytest.raises(RetrievalError, match="length 1"):
+        VectorCache(tmp_path / "v.sqlite").encode(Broken(), ["one"])
+
+
+def test_forgetting_a_text_works_with_a_damaged_file(cache: Path) -> None:
+    raw = cache.read_bytes()
+    cache.write_bytes(raw[: len(raw) // 2])
+    VectorCache(cache).forget([text_key(text) for text in TEXTS[:200]])
+    assert not VectorCache(cache).has(FakeEncoder(), TEXTS[:200]) and cache_file.verify(cache).sound

@@ -1,8 +1,10 @@
 import dataclasses
+import itertools
 import json
 import shutil
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from filelock import FileLock
@@ -158,6 +160,54 @@ def test_another_format_or_a_broken_manifest_is_refused(
         open_current(tmp_path)
     manifest.write_text(text[: len(text) // 2])
     with pytest.raises(GenerationError, match="no readable manifest"):
+        open_current(tmp_path)
+
+
+def test_any_flipped_bit_of_the_manifest_or_of_current_is_refused(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    name = build(documents, tmp_path, encoder).name
+    folder = tmp_path / "generations" / name
+    manifest = (folder / "manifest.json").read_bytes()
+    for place in range(0, len(manifest), 7):
+        (folder / "manifest.json").write_bytes(
+            manifest[:place] + bytes([manifest[place] ^ (1 << place % 8)]) + manifest[place + 1 :]
+        )
+        with pytest.raises(GenerationError):
+            read_manifest(tmp_path, name)
+    (folder / "manifest.json").write_bytes(manifest)
+    current = (tmp_path / "CURRENT").read_bytes()
+    for place, bit in itertools.product(range(len(current)), range(8)):
+        (tmp_path / "CURRENT").write_bytes(
+            current[:place] + bytes([current[place] ^ (1 << bit)]) + current[place + 1 :]
+        )
+        with pytest.raises(GenerationError):
+            current_name(tmp_path)
+
+
+def test_a_manifest_of_an_earlier_version_has_no_checksum_and_is_opened(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    path = tmp_path / "generations" / build(documents, tmp_path, encoder).name / "manifest.json"
+    older = {key: value for key, value in json.loads(path.read_text()).items() if key != "manifest_sha256"}
+    path.write_text(json.dumps(older, indent=1))
+    assert open_current(tmp_path).ids
+
+
+def test_a_generation_whose_vectors_are_no_unit_vectors_is_refused(
+    documents: list[Document], encoder: Encoder, tmp_path: Path
+) -> None:
+    folder = tmp_path / "generations" / build(documents, tmp_path, encoder).name
+    index = faiss.IndexFlatIP(encoder.dimension)
+    vectors = np.ones((len(documents), encoder.dimension), np.float32)
+    index.add(vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * np.float32(1.01))
+    faiss.write_index(index, str(folder / "overview.faiss"))
+    manifest = generation.read_manifest(tmp_path, folder.name)
+    changed = manifest.model_copy(
+        update={"files": {**manifest.files, "overview.faiss": files.sha256(folder / "overview.faiss")}}
+    )
+    (folder / "manifest.json").write_text(generation.sealed(changed))
+    with pytest.raises(GenerationError, match="6 of 6 vectors of overview"):
         open_current(tmp_path)
 
 

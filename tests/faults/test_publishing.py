@@ -1,0 +1,30 @@
+"""Searches on a real server while generations are published, pruned and overwritten in place."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.publishing import run
+from retrieval.embedding.encoder import Encoder
+from tests.tiny_corpus import make_data, make_index
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads the server's memory and open files from /proc"),
+]
+
+
+def test_no_search_fails_while_generations_are_published_pruned_and_overwritten(
+    tmp_path: Path, encoder: Encoder
+) -> None:
+    make_data(tmp_path / "data")
+    make_index(tmp_path / "data", tmp_path / "indexes", encoder)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    found = run(tmp_path / "data", tmp_path / "indexes", searches=2_000, generations=20, port=port)
+    assert found["ended"] is None and set(found["statuses"]) == {"200"} and found["searches"] >= 2_000
+    assert found["generations that answered"] >= 15 and found["open files that are deleted"] == 0
+    memory, opened = found["memory MB"], found["open files"]
+    assert memory[-1] < memory[10] * 1.1 and opened[-1] < opened[10] + 10
