@@ -70,7 +70,7 @@ def check_indexes(indexes: Path) -> IndexReport:
 
 
 def repair_cache(indexes: Path) -> int:
-    """Make the vector cache anew from its sound vectors. Return how many these are.
+    """Rebuild the vector cache from its sound vectors. Return how many these are.
 
     Raises:
         Locked: another process changes the indexes.

@@ -1,4 +1,4 @@
-"""The SQLite file of the vector cache: its table, what a sound row is, checking the file, and making it anew.
+"""The SQLite file of the vector cache: its table, what a sound row is, checking the file, and rebuilding it.
 
 A file of an earlier version has no checksums. It gets the column when it is opened, and a vector gets its checksum when
 a build first uses it and finds it to be of the right size and length.
@@ -157,7 +157,7 @@ def verify(path: Path) -> CacheReport:
 
 
 def rebuild(path: Path) -> int:
-    """Make the file anew from the rows that can be read and are sound. Return how many these are.
+    """Rebuild the file from the rows that can be read and are sound. Return how many these are.
 
     The caller holds the lock of the index folder, if other processes may write the cache.
     """

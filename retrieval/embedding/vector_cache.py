@@ -1,7 +1,7 @@
 """Texts and an encoder -> vectors, cached on disk so that each text is encoded once.
 
 Everything in the cache can be made again, so nothing in it is trusted. A vector that fails a check is encoded again. A
-file that SQLite calls damaged is made anew from the rows that can still be read.
+file that SQLite calls damaged is rebuilt from the rows that can still be read.
 """
 
 import logging
@@ -121,7 +121,7 @@ class VectorCache:
         return stacked.reshape(len(keys), encoder.dimension), len(missing)
 
     def _with(self, use: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Use the file. If it is damaged, make it anew from what can be read of it, and use it once more."""
+        """Use the file. If it is damaged, rebuild it from what can be read of it, and use it once more."""
         try:
             with closing(open_cache(self._path)) as db:
                 return use(db)
@@ -130,7 +130,7 @@ class VectorCache:
                 raise
             kept = rebuild(self._path)
             log.warning(
-                "the vector cache %s was damaged (%s): it was made anew with %d vectors that could be read; the others"
+                "the vector cache %s was damaged (%s): it was rebuilt with %d vectors that could be read; the others"
                 " are encoded again when they are needed",
                 self._path,
                 error,

@@ -138,7 +138,7 @@ def test_a_cache_of_an_earlier_version_is_used_and_gets_checksums(cache: Path) -
 
 
 @pytest.mark.parametrize("damage", ["header", "format", "page", "shorter", "empty", "text", "table"])
-def test_a_damaged_file_is_made_anew_and_keeps_what_can_be_read(cache: Path, damage: str) -> None:
+def test_a_damaged_file_is_rebuilt_and_keeps_what_can_be_read(cache: Path, damage: str) -> None:
     raw = bytearray(cache.read_bytes())
     middle = len(raw) // 2 // 4096 * 4096
     if damage == "header":
@@ -149,7 +149,8 @@ def test_a_damaged_file_is_made_anew_and_keeps_what_can_be_read(cache: Path, dam
         raw[middle : middle + 4096] = b"\xff" * 4096
     elif damage == "table":
         raw[raw.index(b"text_sha256 BLOB") + 2] ^= 128  # no UTF-8
-    cache.write_bytes({"shorter": raw[: middle + 100], "empty": b"", "text": b"not a database"}.get(damage, bytes(raw)))
+    cut = {"shorter": bytes(raw[: middle + 100]), "empty": b"", "text": b"not a database"}
+    cache.write_bytes(cut.get(damage, bytes(raw)))
     encoded = encoded_again(cache)
     if damage in ("page", "format"):
         assert encoded < len(TEXTS) / 2
