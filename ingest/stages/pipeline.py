@@ -26,6 +26,7 @@ from ingest.stages.media_files import request_damaged
 from ingest.stages.stage_run import StageReport, StageRun
 from ingest.stages.workers import cores
 from scraper import refresh
+from scraper.disk import DiskError, explain
 from scraper.errors import Locked, UserError
 from scraper.failures import FAILURES
 
@@ -121,9 +122,14 @@ def _process(run: StageRun, settings: Settings, processes: int, batch: int | Non
     except sqlite3.OperationalError as error:
         if is_busy(error):
             raise Locked(f"another process is writing to {run.catalog.path}: try again later") from error
-        raise StageError(f"{run.catalog.path} cannot be written: {error}. Finished items are kept.") from error
-    except OSError as error:
-        raise StageError(f"`{run.stage}` had to stop: {error}. Finished items are kept.") from error
+        raise _stopped(run, error) from error
+    except (OSError, DiskError) as error:
+        raise _stopped(run, error) from error
+
+
+def _stopped(run: StageRun, error: Exception) -> StageError:
+    explained = error if isinstance(error, DiskError) else explain(error, run.catalog.path)
+    return StageError(f"`{run.stage}` had to stop: {explained or f'{error}. Finished items are kept.'}")
 
 
 @contextlib.contextmanager
