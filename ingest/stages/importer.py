@@ -13,12 +13,14 @@ from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from ingest.stages.same_content import same_content
 from scraper.captions import CaptionError
+from scraper.disk import Cause, explain
 from scraper.failures import FAILURES
 from scraper.files import ChangedError, copy, fsync, sha256
 from scraper.parse import Found
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, Skipped, read
 
+EVERY_FILE = (Cause.FULL, Cause.READ_ONLY, Cause.TOO_MANY_FILES)  # with these, an import stops
 BATCH = 200  # records per transaction: a killed import loses at most these, and the next one imports them again
 # The suffix of a file that is being copied into the data folder. It is the same for every import, so that the next one
 # overwrites what a killed one left, and of the form that `scraper.download.sweep` removes. With the random names of
@@ -76,6 +78,7 @@ def import_source(
 
     Raises:
         scraper.sources.SourceError: there is nothing to read.
+        scraper.disk.DiskError: the disk of the data folder is full, or no file can be opened or written there.
     """
     return import_records(catalog, Progress("import", None, progress, unit="records").track(read(source)), again=again)
 
@@ -187,6 +190,9 @@ def _import_file(catalog: Catalog, entry: Entry, key: MediaKey, path: Path, repo
     except (_NotReadable, ChangedError) as error:
         report.problems.append(Problem(str(path), None, str(error)))
     except OSError as error:
+        explained = explain(error, catalog.data)
+        if explained and explained.cause in EVERY_FILE:
+            raise explained from error
         report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
 
 
