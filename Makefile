@@ -5,9 +5,8 @@ HOST ?= 127.0.0.1
 PORT ?= 7860
 VENV := .venv
 BIN := $(VENV)/bin
-# With its version, so that pip prefers a CPU build from PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL: the default build
-# downloads some gigabytes for graphics cards.
-TORCH := $(shell grep '^torch==' constraints.txt)
+# Tools that are not needed to run or test the program, in an environment of their own.
+TOOLS := .tools
 # The tests of one file run in one process and share its browser, its server and its models. The longest come first.
 PARALLEL = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 RESEARCH_DATA = $(or $(TIKTOK_RETRIEVAL_SHARED_DATA),../shared/data)
@@ -15,7 +14,7 @@ DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy test-faults test-research lint serve clean sample
+.PHONY: help demo test test-heavy test-faults test-research lint serve clean sample requirements audit
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -48,8 +47,14 @@ serve: $(VENV)/.installed ## Open the page on your own corpus in data/ and index
 sample: $(VENV)/.installed ## Make the sample corpus again (needs espeak-ng and fonts)
 	$(BIN)/python data/make_sample.py
 
+requirements: $(TOOLS)/.installed ## Write requirements/ again, after a change of pyproject.toml or constraints.txt
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/python scripts/requirements.py
+
+audit: $(TOOLS)/.installed ## Look for known vulnerabilities in the packages (needs the internet)
+	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements/*.txt))
+
 clean: ## Delete the virtual environment and the demo; your data/ and indexes/ stay
-	rm -rf $(VENV) data/demo indexes/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(TOOLS) data/demo indexes/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
 
 # The index of the sample corpus is built once, and again when the corpus changes. A killed run resumes.
 indexes/demo/CURRENT: $(wildcard data/sample/info/*.json) | $(VENV)/.installed
@@ -58,15 +63,20 @@ indexes/demo/CURRENT: $(wildcard data/sample/info/*.json) | $(VENV)/.installed
 	$(BIN)/tiktok-retrieval build $(DEMO) $(DEMO_INDEXES)
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml constraints.txt requirements/packages.txt requirements/torch.txt scripts/install
 	sh scripts/system-packages tesseract:tesseract-ocr
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh scripts/system-packages :python3-venv
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt $(TORCH) -e .
+	sh scripts/install $(BIN)
 	@touch $@
 
-$(VENV)/.installed-test: $(VENV)/.installed
+$(VENV)/.installed-test: $(VENV)/.installed requirements/test.txt
 	sh scripts/system-packages chromium:chromium
-	$(BIN)/pip install --disable-pip-version-check -q -c constraints.txt $(TORCH) -e '.[test]'
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(TOOLS)/.installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --disable-pip-version-check -q uv pip-audit packaging
 	@touch $@
