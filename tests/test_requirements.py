@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,11 @@ def pinned(*names: str) -> dict[str, Pin]:
     return {pin.name: pin for name in names for pin in pins((FOLDER / f"{name}.txt").read_text(encoding="utf-8"))}
 
 
-def needed(extra: str, seen: dict[str, str]) -> Mapping[str, list[Requirement]]:
+def needed(extra: str, seen: dict[str, str]) -> dict[str, list[Requirement]]:
     """Return what the installed packages need of each other, from pyproject.toml on, on a system."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     first = [*project["dependencies"], *project["optional-dependencies"].get(extra, ())]
-    found = {canonicalize_name(one.name): [one] for one in map(Requirement, first)}
+    found = {str(canonicalize_name(one.name)): [one] for one in map(Requirement, first)}
     todo = [(name, "") for name in found]
     done = set()
     while todo:
