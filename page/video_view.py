@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ingest.catalog.entries import TEXT_OF_STAGE
 from page.cards import author, cover, judge_button, metadata, named
 from page.html import carousel, clock, count, link, text
 from retrieval.index.documents import FIELD_NAMES
@@ -95,6 +96,10 @@ def details(
     )
     similar_list = f'<ul class="alike">{similar_items}</ul>' if similar_items else ""
     empty = "" if speech or on_screen or comments else '<p class="missing">This video has no texts yet.</p>'
+    names = {stage: FIELD_NAMES[kind] for stage, kind in TEXT_OF_STAGE.items()}
+    empty += "".join(
+        f'<p class="missing">{names[stage]}: {text(note)}.</p>' for stage, note in known.notes.items() if stage in names
+    )
     language = f" ({text(transcript.language)})" if transcript and transcript.language else ""
     speech = speech and speech + downloads(video_id, transcript)
     return (

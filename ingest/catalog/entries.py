@@ -73,13 +73,17 @@ class Media:
 
 @dataclass(frozen=True)
 class Entry:
-    """Everything that the catalog knows about one video. `encounters` are in order of time, unknown times first."""
+    """Everything that the catalog knows about one video. `encounters` are in order of time, unknown times first.
+
+    `notes` say of stages what they chose to read, or why they found nothing.
+    """
 
     video: Video
     texts: dict[TextKind, Text] = field(default_factory=dict)
     media: list[Media] = field(default_factory=list)
     states: dict[Stage, State] = field(default_factory=dict)
     encounters: list[Encounter] = field(default_factory=list)
+    notes: dict[Stage, str] = field(default_factory=dict)
 
     def file(self, kind: MediaKind) -> Media | None:
         """The first file of a kind, or None."""

@@ -51,6 +51,13 @@ class Ledger:
         ).fetchone()
         return row["note"] if row else None
 
+    def notes(self, video_id: str) -> dict[Stage, str]:
+        """Of each stage that has a note: what it chose to read, or why its text is empty."""
+        rows = self._database.execute(
+            "SELECT stage, note FROM ledger WHERE video_id = ? AND state = 'done' AND note > ''", (video_id,)
+        )
+        return {row["stage"]: row["note"] for row in rows}
+
     def expect(self, video_id: str, possible: Mapping[Stage, bool], *, new_links: bool) -> None:
         """Enter the stages of a new or changed record: due if `possible`, absent if not.
 
@@ -67,7 +74,7 @@ class Ledger:
                 )
 
     def set(self, video_id: str, stage: Stage, state: State, error: str = "", note: str | None = None) -> None:
-        """Write the state of a stage; "done" and "failed" count as a try. `note` says why a text is empty."""
+        """Write the state of a stage; "done" and "failed" count as a try. `note`: see `notes`."""
         tried = int(state in ("done", "failed"))
         with self._database.transaction():
             self._database.execute(  # nothing if the video was erased in the meantime
@@ -97,9 +104,9 @@ class Ledger:
         return [dict(row) for row in rows]
 
     def stage_counts(self) -> dict[str, dict[str, object]]:
-        """Per stage how many lines are due, done, failed and absent, and its ten commonest errors."""
+        """Per stage how many lines are due, done, failed and absent, and its ten commonest errors and notes."""
         stages: dict[str, dict[str, object]] = {
-            stage: {"due": 0, "done": 0, "failed": 0, "absent": 0, "errors": {}} for stage in STAGES
+            stage: {"due": 0, "done": 0, "failed": 0, "absent": 0, "errors": {}, "notes": {}} for stage in STAGES
         }
         for row in self._database.execute(
             f"SELECT stage, state, count(*) AS n FROM ledger WHERE video_id NOT IN {REMOVED} GROUP BY stage, state"
@@ -110,6 +117,13 @@ class Ledger:
                 self._database.execute(
                     "SELECT error, count(*) FROM ledger WHERE stage = ? AND state = 'failed'"
                     f" AND video_id NOT IN {REMOVED} GROUP BY error ORDER BY count(*) DESC, error LIMIT 10",
+                    (stage,),
+                )
+            )
+            stages[stage]["notes"] = _counts(
+                self._database.execute(
+                    "SELECT note, count(*) FROM ledger WHERE stage = ? AND state = 'done' AND note > ''"
+                    f" AND video_id NOT IN {REMOVED} GROUP BY note ORDER BY count(*) DESC, note LIMIT 10",
                     (stage,),
                 )
             )

@@ -65,7 +65,8 @@ class EntryReader:
                 f"SELECT * FROM encounters WHERE video_id = ? AND {LISTED} ORDER BY at, list, name", video_id
             )
         ]
-        return Entry(stored_video(fields), self._texts(video_id), media, self._ledger.states(video_id), encounters)
+        states, notes = self._ledger.states(video_id), self._ledger.notes(video_id)
+        return Entry(stored_video(fields), self._texts(video_id), media, states, encounters, notes)
 
     def media(self) -> Iterator[tuple[str, Media]]:
         """Every file, with the id of its video."""

@@ -58,6 +58,9 @@ def _show(
     for stage, states in counts["stages"].items():
         for error, count in states["errors"].items():
             print(f"{stage}, {count} times: {printable(error)}")
+    for stage, states in counts["stages"].items():
+        for note, count in states["notes"].items():
+            print(f"{stage}, note on {count}: {printable(note)}")
     for kind, codes in counts["files"].items():
         print(f"{kind} files: " + ", ".join(f"{count} {code}" for code, count in codes.items()))
     from ingest.catalog.entries import NO_MEDIA

@@ -77,6 +77,9 @@ class VideoDetail(BaseModel):
     record: Video
     texts: dict[TextKind, TextDetail]
     states: dict[Stage, State]
+    notes: dict[Stage, str] = Field(
+        default_factory=dict, description="of a stage: what it chose to read, or why it found nothing"
+    )
     media: list[MediaDetail]
 
 

@@ -210,6 +210,7 @@ class Service:
             record=entry.video,
             texts={kind: TextDetail(**vars(text)) for kind, text in entry.texts.items()},
             states=entry.states,
+            notes=entry.notes,
             media=[
                 MediaDetail(
                     kind=media.kind,

@@ -39,6 +39,7 @@ def hostile_view(text: str) -> str:
         record=Video(id="71000", description=text, comments=[Comment(text=text, username="ann")]),
         texts={"transcript": made, "cover": made},
         states={},
+        notes={"transcribe": text},
         media=[],
     )
     return details("71000", shown.video, known, [shown], 1.5)

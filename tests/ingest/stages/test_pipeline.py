@@ -374,6 +374,7 @@ def test_speech_silence_no_audio_and_broken_files_are_four_outcomes(
     assert report == StageReport("transcribe", done=2, failed=1, absent=1)
     assert text(catalog, "10001", "transcribe")
     assert text(catalog, "10002", "transcribe") == ""
+    assert catalog.ledger.notes("10002") == {"transcribe": "no sound in the audio track"}
     mute_entry = catalog.get("10003")
     assert mute_entry
     assert (mute_entry.states["transcribe"], mute_entry.texts) == ("absent", {})
