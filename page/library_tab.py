@@ -125,7 +125,7 @@ def job_steps(jobs: Jobs, name: str, only_read: bool) -> Sequence[Step]:
 def figures_html(service: "Service") -> tuple[str, bool]:
     """Return counts, languages and failures as HTML, and whether something failed."""
     try:
-        with Catalog(service.data) as catalog:
+        with Catalog(service.data, read_only=True) as catalog:
             coverage, languages = catalog.browser.coverage(), catalog.browser.languages()
             reasons = catalog.browser.failure_groups()
     except CatalogError as error:
@@ -148,7 +148,7 @@ def figures_html(service: "Service") -> tuple[str, bool]:
 def state_html(service: "Service") -> str:
     """Return the states of the stages, and the generations."""
     try:
-        with Catalog(service.data) as catalog:
+        with Catalog(service.data, read_only=True) as catalog:
             stages = catalog.ledger.stage_counts()
     except CatalogError:
         return generations_html(service)
@@ -211,7 +211,7 @@ def generations_html(service: "Service") -> str:
 def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
     """Return one page of the videos whose id, creator or description has `words`, and how many there are in total."""
     try:
-        with Catalog(service.data) as catalog:
+        with Catalog(service.data, read_only=True) as catalog:
             entries, total = catalog.browser.page(words, offset, PAGE_VIDEOS)
     except CatalogError:
         return "", 0

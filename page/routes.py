@@ -119,7 +119,7 @@ def _start(service: Service) -> str:
 def _is_empty(service: Service) -> bool:
     """Whether there is no video yet."""
     try:
-        with Catalog(service.data) as catalog:
+        with Catalog(service.data, read_only=True) as catalog:
             return not catalog.browser.coverage()["videos"]
     except CatalogError:
         return not (service.data / FILE_NAME).exists()

@@ -1,5 +1,6 @@
 """Print answers, evaluations and tunings as text for a terminal."""
 
+import sqlite3
 from pathlib import Path
 
 from ingest.catalog import Catalog, CatalogError
@@ -18,9 +19,10 @@ MAX_REASONS = 3  # per result
 def print_answer(answer: Answer, data: Path) -> None:
     """Print the results, with links and descriptions if there is a catalog in `data`."""
     try:
-        catalog = Catalog(data)
-    except CatalogError:
-        catalog = None
+        with Catalog(data, read_only=True) as catalog:
+            entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in answer.hits)}
+    except (CatalogError, sqlite3.Error):
+        entries = {}
     for note in answer.notes:
         print(_excerpt(note, 0, 300))
     if answer.conditions:
@@ -29,7 +31,7 @@ def print_answer(answer: Answer, data: Path) -> None:
     if answer.hits and not answer.good:
         print(f"No good match (confidence {answer.confidence:.2f}). The nearest are:")
     for hit in answer.hits:
-        entry = catalog.get(hit.id) if catalog else None
+        entry = entries.get(hit.id)
         link, name = (entry.video.permalink, entry.video.file_name) if entry else ("", "")
         print(f"{hit.rank:>3}. {hit.score:7.3f}  {_excerpt(link or name or hit.id, 0, 200)}")
         if entry and entry.video.description:
@@ -43,8 +45,6 @@ def print_answer(answer: Answer, data: Path) -> None:
             print(
                 f"     {reason.contribution:+7.3f}  {FIELD_NAMES[reason.field]} ({reason.retriever}){second}: {passage}"
             )
-    if catalog:
-        catalog.close()
     if not answer.hits and not answer.conditions:
         print("No results: the question is empty.")
 

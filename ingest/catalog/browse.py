@@ -39,16 +39,14 @@ class CatalogBrowser:
         self._database.connection.create_function("contains", 6, _contains, deterministic=True)
         chosen = (
             f"FROM videos WHERE id NOT IN {REMOVED} AND (?1 = ''"
-            " OR contains(?1, id, json_extract(record, '$.creator_username'),"
-            " json_extract(record, '$.creator_nickname'), json_extract(record, '$.description'),"
-            " json_extract(record, '$.file_name')))"
+            f" OR contains(?1, id, {_field('creator_username')}, {_field('creator_nickname')},"
+            f" {_field('description')}, {_field('file_name')}))"
         )
         words = " ".join(words.split()).removeprefix("@").casefold()
         with self._database.snapshot():
             total = int(self._database.execute(f"SELECT count(*) {chosen}", (words,)).fetchone()[0])
             rows = self._database.execute(
-                f"SELECT id {chosen} ORDER BY json_extract(record, '$.posted') DESC, length(id) DESC, id DESC"
-                " LIMIT ?2 OFFSET ?3",
+                f"SELECT id {chosen} ORDER BY {_field('posted')} DESC, length(id) DESC, id DESC LIMIT ?2 OFFSET ?3",
                 (words, limit, offset),
             ).fetchall()
             return list(self._reader.entries(row["id"] for row in rows)), total
@@ -94,6 +92,11 @@ class CatalogBrowser:
             of_stage = [group for group in groups.values() if group.stage == stage]
             shown += sorted(of_stage, key=lambda group: (-group.count, group.error))[:MAX_GROUPS]
         return shown
+
+
+def _field(name: str) -> str:
+    """A field of a record as SQL; NULL if the record is damaged."""
+    return f"iif(json_valid(record), json_extract(record, '$.{name}'), NULL)"
 
 
 def _add(groups: dict[tuple[str, str], FailureGroup], stage: str, error: str, video_id: str, in_full: str) -> None:

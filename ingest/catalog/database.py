@@ -2,11 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Self
 
-from ingest.catalog import sums
+from ingest.catalog import reading, sums
 from ingest.catalog.migrations import MIGRATIONS, NewerFormat, migrate, version
 from scraper.errors import Locked, UserError
 from scraper.files import make_private, make_private_file, replace_atomically
@@ -20,8 +21,15 @@ class CatalogError(UserError):
 
 
 COPY_NAME = "catalog.before-format-{}.sqlite"  # of an existing catalog, taken before it is migrated to that format
-COPIES = COPY_NAME.format("*")
+COPIES = "catalog.before-*.sqlite"  # also those that `check --repair` takes
 COMPACT_S = 60.0  # how long to wait for readers, which keep what was overwritten in the write-ahead log
+
+
+class CatalogDamaged(CatalogError):
+    """SQLite cannot read a part of the catalog."""
+
+    def __init__(self, error: object) -> None:
+        super().__init__(f"the catalog is damaged ({error}): `tiktok-retrieval check` says what, and how to repair it")
 
 
 class CatalogLocked(CatalogError, Locked):
@@ -33,6 +41,47 @@ def is_busy(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+class _Cursor(sqlite3.Cursor):
+    """A cursor that says in plain words that the file is damaged."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> Self:
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            raise _cause(error) from error
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
+        try:
+            return super().executemany(sql, parameters)
+        except sqlite3.DatabaseError as error:
+            raise _cause(error) from error
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.DatabaseError as error:
+            raise _cause(error) from error
+
+    def fetchone(self) -> Any:
+        try:
+            return super().fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _cause(error) from error
+
+    def fetchall(self) -> list[Any]:
+        try:
+            return super().fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _cause(error) from error
+
+
+def _cause(error: sqlite3.DatabaseError) -> Exception:
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "Could not decode" in str(error):
+        return CatalogDamaged(error)
+    return error
+
+
 class Database:
     """The connection that all parts of a catalog share. Open one per thread and close it.
 
@@ -40,53 +89,107 @@ class Database:
         data: The folder of the file.
         create: Create the file if it does not exist.
         busy_s: How many seconds to wait for another process that is writing.
+        read_only: Change nothing. Then a full disk or a read-only mount is no obstacle. Only a catalog of an older
+            format is migrated first.
 
     Raises:
         CatalogError: the file does not exist and `create` is false, it is broken, or a newer program made it.
     """
 
-    def __init__(self, data: Path, *, create: bool = False, busy_s: float = BUSY_TIMEOUT_S) -> None:
+    def __init__(
+        self, data: Path, *, create: bool = False, busy_s: float = BUSY_TIMEOUT_S, read_only: bool = False
+    ) -> None:
         self.data = data
         self.path = data / FILE_NAME
         if not create and not self.path.is_file():
             raise CatalogError(f"no catalog in {data}: create one with `tiktok-retrieval import SOURCE --data {data}`")
+        self._sums: sums.Keeper | None = None
         try:
-            make_private(data)
-            if create:
-                make_private_file(self.path)
-            self.connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            if read_only:
+                self.connection = self._to_read()
+            else:
+                make_private(data)
+                if create:
+                    make_private_file(self.path)
+                self.connection = self._to_write(busy_s)
             self.connection.row_factory = sqlite3.Row
-            self.connection.execute("PRAGMA foreign_keys = ON")
-            self.connection.execute("PRAGMA journal_mode = WAL")
-            self._copy_before_migration()
-            migrate(self.connection)
-            self.connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
         except NewerFormat as error:
             raise CatalogError(f"a newer version of this program made {self.path} ({error}): update it") from None
         except (sqlite3.Error, OSError) as error:
             if isinstance(error, sqlite3.Error) and is_busy(error):
                 raise CatalogLocked(f"another process is writing to {self.path}: try again later") from error
             raise CatalogError(f"{self.path} cannot be opened as a catalog: {error}") from error
-        self.execute, self.executemany = self.connection.execute, self.connection.executemany
-        self._sums: sums.Keeper | None = None
+
+    def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
+        """Run a statement.
+
+        Raises:
+            CatalogDamaged: SQLite cannot read a part of the file.
+        """
+        return self.connection.cursor(_Cursor).execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
+        """Run a statement with each of `parameters`."""
+        return self.connection.cursor(_Cursor).executemany(sql, parameters)
+
+    def _to_write(self, busy_s: float) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+        try:
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA journal_mode = WAL")
+            self._copy_before_migration(connection)
+            migrate(connection)
+            connection.execute(f"PRAGMA busy_timeout = {int(busy_s * 1000)}")
+        except BaseException:
+            connection.close()  # or its locks would stay
+            raise
+        return connection
+
+    def _to_read(self) -> sqlite3.Connection:
+        connection = reading.connect(self.path)
+        try:
+            if version(connection) < len(MIGRATIONS):
+                connection.close()
+                self._migrate_to_read()
+                connection = reading.connect(self.path)
+            if version(connection) > len(MIGRATIONS):
+                raise NewerFormat(f"format {version(connection)}, this one knows {len(MIGRATIONS)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _migrate_to_read(self) -> None:
+        try:
+            self._to_write(BUSY_TIMEOUT_S).close()
+        except (sqlite3.Error, OSError) as error:
+            raise CatalogError(
+                f"{self.path} has the format of an older version of this program, and cannot be migrated ({error}):"
+                " make room, or copy the data folder to a place where it can be written, and open it once there"
+            ) from error
 
     def close(self) -> None:
         """Close the file. The last process to close it merges the write-ahead log."""
         self.connection.close()
 
-    def _copy_before_migration(self) -> None:
+    def _copy_before_migration(self, connection: sqlite3.Connection) -> None:
         """Copy an existing catalog that is about to be migrated. Only the newest such copy is kept.
 
         Raises:
             sqlite3.Error: there is no room for it.
         """
-        if not 0 < version(self.connection) < len(MIGRATIONS):
+        if not 0 < version(connection) < len(MIGRATIONS):
             return
         target = self.path.with_name(COPY_NAME.format(len(MIGRATIONS)))
         with replace_atomically(target) as part:
+<<<<<<< HEAD
             make_private_file(part)
             self.connection.execute("VACUUM INTO ?", (str(part),))
         for other in set(self.data.glob(COPIES)) - {target}:
+=======
+            connection.execute("VACUUM INTO ?", (str(part),))
+        for other in set(self.data.glob(COPY_NAME.format("*"))) - {target}:
+>>>>>>> 971cb95 (Reading is read-only: a full disk or a read-only mount stops no search; a damaged record stops only itself)
             other.unlink(missing_ok=True)
 
     def compact(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ingest.catalog.database import CatalogError, Database
+from ingest.catalog.database import CatalogError, Database, is_busy
 from ingest.catalog.removals import REMOVED
 from scraper.errors import UserError
 
@@ -38,8 +38,9 @@ class Judgements:
         try:
             with self._database.transaction():
                 yield
-        except sqlite3.OperationalError as error:
-            raise CatalogError(f"the judgement could not be saved ({error}): try again") from error
+        except sqlite3.DatabaseError as error:
+            advice = "try again" if is_busy(error) else "is the disk full? Make room and try again"
+            raise CatalogError(f"the judgement could not be saved ({error}): {advice}") from error
 
     def add(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:
         """Save a judgement. If there is one of this query and video, update its timestamp and generation.

@@ -1,15 +1,28 @@
 """Rows of the catalog -> entries: a video's record with its texts, media and the states of its stages."""
 
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ingest.catalog.database import Database
+from ingest.catalog.database import CatalogDamaged, CatalogError, Database
 from ingest.catalog.entries import Encounter, Entry, Media, Segment, Text, TextKind
 from ingest.catalog.ledger import Ledger
+from ingest.catalog.migrations import digest
 from ingest.catalog.removals import LISTED, REMOVED
 from scraper.records import Caption, Comment, Video
+
+log = logging.getLogger(__name__)
+# what reading a damaged line may raise: bytes that are not UTF-8, broken JSON, keys that are missing or misspelt
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, CatalogDamaged)
+
+
+class BadEntry(CatalogError):
+    """What the catalog has of one video is damaged."""
+
+    def __init__(self, video_id: str, why: object) -> None:
+        super().__init__(f"video {video_id} is damaged ({why}): run `tiktok-retrieval check --repair`")
 
 
 class EntryReader:
@@ -17,6 +30,7 @@ class EntryReader:
 
     def __init__(self, database: Database, ledger: Ledger) -> None:
         self._database, self._ledger = database, ledger
+        self.bad: dict[str, str] = {}
 
     def ids(self, *, usable: bool = False) -> list[str]:
         """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
@@ -31,30 +45,47 @@ class EntryReader:
         return [row["id"] for row in rows]
 
     def get(self, video_id: str) -> Entry | None:
-        """The entry of a video, or None."""
-        with self._database.snapshot():
-            row = self._database.execute(
-                f"SELECT record FROM videos WHERE id = ? AND id NOT IN {REMOVED}", (video_id,)
-            ).fetchone()
-            return self._entry(video_id, row["record"]) if row else None
+        """The entry of a video, or None.
+
+        Raises:
+            BadEntry: it is damaged.
+        """
+        return self._where("id NOT IN", video_id)
 
     def removed(self, video_id: str) -> Entry | None:
         """The entry of a video that is removed and not erased yet, or None."""
-        with self._database.snapshot():
-            row = self._database.execute(
-                f"SELECT record FROM videos WHERE id = ? AND id IN {REMOVED}", (video_id,)
-            ).fetchone()
-            return self._entry(video_id, row["record"]) if row else None
+        return self._where("id IN", video_id)
 
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
         """The entries of `ids` in their order, without ids that the catalog does not have."""
         for video_id in ids:
-            if entry := self.get(video_id):
+            try:
+                entry = self.get(video_id)
+            except BadEntry as error:
+                self.bad[video_id] = str(error)
+                log.warning("left out: %s", error)
+                continue
+            if entry:
                 yield entry
 
-    def _entry(self, video_id: str, record: str) -> Entry:
+    def _where(self, condition: str, video_id: str) -> Entry | None:
+        with self._database.snapshot():
+            try:
+                row = self._database.execute(
+                    f"SELECT record, sha256 FROM videos WHERE id = ? AND {condition} {REMOVED}", (video_id,)
+                ).fetchone()
+                return self._entry(video_id, row["record"], row["sha256"]) if row else None
+            except _DAMAGE as error:
+                raise BadEntry(video_id, error) from error
+
+    def _entry(self, video_id: str, record: str, sha256: str) -> Entry:
         comments = self._rows("SELECT record FROM comments WHERE video_id = ? ORDER BY position", video_id)
-        fields = json.loads(record) | {"comments": [json.loads(row["record"]) for row in comments]}
+        parts = [record, *(row["record"] for row in comments)]
+        fields = json.loads(record) | {"comments": [json.loads(part) for part in parts[1:]]}
+        if digest("\n".join(parts)) != sha256:  # something has changed by itself: is it still a record?
+            log.warning("the record of video %s is damaged: run `tiktok-retrieval check --repair`", video_id)
+            if Video.model_validate(fields).id != video_id:
+                raise ValueError("its id has changed")
         media = [
             self._media(row)
             for row in self._rows("SELECT * FROM media WHERE video_id = ? ORDER BY kind, position", video_id)

@@ -37,7 +37,7 @@ class Records:
                 self._database.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video.id,))
             if not self._put_record(video):
                 return "unchanged"
-            if not self._put_merged(merge(self.of(video.id)), json.loads(old["record"]) if old else {}):
+            if not self._put_merged(merge(self.of(video.id)), _fields(old["record"]) if old else {}):
                 return "unchanged"
         return "updated" if old else "new"
 
@@ -47,7 +47,7 @@ class Records:
             f"SELECT record FROM records WHERE video_id = ? {_NEWEST_FIRST}",
             (video_id,),
         )
-        return [stored_video(json.loads(row["record"])) for row in rows]
+        return [stored_video(fields) for row in rows if (fields := _fields(row["record"]))]
 
     def _put_record(self, video: Video) -> bool:
         """Keep a record as it came. Return whether it is a new one.
@@ -66,8 +66,8 @@ class Records:
             (video.id,),
         ).fetchall()
         if len(rows) > MAX_RECORDS:
-            oldest = [stored_video(json.loads(row["record"])) for row in rows[-2:]]
-            merged = merge(oldest).model_dump_json(exclude_defaults=True)
+            oldest = [stored_video(fields) for row in rows[-2:] if (fields := _fields(row["record"]))]
+            merged = merge(oldest or [video]).model_dump_json(exclude_defaults=True)
             self._database.executemany(
                 "DELETE FROM records WHERE video_id = ? AND sha256 = ?",
                 [(video.id, row["sha256"]) for row in rows[-2:]],
@@ -105,6 +105,15 @@ class Records:
             new_links=bool(_links(json.loads(record)) - _links(old)),
         )
         return True
+
+
+def _fields(record: str) -> dict[str, Any]:
+    """The fields of a stored record; none if it is damaged."""
+    try:
+        fields = json.loads(record)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) and "id" in fields else {}
 
 
 def _links(record: dict[str, Any]) -> set[str]:

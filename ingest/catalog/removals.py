@@ -66,7 +66,11 @@ class Removals:
         """The videos of a creator by the name of their account, ignoring case."""
         self._database.connection.create_function("casefold", 1, lambda text: (text or "").casefold())
         wanted = username.removeprefix("@").casefold()
-        return self._ids("SELECT id FROM videos WHERE casefold(json_extract(record, '$.creator_username')) = ?", wanted)
+        return self._ids(
+            "SELECT id FROM videos WHERE json_valid(record)"
+            " AND casefold(json_extract(record, '$.creator_username')) = ?",
+            wanted,
+        )
 
     def of_source(self, source: Path) -> tuple[list[str], int]:
         """The videos imported from a file, or from the files in a folder, and from nowhere else.
@@ -88,7 +92,10 @@ class Removals:
     def only_in_list(self, kind: ListKind, name: str = "") -> list[str]:
         """The videos that only this list has: they are in no other, and nobody collected them or saved their files."""
         others = f"SELECT video_id FROM encounters WHERE NOT (list = ?1 AND (name = ?2 OR ?2 = '')) AND {LISTED}"
-        collected = "SELECT video_id FROM records WHERE coalesce(json_extract(record, '$.source'), '') NOT IN (?3, ?4)"
+        collected = (
+            "SELECT video_id FROM records WHERE NOT json_valid(record)"
+            " OR coalesce(json_extract(record, '$.source'), '') NOT IN (?3, ?4)"
+        )
         saved = "SELECT video_id FROM media WHERE source = 'imported'"
         by_yt_dlp = "SELECT video_id FROM origins WHERE path LIKE '%.info.json'"
         return self._ids(

@@ -44,7 +44,7 @@ def write_snapshot(data: Path, target: Path) -> None:
     Raises:
         CatalogError: there is no catalog, or it cannot be read.
     """
-    database = Database(data)
+    database = Database(data, read_only=True)
     try:
         database.execute("VACUUM INTO ?", (str(target),))
     finally:
@@ -136,7 +136,7 @@ def opened(path: Path) -> Iterator[Snapshot]:
 
 def media_size(data: Path) -> tuple[int, int]:
     """How many files the catalog of a data folder names, and how many bytes they have together."""
-    database = Database(data)
+    database = Database(data, read_only=True)
     try:
         number, size = database.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM media").fetchone()
     finally:

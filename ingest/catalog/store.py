@@ -54,13 +54,16 @@ class Catalog:
         data: The data folder.
         create: Create the folder and the file if they do not exist.
         busy_s: How many seconds to wait for another process that is writing.
+        read_only: Change nothing, so that a full disk or a read-only mount is no obstacle.
 
     Raises:
         CatalogError: there is no catalog and `create` is false, it is broken, or a newer program made it.
     """
 
-    def __init__(self, data: Path, *, create: bool = False, busy_s: float = BUSY_TIMEOUT_S) -> None:
-        self.database = Database(data, create=create, busy_s=busy_s)
+    def __init__(
+        self, data: Path, *, create: bool = False, busy_s: float = BUSY_TIMEOUT_S, read_only: bool = False
+    ) -> None:
+        self.database = Database(data, create=create, busy_s=busy_s, read_only=read_only)
         self.data, self.path = data, self.database.path
         self.ledger = Ledger(self.database)
         self.judgements = Judgements(self.database)
@@ -132,7 +135,11 @@ class Catalog:
         return self._reader.ids(usable=usable)
 
     def get(self, video_id: str) -> Entry | None:
-        """The entry of a video, or None."""
+        """The entry of a video, or None.
+
+        Raises:
+            BadEntry: it is damaged.
+        """
         return self._reader.get(video_id)
 
     def removed(self, video_id: str) -> Entry | None:
@@ -140,8 +147,13 @@ class Catalog:
         return self._reader.removed(video_id)
 
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
-        """The entries of `ids` in their order, without ids that the catalog does not have."""
+        """The entries of `ids` in their order, without ids that the catalog does not have, and without `bad` ones."""
         return self._reader.entries(ids)
+
+    @property
+    def bad(self) -> dict[str, str]:
+        """What `entries` has left out because it is damaged: why, by id."""
+        return self._reader.bad
 
     # -- media and texts ----------------------------------------------------------------------------------------
 

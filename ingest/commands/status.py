@@ -27,7 +27,7 @@ def status(
 
     settings = load_settings(data=data, indexes=indexes)
     folders = {"data": str(settings.data.resolve()), "indexes": str(settings.indexes.resolve())}
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         counts = catalog.status()
         failed = [_with_link(catalog, line) for line in catalog.ledger.failures()] if failures else []
         files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
@@ -39,7 +39,7 @@ def status(
 
 
 def _with_link(catalog: "Catalog", line: dict[str, object]) -> dict[str, object]:
-    entry = catalog.get(str(line["video_id"]))
+    entry = next(catalog.entries([str(line["video_id"])]), None)  # a damaged one has no link
     return line | {"link": entry.video.permalink if entry else ""}
 
 

@@ -1,7 +1,12 @@
 """tiktok-retrieval build: the catalog -> a new generation of the index."""
 
+import sys
+
+import typer
+
+from ingest.commands.errors import FAILED
 from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
-from ingest.commands.output import answer
+from ingest.commands.output import answer, printable
 from ingest.settings import load_settings
 from retrieval.commands.options import Encoder, Everything, OnlyRead, load_encoder
 
@@ -44,3 +49,7 @@ def build(
             print(f"{built.left_out} videos left out because {why} no text: see `tiktok-retrieval status`")
 
     answer(as_json, manifest, show)
+    for message in built.bad.values():
+        print(printable(f"left out: {message}"), file=sys.stderr)
+    if built.bad:
+        raise typer.Exit(FAILED)

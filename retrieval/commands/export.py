@@ -69,7 +69,7 @@ def export(
         raise typer.BadParameter(
             "srt, vtt and txt are for --transcript; csv, json, jsonl and links for videos", param_hint="--format"
         )
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         if transcript is not None:
             _write(out, [_transcript(catalog, transcript, form)])
             return

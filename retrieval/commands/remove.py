@@ -80,7 +80,7 @@ def _select(settings: Settings, names: Sequence[str], source: Path | None, list_
     from ingest.catalog import Catalog
     from retrieval.corpus import selection
 
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         if source is not None:
             return selection.of_source(catalog, source)
         if list_name is not None:
@@ -95,7 +95,7 @@ def _confirm(settings: Settings, selection: "Selection") -> None:
 
     if not sys.stdin.isatty():
         raise typer.BadParameter("there is no terminal to ask on: give --yes")
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         shown = titles(catalog, selection.videos)
     print(f"{count_of(len(selection.videos))} will be removed:", file=sys.stderr)
     for title in shown:
@@ -129,7 +129,7 @@ def _remove(settings: Settings, selection: "Selection", now: bool, as_json: bool
             answer(as_json, report, lambda: print(f"Undone: {count_of(len(back))} back."))
             return
     erased = erase(settings.data, settings.indexes, changed if now else ())
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         left = catalog.removals.unfinished(changed)
     report |= {
         "erased": not left,

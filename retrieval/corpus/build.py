@@ -1,7 +1,7 @@
 """The catalog -> a new generation of the index."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from ingest.catalog import Catalog
 from ingest.progress import ProgressMode
@@ -22,6 +22,7 @@ class Built:
 
     manifest: Manifest
     left_out: int
+    bad: Mapping[str, str] = field(default_factory=dict)  # why damaged videos are left out, by id
 
 
 def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, progress: ProgressMode = "off") -> Built:
@@ -41,9 +42,10 @@ def build(settings: Settings, encoder: Encoder, *, only_read: bool = False, prog
 
 
 def _build(settings: Settings, encoder: Encoder, only_read: bool, progress: ProgressMode) -> Built:
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         total = len(catalog.ids())
         documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
+        bad = catalog.bad
     if not documents:
         advice = (
             "process their media with `tiktok-retrieval run`, or build without --only-read"
@@ -52,7 +54,7 @@ def _build(settings: Settings, encoder: Encoder, only_read: bool, progress: Prog
         )
         raise RetrievalError(f"none of the {total} videos in {settings.data} can be indexed: {advice}")
     manifest = builder.build(documents, settings.indexes, encoder, only_read=only_read, progress=progress)
-    return Built(manifest, total - manifest.videos)
+    return Built(manifest, total - manifest.videos - len(bad), bad)
 
 
 def build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callable[[], Encoder]) -> Manifest | None:
@@ -68,7 +70,7 @@ def build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callab
 
 
 def _build_if_changed(settings: Settings, encoder_name: str, load_encoder: Callable[[], Encoder]) -> Manifest | None:
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data, read_only=True) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids())]
     documents = [made for made in documents if made.findable]
     if not documents:

@@ -87,7 +87,7 @@ def finish(data: Path, indexes: Path) -> Erased:
     """Erase what is due, also what a killed process has left. Nothing is loaded if there is nothing."""
     if not (data / FILE_NAME).is_file():
         return Erased()
-    with Catalog(data) as catalog:
+    with Catalog(data, read_only=True) as catalog:
         due, removed = catalog.removals.next_due(), catalog.removals.final()
     if (due is not None and due <= time.time()) or _having(indexes, removed):
         return erase(data, indexes)

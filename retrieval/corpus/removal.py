@@ -1,6 +1,7 @@
 """Removed videos: what no answer may have, and the thread of a server that erases what is due."""
 
 import logging
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -12,14 +13,22 @@ from scraper.errors import UserError
 log = logging.getLogger(__name__)
 
 POLL_S = 10.0  # between looks at the catalog: another process may have removed something, and been killed
+_last_hidden: dict[Path, frozenset[str]] = {}  # by data folder
 
 
 def hidden_videos(data: Path) -> frozenset[str]:
-    """Return the ids of all removed videos; none if there is no catalog."""
+    """Return the ids of all removed videos; none if there is no catalog.
+
+    If the catalog cannot be read, those that were removed when it could: a search goes on without it.
+    """
     if not (data / FILE_NAME).is_file():
         return frozenset()
-    with Catalog(data) as catalog:
-        return catalog.removals.hidden()
+    try:
+        with Catalog(data, read_only=True) as catalog:
+            _last_hidden[data] = catalog.removals.hidden()
+    except (CatalogError, sqlite3.Error) as error:
+        log.warning("videos that were removed lately may be found again: %s", error)
+    return _last_hidden.get(data, frozenset())
 
 
 class Eraser:
@@ -64,8 +73,8 @@ class Eraser:
         try:
             if not (self._data / FILE_NAME).is_file():
                 return POLL_S
-            with Catalog(self._data) as catalog:
+            with Catalog(self._data, read_only=True) as catalog:
                 due = catalog.removals.next_due()
-        except CatalogError:
+        except (CatalogError, sqlite3.Error):
             return POLL_S
         return POLL_S if due is None else min(POLL_S, max(due - time.time(), 1.0))

@@ -127,7 +127,7 @@ def load_sets(
 
 
 def _documents(data: Path) -> list[Document]:
-    with Catalog(data) as catalog:
+    with Catalog(data, read_only=True) as catalog:
         return [document(entry) for entry in catalog.entries(catalog.ids(usable=True))]
 
 

@@ -54,14 +54,14 @@ def catalog_corpus(data: Path, only_read: bool = False) -> Corpus:
     Raises:
         EvaluationError: there is none.
     """
-    with Catalog(data) as catalog:
+    with Catalog(data, read_only=True) as catalog:
         documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
     if not documents:
         advice = "`tiktok-retrieval run` processes their media" if only_read else "`tiktok-retrieval add` adds some"
         raise EvaluationError(f"there is no video to index in {data}: {advice}")
 
     def cards(ids: Iterable[str]) -> dict[str, Card]:
-        with Catalog(data) as catalog:
+        with Catalog(data, read_only=True) as catalog:
             videos = [entry.video for video_id in ids if (entry := catalog.get(video_id))]
         return {
             video.id: Card(title=(video.description or video.creator_username)[:CARD_CHARS], link=video.permalink)

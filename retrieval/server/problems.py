@@ -1,5 +1,7 @@
 """Errors -> problem details (RFC 9457) that say what to do."""
 
+import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +22,7 @@ from retrieval.server.schemas import ProblemDetails
 from scraper.disk import DiskError
 from scraper.errors import UserError
 
+log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 # Errors whose message is for the user -> the HTTP status. A subclass without an entry has the status of its base.
 STATUS: dict[type[UserError], int] = {
@@ -50,6 +53,7 @@ class Problem(UserError):
 def add_handlers(app: FastAPI) -> None:
     """Answer every error of `app` with a problem detail."""
     app.exception_handler(UserError)(_user_error)
+    app.exception_handler(sqlite3.OperationalError)(_database_error)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(Exception)(_internal_error)
@@ -71,6 +75,11 @@ def _user_error(_: Request, error: UserError) -> JSONResponse:
         return _answer(error.status, str(error), error.headers)
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     return _answer(status, str(error), {"Retry-After": str(RETRY_S)} if isinstance(error, Overloaded) else None)
+
+
+def _database_error(_: Request, error: Exception) -> JSONResponse:
+    log.warning("a database file cannot be read or written: %s", error)
+    return _answer(503, f"A database file cannot be read or written ({error}). Is the disk full? See the server log.")
 
 
 def _invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -133,12 +133,14 @@ class Facets(BaseModel):
 
 
 class Health(BaseModel):
-    """What answers now; `status` is "words only" (keyword search only) while the encoder cannot be loaded."""
+    """What answers now; `status` is "words only" (keyword search only) while the encoder cannot be loaded, and "no
+    catalog" while results have no descriptions. `problems` says what else does not work, and what to do."""
 
-    status: Literal["ok", "words only"] = "ok"
+    status: Literal["ok", "words only", "no catalog"] = "ok"
     generation: str
     videos: int
     encoder: str
+    problems: list[str] = []
 
 
 class ProblemDetails(BaseModel):

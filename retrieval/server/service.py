@@ -1,15 +1,18 @@
 """Searchers, catalog and judgements -> what the page and the API show."""
 
 import contextlib
+import logging
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ingest.catalog import Catalog
+from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
+from ingest.catalog.reader import BadEntry
 from ingest.catalog.removals import Removal
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.errors import TooLateToUndo, UnknownVideo
@@ -33,8 +36,10 @@ from retrieval.server.schemas import (
     VideoSummary,
 )
 from retrieval.server.searchers import Searchers
+from retrieval.server.trial import Trial
 from scraper.links import VIDEO_ID
 
+log = logging.getLogger(__name__)
 MAX_ENCOUNTERS = 1_000  # in a summary
 _IN_LIST = re.compile(r'(?P<in>(?:^|\s)-?in:)"?([^"]*)$', re.IGNORECASE)
 JUDGING_S = 3.0  # how long a judgement waits for the database; somebody is waiting for the answer
@@ -61,6 +66,7 @@ class Service:
         self.data, self.indexes = data, indexes
         self.searchers, self.media = Searchers(indexes, shared), MediaFiles(data, base)
         self.eraser = Eraser(data, indexes)
+        self.trial = Trial()
         self._on_search = on_search
 
     # -- search --
@@ -180,7 +186,7 @@ class Service:
             CatalogError: the catalog cannot be used.
         """
         if re.fullmatch(VIDEO_ID, video_id):
-            with Catalog(self.data) as catalog:
+            with Catalog(self.data, read_only=True) as catalog:
                 if entry := catalog.get(video_id):
                     return entry
         raise UnknownVideo("No video in the catalog has this id.")
@@ -188,7 +194,7 @@ class Service:
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
         """Yield the entries of `ids`, one at a time and in any thread, without those that are gone."""
         for video_id in ids:
-            with contextlib.suppress(UnknownVideo):
+            with contextlib.suppress(UnknownVideo, BadEntry):
                 yield self.entry(video_id)
 
     def summary(self, video_id: str) -> VideoSummary:
@@ -224,8 +230,12 @@ class Service:
         )
 
     def _found(self, hits: Sequence[Hit]) -> list[FoundHit]:
-        with Catalog(self.data) as catalog:
-            entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in hits)}
+        entries: dict[str, Entry] = {}
+        try:
+            with Catalog(self.data, read_only=True) as catalog:
+                entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in hits)}
+        except (CatalogError, sqlite3.Error) as error:
+            log.warning("results have no descriptions: %s", error)
         return [
             FoundHit(**dict(hit), video=self._summary(entries[hit.id]) if hit.id in entries else None) for hit in hits
         ]
@@ -307,12 +317,12 @@ class Service:
 
     def judgements(self, limit: int = -1, offset: int = 0) -> list[Judgement]:
         """Return the judgements, newest first."""
-        with Catalog(self.data) as catalog:
+        with Catalog(self.data, read_only=True) as catalog:
             return catalog.judgements.all(limit, offset)
 
     def judged(self, query: str) -> dict[str, int]:
         """Return the videos judged relevant for a query, with the numbers of the judgements."""
-        with Catalog(self.data) as catalog:
+        with Catalog(self.data, read_only=True) as catalog:
             return catalog.judgements.of(query)
 
     def judgement_queries(self) -> list[dict[str, object]]:

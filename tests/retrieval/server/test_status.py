@@ -27,8 +27,23 @@ def test_without_a_generation_the_answer_says_what_to_run(built: Folders, tmp_pa
 
 def test_without_a_catalog_the_answer_says_what_to_run(built: Folders, tmp_path: Path) -> None:
     client = TestClient(create_app(tmp_path / "empty", built[1]))
-    for path in ("/api/health", "/api/search?q=loaf", f"/api/videos/{BREAD}"):
-        assert " import" in problem(client.get(path), 503)
+    health = client.get("/api/health").json()
+    assert health["status"] == "no catalog" and " import" in health["problems"][0]
+    assert " import" in problem(client.get(f"/api/videos/{BREAD}"), 503)
+
+
+def test_without_a_catalog_hits_have_no_summaries(built: Folders, tmp_path: Path) -> None:
+    client = TestClient(create_app(tmp_path / "empty", built[1]))
+    hits = client.get("/api/search?q=loaf").json()["hits"]
+    assert hits[0]["id"] == BREAD and hits[0]["video"] is None
+
+
+def test_with_a_catalog_that_is_no_database_searches_are_answered(folders: Folders) -> None:
+    data, indexes = folders
+    (data / "catalog.sqlite").write_bytes(b"no database" * 1000)
+    client = TestClient(create_app(data, indexes))
+    assert client.get("/api/search?q=loaf").json()["hits"][0]["id"] == BREAD
+    assert " check" in client.get("/api/health").json()["problems"][0]
 
 
 def test_requests_are_counted_without_anything_that_they_contain(built: Folders) -> None:

@@ -1,0 +1,40 @@
+"""Whether searches are answered, what is missing, and why nothing can be saved."""
+
+import logging
+import os
+import shutil
+import sqlite3
+
+from ingest.catalog import Catalog, CatalogError
+from ingest.catalog.database import FILE_NAME
+from retrieval.server.service import Service
+
+log = logging.getLogger(__name__)
+
+LITTLE_BYTES = 1_000_000  # so much is free on a full disk: SQLite cannot begin to write
+NO_CATALOG = "There is no catalog, so results have no descriptions. Run `tiktok-retrieval import` to fill one."
+BAD_CATALOG = (
+    "The catalog cannot be read, so results have no descriptions. Run `tiktok-retrieval check`, and see the server log."
+)
+FULL = "The disk of the data folder is full. Searches are answered; nothing can be saved. Make room on it."
+READ_ONLY = "The data folder is read-only. Searches are answered; nothing can be saved."
+
+
+def problems(service: Service) -> list[str]:
+    """Return what does not work although searches are answered, without the names of folders."""
+    found = []
+    if not (service.data / FILE_NAME).is_file():
+        found.append(NO_CATALOG)
+    else:
+        try:
+            with Catalog(service.data, read_only=True) as catalog:
+                catalog.removals.hidden()
+        except (CatalogError, sqlite3.Error) as error:
+            log.warning("the catalog cannot be read: %s", error)
+            found.append(BAD_CATALOG)
+    if service.data.is_dir():
+        if not os.access(service.data, os.W_OK):
+            found.append(READ_ONLY)
+        elif shutil.disk_usage(service.data).free < LITTLE_BYTES:
+            found.append(FULL)
+    return found
