@@ -15,7 +15,7 @@ def test_health_names_the_generation_and_the_encoder(client: TestClient, built: 
     health = client.get("/api/health")
     name = (built[1] / CURRENT).read_text().strip()
     encoder = "sentence-transformers/all-MiniLM-L6-v2"
-    assert health.json() == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder}
+    assert health.json() == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder, "problems": []}
 
 
 def test_without_a_generation_the_answer_says_what_to_run(built: Folders, tmp_path: Path) -> None:
