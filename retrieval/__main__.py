@@ -7,6 +7,7 @@ from retrieval.commands import add as add_videos
 from retrieval.commands import (
     backup,
     build,
+    check,
     compare,
     evaluate,
     export,
@@ -37,6 +38,7 @@ def add_commands(app: typer.Typer) -> None:
     add(app, rollback.rollback, "rollback", examples=rollback.EXAMPLES, panel=SEARCH)
     add(app, prune.prune, "prune", examples=prune.EXAMPLES, panel=SEARCH)
     add(app, export.export, "export", examples=export.EXAMPLES, panel=KEEP)
+    add(app, check.check, "check", examples=check.EXAMPLES, panel=KEEP)
     add(app, backup.backup, "backup", examples=backup.EXAMPLES, panel=KEEP)
     add(app, restore.restore, "restore", examples=restore.EXAMPLES, panel=KEEP)
     add(app, evaluate.evaluate, "evaluate", examples=evaluate.EXAMPLES, panel=EVALUATE, resumes=True)

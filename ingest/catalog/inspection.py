@@ -43,7 +43,7 @@ class Finding:
     def name(self) -> str:
         """The item in words."""
         if not self.item:
-            return WHOLE
+            return "the index" if self.part == "index" else WHOLE
         return f"{'judgement' if self.part == 'judgement' else 'video'} {self.item}"
 
 

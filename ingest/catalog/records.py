@@ -49,6 +49,13 @@ class Records:
         )
         return [stored_video(fields) for row in rows if (fields := _fields(row["record"]))]
 
+    def merge_again(self, video_id: str) -> None:
+        """Merge the records of a video again, whatever its line holds. Its links do not count as new ones."""
+        merged = merge(self.of(video_id))
+        with self._database.transaction():
+            self._database.execute("UPDATE videos SET sha256 = '' WHERE id = ?", (video_id,))
+            self._put_merged(merged, json.loads(merged.model_dump_json()))
+
     def _put_record(self, video: Video) -> bool:
         """Keep a record as it came. Return whether it is a new one.
 

@@ -33,6 +33,7 @@ _NAMES = (
     ("ledger", "stage", ("download", "ocr", "transcribe")),
     ("ledger", "state", ("due", "done", "failed", "absent")),
 )
+_OF_VIDEOS = [table.name for table in sums.TABLES if table.item == "video_id" or table.name == "judgements"]
 
 
 def copy(data: Path) -> Path:
@@ -108,7 +109,7 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
     except sqlite3.Error as error:
         done.append(f"the catalog: lost videos could not be looked for ({error})")
     for table in sums.TABLES:
-        if table.item != "video_id":
+        if table.name not in _OF_VIDEOS:
             continue
         orphans = f"FROM {table.name} WHERE video_id NOT IN (SELECT id FROM videos)"
         try:
@@ -119,7 +120,6 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
             db.execute(f"DELETE {orphans}")
         except sqlite3.Error as error:
             done.append(f"the catalog: lines of {table.name} that belong to no video are left ({error})")
-    orphans = "FROM judgements WHERE video_id NOT IN (SELECT id FROM videos)"
     return done
 
 

@@ -130,6 +130,10 @@ class Catalog:
         """Every record kept of a video, newest first: its entry is merged from them."""
         return self._records.of(video_id)
 
+    def merge_again(self, video_id: str) -> None:
+        """Merge the records of a video again. What was done for it stays."""
+        self._records.merge_again(video_id)
+
     def ids(self, *, usable: bool = False) -> list[str]:
         """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
         return self._reader.ids(usable=usable)

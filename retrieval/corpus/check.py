@@ -1,0 +1,120 @@
+"""Data folder and index folder -> everything in them that is damaged or missing, and, if asked, repaired."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.catalog import CatalogError
+from ingest.catalog.database import FILE_NAME, Database
+from ingest.catalog.inspection import RESTORE, Finding, inspect
+from ingest.catalog.repair import copy, is_inside, repair
+from ingest.progress import Progress, ProgressMode
+from retrieval.corpus.check_indexes import check_indexes, repair_cache
+from scraper.files import sha256
+
+INDEX = "index"  # the part of a finding
+REPAIR = "`check --repair` deletes what is damaged, and the next build encodes it again"
+REBUILD = "run `tiktok-retrieval build`, then `tiktok-retrieval prune`; `rollback` returns to an earlier generation"
+IMPORT = "import it again, or run `check --repair` if it was downloaded"
+
+
+@dataclass
+class Report:
+    """What was found. `done` says what a repair did, `left` what it could not repair."""
+
+    checked: dict[str, int]  # how many of each kind
+    found: list[Finding]
+    done: list[str] = field(default_factory=list)
+    left: list[Finding] = field(default_factory=list)
+    copy: Path | None = None  # of the catalog, taken before the repair
+
+
+def check(data: Path, indexes: Path, *, mend: bool = False, progress: ProgressMode = "off") -> Report:
+    """Check everything, and with `mend` repair what can be repaired.
+
+    Raises:
+        CatalogError: there is no catalog, or no room for a copy of it.
+    """
+    if not (data / FILE_NAME).is_file() and not indexes.is_dir():
+        raise CatalogError(f"there is no catalog in {data} and no index in {indexes}: nothing to check")
+    report = Report({}, [])
+    report.found = _all(data, indexes, report.checked, progress)
+    if not mend or not report.found:
+        report.left = report.found
+        return report
+    of_catalog = [one for one in report.found if one.part != INDEX]
+    if of_catalog and not any(one.part == "schema" for one in of_catalog):
+        report.copy = copy(data)
+        report.done += repair(data, of_catalog)
+    if any(one.part == INDEX and one.advice == REPAIR for one in report.found):
+        kept = repair_cache(indexes)
+        report.done.append(f"the vector cache: {kept:,} vectors are kept; the next build encodes the others again")
+    report.left = _all(data, indexes, {}, progress)
+    return report
+
+
+def _all(data: Path, indexes: Path, checked: dict[str, int], progress: ProgressMode) -> list[Finding]:
+    found: list[Finding] = []
+    if (data / FILE_NAME).is_file():
+        try:
+            database = Database(data, read_only=True)
+        except CatalogError as error:
+            found.append(Finding("", "schema", f"it cannot be opened ({error})", RESTORE))
+        else:
+            with closing(database):
+                with Progress("catalog", 1, progress, unit="catalogs") as shown:
+                    found += inspect(database.connection)
+                    shown.advance(1)
+                checked |= _counts(database.connection)
+                found += _files(database, progress)
+    return found + list(_indexes(indexes, checked))
+
+
+def _indexes(indexes: Path, checked: dict[str, int]) -> Iterator[Finding]:
+    try:
+        report = check_indexes(indexes)
+    except sqlite3.Error as error:
+        yield Finding("", INDEX, f"the vector cache cannot be read ({error})", "check the disk")
+        return
+    checked |= {"generations": report.generations, "vectors": report.cache.vectors}
+    for line in report.lines():
+        yield Finding("", INDEX, line.rstrip("."), REPAIR if "vector" in line else REBUILD)
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, int]:
+    counts = {}
+    for name in ("videos", "records", "texts", "judgements", "media", "sums"):
+        try:
+            counts["parts" if name == "sums" else name] = int(db.execute(f"SELECT count(*) FROM {name}").fetchone()[0])  # noqa: S608
+        except sqlite3.Error:
+            counts[name] = 0
+    return counts
+
+
+def _files(database: Database, progress: ProgressMode) -> Iterator[Finding]:
+    """Compare each file with its line: is it there, has it the size and the sum?"""
+    try:
+        rows = database.execute("SELECT video_id, kind, path, sha256, bytes FROM media ORDER BY path").fetchall()
+    except (CatalogError, sqlite3.Error):
+        return  # the check of the catalog has named it
+    with Progress("files", len(rows), progress, unit="files") as shown:
+        for row in rows:
+            if problem := _of_file(database.data, row["path"], row["sha256"], row["bytes"]):
+                yield Finding(row["video_id"], "file", f"its {row['kind']} {row['path']} {problem}", IMPORT)
+            shown.advance(1)
+
+
+def _of_file(data: Path, path: str, wanted: str, size: int) -> str:
+    file = data / path
+    try:
+        if not is_inside(data, path):
+            return "lies outside the data folder"
+        if not file.is_file():
+            return "is missing"
+        if (there := file.stat().st_size) != size:
+            return f"has {there} bytes instead of {size}"
+        return "" if sha256(file) == wanted else "has changed since it was stored"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({error})"
