@@ -41,43 +41,51 @@ def is_busy(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+# damaged bytes in a text, or in a definition that SQLite quotes in its message, are a UnicodeDecodeError
+DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
+
+
 class _Cursor(sqlite3.Cursor):
     """A cursor that says in plain words that the file is damaged."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
         try:
             return super().execute(sql, parameters)
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise _cause(error) from error
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         try:
             return super().executemany(sql, parameters)
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise _cause(error) from error
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise _cause(error) from error
 
     def fetchone(self) -> Any:
         try:
             return super().fetchone()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise _cause(error) from error
 
     def fetchall(self) -> list[Any]:
         try:
             return super().fetchall()
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             raise _cause(error) from error
 
 
-def _cause(error: sqlite3.DatabaseError) -> Exception:
+def _cause(error: Exception) -> Exception:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or "Could not decode" in str(error):
+    if (
+        code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        or isinstance(error, UnicodeDecodeError)
+        or "Could not decode" in str(error)
+    ):
         return CatalogDamaged(error)
     return error
 
@@ -115,7 +123,7 @@ class Database:
             self.connection.row_factory = sqlite3.Row
         except NewerFormat as error:
             raise CatalogError(f"a newer version of this program made {self.path} ({error}): update it") from None
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             if isinstance(error, sqlite3.Error) and is_busy(error):
                 raise CatalogLocked(f"another process is writing to {self.path}: try again later") from error
             raise CatalogError(f"{self.path} cannot be opened as a catalog: {error}") from error

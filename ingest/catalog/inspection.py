@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from ingest.catalog import sums
+from ingest.catalog.database import DAMAGE
 from ingest.catalog.migrations import digest, migrate
 from scraper.records import Video
 
@@ -47,6 +48,7 @@ class Finding:
         return f"{'judgement' if self.part == 'judgement' else 'video'} {self.item}"
 
 
+NO_SUM = "its sum is missing"
 RESTORE = "restore a backup with `tiktok-retrieval restore`"
 
 
@@ -60,7 +62,7 @@ def inspect(db: sqlite3.Connection) -> list[Finding]:
     for table in sums.TABLES:
         try:
             sums.computed(db, [table])
-        except sqlite3.DatabaseError as error:
+        except DAMAGE as error:
             found.append(
                 Finding("", "structure", f"the table {table.name} cannot be read to its end ({error})", RESTORE)
             )
@@ -70,7 +72,7 @@ def inspect(db: sqlite3.Connection) -> list[Finding]:
         parts |= _sums(db, readable)
         if "record" not in unreadable:
             parts |= {key: one for key, one in _records(db).items() if key not in parts}
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         found.append(Finding("", "structure", f"the sums cannot be read ({error})"))
     return found + list(parts.values())
 
@@ -80,11 +82,11 @@ def _structure(db: sqlite3.Connection) -> Iterator[Finding]:
         for (line,) in db.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})"):
             if line != "ok":
                 yield Finding("", "structure", " ".join(str(line).split()))
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         yield Finding("", "structure", f"SQLite cannot check the file: {error}", RESTORE)
     try:
         orphans = {str(row[0]) for row in db.execute("PRAGMA foreign_key_check")}
-    except sqlite3.DatabaseError:
+    except DAMAGE:
         return
     for table in sorted(orphans):
         yield Finding("", "orphans", f"lines of the table {table} belong to no video")
@@ -98,7 +100,7 @@ def _schema(db: sqlite3.Connection) -> Iterator[Finding]:
     try:
         with sums.as_bytes(db):
             there = set(db.execute(query).fetchall())
-    except sqlite3.DatabaseError:
+    except DAMAGE:
         there = set()
     for _, name, *_ in sorted(wanted - there):
         yield Finding("", "schema", f"the definition of {name.decode()} is damaged", RESTORE)
@@ -119,7 +121,7 @@ def _sums(db: sqlite3.Connection, tables: list[sums.Table]) -> dict[Key, Finding
         if key not in now:
             found[key] = Finding(*key, f"{what}: it is not there any more, or the line of its sum is damaged")
         elif key not in then:
-            found[key] = Finding(*key, f"{what}: its sum is missing, or this was not there before")
+            found[key] = Finding(*key, f"{what}: {NO_SUM}")
         elif now[key] != then[key]:
             found[key] = Finding(*key, f"{what}: it has changed since the program wrote it")
     return found

@@ -111,7 +111,8 @@ class Ledger:
         for row in self._database.execute(
             f"SELECT stage, state, count(*) AS n FROM ledger WHERE video_id NOT IN {REMOVED} GROUP BY stage, state"
         ):
-            stages[row["stage"]][row["state"]] = row["n"]
+            if row["stage"] in stages:  # else its name is damaged
+                stages[row["stage"]][row["state"]] = row["n"]
         for stage in STAGES:
             stages[stage]["errors"] = _counts(
                 self._database.execute(

@@ -14,7 +14,7 @@ from typing import cast
 from ingest.catalog import sums
 from ingest.catalog.database import FILE_NAME, CatalogError
 from ingest.catalog.entries import READ_BY, STAGE_OF_TEXT, TextKind
-from ingest.catalog.inspection import Finding, hashed, valid
+from ingest.catalog.inspection import NO_SUM, Finding, hashed, valid
 from ingest.catalog.migrations import digest
 from ingest.catalog.store import Catalog
 from scraper.errors import UserError
@@ -72,14 +72,20 @@ def repair(data: Path, findings: Iterable[Finding]) -> list[str]:
                 continue
             try:
                 with catalog.transaction():
-                    done.append(f"{one.name}: {_REPAIRS.get(one.part, _keep)(catalog, one)}")
+                    done.append(f"{one.name}: {_action(one)(catalog, one)}")
                     sums.renew(catalog.database.connection, (one.item, one.part))
             except (sqlite3.Error, UserError, ValueError, OSError) as error:
                 done.append(f"{one.name}: not repaired ({error})")
-        if any(one.part in ("structure", "orphans") for one in findings):
+        if any(one.part not in sums.PARTS for one in findings):  # lines of sums without a part as well
             with catalog.transaction():
                 sums.fill(catalog.database.connection)
     return done
+
+
+def _action(one: Finding) -> Callable[[Catalog, Finding], str]:
+    if one.problem.endswith(NO_SUM):  # the line of the sum is damaged, not what it is about
+        return _keep
+    return _REPAIRS.get(one.part, _keep)
 
 
 def _repair_structure(db: sqlite3.Connection) -> list[str]:

@@ -47,6 +47,7 @@ TABLES = (
     Table("problems", ("problems",), "''", "file, place, reason"),
     Table("short_links", ("short links",), "''", "link"),
 )
+PARTS = {part for table in TABLES for part in table.parts}
 
 
 def computed(db: sqlite3.Connection, tables: Iterable[Table] = TABLES) -> dict[Key, bytes]:

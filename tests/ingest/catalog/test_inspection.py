@@ -1,0 +1,115 @@
+"""Damage in the catalog is found and named, and stops nothing else."""
+
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog, CatalogError, sums
+from ingest.catalog.database import Database
+from ingest.catalog.inspection import Finding, inspect
+from ingest.catalog.reader import BadEntry
+from tests.ingest.catalog.test_sums import ONE, TWO, filled
+
+FLIPS = 120
+
+
+def found(data: Path) -> list[Finding]:
+    with closing(Database(data, read_only=True)) as database:
+        return inspect(database.connection)
+
+
+def change(data: Path, sql: str) -> None:
+    """Change the file as damage does: no program keeps the sums."""
+    with closing(sqlite3.connect(data / "catalog.sqlite")) as db, db:
+        db.execute(sql)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    filled(tmp_path).close()
+    return tmp_path
+
+
+def test_a_catalog_that_is_well_has_no_findings(data: Path) -> None:
+    assert found(data) == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "name", "part"),
+    [
+        ("UPDATE texts SET text = 'an the screen' WHERE kind = 'cover'", ONE, "cover"),
+        ("UPDATE segments SET start_s = 0.5", ONE, "transcript"),
+        ("UPDATE judgements SET query = 'what were it'", "judgement 1", "judgement"),
+        ("UPDATE encounters SET at = '2034-01-01T00:00:00'", ONE, "encounters"),
+        ("UPDATE ledger SET tries = 4 WHERE stage = 'ocr'", ONE, "ledger"),
+        ("UPDATE comments SET record = replace(record, 'first', 'fisrt')", ONE, "record"),
+        ("UPDATE records SET scraped_at = 9.0", ONE, "records"),
+        ("UPDATE short_links SET target = 'x'", "catalog", "short links"),
+        ("DELETE FROM origins", ONE, "origins"),
+    ],
+)
+def test_what_changed_by_itself_is_named(data: Path, sql: str, name: str, part: str) -> None:
+    change(data, sql)
+    assert any(name in one.name and one.part == part for one in found(data))
+
+
+def test_a_flipped_bit_is_harmless_or_named_and_never_a_traceback(
+    data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def content(path: Path) -> object:
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as db:
+                db.text_factory = bytes
+                return [db.execute(f"SELECT * FROM {table.name}").fetchall() for table in sums.TABLES]  # noqa: S608
+        except sqlite3.Error:
+            return None
+
+    whole = (data / "catalog.sqlite").read_bytes()
+    before, chance = content(data / "catalog.sqlite"), random.Random(1)
+    used = [at for at, byte in enumerate(whole) if byte]  # most of a small file is empty
+    folder = tmp_path_factory.mktemp("flipped")
+    silent = []
+    for _ in range(FLIPS):
+        flipped, at = bytearray(whole), chance.choice(used)
+        flipped[at] ^= 1 << chance.randrange(8)
+        for rest in folder.iterdir():
+            rest.unlink()
+        (folder / "catalog.sqlite").write_bytes(flipped)
+        try:
+            named = bool(found(folder))
+            with Catalog(folder, read_only=True) as catalog:
+                list(catalog.entries(catalog.ids()))
+                catalog.status()
+                catalog.browser.page("a")
+        except (CatalogError, sqlite3.OperationalError):
+            named = True
+        if not named and content(folder / "catalog.sqlite") != before:
+            silent.append(at)
+    assert silent == []
+
+
+def test_a_damaged_record_costs_one_video_and_is_named(data: Path) -> None:
+    change(data, f"UPDATE videos SET record = replace(record, '\"id\"', '\"id') WHERE id = '{ONE}'")  # noqa: S608
+    with Catalog(data, read_only=True) as catalog:
+        assert TWO in [entry.video.id for entry in catalog.entries(catalog.ids())]
+        assert list(catalog.bad) == [ONE] and ONE in catalog.bad[ONE] and "check --repair" in catalog.bad[ONE]
+        with pytest.raises(BadEntry, match=ONE):
+            catalog.get(ONE)
+        assert catalog.browser.page("a")[1]
+
+
+def test_a_damaged_page_is_a_catalog_error(data: Path) -> None:
+    path = data / "catalog.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        page = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'videos'").fetchone()[0]
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = bytearray(path.read_bytes())
+    whole[(page - 1) * size : (page - 1) * size + 100] = b"\xff" * 100
+    path.write_bytes(whole)
+    with Catalog(data, read_only=True) as catalog, pytest.raises(CatalogError, match="damaged"):
+        catalog.get(ONE)
+    assert found(data)

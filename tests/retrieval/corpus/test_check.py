@@ -1,0 +1,88 @@
+"""The command that checks and repairs."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ingest.catalog import Catalog
+from retrieval.corpus.check import check
+from tests.ingest.catalog.test_sums import ONE, filled
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    filled(tmp_path / "data").close()
+    return tmp_path / "data"
+
+
+def damage(data: Path, sql: str) -> None:
+    with closing(sqlite3.connect(data / "catalog.sqlite")) as db, db:
+        db.execute(sql)
+
+
+def repaired(data: Path) -> list[str]:
+    """Repair and return what was done, after checking that nothing is left and a copy was taken."""
+    report = check(data, data / "indexes", mend=True)
+    assert report.found and report.left == [] and report.copy and report.copy.is_file()
+    return report.done
+
+
+def test_nothing_is_found_and_nothing_is_copied_if_all_is_well(data: Path) -> None:
+    report = check(data, data / "indexes", mend=True)
+    assert report.found == [] and report.copy is None and report.checked["videos"] == 3
+
+
+def test_a_damaged_text_is_made_again(data: Path) -> None:
+    damage(data, "UPDATE texts SET text = 'x' WHERE kind = 'cover'")
+    repaired(data)
+    with Catalog(data) as catalog:
+        entry = catalog.get(ONE)
+        assert entry and "cover" not in entry.texts and entry.states["ocr"] == "due"
+
+
+def test_a_text_by_hand_and_a_judgement_are_kept_and_named(data: Path) -> None:
+    damage(data, "UPDATE texts SET text = 'sayd' WHERE kind = 'transcript'")
+    damage(data, "UPDATE judgements SET query = 'what was its'")
+    done = "\n".join(repaired(data))
+    with Catalog(data) as catalog:
+        entry = catalog.get(ONE)
+        assert entry and entry.texts["transcript"].text == "sayd"
+        assert [judgement.query for judgement in catalog.judgements.all()] == ["what was its"]
+    assert f"video {ONE}: transcript text kept" in done and "'what was its'" in done
+
+
+def test_a_damaged_record_is_merged_again_from_the_others(data: Path) -> None:
+    damage(data, f"UPDATE videos SET record = 'no json' WHERE id = '{ONE}'")  # noqa: S608
+    repaired(data)
+    with Catalog(data) as catalog:
+        entry = catalog.get(ONE)
+        assert entry and entry.video.description == "b" and entry.video.comments[0].text == "first"
+        assert entry.states["download"] == "due"
+
+
+def test_a_record_that_is_lost_leaves_texts_and_judgements(data: Path) -> None:
+    damage(data, f"UPDATE videos SET record = 'no json' WHERE id = '{ONE}'")  # noqa: S608
+    damage(data, f"UPDATE records SET record = 'no json either' || sha256 WHERE video_id = '{ONE}'")  # noqa: S608
+    done = "\n".join(repaired(data))
+    assert f"video {ONE}: its record is lost" in done
+    with Catalog(data) as catalog:
+        entry = catalog.get(ONE)
+        assert entry and entry.texts["transcript"].text == "said" and catalog.judgements.count() == 1
+
+
+def test_a_damaged_file_that_was_downloaded_is_due_again(data: Path) -> None:
+    cover = data / "media" / ONE[-2:] / ONE / "cover.jpg"
+    cover.write_bytes(b"pictuRe")
+    assert any("cover.jpg" in one.problem for one in check(data, data / "indexes").found)
+    repaired(data)
+    assert not cover.exists()
+    with Catalog(data) as catalog:
+        assert catalog.ledger.states(ONE)["download"] == "due"
+
+
+def test_a_file_that_cannot_be_downloaded_is_named_again(data: Path) -> None:
+    (data / "media" / "03" / "9000000000000000003" / "video.mp4").unlink()
+    report = check(data, data / "indexes", mend=True)
+    assert ["video.mp4" in one.problem for one in report.left] == [True] and "import it again" in report.left[0].advice
