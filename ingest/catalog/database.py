@@ -190,14 +190,9 @@ class Database:
             return
         target = self.path.with_name(COPY_NAME.format(len(MIGRATIONS)))
         with replace_atomically(target) as part:
-<<<<<<< HEAD
             make_private_file(part)
-            self.connection.execute("VACUUM INTO ?", (str(part),))
-        for other in set(self.data.glob(COPIES)) - {target}:
-=======
             connection.execute("VACUUM INTO ?", (str(part),))
         for other in set(self.data.glob(COPY_NAME.format("*"))) - {target}:
->>>>>>> 971cb95 (Reading is read-only: a full disk or a read-only mount stops no search; a damaged record stops only itself)
             other.unlink(missing_ok=True)
 
     def compact(self) -> None:

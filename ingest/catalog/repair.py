@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import cast
 
 from ingest.catalog import sums
-from ingest.catalog.database import FILE_NAME, CatalogError
+from ingest.catalog.database import FILE_NAME, CatalogError, Database
 from ingest.catalog.entries import READ_BY, STAGE_OF_TEXT, TextKind
-from ingest.catalog.inspection import NO_SUM, Finding, hashed, valid
+from ingest.catalog.inspection import NO_SUM, Finding, hashed, inspect, valid
 from ingest.catalog.migrations import digest
 from ingest.catalog.store import Catalog
 from scraper.errors import UserError
-from scraper.files import replace_atomically, sha256
+from scraper.files import make_private_file, replace_atomically, sha256
 from scraper.records import Video
 
 log = logging.getLogger(__name__)
@@ -44,12 +44,10 @@ def copy(data: Path) -> Path:
     """
     target = data / COPY.format(time.strftime("%Y%m%d-%H%M%S"))
     try:
-        with (
-            replace_atomically(target) as part,
-            closing(sqlite3.connect(data / FILE_NAME)) as db,
-            closing(sqlite3.connect(part)) as other,
-        ):
-            db.backup(other)
+        with replace_atomically(target) as part:
+            make_private_file(part)
+            with closing(sqlite3.connect(data / FILE_NAME)) as db, closing(sqlite3.connect(part)) as other:
+                db.backup(other)
     except (sqlite3.Error, OSError) as error:
         raise CatalogError(f"{data / FILE_NAME} cannot be copied, so nothing was repaired ({error})") from error
     return target
@@ -66,19 +64,25 @@ def repair(data: Path, findings: Iterable[Finding]) -> list[str]:
     if any(one.part in ("structure", "orphans") for one in findings):
         with closing(sqlite3.connect(data / FILE_NAME, isolation_level=None, timeout=60.0)) as db:
             done += _repair_structure(db)
+        with closing(Database(data, read_only=True)) as database:
+            findings = [one for one in findings if one.part == "file"] + inspect(database.connection)
     with Catalog(data) as catalog:
         for one in findings:
             if one.part in ("structure", "orphans", "schema"):
                 continue
             try:
                 with catalog.transaction():
-                    done.append(f"{one.name}: {_action(one)(catalog, one)}")
+                    did = f"{one.name}: {_action(one)(catalog, one)}"
                     sums.renew(catalog.database.connection, (one.item, one.part))
+                done.append(did)
             except (sqlite3.Error, UserError, ValueError, OSError) as error:
                 done.append(f"{one.name}: not repaired ({error})")
-        if any(one.part not in sums.PARTS for one in findings):  # lines of sums without a part as well
-            with catalog.transaction():
-                sums.fill(catalog.database.connection)
+        if any(one.part not in sums.PARTS and one.part != "file" for one in findings):  # sums of no part as well
+            try:
+                with catalog.transaction():
+                    sums.fill(catalog.database.connection)
+            except (sqlite3.Error, UserError, ValueError) as error:
+                done.append(f"the catalog: not repaired ({error})")
     return done
 
 
@@ -101,7 +105,7 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
         try:
             if db.execute(statement).rowcount:
                 done.append(f"the catalog: {name}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             done.append(f"the catalog: not so: {name} ({error})")
     db.execute("PRAGMA foreign_keys = OFF")
     try:
@@ -112,7 +116,7 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
         for video_id in lost:  # its line comes back; `_record` fills it
             db.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video_id,))
             done.append(f"video {video_id}: its line is made again from its records")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         done.append(f"the catalog: lost videos could not be looked for ({error})")
     for table in sums.TABLES:
         if table.name not in _OF_VIDEOS:
@@ -124,7 +128,7 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
             for row in rows:
                 done.append(f"deleted from {table.name}, as it belongs to no video (the copy has it): {str(row)[:300]}")
             db.execute(f"DELETE {orphans}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             done.append(f"the catalog: lines of {table.name} that belong to no video are left ({error})")
     return done
 
