@@ -62,8 +62,8 @@ class Settings(BaseSettings):
     batch: int = Field(default=8, ge=1)  # windows of 30 s that go through Whisper together
     speech_languages: str = ""  # that Whisper may detect, "en,de"; empty means any
     device: Device = "auto"  # what Whisper computes on
-    ocr_engine: Engine = "tesseract"  # "rapidocr" also reads stylised text, "auto" uses it where Tesseract is unsure
-    ocr_languages: str = "eng"  # Tesseract's packs joined by "+", or "auto"; Debian's tesseract-ocr brings eng
+    ocr_engine: Engine = "auto"  # RapidOCR, and Tesseract where that is unsure: finds the most words
+    ocr_languages: str = "auto"  # Tesseract's packs joined by "+", or "auto": all that are installed, where needed
     frames: int = Field(default=8, ge=0, le=100)  # read per video for on-screen text: each takes a third of a second
     download_hosts: str = ""  # also allowed, with all their subdomains: "example.org, cdn.example.net"
     download_http: bool = False  # links without TLS: anybody on the way could replace the file

@@ -1,9 +1,13 @@
 """A picture -> its words by RapidOCR: PP-OCRv6 on onnxruntime, which also reads rotated, outlined, glowing letters.
 
-An extra. Its models are in its wheel and passed by path, because without a path it would download them. It knows Latin
-letters, Chinese and Japanese, and skips or misreads other scripts.
+Its models are in its wheel and passed by path, because without a path it would download them. It knows Latin letters,
+Chinese and Japanese, and skips or misreads other scripts.
 """
 
+import base64
+import hashlib
+import importlib
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -13,9 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ingest.ocr.result import OcrError, Reading, ReadingError, Word
+from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word
 
-HINT = 'install it with `pip install "tiktok-retrieval[rapidocr]"`'
+HINT = "install it again with `pip install --force-reinstall --no-deps rapidocr==3.10.0`"
 MODELS = {
     "Det": "PP-OCRv6_det_small.onnx",  # finds lines
     "Cls": "ch_ppocr_mobile_v2.0_cls_mobile.onnx",  # detects lines that are upside down
@@ -25,22 +29,50 @@ MIN_CONFIDENCE = 0.8  # per line; lines below are mostly hallucinations
 MAX_SIDE = 2000  # px of the longer side, RapidOCR's limit; scaled here to save memory
 
 
+@dataclass(frozen=True)
+class Look:
+    """What RapidOCR found on a picture: the lines that it read, and where it found lines that it cannot read."""
+
+    reading: Reading
+    unread: tuple[Box, ...]
+
+
+@cache
 def check() -> str:
-    """Check that RapidOCR and its models are installed, and return its version.
+    """Check that RapidOCR can be imported and that its models are complete, and return its version.
 
     Raises:
-        OcrError: the extra is not installed, or its version has other models.
+        OcrError: it is not installed, a library that it needs cannot be loaded, or a model is missing or damaged.
     """
     missing = [name for name in ("rapidocr", "onnxruntime") if not find_spec(name)]
     if missing:
         raise OcrError(f"{' and '.join(missing)} not installed: {HINT}")
+    version = metadata.version("rapidocr")
     lost = [file for file in MODELS.values() if not (_folder() / file).is_file()]
     if lost:
-        raise OcrError(f"rapidocr {metadata.version('rapidocr')} lacks {', '.join(lost)}: {HINT}")
-    return f"rapidocr {metadata.version('rapidocr')}"
+        raise OcrError(f"rapidocr {version} lacks {', '.join(lost)}: {HINT}")
+    if damaged := [file for file in MODELS.values() if _is_damaged(file)]:
+        raise OcrError(f"the files {', '.join(damaged)} of rapidocr {version} are damaged: {HINT}")
+    try:
+        importlib.import_module("rapidocr")
+    except Exception as error:  # a system library that OpenCV needs, another version of numpy
+        raise OcrError(f"rapidocr {version} cannot be loaded ({error}): {HINT}") from error
+    return f"rapidocr {version}"
+
+
+def _is_damaged(file: str) -> bool:
+    """Whether a model differs from what its package lists; False if the package has no list."""
+    listed = [path for path in metadata.files("rapidocr") or () if path.name == file and path.hash]
+    digest = base64.urlsafe_b64encode(hashlib.sha256((_folder() / file).read_bytes()).digest()).rstrip(b"=").decode()
+    return any(path.hash and path.hash.mode == "sha256" and path.hash.value != digest for path in listed)
 
 
 def read(image: Image.Image) -> Reading:
+    """Read an upright RGB picture. Raises ReadingError and OcrError like `look`."""
+    return look(image).reading
+
+
+def look(image: Image.Image) -> Look:
     """Read an upright RGB picture. RapidOCR returns lines: each word has the confidence and box of its line.
 
     Raises:
@@ -52,12 +84,13 @@ def read(image: Image.Image) -> Reading:
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     try:
-        found = engine()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]))  # it expects BGR
+        found = engine()(np.ascontiguousarray(np.asarray(image)[:, :, ::-1]), text_score=0.0)  # it expects BGR
     except OcrError:
         raise
     except Exception as error:  # of OpenCV, onnxruntime or numpy
         raise ReadingError(f"RapidOCR crashed ({type(error).__name__})") from error
-    lines = []
+    lines: list[list[Word]] = []
+    unread: list[Box] = []
     for text, confidence, corners in zip(
         *((field if field is not None else ()) for field in (found.txts, found.scores, found.boxes)), strict=True
     ):
@@ -65,7 +98,9 @@ def read(image: Image.Image) -> Reading:
         box = (round(float(left)), round(float(top)), round(float(right)), round(float(bottom)))
         if confidence >= MIN_CONFIDENCE:
             lines.append([Word(word, float(confidence), box) for word in text.split()])
-    return Reading.of(lines, "rapidocr")
+        else:
+            unread.append(box)
+    return Look(Reading.of(lines, "rapidocr"), tuple(unread))
 
 
 def _folder() -> Path:

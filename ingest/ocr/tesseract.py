@@ -6,15 +6,15 @@ them all. docs/explanation/ocr.md says what was tried, and what each pass adds.
 
 import subprocess
 import time
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytesseract
 import regex
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
+from ingest.ocr.layout import Line, merged
 from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word, letters, weight
 
 AUTO = "auto"  # as languages: all installed packs, one script after the other
@@ -27,12 +27,11 @@ DPI = 70  # passed to Tesseract, so that the value in the file does not matter
 MIN_CONFIDENCE = 0.6  # per word; words below are mostly foliage and fabric read as letters
 SHORT = 3  # letters; any texture has such words, so they need a higher confidence:
 MIN_SHORT_CONFIDENCE = 0.9
-COVERED = 0.3  # share of the smaller of two boxes from which they have the same position
-GAP = 1.0  # line heights between two parts of a line
 CONFIDENT = 0.93  # confidence of a reading after which no other script is tried, and ...
 ENOUGH = 12  # ... from this many letters on, no further pass
 MAX_EDGES = 0.08  # share of neighbouring pixels that differ when only white is left: print has up to 0.04, noise 0.1
 MIN_OTHER = 0.85  # confidence needed by a pack of another script: each of them reads something in any picture
+MIN_OTHER_LETTERS = 3  # of that script: Thai digits and single kana are in every texture
 PASS_LIMIT_S = 20.0  # for one pass; a cover takes 0.2 s, a full page 2 s, and grain can take minutes
 READ_LIMIT_S = 60.0  # for all passes over one image
 
@@ -50,6 +49,7 @@ OTHER_SCRIPTS = """
     chr\n div\n guj\n hye\n iku\n kan\n kat\n khm\n lao\n mal\n mya\n ori\n pan\n sin\n syr\n tam\n tel\n tha
 """
 OTHER_LETTER = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
+RAPIDOCR_KNOWS = frozenset({"chi_sim", "chi_tra", "jpn"})  # besides Latin letters
 NO_LANGUAGES = {"osd", "equ", "snum"}  # packs that do not read text
 
 
@@ -96,14 +96,20 @@ def packs(languages: str) -> tuple[str, ...]:
     return (languages,)
 
 
+def other_scripts(languages: str) -> bool:
+    """Whether `languages` has packs of scripts that RapidOCR does not know."""
+    names = {name for pack in packs(languages) for name in pack.split("+")}
+    return bool((names & set(OTHER_SCRIPTS.split())) - RAPIDOCR_KNOWS)
+
+
 def _installed() -> list[str]:
     """The names of all packs; pytesseract's list leaves out those of whole scripts."""
     command = [pytesseract.pytesseract.tesseract_cmd, "--list-langs"]
     return subprocess.run(command, capture_output=True, text=True, timeout=PASS_LIMIT_S).stdout.split("\n")[1:-1]
 
 
-def read(image: Image.Image, languages: str) -> Reading:
-    """Read the text of an upright RGB picture; `languages` as for `packs`.
+def read(image: Image.Image, languages: str, skip: Collection[str] = ()) -> Reading:
+    """Read the text of an upright RGB picture; `languages` as for `packs`. With AUTO, packs in `skip` are not tried.
 
     Raises:
         ReadingError: Tesseract takes too long in every pass, or crashes.
@@ -121,14 +127,16 @@ def read(image: Image.Image, languages: str) -> Reading:
     until = time.monotonic() + READ_LIMIT_S
     best: Reading | None = None
     for pack in packs(languages):
-        seen: list[list[_Line]] = []
+        if languages == AUTO and pack in skip:
+            continue
+        seen: list[list[Line]] = []
         for number, (picture, mode, options) in enumerate(passes):
             if options == LOCAL and _enough([word for lines in seen for line in lines for word in line.words]):
                 break
             lines = _lines(picture, f"--psm {mode} --dpi {DPI} {options}", pack, number, until)
             seen += [lines] if lines is not None else []
         if seen:
-            found = Reading.of(_shrunk(_merged([line for lines in seen for line in lines]), scale), "tesseract")
+            found = Reading.of(_shrunk(merged([line for lines in seen for line in lines]), scale), "tesseract")
             if best is None or (weight(found.words) > weight(best.words) and _of_another_script(found)):
                 best = found
             if (best.confidence or 0.0) >= CONFIDENT:
@@ -138,25 +146,7 @@ def read(image: Image.Image, languages: str) -> Reading:
     return best
 
 
-@dataclass
-class _Line:
-    pass_: int  # which pass found it
-    order: int  # its number in the reading order of that pass
-    words: list[Word]
-
-    @property
-    def box(self) -> Box:
-        """The box around all words."""
-        lefts, tops, rights, bottoms = zip(*(word.box for word in self.words), strict=True)
-        return min(lefts), min(tops), max(rights), max(bottoms)
-
-    @property
-    def weight(self) -> float:
-        """The weight of all words."""
-        return weight(self.words)
-
-
-def _lines(picture: Image.Image, config: str, pack: str, pass_: int, until: float) -> list[_Line] | None:
+def _lines(picture: Image.Image, config: str, pack: str, pass_: int, until: float) -> list[Line] | None:
     """The confident lines of one pass of Tesseract; None if it takes too long."""
     left_s = min(PASS_LIMIT_S, until - time.monotonic())
     if left_s <= 0:
@@ -180,44 +170,7 @@ def _lines(picture: Image.Image, config: str, pack: str, pass_: int, until: floa
         if count and word.confidence >= (MIN_CONFIDENCE if count > SHORT else MIN_SHORT_CONFIDENCE):
             key = found["block_num"][i], found["par_num"][i], found["line_num"][i]
             lines.setdefault(key, []).append(word)
-    return [_Line(pass_, order, words) for order, words in enumerate(lines.values())]
-
-
-def _merged(found: list[_Line]) -> list[list[Word]]:
-    """Merge the lines of several passes: each position on the picture once, by the line with the highest weight."""
-    taken: list[Word] = []
-    lines: list[_Line] = []
-    for line in sorted(found, key=lambda line: -line.weight):
-        words = [word for word in line.words if not any(_covers(word.box, other.box) for other in taken)]
-        if not words:
-            continue
-        taken += words
-        piece = replace(line, words=words)
-        neighbour = next((other for other in lines if _on_one_line(piece.box, other.box)), None)
-        if neighbour:
-            neighbour.words += words
-        else:
-            lines.append(piece)
-    for line in lines:
-        line.words.sort(key=lambda word: word.box[0], reverse=_right_to_left(line.words))
-    return [line.words for line in _in_order(lines)]
-
-
-def _in_order(lines: list[_Line]) -> list[_Line]:
-    """Reading order of the pass with the most text, which knows columns. Other lines follow the nearest one."""
-    weights: dict[int, float] = {}
-    for line in lines:
-        weights[line.pass_] = weights.get(line.pass_, 0.0) + line.weight
-    best = max(sorted(weights), key=lambda pass_: weights[pass_], default=0)
-    main = [line for line in lines if line.pass_ == best]
-
-    def position(line: _Line) -> tuple[int, int, int]:
-        x, y = _middle(line.box)
-        near = min(main, key=lambda other: (_middle(other.box)[1] - y) ** 2 + (_middle(other.box)[0] - x) ** 2 / 10)
-        side = 0 if near is line else 1 if _middle(near.box)[1] < y else -1
-        return near.order, side, line.box[1]
-
-    return sorted(lines, key=position)
+    return [Line(pass_, order, words) for order, words in enumerate(lines.values())]
 
 
 def _shrunk(lines: list[list[Word]], scale: float) -> list[list[Word]]:
@@ -244,37 +197,12 @@ def _enough(words: Sequence[Word]) -> bool:
 
 def _of_another_script(reading: Reading) -> bool:
     """Whether a pack of another script read letters of its script; it also reads Latin letters, but worse."""
-    confident = (reading.confidence or 0.0) >= MIN_OTHER
-    return confident and 2 * len(OTHER_LETTER.findall(reading.text)) >= sum(map(str.isalpha, reading.text))
-
-
-def _right_to_left(words: list[Word]) -> bool:
-    kinds = [unicodedata.bidirectional(sign) for word in words for sign in word.text]
-    return kinds.count("R") + kinds.count("AL") > kinds.count("L")
+    count = len(OTHER_LETTER.findall(reading.text))
+    confident = (reading.confidence or 0.0) >= MIN_OTHER and count >= MIN_OTHER_LETTERS
+    return confident and 2 * count >= sum(map(str.isalpha, reading.text))
 
 
 def _edges(mask: Image.Image) -> float:
     """The share of pixels of a black and white picture that differ from their right neighbour."""
     moved = ImageChops.offset(mask, 1, 0)
     return ImageStat.Stat(ImageChops.difference(mask, moved)).mean[0] / 255
-
-
-def _covers(one: Box, other: Box) -> bool:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    if width <= 0 or height <= 0:  # the common case: a page has half a million pairs
-        return False
-    smaller = min((one[2] - one[0]) * (one[3] - one[1]), (other[2] - other[0]) * (other[3] - other[1]))
-    return width * height >= COVERED * smaller
-
-
-def _on_one_line(one: Box, other: Box) -> bool:
-    """Whether two boxes are neighbours on one line."""
-    low, high = sorted((one[3] - one[1], other[3] - other[1]))
-    shared = min(one[3], other[3]) - max(one[1], other[1])
-    gap = max(one[0], other[0]) - min(one[2], other[2])
-    return shared > low / 2 and gap < GAP * high
-
-
-def _middle(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2

@@ -6,6 +6,7 @@ so that none waits for a longer one. Memory is limited to a batch.
 
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -35,6 +36,8 @@ TOKENS_PER_SECOND = 10  # of a short window; fast speech has 5 to 6
 SPARE_TOKENS = 16  # timestamps, and words that are spelled out
 LONG_S = 3_600.0  # of audio, up to which the time limit is the same
 LANGUAGE_WINDOWS = 3  # the longest of an audio, which decide its language
+CERTAIN = 0.9  # probability of another language, from which a window is transcribed in that one ...
+CERTAIN_S = 2.0  # ... if it has as many seconds of speech: a single word may be of any language
 MISSED_S = 1.0  # of speech after the last segment: Whisper leaves out a sentence that seems to be cut
 MAX_TRIES = 3  # of the same speech: after a failure it is decoded again in parts, and with the full context
 
@@ -56,6 +59,7 @@ class _Audio(Generic[Key]):
     key: Key
     samples: Samples
     language: str = ""
+    spoken: Counter[str] = field(default_factory=Counter)  # milliseconds of text in each language
     waiting: int = 0  # windows that are not done
     spent_s: float = 0.0  # its share of the time of its batches
     segments: list[ScoredSegment] = field(default_factory=list)
@@ -68,6 +72,7 @@ class _Job:
     audio: _Audio[Any]
     window: Window
     tries: int = 1  # the second and third use the full context
+    language: str = ""  # that its window was transcribed in
     states: torch.Tensor | None = None  # the output of the encoder, (positions, width)
 
     @property
@@ -185,6 +190,14 @@ class Transcriber:
             votes += logits.softmax(-1).cpu() * job.length_s
         return list(self._languages)[int(votes.argmax())]
 
+    def _window_language(self, job: _Job, logits: torch.Tensor) -> str:
+        """The language of a window: that of its audio, unless another one is certain. `logits` as from `_start`."""
+        usual = job.language or job.audio.language
+        if len(self._languages) < 2 or sum(span.length_s for span in job.window.speech) < CERTAIN_S:
+            return usual
+        probability, number = logits[list(self._languages.values())].softmax(-1).max(-1)
+        return list(self._languages)[int(number)] if probability >= CERTAIN else usual
+
     @torch.inference_mode()
     def encode(self, clips: Sequence[NDArray[np.float32]], positions: int) -> torch.Tensor:
         """Encode clips, padded with silence to a number of positions: (clips, positions, width).
@@ -226,9 +239,12 @@ class Transcriber:
         """Decode windows with the same number of positions. Return windows that must be decoded again."""
         started = time.monotonic()
         states = self._encode(jobs)
-        silence = self._start(states).softmax(-1)[:, self._no_speech].tolist()
+        start = self._start(states)
+        silence = start.softmax(-1)[:, self._no_speech].tolist()
         chosen = _LogProbabilities()
-        codes = [job.audio.language for job in jobs]
+        for job, logits in zip(jobs, start, strict=True):
+            job.language = self._window_language(job, logits)
+        codes = [job.language for job in jobs]
         task = {"language": codes, "task": "transcribe"} if self._multilingual else {}
         longest_s = max(job.length_s for job in jobs)
         self._model.set_attn_implementation(self._decoder_attention)
@@ -249,7 +265,7 @@ class Transcriber:
         again: list[_Job] = []
         for row, job in enumerate(jobs):
             left = self._take(job, tokens[row], logprobs[row], silence[row])
-            new = [_Job(job.audio, window, job.tries + 1) for window in left if job.tries < MAX_TRIES]
+            new = [_Job(job.audio, window, job.tries + 1, job.language) for window in left if job.tries < MAX_TRIES]
             job.audio.waiting += len(new) - 1
             job.audio.spent_s += (time.monotonic() - started) / len(jobs)
             again += new
@@ -283,6 +299,7 @@ class Transcriber:
                 times = round(span.start / SAMPLE_RATE, 2), round(span.end / SAMPLE_RATE, 2)
                 segment = Segment(*times, text, round(mean_logprob, 3), round(silence, 3))
                 job.audio.segments.append((segment, logprobs[a:b]))
+                job.audio.spoken[job.language] += round(1000 * span.length_s)
         left = rest(window, done)
         return [left] if sum(span.length_s for span in left.speech) > MISSED_S else []
 
@@ -293,7 +310,7 @@ class Transcriber:
         return replace(
             self.unreadable,
             text=" ".join(segment.text for segment in segments),
-            language=audio.language if segments else "",
+            language=audio.spoken.most_common(1)[0][0] if segments else "",
             confidence=math.exp(sum(logprobs) / len(logprobs)) if logprobs else None,
             segments=segments,
         )

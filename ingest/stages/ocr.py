@@ -1,6 +1,7 @@
 """The ocr stage: covers, slides and videos -> the text that they show, with the seconds at which a video shows it."""
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,8 +26,9 @@ TimedReading = tuple[float, float, Reading]  # the seconds from and to which a v
 
 def recipes(settings: Settings) -> tuple[str, str]:
     """The settings that a text depends on: of posts with a video, and of posts without one."""
-    packs = "" if settings.ocr_engine == "rapidocr" else f" {settings.ocr_languages}"  # RapidOCR has no packs
-    engine = f"{settings.ocr_engine}{packs}"
+    used = ocr.available(settings.ocr_engine)  # where RapidOCR is missing, "auto" gives the texts of Tesseract
+    packs = "" if used == "rapidocr" else f" {settings.ocr_languages}"  # RapidOCR has no packs
+    engine = f"{'rapidocr+tesseract' if used == 'auto' else used}{packs}"  # "auto" was once Tesseract first
     return f"{engine} frames={settings.frames} rules={RULES}", f"{engine} rules={RULES}"
 
 
@@ -64,7 +66,11 @@ def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
     """
     if not run.due:
         return
-    engine = Text(None, settings.ocr_engine, ocr.check(settings.ocr_languages, settings.ocr_engine), recipe=run.recipe)
+    used = ocr.available(settings.ocr_engine)
+    if used != settings.ocr_engine:
+        print(f"ocr: only Tesseract reads: {ocr.missing()}", file=sys.stderr)
+    settings = settings.model_copy(update={"ocr_engine": used})
+    engine = Text(None, used, ocr.check(settings.ocr_languages, used), recipe=run.recipe)
 
     def limit_s(job: _Job) -> float:
         frames = max(settings.frames, 1) if job.video else 0

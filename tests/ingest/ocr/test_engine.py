@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from ingest.media import MediaError
-from ingest.ocr import tesseract
-from ingest.ocr.engine import IMAGE_LIMIT_S, OcrError, Reading, ReadingError, Word, check, read_cover, read_image
+from ingest.ocr import engine, tesseract
+from ingest.ocr.engine import IMAGE_LIMIT_S, OcrError, Reading, ReadingError, Word
 from ingest.stages.workers import WorkerError, each
 from tests.broken_files import broken_pictures
 from tests.ingest import media_samples
+
+read_cover = partial(engine.read_cover, engine="tesseract")
+read_image = partial(engine.read_image, engine="tesseract")
+check = partial(engine.check, engine="tesseract")
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +279,7 @@ def test_missing_tesseract_is_named_with_its_package(monkeypatch: pytest.MonkeyP
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(OcrError, match="tesseract, rapidocr, auto"):
-        check("eng", "tesserract")  # type: ignore[arg-type]
+        engine.check("eng", "tesserract")  # type: ignore[arg-type]
 
 
 def test_the_version_names_tesseract_and_its_packs() -> None:

@@ -1,23 +1,27 @@
 """Pictures -> text through the real RapidOCR, and through Tesseract with it."""
 
 import socket
+import sys
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from ingest.ocr import rapidocr
-from ingest.ocr.engine import Engine, OcrError, ReadingError, check, read_image
+from ingest.ocr import rapidocr, tesseract
+from ingest.ocr.engine import OcrError, Reading, ReadingError, Word, check, missing, read_cover, read_image
+from ingest.ocr.layout import combined
 from ingest.ocr.rapidocr import MODELS
 
-ENGINES: tuple[Engine, ...] = ("rapidocr", "auto")
+real = find_spec("rapidocr")
+SAMPLE = Path(__file__).resolve().parents[3] / "data" / "sample"
 installed = pytest.mark.skipif(
     any(not find_spec(name) for name in ("rapidocr", "onnxruntime")),
-    reason="the extra `rapidocr` is not installed",
+    reason="the package `rapidocr` is not installed",
 )
 
 
@@ -43,17 +47,48 @@ def card(text: str) -> Image.Image:
     return page
 
 
-def test_a_missing_extra_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def checked_anew() -> Iterator[None]:
+    rapidocr.check.cache_clear()
+    yield
+    rapidocr.check.cache_clear()
+
+
+def test_a_missing_package_is_named_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rapidocr, "find_spec", lambda name: None)
-    for engine in ENGINES:
-        with pytest.raises(OcrError, match=r"pip install .tiktok-retrieval\[rapidocr\]"):
-            check("eng", engine)
+    with pytest.raises(OcrError, match=r"not installed: install it again with `pip install .* rapidocr=="):
+        check("eng", "rapidocr")
+
+
+def test_auto_works_without_rapidocr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rapidocr, "find_spec", lambda name: None)
+    assert check("eng", "auto") == check("eng", "tesseract")
+    assert read_image(card("apples are sweet"), "eng", "auto").engine == "tesseract"
+    assert "not installed" in missing()
+
+
+def test_a_failing_import_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    monkeypatch.setattr(rapidocr, "find_spec", lambda name: real)
+    with pytest.raises(OcrError, match="cannot be loaded"):
+        rapidocr.check()
+
+
+def test_a_damaged_model_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in MODELS.values():
+        (tmp_path / name).write_bytes((rapidocr._folder() / name).read_bytes())
+    raw = bytearray((tmp_path / MODELS["Cls"]).read_bytes())
+    raw[1000] ^= 1
+    (tmp_path / MODELS["Cls"]).write_bytes(raw)
+    monkeypatch.setattr(rapidocr, "_folder", lambda: tmp_path)
+    with pytest.raises(OcrError, match=f"{MODELS['Cls']} .* damaged"):
+        rapidocr.check()
 
 
 @installed
 def test_the_version_names_both_engines() -> None:
     tesseract, rapidocr = check("eng", "auto").split(", ")
-    assert tesseract == check("eng")
+    assert tesseract == check("eng", "tesseract")
     assert rapidocr == check("eng", "rapidocr")
     assert rapidocr.startswith("rapidocr 3")
 
@@ -133,14 +168,46 @@ def test_an_internal_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @installed
-def test_auto_accepts_confident_readings_of_tesseract() -> None:
-    assert read_image(card("apples are sweet\nbread is warm"), "eng", "auto").engine == "tesseract"
+def test_auto_asks_tesseract_only_where_rapidocr_is_not_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Image.Image] = []
+    real = tesseract.read
+    monkeypatch.setattr(tesseract, "read", lambda image, *more, **named: asked.append(image) or real(image, *more))
+    assert read_image(card("apples are sweet\nbread is warm"), "eng", "auto").engine == "rapidocr"
+    assert not asked
+    read_image(card("applesaresweetandgood"), "eng", "auto")
+    assert len(asked) == 1
 
 
 @installed
-def test_auto_uses_rapidocr_if_tesseract_reads_nothing() -> None:
+def test_auto_reads_what_tesseract_alone_does_not() -> None:
     picture = sticker("NINE BRAINS", 12)
-    assert "NINE BRAINS" not in read_image(picture, "eng").text
-    reading = read_image(picture, "eng", "auto")
-    assert reading.engine == "rapidocr"
-    assert "BRAINS" in reading.text
+    assert "NINE BRAINS" not in read_image(picture, "eng", "tesseract").text
+    assert "BRAINS" in read_image(picture, "eng", "auto").text
+
+
+@installed
+@pytest.mark.skipif("ara" not in tesseract.packs("auto"), reason="Tesseract's pack `ara` is not installed")
+def test_arabic_letters_are_not_read_as_latin_ones() -> None:
+    assert read_cover(SAMPLE / "coverphotos" / "9000000000000000037.jpg", "auto", "auto").text == "ثلاث غليات"
+
+
+def word(text: str, left: int, right: int, top: int = 0, confidence: float = 0.9) -> Word:
+    return Word(text, confidence, (left, top, right, top + 20))
+
+
+def test_a_line_of_two_readings_is_the_one_with_clearly_more_weight() -> None:
+    first = Reading.of([[word("good", 0, 100), word("morning", 0, 100)], [word("xx", 0, 200, 50)]], "rapidocr")
+    second = Reading.of([[word("go0d", 0, 40), word("m", 45, 60)], [word("вечер", 0, 200, 50)]], "tesseract")
+    assert combined(first, second).text == "good morning\nвечер"
+
+
+def test_lines_that_only_one_reading_has_are_kept_in_order() -> None:
+    first = Reading.of([[word("one", 0, 50)], [word("three", 0, 50, 100)]], "rapidocr")
+    second = Reading.of([[word("two", 0, 50, 50)]], "tesseract")
+    assert combined(first, second).text == "one\ntwo\nthree"
+
+
+def test_spaces_that_one_reading_lost_come_from_the_other() -> None:
+    first = Reading.of([[word("ONEONION", 0, 100, confidence=0.99)]], "rapidocr")
+    second = Reading.of([[word("ONE", 0, 40), word("ONION", 45, 100)]], "tesseract")
+    assert combined(first, second).text == "ONE ONION"

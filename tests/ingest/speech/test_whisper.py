@@ -1,7 +1,9 @@
 """Audio -> text: the mechanics with a tiny random Whisper, the words with real weights if they are installed."""
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from ingest.models.weights import WeightsError
 from ingest.sound import audio
 from ingest.speech import segments, whisper
 from ingest.speech.segments import TICK_S, is_loop, limit_repeats, split_segments
-from ingest.speech.whisper import TooSlow, Transcriber
+from ingest.speech.vad import Span, Window
+from ingest.speech.whisper import TooSlow, Transcriber, _Audio, _Job
 from tests.ingest import media_samples
 
 NAMES = ["openai/whisper-tiny.en", "openai/whisper-base"]
@@ -187,6 +190,28 @@ def test_only_allowed_languages_are_chosen(tmp_path_factory: pytest.TempPathFact
         Transcriber(folder, languages="en,tlh")
 
 
+def test_a_window_has_its_own_language_if_that_is_certain(tiny: Transcriber) -> None:
+    def language(probability: float, speech_s: float) -> str:
+        """The language of a window in an English audio, with a probability that it is German."""
+        span = Span(0, round(speech_s * SAMPLE_RATE))
+        audio = _Audio("key", noise(speech_s, 0), language="en")
+        logits = torch.full((tiny._model.config.vocab_size,), -20.0)
+        logits[tiny._languages["de"]] = math.log(probability)
+        logits[tiny._languages["en"]] = math.log(1 - probability)
+        return tiny._window_language(_Job(audio, Window(span, (span,))), logits)
+
+    assert language(0.99, 6) == "de"
+    assert language(0.01, 6) == "en"
+    assert language(0.7, 6) == "en", "not certain"
+    assert language(0.99, 0.5) == "en", "too short to be certain"
+
+
+def test_the_language_of_a_text_is_the_one_with_most_speech(tiny: Transcriber) -> None:
+    spoken = Counter({"en": 2_000, "de": 9_000})
+    audio = _Audio("key", noise(1, 0), language="en", spoken=spoken, segments=[(Segment(0, 1, "a"), [-0.1])])
+    assert tiny._text(audio).language == "de"
+
+
 def test_an_audio_that_takes_too_long_does_not_affect_others(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +327,17 @@ def test_a_known_speech_is_transcribed_word_for_word(shared_data: Path, real: Tr
     assert words(made.text or "") == JFK.split()
     assert made.language == "en"
     assert made.segments[-1].end_s == pytest.approx(10.6, abs=0.5)
+
+
+@pytest.mark.research_data("recordings of people")
+def test_speech_in_two_languages_is_transcribed_in_both(shared_data: Path, real: Transcriber) -> None:
+    if len(real._languages) < 2:
+        pytest.skip("this model is for English")
+    english, russian = (audio(shared_data / "speech" / name) for name in ("jfk.flac", "ru.wav"))
+    [made] = transcribe(real, np.concatenate([english, noise(3, 0), russian]))
+    assert words(made.text or "")[: len(JFK.split())] == JFK.split()
+    assert "ребят" in (made.text or "").lower()
+    assert made.language == "en"
 
 
 @pytest.mark.research_data("recordings of people")

@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from ingest.catalog import Catalog, Stage
 from ingest.catalog.entries import HAND, Text
+from ingest.ocr import rapidocr
 from ingest.settings import Settings
 from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport
@@ -104,6 +105,8 @@ def disturb_tesseract(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str
     wrapper.write_text(f'#!/bin/sh\ncase "$*" in *--psm*)\n{script}\n;; esac\nexec {real} "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_OCR_ENGINE", "tesseract")
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_OCR_LANGUAGES", "eng")
 
 
 # -- download -----------------------------------------------------------------------------------------------------
@@ -160,8 +163,8 @@ def test_covers_are_read_with_their_provenance(catalog: Catalog, picture: Path) 
     entry = catalog.get("10001")
     assert entry
     made = entry.texts["cover"]
-    assert (made.text, made.engine) == ("Good morning", "tesseract")
-    assert made.version[0].isdigit()
+    assert (made.text, made.engine) == ("Good morning", "auto")
+    assert "rapidocr" in made.version
     assert catalog.ledger.due("ocr") == []
 
 
@@ -303,6 +306,23 @@ def test_an_unusable_setting_changes_no_text(catalog: Catalog, picture: Path) ->
     with pytest.raises(StageError, match="tesseract-ocr-xxx"):
         run_stage(catalog, "ocr", Settings(ocr_languages="xxx"))
     assert run(catalog, "ocr") == StageReport("ocr")
+
+
+def test_without_rapidocr_tesseract_reads_alone_and_one_line_says_so(
+    catalog: Catalog, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    media_samples.add(catalog, "10001", cover=picture)
+    rapidocr.check.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setitem(rapidocr.MODELS, "Rec", "lost.onnx")
+        assert run(catalog, "ocr") == StageReport("ocr", done=1)
+        assert "only Tesseract reads: rapidocr" in capsys.readouterr().err
+        assert run(catalog, "ocr") == StageReport("ocr"), "the same text is made once"
+    entry = catalog.get("10001")
+    assert entry
+    assert (entry.texts["cover"].text, entry.texts["cover"].engine) == ("Good morning", "tesseract")
+    rapidocr.check.cache_clear()
+    assert run(catalog, "ocr").done == 1, "RapidOCR is back: its readings are better"
 
 
 def test_a_changed_setting_makes_the_affected_texts_again_and_says_how_many(
