@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import SequenceMatcher
 from importlib.util import find_spec
 from pathlib import Path
@@ -171,7 +171,12 @@ def test_an_internal_crash_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
 def test_auto_asks_tesseract_only_where_rapidocr_is_not_sure(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Image.Image] = []
     real = tesseract.read
-    monkeypatch.setattr(tesseract, "read", lambda image, *more, **named: asked.append(image) or real(image, *more))
+
+    def watched(image: Image.Image, languages: str, skip: Collection[str] = ()) -> Reading:
+        asked.append(image)
+        return real(image, languages, skip)
+
+    monkeypatch.setattr(tesseract, "read", watched)
     assert read_image(card("apples are sweet\nbread is warm"), "eng", "auto").engine == "rapidocr"
     assert not asked
     read_image(card("applesaresweetandgood"), "eng", "auto")
