@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from ingest.catalog import reading, sums
 from ingest.catalog.migrations import MIGRATIONS, NewerFormat, migrate, version
+from scraper.disk import explain
 from scraper.errors import Locked, UserError
 from scraper.files import make_private, make_private_file, replace_atomically
 
@@ -126,7 +127,7 @@ class Database:
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             if isinstance(error, sqlite3.Error) and is_busy(error):
                 raise CatalogLocked(f"another process is writing to {self.path}: try again later") from error
-            raise CatalogError(f"{self.path} cannot be opened as a catalog: {error}") from error
+            raise CatalogError(f"{self.path} cannot be opened as a catalog: {explain(error, data) or error}") from error
 
     def execute(self, sql: str, parameters: Any = ()) -> sqlite3.Cursor:
         """Run a statement.

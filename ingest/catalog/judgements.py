@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ingest.catalog.database import CatalogError, Database, is_busy
 from ingest.catalog.removals import REMOVED
+from scraper.disk import explain
 from scraper.errors import UserError
 
 
@@ -40,7 +41,8 @@ class Judgements:
                 yield
         except sqlite3.DatabaseError as error:
             advice = "try again" if is_busy(error) else "is the disk full? Make room and try again"
-            raise CatalogError(f"the judgement could not be saved ({error}): {advice}") from error
+            reason = explain(error, self._database.data) or f"{error}: {advice}"
+            raise CatalogError(f"the judgement could not be saved: {reason}") from error
 
     def add(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:
         """Save a judgement. If there is one of this query and video, update its timestamp and generation.

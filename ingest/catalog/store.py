@@ -7,6 +7,7 @@ Every change of one item is one transaction, so a killed process loses at most t
 
 import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -40,6 +41,7 @@ from ingest.catalog.reader import EntryReader
 from ingest.catalog.records import Records
 from ingest.catalog.removals import REMOVED, Removals, stored_path
 from ingest.catalog.rename import move, with_content
+from scraper.disk import explain
 from scraper.files import make_private, sha256
 from scraper.records import Video
 
@@ -80,6 +82,8 @@ class Catalog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if isinstance(error, OSError | sqlite3.OperationalError) and (known := explain(error, self.data)):
+            raise known from error
 
     def close(self) -> None:
         """Close the file."""

@@ -149,7 +149,7 @@ def _import_captions(catalog: Catalog, entry: Entry, found: ParsedRecord, report
             report.problems.append(Problem(str(path), None, str(error)))
             continue
         except OSError as error:
-            report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
+            _disk_problem(catalog, report, path, error)
             continue
         _import_file(catalog, entry, MediaKey("caption", position), path, report)
         if read.damage:
@@ -190,10 +190,19 @@ def _import_file(catalog: Catalog, entry: Entry, key: MediaKey, path: Path, repo
     except (_NotReadable, ChangedError) as error:
         report.problems.append(Problem(str(path), None, str(error)))
     except OSError as error:
-        explained = explain(error, catalog.data)
-        if explained and explained.cause in EVERY_FILE:
-            raise explained from error
-        report.problems.append(Problem(str(path), None, f"cannot be imported: {error.strerror}"))
+        _disk_problem(catalog, report, path, error)
+
+
+def _disk_problem(catalog: Catalog, report: ImportReport, path: Path, error: OSError) -> None:
+    """Report a file that could not be imported.
+
+    Raises:
+        DiskError: every other file would meet the same, as with a full disk.
+    """
+    known = explain(error, catalog.data)
+    if known and known.cause in EVERY_FILE:
+        raise known from error
+    report.problems.append(Problem(str(path), None, f"cannot be imported: {known or error.strerror or error}"))
 
 
 def _read_again(catalog: Catalog, entry: Entry, key: MediaKey, broken: str) -> None:

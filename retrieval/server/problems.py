@@ -19,7 +19,7 @@ from retrieval.errors import BadFilter, BadWeights, RetrievalError, TooLateToUnd
 from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.headers import SAFE_HEADERS
 from retrieval.server.schemas import ProblemDetails
-from scraper.disk import DiskError
+from scraper.disk import DiskError, explain
 from scraper.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ def add_handlers(app: FastAPI) -> None:
     """Answer every error of `app` with a problem detail."""
     app.exception_handler(UserError)(_user_error)
     app.exception_handler(sqlite3.OperationalError)(_database_error)
+    app.exception_handler(OSError)(_file_error)
     app.exception_handler(RequestValidationError)(_invalid_request)
     app.exception_handler(HTTPException)(_http_error)
     app.exception_handler(Exception)(_internal_error)
@@ -77,8 +78,18 @@ def _user_error(_: Request, error: UserError) -> JSONResponse:
     return _answer(status, str(error), {"Retry-After": str(RETRY_S)} if isinstance(error, Overloaded) else None)
 
 
-def _database_error(_: Request, error: Exception) -> JSONResponse:
+def _file_error(request: Request, error: Exception) -> JSONResponse:
+    known = explain(error)
+    if known is None:
+        raise error
+    log.warning("%s: %s", request.url.path, known)
+    return _user_error(request, known)
+
+
+def _database_error(request: Request, error: Exception) -> JSONResponse:
     log.warning("a database file cannot be read or written: %s", error)
+    if known := explain(error):
+        return _user_error(request, known)
     return _answer(503, f"A database file cannot be read or written ({error}). Is the disk full? See the server log.")
 
 

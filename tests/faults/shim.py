@@ -1,0 +1,177 @@
+"""Commands of the program with a disk that fails: shim.c is compiled on the spot and preloaded into them.
+
+`Faults.run` runs one command in a process of its own. `ForkServer.run` does the same much faster: a process that has
+loaded the libraries makes a copy of itself for each command.
+"""
+
+import errno
+import json
+import mmap
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from tests.command_line import ENTRY_POINT, REPOSITORY, environment
+
+Call = Literal["write", "sync", "rename", "open", "unlink", "read"]  # in the order of shim.c
+CALLS: tuple[Call, ...] = get_args(Call)
+COMPILER = shutil.which("cc")
+SOURCE = Path(__file__).with_name("shim.c")
+_HEAD = struct.Struct("6i6i4096s1024s")  # struct state of shim.c
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The `nth` call of one kind fails with an error number, once or from then on."""
+
+    call: Call
+    nth: int
+    error: int = errno.ENOSPC
+    forever: bool = False
+
+    def __str__(self) -> str:
+        once = "from then on" if self.forever else "once"
+        return f"{self.call} {self.nth} fails with {errno.errorcode[self.error]} {once}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended. `calls` counts the calls of each kind below the folders, `failed` those that failed."""
+
+    code: int
+    stdout: str
+    stderr: str
+    calls: dict[Call, int]
+    failed: int
+
+
+def compile_shim(folder: Path) -> Path:
+    """Compile shim.c into a folder and return the library."""
+    assert COMPILER, "there is no C compiler"
+    library = folder / "shim.so"
+    subprocess.run([COMPILER, "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
+    return library
+
+
+class State:
+    """The file that all processes of a command map: what has to fail, and what was counted."""
+
+    def __init__(self, file: Path) -> None:
+        file.write_bytes(bytes(_HEAD.size))
+        self.file = file
+        with file.open("r+b") as opened:
+            self._map = mmap.mmap(opened.fileno(), _HEAD.size)
+
+    def arm(self, folders: Sequence[Path], fault: Fault | None, recording: Path | None = None) -> None:
+        """Set all counts to zero, and say what has to fail below `folders`, or where to record what is written."""
+        wanted = (CALLS.index(fault.call), fault.nth, fault.error, fault.forever) if fault else (-1, 0, 0, 0)
+        names = ":".join(str(folder.resolve()) for folder in folders)
+        record = str(recording or "")
+        self._map[:] = _HEAD.pack(*wanted, 0, recording is not None, *[0] * 6, names.encode(), record.encode())
+
+    def disarm(self) -> None:
+        """Let all calls pass, and do not count them."""
+        self.arm([], None)
+
+    def counted(self) -> tuple[dict[Call, int], int]:
+        """Return how many calls of each kind there were, and how many failed."""
+        values = _HEAD.unpack(self._map[:])
+        return dict(zip(CALLS, values[6:12], strict=True)), values[4]
+
+
+class Faults:
+    """Runs commands with a shim. `work` is a folder outside of those whose calls fail."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.library = compile_shim(work)
+        self.state = State(work / "state")
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment in which a process obeys the shim."""
+        return environment({"LD_PRELOAD": str(self.library), "FAULTS_STATE": str(self.state.file)})
+
+    def run(
+        self,
+        arguments: Sequence[str | Path],
+        folders: Sequence[Path],
+        fault: Fault | None = None,
+        *,
+        recording: Path | None = None,
+        timeout_s: float = 120,
+    ) -> Outcome:
+        """Run one command to its end, with a fault below `folders`."""
+        self.state.arm(folders, fault, recording)
+        try:
+            done = subprocess.run(
+                [*ENTRY_POINT, *map(str, arguments)],
+                cwd=REPOSITORY,
+                env=self.environment(),
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                stdin=subprocess.DEVNULL,
+                timeout=timeout_s,
+                check=False,
+            )
+            return Outcome(done.returncode, done.stdout, done.stderr, *self.state.counted())
+        finally:
+            self.state.disarm()
+
+
+class ForkServer(Faults):
+    """As `Faults`, but the libraries are loaded once, for all commands. Close it at the end."""
+
+    def __init__(self, work: Path, program: Path = REPOSITORY) -> None:
+        """`program` is the root of the source tree to run: that of these tests, or an older one to compare with."""
+        super().__init__(work)
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("fork_server.py")],
+            cwd=program,
+            env=self.environment() | {"PYTHONPATH": str(program)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def run(
+        self,
+        arguments: Sequence[str | Path],
+        folders: Sequence[Path],
+        fault: Fault | None = None,
+        *,
+        recording: Path | None = None,
+        timeout_s: float = 120,
+    ) -> Outcome:
+        """Run one command to its end in a copy of the process, with a fault below `folders`."""
+        assert self._process.stdin and self._process.stdout
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            job = {"arguments": [*map(str, arguments)], "out": str(out), "err": str(err), "timeout_s": timeout_s}
+            self.state.arm(folders, fault, recording)
+            try:
+                print(json.dumps(job), file=self._process.stdin, flush=True)
+                code = int(self._process.stdout.readline())
+                counted = self.state.counted()
+            finally:
+                self.state.disarm()
+            stdout, stderr = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
+        return Outcome(code, stdout, stderr, *counted)
+
+
+def copy_of(folder: Path, target: Path) -> Path:
+    """Copy a folder to `target`, which is replaced."""
+    shutil.rmtree(target, ignore_errors=True)
+    return Path(shutil.copytree(folder, target))
