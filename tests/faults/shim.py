@@ -128,13 +128,12 @@ class Faults:
 class ForkServer(Faults):
     """As `Faults`, but the libraries are loaded once, for all commands. Close it at the end."""
 
-    def __init__(self, work: Path, program: Path = REPOSITORY) -> None:
-        """`program` is the root of the source tree to run: that of these tests, or an older one to compare with."""
+    def __init__(self, work: Path) -> None:
         super().__init__(work)
         self._process = subprocess.Popen(
             [sys.executable, Path(__file__).with_name("fork_server.py")],
-            cwd=program,
-            env=self.environment() | {"PYTHONPATH": str(program)},
+            cwd=REPOSITORY,
+            env=self.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",

@@ -58,7 +58,7 @@ def _backup(corpus: Corpus) -> list[str | Path]:
 
 
 def _restore(corpus: Corpus) -> list[str | Path]:
-    restored = ["--data", corpus.root / "d2", "--indexes", corpus.root / "i2"]
+    restored: list[str | Path] = ["--data", corpus.root / "d2", "--indexes", corpus.root / "i2"]
     return ["restore", corpus.root / "b.zip", "--quiet", *restored]
 
 
@@ -80,8 +80,7 @@ DONE_ALREADY = ("exists", "older than the current", "not empty", "no video", "re
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
-    program = Path(os.environ.get("FAULTS_PROGRAM", Path(__file__).parents[2]))  # an older program, to compare with
-    server = ForkServer(tmp_path_factory.mktemp("shim"), program)
+    server = ForkServer(tmp_path_factory.mktemp("shim"))
     yield server
     server.close()
 
