@@ -58,10 +58,13 @@ def combined(first: Reading, second: Reading) -> Reading:
     same letters. The boxes of `first` may overlap, as those of turned lines do.
     """
     left = [(order, word) for order, row in enumerate(second.rows) for word in row]
+    owners = [_owner(word, first) for _, word in left]
     lines: list[Line] = []
-    for order, row in enumerate(first.rows):
-        same = [pair for pair in left if any(covers(pair[1].box, word.box) for word in row)]
-        left = [pair for pair in left if pair not in same]
+    owned = [
+        [pair for pair, owner in zip(left, owners, strict=True) if owner == order] for order in range(len(first.rows))
+    ]
+    left = [pair for pair, owner in zip(left, owners, strict=True) if owner is None]
+    for order, (row, same) in enumerate(zip(first.rows, owned, strict=True)):
         words = [word for _, word in same]
         if weight(words) > CLEARLY * weight(row) or (_bare(words) == _bare(row) and len(words) > len(row)):
             left += same
@@ -114,6 +117,18 @@ def _on_one_line(one: Box, other: Box) -> bool:
 
 def _middle(box: Box) -> tuple[float, float]:
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+
+
+def _owner(word: Word, reading: Reading) -> int | None:
+    """The number of the line at the position of a word; of turned lines, whose boxes overlap, that of most of it."""
+    rows = [(max(_shared(word.box, one.box) for one in row), -order) for order, row in enumerate(reading.rows)]
+    found = [pair for pair in rows if any(covers(word.box, one.box) for one in reading.rows[-pair[1]])]
+    return -max(found)[1] if found else None
+
+
+def _shared(one: Box, other: Box) -> int:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    return max(0, width) * max(0, min(one[3], other[3]) - max(one[1], other[1]))
 
 
 def _bare(words: Sequence[Word]) -> str:

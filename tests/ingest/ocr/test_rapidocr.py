@@ -216,3 +216,11 @@ def test_spaces_that_one_reading_lost_come_from_the_other() -> None:
     first = Reading.of([[word("ONEONION", 0, 100, confidence=0.99)]], "rapidocr")
     second = Reading.of([[word("ONE", 0, 40), word("ONION", 45, 100)]], "tesseract")
     assert combined(first, second).text == "ONE ONION"
+
+
+def test_words_belong_to_the_line_that_covers_most_of_them() -> None:
+    """Boxes of turned lines overlap."""
+    turned = Word("swimminggoggles", 0.99, (27, 47, 335, 118)), Word("VSONE", 0.95, (43, 90, 312, 157))
+    upright = [Word("vs", 0.96, (59, 107, 90, 130)), Word("ONE", 0.96, (100, 107, 172, 138))]
+    first, second = Reading.of([[one] for one in turned], "rapidocr"), Reading.of([upright], "tesseract")
+    assert combined(first, second).text == "swimminggoggles\nvs ONE"
