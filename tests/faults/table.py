@@ -7,6 +7,7 @@ The full disk and the read-only disk need the right to mount a file system; with
 says so.
 """
 
+import contextlib
 import json
 import platform
 import sys
@@ -38,7 +39,11 @@ def main(
     if unknown := set(only or ()) - set(ALL):
         raise typer.BadParameter(f"no kind {', '.join(sorted(unknown))}", param_hint="--only")
     started = time.monotonic()
-    table = rows(trials(code, number, only or ALL))
+    done: list[Trial] = []
+    with contextlib.suppress(KeyboardInterrupt):  # what was tried until then is shown
+        for trial in trials(code, number, only or ALL):
+            done.append(trial)
+    table = rows(done)
     about = {
         "date": date.today().isoformat(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",

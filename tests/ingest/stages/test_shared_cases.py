@@ -1,0 +1,46 @@
+"""Small inputs that stand for faults that people reported: import, run, build, search find the words."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import run
+
+pytestmark = pytest.mark.research_data("the cases are not shipped; tests next to each part have inputs of our own")
+WORDS = {  # on the screen or in captions
+    "7400000000000000005": "parade",
+    "7400000000000000018": "parade",
+    "7400000000000000019": "parade",
+    "7400000000000000006": "umbrella botanical garden",
+    "7400000000000000007": "umbrella botanical garden",
+    "7400000000000000008": "fête des élèves",
+    "7400000000000000009": "marmalade hedgehog",
+    "7400000000000000010": "final varnish",
+    "7400000000000000024": "final varnish",
+}
+
+
+@pytest.fixture(scope="module")
+def cases(shared_data: Path) -> Path:
+    folder = shared_data.parent / "cases" / "ingest"
+    if not folder.is_dir():
+        pytest.skip(f"there are no cases in {folder}")
+    return folder
+
+
+def test_the_words_of_each_case_are_found(cases: Path, tmp_path: Path) -> None:
+    source, folders = tmp_path / "cases", ["--data", tmp_path / "data", "--indexes", tmp_path / "indexes"]
+    for folder in (folder for folder in cases.iterdir() if folder.name[:2] in ("D-", "E-", "F-", "G-", "H-", "I-")):
+        shutil.copytree(folder, source / folder.name)
+    for command in (["import", source], ["ocr"], ["transcribe"]):
+        done = run(*command, *folders[:2])
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert run("build", *folders).returncode == 0
+    missed = {}
+    for video_id, words in WORDS.items():
+        found = json.loads(run("search", words, "--mode", "keyword", "-k", "20", "--json", *folders).stdout)
+        if video_id not in [hit["id"] for hit in found["hits"]]:
+            missed[video_id] = words
+    assert missed == {}
