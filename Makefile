@@ -14,7 +14,7 @@ DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy test-faults test-research lint serve clean sample requirements audit
+.PHONY: help demo test test-heavy test-faults test-fuzz test-research lint serve clean sample requirements audit
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,6 +30,9 @@ test-heavy: $(VENV)/.installed-test ## Run the tests that download large weights
 
 test-faults: $(VENV)/.installed-test ## Run the tests that break disks, files and connections
 	$(BIN)/python -m pytest -m faults --timeout 3600
+
+test-fuzz: $(VENV)/.installed-test ## Give every reader broken files for ten minutes (FUZZ_SECONDS=600)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -m faults --timeout 3600 tests/fuzz tests/retrieval/server/test_fuzz.py
 
 test-research: $(VENV)/.installed-test ## Run the tests of real data, which is not shipped
 	@test -d "$(RESEARCH_DATA)" || { echo "There is no research data in $(RESEARCH_DATA): TIKTOK_RETRIEVAL_SHARED_DATA names the folder."; exit 1; }

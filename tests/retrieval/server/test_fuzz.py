@@ -1,6 +1,8 @@
 """Generated requests to every operation that the API describes."""
 
+import os
 import shutil
+import time
 from typing import Any
 
 import pytest
@@ -44,9 +46,23 @@ def description(built: Folders, tmp_path_factory: pytest.TempPathFactory) -> Any
 
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_no_request_causes_an_internal_error(description: Any, label: str) -> None:
+    send_generated(description, label, QUICK)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1_200)
+def test_ten_minutes_of_requests_cause_no_internal_error(description: Any) -> None:
+    until = time.monotonic() + float(os.environ.get("FUZZ_SECONDS", "600"))
+    while time.monotonic() < until:
+        for label in OPERATIONS:
+            send_generated(description, label, QUICK)
+
+
+def send_generated(description: Any, label: str, how: settings) -> None:
+    """Send generated requests to one operation, and check that each answer is one that the API describes."""
     (operation,) = [one for result in description.get_all_operations() if (one := result.ok()).label == label]
 
-    @QUICK
+    @how
     @given(case=operation.as_strategy())
     def send(case: Any) -> None:
         answer = case.call()
