@@ -31,11 +31,12 @@ def cases(shared_data: Path) -> Path:
 
 
 def test_the_words_of_each_case_are_found(cases: Path, tmp_path: Path) -> None:
-    source, folders = tmp_path / "cases", ["--data", tmp_path / "data", "--indexes", tmp_path / "indexes"]
+    source = tmp_path / "cases"
+    folders: list[str | Path] = ["--data", tmp_path / "data", "--indexes", tmp_path / "indexes"]
     for folder in (folder for folder in cases.iterdir() if folder.name[:2] in ("D-", "E-", "F-", "G-", "H-", "I-")):
         shutil.copytree(folder, source / folder.name)
-    for command in (["import", source], ["ocr"], ["transcribe"]):
-        done = run(*command, *folders[:2])
+    for command in ("import", "ocr", "transcribe"):
+        done = run(command, *([source] if command == "import" else []), *folders[:2])
         assert done.returncode == 0, done.stdout + done.stderr
     assert run("build", *folders).returncode == 0
     missed = {}
