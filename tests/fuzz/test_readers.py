@@ -1,6 +1,6 @@
 """Every reader of foreign bytes gets broken files, for seconds in each run of the tests, or longer.
 
-`make test-fuzz` tries each for ten minutes (FUZZ_SECONDS=600). What it finds goes into FOUND as a test.
+`make test-fuzz` tries each for ten minutes (FUZZ_SECONDS=600). What it finds becomes a test of the reader.
 """
 
 import json
