@@ -99,10 +99,6 @@ class PhraseIndex:
         number = self.vocabulary.get(word)
         return 0 if number is None else int(self.videos_of[number])
 
-    def most_frequent(self) -> str:
-        """Return the word that the most videos contain; empty if there is none."""
-        return self._words[int(np.argmax(self.videos_of))] if self._words else ""
-
     def words_from(self, start: str, limit: int, hidden: Sequence[int] = ()) -> list[tuple[str, int]]:
         """Return words that begin with `start`, as spelt, and their number of videos, the most frequent first.
 

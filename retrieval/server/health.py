@@ -22,7 +22,7 @@ READ_ONLY = "The data folder is read-only. Searches are answered; nothing can be
 
 def problems(service: Service) -> list[str]:
     """Return what does not work although searches are answered, without the names of folders."""
-    found = []
+    found = service.searchers.problems()
     if not (service.data / FILE_NAME).is_file():
         found.append(NO_CATALOG)
     else:

@@ -6,7 +6,6 @@ cannot be used, the old one goes on answering; a server that has just started an
 
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections import OrderedDict
@@ -34,15 +33,6 @@ log = logging.getLogger(__name__)
 
 RETRY_ENCODER_S = 60.0  # weights may still be downloading; an attempt can take seconds
 MAX_OTHERS = 2  # generations held open besides the current one; each is in memory as a whole
-_FAILURES = (RetrievalError, WeightsError, sqlite3.Error, OSError, ValueError, RuntimeError)
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """The searcher that answers, after one real question, and what is wrong although it answers."""
-
-    searcher: Searcher
-    problems: list[str]
 
 
 @dataclass(frozen=True)
@@ -109,15 +99,11 @@ class Searchers:
             return ""
         return f"The current generation of the index cannot be used. Generation {refused.answering} answers."
 
-    def readiness(self) -> Readiness:
-        """Ask one real question, and check whether the generation that answers is still whole on disk.
-
-        Raises:
-            RetrievalError, WeightsError: there is no usable generation.
-        """
-        searcher = self.get()
-        problems = [self.note(), self._damage(searcher), _failure(searcher)]
-        return Readiness(searcher, [problem for problem in problems if problem])
+    def problems(self) -> list[str]:
+        """Return what is wrong with the index although searches are answered: another generation answers, or the files
+        of the one that answers were damaged since they were read."""
+        found = [self.note(), self._damage(self._current) if self._current else ""]
+        return [problem for problem in found if problem]
 
     def answering(self) -> Searcher | None:
         """Return the searcher that answered last, without opening one."""
@@ -284,14 +270,3 @@ class Searchers:
 
 
 _UNKNOWN = "No generation has this name. /api/generations lists them."
-
-
-def _failure(searcher: Searcher) -> str:
-    """Ask for the word that the most videos have. Return what went wrong."""
-    word = searcher.generation.phrases.most_frequent()
-    try:
-        hits = searcher.search(word, 1).hits if word else ()
-    except _FAILURES as error:
-        log.exception("a search failed")
-        return f"A search failed ({type(error).__name__})."
-    return "" if hits or not word else "A search for a word that is in the texts found nothing."

@@ -44,12 +44,13 @@ def test_files_that_are_shortened_overwritten_or_deleted_do_not_change_the_answe
 
 def test_damage_on_disk_is_reported_although_the_answers_are_right(folders: Folders) -> None:
     searchers = Searchers(folders[1])
-    assert searchers.readiness().problems == []
+    searchers.get()
+    assert searchers.problems() == []
     passages = next(path for path in files_of(folders[1]) if path.name == "passages.sqlite")
     flip(passages)
-    assert searchers.readiness().problems == ["The files of the generation that answers are damaged on disk."]
+    assert searchers.problems() == ["The files of the generation that answers are damaged on disk."]
     flip(passages)
-    assert searchers.readiness().problems == []
+    assert searchers.problems() == []
 
 
 def test_a_copy_of_the_same_files_over_the_folder_changes_nothing(folders: Folders, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_copy_of_the_same_files_over_the_folder_changes_nothing(folders: Folde
     name = searchers.get().generation.name
     shutil.copytree(indexes, tmp_path / "backup")
     shutil.copytree(tmp_path / "backup", indexes, dirs_exist_ok=True)
-    assert search(client, "loaf")["generation"] == name and searchers.readiness().problems == []
+    assert search(client, "loaf")["generation"] == name and searchers.problems() == []
 
 
 @pytest.mark.parametrize("damage", ["a file", "CURRENT", "its folder"])
@@ -79,7 +80,7 @@ def test_a_server_that_starts_with_a_damaged_index_answers_from_an_earlier_gener
     answer = search(client, "loaf hollow drum")
     assert answer["generation"] == earlier and answer["hits"][0]["id"] == BREAD
     assert answer["notes"] == [f"The current generation of the index cannot be used. Generation {earlier} answers."]
-    assert Searchers(indexes).readiness().problems == answer["notes"]
+    assert client.get("/api/health").json()["problems"] == answer["notes"]
     repaired = make_index(data, indexes, encoder).name
     answer = search(client, "loaf hollow drum")
     assert answer["generation"] == repaired and answer["notes"] == []
