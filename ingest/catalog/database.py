@@ -23,6 +23,7 @@ class CatalogError(UserError):
 
 COPY_NAME = "catalog.before-format-{}.sqlite"  # of an existing catalog, taken before it is migrated to that format
 COPIES = "catalog.before-*.sqlite"  # also those that `check --repair` takes
+READ_BYTES = 1 << 20
 COMPACT_S = 60.0  # how long to wait for readers, which keep what was overwritten in the write-ahead log
 
 
@@ -47,48 +48,61 @@ DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that says in plain words that the file is damaged."""
+    """A cursor that says in plain words that the file `path` is damaged."""
+
+    path: Path
 
     def execute(self, sql: str, parameters: Any = (), /) -> Self:
         try:
             return super().execute(sql, parameters)
         except DAMAGE as error:
-            raise _cause(error) from error
+            raise _cause(error, self.path) from error
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         try:
             return super().executemany(sql, parameters)
         except DAMAGE as error:
-            raise _cause(error) from error
+            raise _cause(error, self.path) from error
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
         except DAMAGE as error:
-            raise _cause(error) from error
+            raise _cause(error, self.path) from error
 
     def fetchone(self) -> Any:
         try:
             return super().fetchone()
         except DAMAGE as error:
-            raise _cause(error) from error
+            raise _cause(error, self.path) from error
 
     def fetchall(self) -> list[Any]:
         try:
             return super().fetchall()
         except DAMAGE as error:
-            raise _cause(error) from error
+            raise _cause(error, self.path) from error
 
 
-def _cause(error: Exception) -> Exception:
+def _cause(error: Exception, path: Path) -> Exception:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if (
         code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         or isinstance(error, UnicodeDecodeError)
         or "Could not decode" in str(error)
     ):
-        return CatalogDamaged(error)
+        return _read_error(path) or CatalogDamaged(error)
     return error
+
+
+def _read_error(path: Path) -> CatalogError | None:
+    """The error of the disk that SQLite takes for damage: some of them have the same code."""
+    try:
+        with path.open("rb") as file:
+            while file.read(READ_BYTES):
+                pass
+    except OSError as error:
+        return CatalogError(str(explain(error, path) or f"{path} cannot be read: {error}"))
+    return None
 
 
 class Database:
@@ -135,11 +149,16 @@ class Database:
         Raises:
             CatalogDamaged: SQLite cannot read a part of the file.
         """
-        return self.connection.cursor(_Cursor).execute(sql, parameters)
+        return self._cursor().execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Iterable[Any]) -> sqlite3.Cursor:
         """Run a statement with each of `parameters`."""
-        return self.connection.cursor(_Cursor).executemany(sql, parameters)
+        return self._cursor().executemany(sql, parameters)
+
+    def _cursor(self) -> _Cursor:
+        cursor = self.connection.cursor(_Cursor)
+        cursor.path = self.path
+        return cursor
 
     def _to_write(self, busy_s: float) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
