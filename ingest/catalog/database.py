@@ -263,4 +263,5 @@ class Database:
         try:
             yield
         finally:
-            self.execute("COMMIT")
+            if self.connection.in_transaction:  # some errors end it
+                self.execute("COMMIT")

@@ -46,7 +46,7 @@ def write_snapshot(data: Path, target: Path) -> None:
     """
     database = Database(data, read_only=True)
     try:
-        database.execute("PRAGMA query_only = OFF")  # SQLite counts the new file as a change; the catalog is opened read-only
+        database.execute("PRAGMA query_only = OFF")  # to write the new file; the catalog itself is opened read-only
         database.execute("VACUUM INTO ?", (str(target),))
     finally:
         database.close()

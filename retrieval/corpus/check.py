@@ -1,6 +1,7 @@
 """Data folder and index folder -> everything in them that is damaged or missing, and, if asked, repaired."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -9,11 +10,13 @@ from pathlib import Path
 from ingest.catalog import CatalogError
 from ingest.catalog.database import FILE_NAME, Database
 from ingest.catalog.inspection import RESTORE, Finding, inspect
+from ingest.catalog.removals import REMOVED
 from ingest.catalog.repair import copy, is_inside, repair
 from ingest.progress import Progress, ProgressMode
 from retrieval.corpus.check_indexes import check_indexes, repair_cache
 from scraper.files import sha256
 
+SETTLED_S = 1.0  # longer than an import needs from a file to its line
 INDEX = "index"  # the part of a finding
 REPAIR = "`check --repair` deletes what is damaged, and the next build encodes it again"
 REBUILD = "run `tiktok-retrieval build`, then `tiktok-retrieval prune`; `rollback` returns to an earlier generation"
@@ -64,10 +67,10 @@ def _all(data: Path, indexes: Path, checked: dict[str, int], progress: ProgressM
             found.append(Finding("", "schema", f"it cannot be opened ({error})", RESTORE))
         else:
             with closing(database):
-                with Progress("catalog", 1, progress, unit="catalogs") as shown:
+                with Progress("catalog", 1, progress, unit="catalogs") as shown, database.snapshot():
                     found += inspect(database.connection)
+                    checked |= _counts(database.connection)
                     shown.advance(1)
-                checked |= _counts(database.connection)
                 found += _files(database, progress)
     return found + list(_indexes(indexes, checked))
 
@@ -94,19 +97,42 @@ def _counts(db: sqlite3.Connection) -> dict[str, int]:
 
 
 def _files(database: Database, progress: ProgressMode) -> Iterator[Finding]:
-    """Compare each file with its line: is it there, has it the size and the sum?"""
+    """Compare each file with its line: is it there, has it the size and the sum?
+
+    An import writes a file before its line, and erasing deletes it before; it hides the video first. So
+    what looks wrong is looked at again.
+    """
     try:
-        rows = database.execute("SELECT video_id, kind, path, sha256, bytes FROM media ORDER BY path").fetchall()
+        rows = database.execute(
+            f"SELECT video_id, kind, position FROM media WHERE video_id NOT IN {REMOVED} ORDER BY path"  # noqa: S608
+        ).fetchall()
+        suspects = []
+        with Progress("files", len(rows), progress, unit="files") as shown:
+            for row in rows:
+                if _of_file(database, row):
+                    suspects.append(row)
+                shown.advance(1)
+        if suspects:
+            time.sleep(SETTLED_S)
+        for row in suspects:
+            if problem := _of_file(database, row):
+                yield Finding(row["video_id"], "file", problem, IMPORT)
     except (CatalogError, sqlite3.Error):
         return  # the check of the catalog has named it
-    with Progress("files", len(rows), progress, unit="files") as shown:
-        for row in rows:
-            if problem := _of_file(database.data, row["path"], row["sha256"], row["bytes"]):
-                yield Finding(row["video_id"], "file", f"its {row['kind']} {row['path']} {problem}", IMPORT)
-            shown.advance(1)
 
 
-def _of_file(data: Path, path: str, wanted: str, size: int) -> str:
+def _of_file(database: Database, key: sqlite3.Row) -> str:
+    """What is wrong with a file, by its line as it is now; "" if nothing is, or the line is gone."""
+    line = database.execute(
+        "SELECT kind, path, sha256, bytes FROM media"
+        f" WHERE video_id = ? AND kind = ? AND position = ? AND video_id NOT IN {REMOVED}",  # noqa: S608
+        tuple(key),
+    ).fetchone()
+    problem = line and _problem(database.data, line["path"], line["sha256"], line["bytes"])
+    return f"its {line['kind']} {line['path']} {problem}" if problem else ""
+
+
+def _problem(data: Path, path: str, wanted: str, size: int) -> str:
     file = data / path
     try:
         if not is_inside(data, path):

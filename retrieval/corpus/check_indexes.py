@@ -60,7 +60,8 @@ def check_indexes(indexes: Path) -> IndexReport:
         try:
             open_named(indexes, name).close()
         except GenerationError as error:
-            damaged[name] = str(error)
+            if name in generation_names(indexes):  # else it was deleted in the meantime
+                damaged[name] = str(error)
     if names or (indexes / CURRENT).exists():
         try:
             current_name(indexes)

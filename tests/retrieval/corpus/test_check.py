@@ -1,14 +1,15 @@
 """The command that checks and repairs."""
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from ingest.catalog import Catalog
+from ingest.catalog import Catalog, sums
 from retrieval.corpus.check import check
-from tests.ingest.catalog.test_sums import ONE, filled
+from tests.ingest.catalog.test_sums import LOCAL, ONE, filled
 
 
 @pytest.fixture
@@ -86,3 +87,31 @@ def test_a_file_that_cannot_be_downloaded_is_named_again(data: Path) -> None:
     (data / "media" / "03" / "9000000000000000003" / "video.mp4").unlink()
     report = check(data, data / "indexes", mend=True)
     assert ["video.mp4" in one.problem for one in report.left] == [True] and "import it again" in report.left[0].advice
+
+
+def test_writing_meanwhile_is_no_damage(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = sums.computed
+
+    def while_written(db: sqlite3.Connection, tables: Iterable[sums.Table] = sums.TABLES) -> dict[sums.Key, bytes]:
+        found = plain(db, tables)
+        with Catalog(data) as catalog:
+            catalog.ledger.set(ONE, "ocr", "failed", "it broke")
+        return found
+
+    monkeypatch.setattr(sums, "computed", while_written)
+    assert check(data, data / "indexes").found == []
+
+
+def test_a_file_that_is_entered_or_removed_meanwhile_is_no_damage(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cover = data / "media" / ONE[-2:] / ONE / "cover.jpg"
+    cover.write_bytes(b"another picture")
+    film = data / "media" / LOCAL[-2:] / LOCAL / "video.mp4"
+    film.unlink()
+
+    def settle(_: float) -> None:
+        with Catalog(data) as catalog:
+            catalog.put_media(ONE, "cover", cover, "downloaded")
+            catalog.removals.hide([LOCAL])
+
+    monkeypatch.setattr("retrieval.corpus.check.time.sleep", settle)
+    assert check(data, data / "indexes").found == []
