@@ -124,8 +124,8 @@ def _files(database: Database, progress: ProgressMode) -> Iterator[Finding]:
 def _of_file(database: Database, key: sqlite3.Row) -> str:
     """What is wrong with a file, by its line as it is now; "" if nothing is, or the line is gone."""
     line = database.execute(
-        "SELECT kind, path, sha256, bytes FROM media"
-        f" WHERE video_id = ? AND kind = ? AND position = ? AND video_id NOT IN {REMOVED}",  # noqa: S608
+        "SELECT kind, path, sha256, bytes FROM media"  # noqa: S608
+        f" WHERE video_id = ? AND kind = ? AND position = ? AND video_id NOT IN {REMOVED}",
         tuple(key),
     ).fetchone()
     problem = line and _problem(database.data, line["path"], line["sha256"], line["bytes"])
