@@ -23,6 +23,8 @@ MAX_PIXELS = 40_000_000  # slides come from phone cameras (12 to 24 megapixels);
 POSTER_WITHIN_S = 5.0  # a cover shows the start of a video
 POSTER_STEP_S = 0.25  # between the frames that are compared
 MAX_TRACKS = 8  # video or audio tracks of one file that are looked at
+# What decoders raise for a damaged packet, of which the next ones are independent. Some return -1, which is EPERM.
+DAMAGED_PACKET = (av.InvalidDataError, av.PatchWelcomeError, av.PermissionError)
 ENCRYPTED = ("enca", "encv", "drms", "drmi")  # codec tags of encrypted tracks: they decode to noise
 PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
 GROUNDS = (255, 0, 128)  # levels of grey behind transparent pictures
@@ -193,7 +195,7 @@ def decodable(container: InputContainer, stream: av.VideoStream) -> Iterator[av.
     for packet in container.demux(stream):
         try:
             yield from stream.decode(packet)
-        except av.InvalidDataError:
+        except DAMAGED_PACKET:
             continue
 
 

@@ -16,7 +16,16 @@ from av.container import InputContainer
 from av.stream import Disposition
 from numpy.typing import NDArray
 
-from ingest.media import MAX_TRACKS, SAMPLE_RATE, MediaError, NoStream, broken, open_container, undecodable
+from ingest.media import (
+    DAMAGED_PACKET,
+    MAX_TRACKS,
+    SAMPLE_RATE,
+    MediaError,
+    NoStream,
+    broken,
+    open_container,
+    undecodable,
+)
 
 MAX_AUDIO_S = 6 * 3_600.0  # the site accepts uploads of an hour, and live streams last longer; a longer file is endless
 MAX_TRACKS_S = 2 * MAX_AUDIO_S  # of all tracks of a file together: they lie on the disk until one is chosen
@@ -243,7 +252,7 @@ def _decoded(container: InputContainer, stream: av.AudioStream) -> Iterator[Floa
         claims_s[float((packet.duration or 0) * (packet.time_base or 0))] += 1
         try:
             frames = stream.decode(packet)
-        except av.InvalidDataError:  # one bad packet loses milliseconds; the sum below detects many
+        except DAMAGED_PACKET:  # one bad packet loses milliseconds; the sum below detects many
             continue
         longest_s = max(longest_s, sum(frame.samples / max(frame.sample_rate, 1) for frame in frames))
         for frame in frames:

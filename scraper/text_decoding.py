@@ -17,6 +17,8 @@ _MARKS = {  # byte order marks, the longer ones first: UTF-32's begins with UTF-
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+# First bytes in UTF-8 of accented letters, quotation marks and emoji. In Latin-1, no word of a usual language ends so.
+_BEGUN = (b"\xc2", b"\xc3", b"\xe2", b"\xf0")
 _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 # What programs write besides UTF-8 and UTF-16. Those of DOS and rare ones are left out: short texts fit them by chance.
 _GUESSED = (
@@ -58,7 +60,8 @@ def decode(data: bytes) -> Decoded:
     try:
         return Decoded(_lines(data.decode("utf-8-sig")), "utf-8")
     except UnicodeDecodeError as error:
-        cut = error.reason == "unexpected end of data"
+        last = data[error.start :]
+        cut = error.reason == "unexpected end of data" and (len(last) > 1 or last in _BEGUN)
     found = _surrogates(data) or _read(data, "utf-8-sig", "utf-8")
     others = sum(sign > "\x7f" for sign in found.text) - found.text.count(LOST)
     # in a text of another encoding, hardly any byte beyond ASCII is valid UTF-8 by chance

@@ -12,6 +12,7 @@ from PIL import Image
 
 from ingest.media import (
     BLANK_STDDEV,
+    DAMAGED_PACKET,
     MediaError,
     broken,
     check_pixels,
@@ -153,7 +154,7 @@ def _some_frames(path: Path, container: InputContainer, stream: av.VideoStream) 
             for frame in stream.decode(packet):
                 pixels += frame.width * frame.height
                 yield frame
-        except av.InvalidDataError:
+        except DAMAGED_PACKET:
             continue
 
 

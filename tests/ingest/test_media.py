@@ -52,6 +52,36 @@ def test_zeros_in_the_middle_of_a_file_are_an_error(tmp_path: Path) -> None:
         audio(path)
 
 
+def test_a_damaged_packet_costs_milliseconds_whatever_the_decoder_calls_it(tmp_path: Path) -> None:
+    path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(3), 3)
+    packets, bad = refused_packets(path)
+    assert set(bad) >= {"PermissionError", "InvalidDataError"}
+    content = path.read_bytes()
+    for number, data in bad.values():
+        content = content.replace(packets[number], data, 1)
+    path.write_bytes(content)
+    assert len(audio(path)) / media.SAMPLE_RATE == pytest.approx(3, abs=0.1)
+
+
+def refused_packets(path: Path) -> tuple[list[bytes], dict[str, tuple[int, bytes]]]:
+    """The packets of the sound, and damaged ones: the error of the decoder -> the number of one, and its content."""
+    with av.open(str(path)) as container:
+        packets = [bytes(packet) for packet in container.demux(container.streams.audio[0]) if packet.size]
+    found: dict[str, tuple[int, bytes]] = {}
+    random = np.random.default_rng(1)
+    for number in range(10, 40):
+        for _ in range(20):
+            data = np.frombuffer(packets[number], np.uint8).copy()
+            data[random.integers(len(data), size=3)] = random.integers(256, size=3)
+            try:
+                with av.open(str(path)) as container:
+                    container.streams.audio[0].codec_context.decode(av.Packet(data.tobytes()))
+            except av.FFmpegError as error:
+                if number not in {at for at, _ in found.values()}:
+                    found.setdefault(type(error).__name__, (number, data.tobytes()))
+    return packets, found
+
+
 def test_audio_is_mono_at_16_khz_and_as_long_as_the_video(tmp_path: Path) -> None:
     samples = audio(media_samples.video(tmp_path / "video.mp4", media_samples.voice(3), 3))
     assert samples.dtype == np.float32

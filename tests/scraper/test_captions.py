@@ -164,6 +164,7 @@ def test_unreadable_captions_say_why(data: bytes, why: str) -> None:
         b"WEBVTT\n\n00:01.000 --> 00:02.000\n" + part * (5_000_000 // len(part))
         for part in (b"<a", b"{\\", b"&#", b"x\n")
     ]
+    + [b"WEBVTT\n\n00:01.000 --> 00:02.000 " + b"a:" * 2_000_000 + b" b\nx"]
     + [b"0:" * 2_500_000 + b"-->", b"WEBVTT\n" + b"00:00 -->\n" * 500_000, b'{"utterances":[' + b"{}," * 1_500_000],
 )
 def test_five_hostile_megabytes_take_seconds_at_most(data: bytes) -> None:

@@ -60,6 +60,11 @@ def test_a_text_that_is_cut_within_a_letter_stays_utf_8() -> None:
     assert decode(FRENCH.encode("utf-16")[:-1]).lost == 1
 
 
+def test_an_accent_at_the_very_end_is_no_cut_utf_8() -> None:
+    assert decode("meet me at the café".encode("latin-1")).text == "meet me at the café"
+    assert decode("un café, encore un café".encode("cp1252")).text == "un café, encore un café"
+
+
 def test_a_sign_that_another_program_lost_is_not_counted_twice() -> None:
     assert decode("caf\ufffd au lait".encode()).damage == ""
 
