@@ -129,15 +129,15 @@ def choose(sound: Sound, languages: Sequence[str] = ()) -> Choice:
         mixes = {recording.track.number: OnDisk(recording.mix) for recording in sound.recordings}
         if len(sound.tracks) == 1 and not sound.recordings[0].channels:
             return Choice(mixes[sound.recordings[0].track.number], "", _nothing_found(sound))
-        heard = [_best_channel(recording, mixes[recording.track.number]) for recording in sound.recordings]
+        versions = [_best_channel(recording, mixes[recording.track.number]) for recording in sound.recordings]
     finally:
         discard(sound)
-    best = max(seconds(part.speech) for part in heard)
+    best = max(seconds(part.speech) for part in versions)
     if not best and (damaged := [track for track in sound.tracks if track.problem.startswith("cannot be read")]):
         raise MediaError(f"audio track {damaged[0].number} {damaged[0].problem}; no speech found in the others")
-    good = [part for part in heard if seconds(part.speech) >= SIMILAR * best]
+    good = [part for part in versions if seconds(part.speech) >= SIMILAR * best]
     chosen = min(good, key=lambda part: not _speaks(part.track, languages))  # the first of equal ones
-    together = [chosen, *_microphones(chosen, heard)]
+    together = [chosen, *_microphones(chosen, versions)]
     numbers = sorted(part.track.number for part in together)
     notes = [chosen.note] if chosen.note else []
     if len(sound.tracks) > 1:
@@ -161,7 +161,7 @@ def seconds(speech: "Sequence[Span]") -> float:
 
 
 @dataclass(frozen=True)
-class _Heard:
+class _Version:
     """One version of a track, and the speech in it."""
 
     track: Track
@@ -170,11 +170,11 @@ class _Heard:
     note: str = ""
 
 
-def _best_channel(recording: Recording, mix: OnDisk) -> _Heard:
+def _best_channel(recording: Recording, mix: OnDisk) -> _Version:
     """The mix of a track, or the channel that has much more speech."""
     from ingest.speech.vad import find_speech
 
-    best = _Heard(recording.track, mix, find_speech(mix))
+    best = _Version(recording.track, mix, find_speech(mix))
     in_mix_s = seconds(best.speech)
     if not recording.channels or in_mix_s >= ENOUGH * len(mix) / SAMPLE_RATE:
         return best
@@ -183,7 +183,7 @@ def _best_channel(recording: Recording, mix: OnDisk) -> _Heard:
         speech = find_speech(samples)
         needed_s = max(MORE * in_mix_s, in_mix_s + MORE_S, seconds(best.speech) if best.note else 0.0)
         if seconds(speech) > needed_s:
-            best = _Heard(recording.track, samples, speech, f"{name} read: it has more speech than all together")
+            best = _Version(recording.track, samples, speech, f"{name} read: it has more speech than all together")
     return best
 
 
@@ -194,10 +194,10 @@ def _versions(channels: int) -> list[tuple[str, list[float]]]:
     return [*versions, ("difference of the channels", [0.5, -0.5])] if channels == 2 else versions
 
 
-def _microphones(chosen: _Heard, heard: Sequence[_Heard]) -> list[_Heard]:
+def _microphones(chosen: _Version, versions: Sequence[_Version]) -> list[_Version]:
     """Other tracks whose speech is elsewhere in time: the voices of one talk."""
-    found: list[_Heard] = []
-    for part in heard:
+    found: list[_Version] = []
+    for part in versions:
         spoken_s = seconds(part.speech)
         shared_s = max((_shared(part.speech, other.speech) for other in [chosen, *found]), default=0.0)
         if part is not chosen and spoken_s - shared_s >= ALONE_S and shared_s <= TOGETHER * spoken_s:

@@ -1,7 +1,7 @@
 """The indexes folder -> which generation answers.
 
 A new generation is picked up between two searches. While one request opens it, the others still use the old one. If it
-cannot be used, the old one goes on answering; a server that has just started answers from the newest one that can.
+cannot be used, the old one continues to answer; a server that has just started answers from the newest one that can.
 """
 
 import contextlib
@@ -209,7 +209,7 @@ class Searchers:
     def _erased(self, searcher: Searcher) -> bool:
         """Whether a generation was deleted on purpose: erased videos may be in it, so it must not answer any longer.
 
-        If CURRENT still names it, something has gone wrong, and it goes on answering from memory.
+        If CURRENT still names it, something has gone wrong, and it continues to answer from memory.
         """
         if searcher.generation.folder.exists():
             return False
