@@ -264,4 +264,4 @@ class Database:
             yield
         finally:
             if self.connection.in_transaction:  # some errors end it
-                self.execute("COMMIT")
+                self.execute("ROLLBACK")  # nothing was written; a damaged file refuses to commit

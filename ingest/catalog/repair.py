@@ -24,6 +24,7 @@ from scraper.records import Video
 log = logging.getLogger(__name__)
 
 COPY = "catalog.before-repair-{}.sqlite"
+UNKNOWN = "\ufffd"  # what stands for bytes that are no text
 DAMAGED = ".damaged"  # how the name of a file ends that was moved out of the way
 MADE = ("whisper", "tesseract", "rapidocr", "auto")  # engines whose texts can be made again
 # names that are damaged -> the one that they were: they differ in length
@@ -77,7 +78,8 @@ def repair(data: Path, findings: Iterable[Finding]) -> list[str]:
                 done.append(did)
             except (sqlite3.Error, UserError, ValueError, OSError) as error:
                 done.append(f"{one.name}: not repaired ({error})")
-        if any(one.part not in sums.PARTS and one.part != "file" for one in findings):  # sums of no part as well
+        # also sums of no part, and of an item whose name is damaged
+        if any((one.part not in sums.PARTS and one.part != "file") or UNKNOWN in one.item for one in findings):
             try:
                 with catalog.transaction():
                     sums.fill(catalog.database.connection)

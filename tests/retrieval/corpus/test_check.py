@@ -9,7 +9,7 @@ import pytest
 
 from ingest.catalog import Catalog, sums
 from retrieval.corpus.check import check
-from tests.ingest.catalog.test_sums import LOCAL, ONE, filled
+from tests.ingest.catalog.test_sums import LOCAL, ONE, TWO, filled
 
 
 @pytest.fixture
@@ -115,3 +115,19 @@ def test_a_file_that_is_entered_or_removed_meanwhile_is_no_damage(data: Path, mo
 
     monkeypatch.setattr("retrieval.corpus.check.time.sleep", settle)
     assert check(data, data / "indexes").found == []
+
+
+def test_the_sum_of_an_item_whose_name_is_damaged_is_made_again(data: Path) -> None:
+    damage(data, f"UPDATE sums SET item = CAST(x'ff' || substr(item, 2) AS TEXT) WHERE item = '{TWO}'")  # noqa: S608
+    repaired(data)
+
+
+def test_a_file_that_sqlite_calls_malformed_is_named(data: Path) -> None:
+    with closing(sqlite3.connect(data / "catalog.sqlite")) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        root = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'texts'").fetchone()[0]
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+    with (data / "catalog.sqlite").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * 8)
+    assert "structure" in {one.part for one in check(data, data / "indexes").found}
