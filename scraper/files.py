@@ -24,6 +24,9 @@ class ChangedError(ValueError):
     """A file was changed while it was read."""
 
 
+PRIVATE = ("catalog.sqlite", "media", "vectors.sqlite", "generations")  # what a corpus consists of
+
+
 def sha256(path: Path) -> str:
     """Return the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
@@ -98,17 +101,21 @@ def make_private_file(path: Path) -> None:
 
 
 def open_to_others(*folders: Path) -> str:
-    """Return a line about those folders that all users of this machine can look into; empty if there is none."""
+    """Return a line about those folders of a corpus that all users of this machine can read; empty if there is none."""
     found = []
     for folder in folders:
         with contextlib.suppress(OSError):
             path = folder.resolve(strict=True)
             reached = all(one.stat().st_mode & stat.S_IXOTH for one in path.parents)
-            if os.name == "posix" and reached and path.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH):
+            if os.name == "posix" and reached and _is_open(path) and any(_is_open(path / name) for name in PRIVATE):
                 found.append(str(folder))
     if not found:
         return ""
     return f"note: other users of this machine can read {' and '.join(found)}: `chmod 700 {' '.join(found)}` ends that"
+
+
+def _is_open(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IXOTH))
 
 
 @contextlib.contextmanager

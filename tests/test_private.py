@@ -71,6 +71,11 @@ def test_status_names_folders_that_other_users_can_reach(corpus: tuple[Path, Pat
     with tempfile.TemporaryDirectory() as folder:
         open_one = Path(folder) / "data"
         shutil.copytree(corpus[0], open_one)
+        open_one.chmod(0o755)
+        Path(folder).chmod(0o755)
+        private = run("status", "--data", open_one, "--indexes", corpus[1])
+        assert private.stderr == "", "the catalog in it is for its owner alone"
+        (open_one / "catalog.sqlite").chmod(0o644)  # as older versions made it
         for mode, named in ((0o755, True), (0o750, False)):
             open_one.chmod(mode)
             for outside, reached in ((0o755, True), (0o700, False)):

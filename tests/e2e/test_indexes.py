@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from filelock import FileLock
 from playwright.sync_api import Page, expect
 
 from retrieval.embedding.encoder import SentenceEncoder
@@ -31,15 +32,19 @@ def test_while_an_index_is_built_the_previous_one_answers_and_the_page_says_so(
     make_data(tmp_path)
     unfinished = tmp_path / "indexes" / "generations" / ".building-x"  # what a build works in
     unfinished.mkdir(parents=True)
+    building = FileLock(tmp_path / "indexes" / ".build.lock")
+    building.acquire()
     server = serve(tmp_path, tmp_path / "indexes")
     visit(page, server)
     expect(page.get_by_role("heading", name="The first index is being built")).to_be_visible()
+    building.release()
     make_index(tmp_path, tmp_path / "indexes", SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
-    unfinished.mkdir(exist_ok=True)
+    unfinished.mkdir()
+    building.acquire()
     ask(page, QUESTION)
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
     expect(page.get_by_text("A new index is being built")).to_be_visible()
-    unfinished.rmdir()
+    building.release()
     page.get_by_role("button", name="Search").click()
     settled(page)
     expect(page.get_by_text("A new index is being built")).to_have_count(0)

@@ -7,12 +7,13 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.faults.corpus import IDS, Corpus, faults_of, kept, make
-from tests.faults.shim import CALLS, COMPILER, Call, Fault, ForkServer, Outcome, copy_of
+from tests.faults.shim import CALLS, COMPILER, Call, Fault, Faults, ForkServer, Outcome, copy_of
 
 pytestmark = pytest.mark.skipif(not COMPILER, reason="the shim needs a C compiler (Debian: apt install gcc)")
 ERRORS: dict[Call, tuple[int, ...]] = {
@@ -40,6 +41,7 @@ class Trial:
     arguments: Callable[[Corpus], list[str | Path]]
     may_lose: frozenset[str] = frozenset()
     before: Callable[[Corpus], list[str | Path]] | None = None  # a command that prepares it
+    own_process: bool = False  # it starts workers, which a copy of a process that has threads cannot do
 
     def __str__(self) -> str:
         return self.name
@@ -65,7 +67,7 @@ def _restore(corpus: Corpus) -> list[str | Path]:
 ALL = frozenset({"videos", "texts", "media", "judgements"})
 TRIALS = (
     Trial("import", _import),
-    Trial("run", lambda c: ["run", "--quiet", *c.folders()], before=_import),
+    Trial("run", lambda c: ["run", "--quiet", *c.folders()], before=_import, own_process=True),
     Trial("build", lambda c: ["build", "--quiet", *c.folders()], before=_add_text),
     Trial("prune", lambda c: ["prune", "--keep", "1", "--indexes", c.indexes]),
     Trial("rollback", lambda c: ["rollback", "--indexes", c.indexes]),
@@ -119,23 +121,24 @@ def _tried(
     trial: Trial, server: ForkServer, original: Path, folder: Path, *, most: int, errors: int
 ) -> tuple[int, list[str]]:
     """Return how many faults were tried, and a line for each that did harm."""
+    run = partial(Faults.run if trial.own_process else ForkServer.run, server)
     ready = Corpus(copy_of(original, folder / "corpus"))
     if trial.before:
-        prepared = server.run(trial.before(ready), [])
+        prepared = run(trial.before(ready), [])
         assert prepared.code == 0, prepared.stderr
     ready_copy = copy_of(ready.root, folder / "ready")
-    whole = server.run(trial.arguments(ready), [ready.root])
+    whole = run(trial.arguments(ready), [ready.root])
     assert whole.code == 0, whole.stderr
     tried, wrong = 0, []
     for fault in _faults(whole, most, errors):
         copy_of(ready_copy, ready.root)
         before = kept(ready)
-        outcome = server.run(trial.arguments(ready), [ready.root], fault)
+        outcome = run(trial.arguments(ready), [ready.root], fault)
         if not outcome.failed:  # the number of calls differs by a few from run to run
             continue
         tried += 1
         found = _wrong(trial, ready, outcome, fault, before)
-        again = server.run(trial.arguments(ready), [])
+        again = run(trial.arguments(ready), [])
         if again.code and not any(words in again.stderr for words in DONE_ALREADY):
             found.append(f"a second try fails: {again.stderr[-300:]}")
         if found:
