@@ -72,6 +72,8 @@ def _all(data: Path, indexes: Path, checked: dict[str, int], progress: ProgressM
                     checked |= _counts(database.connection)
                     shown.advance(1)
                 found += _files(database, progress)
+    else:
+        found.append(Finding("", "schema", f"there is none in {data}", RESTORE))
     return found + list(_indexes(indexes, checked))
 
 

@@ -131,3 +131,11 @@ def test_a_file_that_sqlite_calls_malformed_is_named(data: Path) -> None:
         file.seek((root - 1) * size)
         file.write(b"\xff" * 8)
     assert "structure" in {one.part for one in check(data, data / "indexes").found}
+
+
+@pytest.mark.parametrize("mend", [False, True])
+def test_a_catalog_that_is_missing_is_named(data: Path, *, mend: bool) -> None:
+    (data / "indexes").mkdir()
+    (data / "catalog.sqlite").unlink()
+    report = check(data, data / "indexes", mend=mend)
+    assert [one.problem for one in report.left] == [f"there is none in {data}"] and report.done == []
