@@ -29,7 +29,9 @@ MAX_NUMBER_DIGITS = 9  # of the number of a cue
 _TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?"
 _ARROW = re.compile(r"-+ ?(?:>|&gt;)|[\u2013\u2014=]>|\u2192")
 _TIMES = re.compile(rf"\s*(?:[0-9]{{1,9}}\s+)?{_TIME}\s*(?:{_ARROW.pattern})\s*(?:{_TIME}(?![0-9:])(.*))?")
-_BEGINS = re.compile(rf".*--(?:>|&gt;)|\s*[0-9]{{1,4}}:[0-9:.,]{{1,20}}\s*(?:{_ARROW.pattern})")
+_BEGINS = re.compile(
+    rf".*--(?:>|&gt;)|\s*[0-9]{{1,4}}:[0-9:.,]{{1,20}}\s*(?:{_ARROW.pattern})\s*(?:$|[0-9]{{1,4}}:[0-9])"
+)
 _PLACE = re.compile(r"(?:\s*+[A-Za-z0-9-]++:\S*+)*+\s*+")  # where the words stand on the screen, behind the times
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<[0-9:.]{5,15}>|\{\\[^{}]{0,100}\}")  # <i>, <c.name>, <00:01.000>, {\an8}
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:[ \t].*)?")  # of WebVTT; up to the next blank line it is not said

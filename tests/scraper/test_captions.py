@@ -268,6 +268,11 @@ def test_times_that_are_written_in_another_way_are_read(times: str) -> None:
     assert parse(vtt("00:00.000 --> 00:00.500\nbefore", f"{times}\nsaid"))[1] == Cue(1.0, 2.0, "said")
 
 
+@pytest.mark.parametrize("line", ["6:00 → wake up", "10:30 -> we leave", "12:00 => lunch"])
+def test_an_arrow_after_a_time_of_day_is_said(line: str) -> None:
+    assert said(vtt(f"00:01.000 --> 00:02.000\n{line}\nthen more")) == [f"{line} then more"]
+
+
 def test_words_behind_the_times_are_said_and_places_are_not() -> None:
     assert said(vtt("00:01.000 --> 00:02.000 so it is", "00:03.000 --> 00:04.000 align:start X1:10\ngood")) == [
         "so it is",
