@@ -173,6 +173,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     """,
     """
+    CREATE INDEX IF NOT EXISTS media_by_content ON media (sha256);  -- some catalogs of format 5 are without it
     CREATE TABLE sums (                  -- of every part of the catalog: see sums.py; `migrate` fills it
         item TEXT NOT NULL,              -- a video, the number of a judgement, or '' for a whole table
         part TEXT NOT NULL,

@@ -17,12 +17,12 @@ _last_hidden: dict[Path, frozenset[str]] = {}  # by data folder
 
 
 def hidden_videos(data: Path) -> frozenset[str]:
-    """Return the ids of all removed videos; none if there is no catalog.
+    """Return the ids of all removed videos.
 
-    If the catalog cannot be read, those that were removed when it could: a search goes on without it.
+    If the catalog is gone or cannot be read, those that were removed when it could: a search goes on without it.
     """
     if not (data / FILE_NAME).is_file():
-        return frozenset()
+        return _last_hidden.get(data, frozenset())
     try:
         with Catalog(data, read_only=True) as catalog:
             _last_hidden[data] = catalog.removals.hidden()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.catalog import reading
 from retrieval.embedding.unit import unit_length
 from scraper import files
 
@@ -213,7 +214,7 @@ def _check_schema(db: sqlite3.Connection) -> None:
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)
+    db = reading.connect(path)  # also where nothing can be written
     db.text_factory = bytes
     return db
 

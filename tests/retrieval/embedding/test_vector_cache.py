@@ -178,3 +178,9 @@ def test_forgetting_a_text_works_with_a_damaged_file(cache: Path) -> None:
     cache.write_bytes(raw[: len(raw) // 2])
     VectorCache(cache).forget([text_key(text) for text in TEXTS[:200]])
     assert not VectorCache(cache).has(FakeEncoder(), TEXTS[:200]) and cache_file.verify(cache).sound
+
+
+def test_a_cache_is_checked_where_nothing_can_be_written(cache: Path) -> None:
+    vectors = cache_file.verify(cache).vectors
+    cache.with_name(f"{cache.name}-shm").mkdir()  # SQLite fails as it does where it cannot make this file
+    assert vectors and cache_file.verify(cache) == CacheReport(vectors)
