@@ -181,6 +181,5 @@ def test_forgetting_a_text_works_with_a_damaged_file(cache: Path) -> None:
 
 
 def test_a_cache_is_checked_where_nothing_can_be_written(cache: Path) -> None:
-    vectors = cache_file.verify(cache).vectors
     cache.with_name(f"{cache.name}-shm").mkdir()  # SQLite fails as it does where it cannot make this file
-    assert vectors and cache_file.verify(cache) == CacheReport(vectors)
+    assert cache_file.verify(cache) == CacheReport(len(set(TEXTS)))
