@@ -251,6 +251,9 @@ ssize_t readv(int fd, const struct iovec *parts, int count) {
 
 /* -- names -------------------------------------------------------------------------------------------------------- */
 
+/* By descriptor: 1 if its file is elsewhere. To ask for its path at each call makes Tesseract read its models for minutes. */
+static char elsewhere[1024];
+
 static int open_at(int folder, const char *name, int flags, mode_t mode) {
   if (path_fails(OPEN, folder, name)) return -1;
   int fresh = 0;
@@ -261,6 +264,7 @@ static int open_at(int folder, const char *name, int flags, mode_t mode) {
     errno = kept;
   }
   int fd = (int)syscall(SYS_openat, folder, name, flags, mode);
+  if (fd >= 0 && fd < (int)sizeof elsewhere) elsewhere[fd] = 0;
   if (fd >= 0 && recorded(fd, &about)) {
     char path[PATH_MAX];
     if (fresh && fd_path(fd, path)) record('C', about.st_ino, 0, path, strlen(path), NULL, 0);
@@ -329,12 +333,20 @@ int rmdir(const char *name) { return unlinkat(AT_FDCWD, name, AT_REMOVEDIR); }
 
 /* -- stdio, which FAISS and NumPy write with ----------------------------------------------------------------------- */
 
+static int file_fails(int kind, FILE *file) {
+  int fd = fileno(file);
+  return fd >= 0 && fd < (int)sizeof elsewhere && elsewhere[fd] ? 0 : fd_fails(kind, fd);
+}
+
 static FILE *open_file(const char *name, const char *mode, const char *function) {
   if (path_fails(OPEN, AT_FDCWD, name)) return NULL;
   FILE *(*next)(const char *, const char *) = dlsym(RTLD_NEXT, function);
   struct stat about;
   int fresh = state && state->recording && *mode != 'r' && stat(name, &about);
   FILE *file = next(name, mode);
+  char full[PATH_MAX];
+  int fd = file ? fileno(file) : -1;
+  if (state && fd >= 0 && fd < (int)sizeof elsewhere) elsewhere[fd] = full_path(AT_FDCWD, name, full) && !below(full);
   if (file && recorded(fileno(file), &about)) {
     char path[PATH_MAX];
     if (fresh && fd_path(fileno(file), path)) record('C', about.st_ino, 0, path, strlen(path), NULL, 0);
@@ -348,7 +360,7 @@ FILE *fopen64(const char *name, const char *mode) { return open_file(name, mode,
 size_t fwrite(const void *data, size_t size, size_t count, FILE *file) {
   static size_t (*next)(const void *, size_t, size_t, FILE *);
   if (!next) next = dlsym(RTLD_NEXT, "fwrite");
-  if (fd_fails(WRITE, fileno(file))) return 0;
+  if (file_fails(WRITE, file)) return 0;
   int64_t offset = state && state->recording ? ftell(file) : 0;
   size_t done = next(data, size, count, file);
   if (done) record_data(fileno(file), offset, data, done * size);
@@ -358,5 +370,5 @@ size_t fwrite(const void *data, size_t size, size_t count, FILE *file) {
 size_t fread(void *data, size_t size, size_t count, FILE *file) {
   static size_t (*next)(void *, size_t, size_t, FILE *);
   if (!next) next = dlsym(RTLD_NEXT, "fread");
-  return fd_fails(READ, fileno(file)) ? 0 : next(data, size, count, file);
+  return file_fails(READ, file) ? 0 : next(data, size, count, file);
 }
