@@ -15,6 +15,8 @@ from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog, Stage
 from ingest.catalog.database import is_busy
+from ingest.catalog.entries import READ_BY
+from ingest.catalog.media_damage import damage
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.ocr.result import OcrError
@@ -62,9 +64,13 @@ def run_stage(
     recipes = {"ocr": ocr.recipes, "transcribe": transcribe.recipes}.get(stage, lambda _: ())(settings)
     report = report or StageReport(stage)
     with _only_run(catalog, stage):
-        outdated = catalog.outdated(stage, recipes) if recipes else []
-        if outdated and not isinstance(progress, Progress) and progress != "off":
-            print(f"{stage}: {len(outdated)} texts were made with other settings and are made again", file=sys.stderr)
+        outdated, without_files = _outdated(catalog, stage, recipes)
+        if not isinstance(progress, Progress) and progress != "off":
+            made = f"{stage}: {{}} texts were made with other settings and "
+            if outdated:
+                print(made.format(len(outdated)) + "are made again", file=sys.stderr)
+            if without_files:
+                print(made.format(without_files) + "stay: the files they were made from are gone", file=sys.stderr)
         if stage == "download" and (damaged := request_damaged(catalog)) and progress != "off":
             print(f"download: the files of {damaged} videos in the data folder are damaged", file=sys.stderr)
         wanted = {*catalog.ledger.due(stage), *outdated}
@@ -77,6 +83,18 @@ def run_stage(
         finally:
             report.seconds = time.monotonic() - started
     return report
+
+
+def _outdated(catalog: Catalog, stage: Stage, recipes: Sequence[str]) -> tuple[list[str], int]:
+    """Return the videos whose text was made with other settings and can be made again, and how many cannot be."""
+    if not recipes or not (ids := catalog.outdated(stage, recipes)):
+        return [], 0
+    again = []
+    for entry in catalog.entries(ids):
+        files = [media for media in entry.media if stage in READ_BY[media.kind]]
+        if files and not any(damage(media) for media in files):
+            again.append(entry.video.id)
+    return again, len(ids) - len(again)
 
 
 def check_tools(stages: Collection[Stage], settings: Settings) -> None:

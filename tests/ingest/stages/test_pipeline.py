@@ -337,6 +337,23 @@ def test_a_changed_setting_makes_the_affected_texts_again_and_says_how_many(
     assert run_stage(catalog, "ocr", fewer) == StageReport("ocr")
 
 
+def test_a_text_whose_files_are_gone_stays_when_a_setting_changes(
+    catalog: Catalog, picture: Path, spoken: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    media_samples.add(catalog, "10001", cover=picture, video=spoken)
+    assert run(catalog, "ocr").done == 1
+    entry = catalog.get("10001")
+    assert entry
+    for media in entry.media:
+        if media.kind == "video":
+            media.path.unlink()
+    fewer = Settings(frames=3)
+    assert run_stage(catalog, "ocr", fewer, progress="auto") == StageReport("ocr")
+    assert "1 texts were made with other settings and stay: the files" in capsys.readouterr().err
+    kept = catalog.get("10001")
+    assert kept and kept.texts["cover"].text == entry.texts["cover"].text == "Good morning"
+
+
 def test_a_text_written_by_hand_during_ocr_stays(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Path
 ) -> None:
