@@ -23,8 +23,9 @@ MAX_PIXELS = 40_000_000  # slides come from phone cameras (12 to 24 megapixels);
 POSTER_WITHIN_S = 5.0  # a cover shows the start of a video
 POSTER_STEP_S = 0.25  # between the frames that are compared
 MAX_TRACKS = 8  # video or audio tracks of one file that are looked at
-# What decoders raise for a damaged packet, of which the next ones are independent. Some return -1, which is EPERM.
-DAMAGED_PACKET = (av.InvalidDataError, av.PatchWelcomeError, av.PermissionError)
+# What decoders raise for a damaged packet, of which the next ones are independent. That of AAC returns -1, which is
+# EPERM, and other numbers that are no error codes.
+DAMAGED_PACKET = (av.InvalidDataError, av.PatchWelcomeError, av.PermissionError, av.UndefinedError)
 ENCRYPTED = ("enca", "encv", "drms", "drmi")  # codec tags of encrypted tracks: they decode to noise
 PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
 GROUNDS = (255, 0, 128)  # levels of grey behind transparent pictures
@@ -185,9 +186,11 @@ def undecodable(stream: av.AudioStream | av.VideoStream) -> str:
     """Why a track cannot be decoded, or ""."""
     if stream.codec_context is None:
         return "has an unknown codec"
-    if stream.codec_context.codec_tag in ENCRYPTED:
-        return "is encrypted"
-    return ""
+    try:
+        encrypted = stream.codec_context.codec_tag in ENCRYPTED
+    except UnicodeDecodeError:  # PyAV expects letters, but the tags of AAC and FLAC in AVI are numbers
+        encrypted = False
+    return "is encrypted" if encrypted else ""
 
 
 def decodable(container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:

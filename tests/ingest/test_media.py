@@ -52,6 +52,20 @@ def test_zeros_in_the_middle_of_a_file_are_an_error(tmp_path: Path) -> None:
         audio(path)
 
 
+@pytest.mark.parametrize("codec", ["aac", "flac"])
+def test_sound_whose_tag_is_a_number_is_read(codec: str, tmp_path: Path) -> None:
+    form = "fltp" if codec == "aac" else "s16"
+    with av.open(str(tmp_path / "sound.avi"), "w") as container:
+        stream: Any = container.add_stream(codec, rate=media.SAMPLE_RATE, layout="mono", format=form)
+        resampler = av.AudioResampler(form, "mono", media.SAMPLE_RATE, 1_024)
+        frame = av.AudioFrame.from_ndarray(media_samples.voice(2)[None], "flt", "mono")
+        frame.sample_rate, frame.pts = media.SAMPLE_RATE, 0
+        for piece in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(piece))
+        container.mux(stream.encode(None))
+    assert np.abs(audio(tmp_path / "sound.avi")[: media.SAMPLE_RATE]).max() > 0.1
+
+
 def test_a_damaged_packet_costs_milliseconds_whatever_the_decoder_calls_it(tmp_path: Path) -> None:
     path = media_samples.video(tmp_path / "video.mp4", media_samples.voice(3), 3)
     packets, bad = refused_packets(path)
