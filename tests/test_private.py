@@ -3,6 +3,8 @@
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 
 from retrieval.embedding.encoder import KeywordOnly
 from scraper.files import open_to_others
-from tests.command_line import run
+from tests.command_line import REPOSITORY, run
 from tests.tiny_corpus import make_index
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows gives other users no access to a user's folders")
@@ -82,3 +84,18 @@ def test_status_names_folders_that_other_users_can_reach(corpus: tuple[Path, Pat
                 Path(folder).chmod(outside)
                 status = run("status", "--data", open_one, "--indexes", corpus[1])
                 assert status.returncode == 0 and (f"`chmod 700 {open_one}`" in status.stderr) is (named and reached)
+
+
+def test_no_library_keeps_an_id_of_this_computer_to_send_it(tmp_path: Path) -> None:
+    program = "import ingest.ocr.rapidocr, ingest.speech.vad, onnxruntime"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        cwd=REPOSITORY,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if path.name in ("deviceid", "onnxruntime.db")] == []

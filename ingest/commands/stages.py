@@ -27,15 +27,22 @@ def run_stages(
     processes: int | None = None,
     retry_failed: bool = False,
 ) -> None:
-    """Run stages in order. Exit with 1 if any item failed."""
+    """Run stages in order. Exit with 1 if any item failed.
+
+    If the site refuses downloads, the other stages still take the files that are there.
+
+    Raises:
+        Refused: it does; at the end.
+    """
     from ingest.catalog import Catalog
     from ingest.stages.pipeline import run_stage
+    from ingest.stages.refusals import Refused
     from ingest.stages.stage_run import StageReport
 
     if report_file and not report_file.parent.is_dir():  # now, not after hours of work
         raise typer.BadParameter(f"there is no folder {report_file.parent}", param_hint="--report")
     reports: dict[str, Any] = {}
-    failed = 0
+    failed, refused = 0, None
     with Catalog(settings.data) as catalog:
         try:
             for stage in stages:
@@ -52,6 +59,8 @@ def run_stages(
                         batch=settings.batch,
                         report=report,
                     )
+                except Refused as error:
+                    refused = error
                 finally:
                     reports[stage] = report.as_dict()
                 failed += report.failed
@@ -62,6 +71,8 @@ def run_stages(
                 report_file.write_text(json.dumps(reports, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if as_json:
         answer(True, reports, lambda: None)
+    if refused:
+        raise refused
     if failed:
         raise typer.Exit(FAILED)
 

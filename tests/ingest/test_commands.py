@@ -11,6 +11,7 @@ from ingest.catalog.entries import Text
 from scraper.records import Video
 from tests.command_line import run
 from tests.ingest import media_samples
+from tests.scraper.stand_in import StandIn, html
 
 
 @pytest.fixture
@@ -31,6 +32,23 @@ def test_failed_items_end_in_exit_code_1_and_the_others_are_done(data: Path, com
     assert "error" not in done.stderr
     again = run(command, "--data", data)
     assert again.returncode == 0 and "0 done, 0 failed" in again.stdout
+
+
+def test_files_that_are_there_are_read_although_the_site_refuses_downloads(data: Path) -> None:
+    ids = [f"740000000000000000{n}" for n in range(3)]
+    with Catalog(data) as catalog:
+        for video_id in ids:
+            link = f"https://www.tiktok.com/@_/video/{video_id}"
+            catalog.put_video(Video(id=video_id, permalink=link))
+    with StandIn(0, 0, 0) as site:
+        for video_id in ids:
+            site.page(video_id, lambda talk: talk.whole(html(10204, {})))
+        done = run("run", "--data", data, env=site.environment)
+    assert done.returncode == 1
+    assert "the site blocks this computer or network (3 times in a row)" in done.stderr
+    assert "ocr: 1 done" in done.stdout
+    with Catalog(data) as catalog:
+        assert set(ids) <= set(catalog.ledger.due("download"))
 
 
 def test_progress_as_json_stands_on_stderr(data: Path) -> None:
