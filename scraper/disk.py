@@ -17,7 +17,7 @@ from pathlib import Path
 from scraper.errors import UserError
 
 MUCH_BYTES = 10**9
-LITTLE_BYTES = 100_000  # free on a disk on which SQLite cannot write a page and its log
+LITTLE_BYTES = 1_000_000  # so much is free on a full disk: SQLite cannot begin to write
 
 
 class Cause(Enum):

@@ -2,7 +2,7 @@
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ingest.catalog import Catalog, Entry, Media, Stage, Text
@@ -101,12 +101,15 @@ class StageRun:
     def fail(self, video_id: str, error: str, text: Text | None = None) -> None:
         """The stage failed. `text` is what could be read all the same, or names the engine that tried.
 
-        Damaged captions stay if nothing could be read.
+        An earlier text stays if nothing could be read now. Its recipe is today's, so that it is not tried again and
+        again.
         """
 
         def write() -> None:
-            kept = not (text and text.text) and self._has_captions(video_id)
-            self.catalog.fail(video_id, self.stage, error, None if kept else text)
+            made, old = text, self._text(video_id)
+            if old and old.text and not (text and text.text):
+                made = None if old.engine in GIVEN else replace(old, recipe=self.recipe)
+            self.catalog.fail(video_id, self.stage, error, made)
 
         if self._close(video_id, "failed", write) == "failed":
             self.report.failures.append({"video_id": video_id, "error": error[:MAX_ERROR_CHARS]})

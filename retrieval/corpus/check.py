@@ -84,8 +84,9 @@ def _indexes(indexes: Path, checked: dict[str, int]) -> Iterator[Finding]:
         yield Finding("", INDEX, f"the vector cache cannot be read ({error})", "check the disk")
         return
     checked |= {"generations": report.generations, "vectors": report.cache.vectors}
-    for line in report.lines():
-        yield Finding("", INDEX, line.rstrip("."), REPAIR if "vector" in line else REBUILD)
+    for lines, advice in ((report.of_cache(), REPAIR), (report.of_generations(), REBUILD)):
+        for line in lines:
+            yield Finding("", INDEX, line.rstrip("."), advice)
 
 
 def _counts(db: sqlite3.Connection) -> dict[str, int]:

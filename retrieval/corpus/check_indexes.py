@@ -36,12 +36,15 @@ class IndexReport:
         """Whether nothing is damaged."""
         return self.cache.sound and not self.damaged and not self.current
 
-    def lines(self) -> Iterator[str]:
-        """Yield a sentence for each thing that is damaged."""
+    def of_cache(self) -> Iterator[str]:
+        """Yield a sentence for each thing that is damaged in the vector cache."""
         if self.cache.unreadable:
             yield f"The vector cache is damaged: {self.cache.unreadable}."
         if self.cache.damaged:
             yield f"{self.cache.damaged} of {self.cache.vectors} vectors in the cache are damaged."
+
+    def of_generations(self) -> Iterator[str]:
+        """Yield a sentence for each generation that is damaged, and for CURRENT."""
         for name, problem in self.damaged.items():
             yield f"Generation {name}: {problem}"
         if self.current:

@@ -301,9 +301,9 @@ def _write_dense(
 
 
 def _bytes_needed(texts: Sequence[str], dimension: int) -> int:
-    """Return about how large a generation of these passages is, with a new vector of each in the cache."""
+    """Return about how large a generation of these passages is. The cache may need more: most vectors are in it."""
     characters = sum(map(len, texts))
-    return len(texts) * dimension * 4 * 2 + characters * BYTES_PER_CHARACTER
+    return len(texts) * dimension * 4 + characters * BYTES_PER_CHARACTER
 
 
 def _write_passages(documents: Sequence[Document], folder: Path) -> None:

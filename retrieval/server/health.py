@@ -8,10 +8,10 @@ import sqlite3
 from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.database import FILE_NAME
 from retrieval.server.service import Service
+from scraper.disk import LITTLE_BYTES
 
 log = logging.getLogger(__name__)
 
-LITTLE_BYTES = 1_000_000  # so much is free on a full disk: SQLite cannot begin to write
 NO_CATALOG = "There is no catalog, so results have no descriptions. Run `tiktok-retrieval import` to fill one."
 BAD_CATALOG = (
     "The catalog cannot be read, so results have no descriptions. Run `tiktok-retrieval check`, and see the server log."

@@ -6,6 +6,7 @@ import resource
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -23,18 +24,15 @@ HELD_S = 15
 ANSWER_S = 1.0  # others are answered within this
 MAX_LOG_BYTES = 1 << 20
 ATTACKER, OTHER = "127.0.0.1", "127.0.0.2"  # two addresses of this machine
-NO_MOUNT = "not tried: no right to mount a file system"
 
 
 def full_disk(corpus: Corpus, folder: Path) -> Iterator[Trial]:
     """Fill the disk of the catalog under a running server, and then start a second server on it."""
     what = "searching while the disk is full"
-    size = sum(path.stat().st_size for path in corpus.data.glob("*.sqlite")) + ROOM_BYTES
-    with disk(folder, size) as mounted:
+    with disk_with_copy(corpus, folder) as mounted:
         if not mounted:
-            yield Trial(what, True, NO_MOUNT)
+            print(f"{what}: not tried, no right to mount a file system", file=sys.stderr)
             return
-        shutil.copytree(corpus.data, folder / "data")
         log = corpus.indexes.parent / "full.log"
         with log.open("wb") as err:
             with corpus.program.served(folder / "data", corpus.indexes, err) as address:
@@ -50,12 +48,10 @@ def full_disk(corpus: Corpus, folder: Path) -> Iterator[Trial]:
 def read_only(corpus: Corpus, folder: Path) -> Iterator[Trial]:
     """Serve a catalog from a read-only disk, and run the commands that only read."""
     what = "searching on a read-only disk"
-    size = sum(path.stat().st_size for path in corpus.data.glob("*.sqlite")) + ROOM_BYTES
-    with disk(folder, size) as mounted:
+    with disk_with_copy(corpus, folder) as mounted:
         if not mounted:
-            yield Trial(what, True, NO_MOUNT)
+            print(f"{what}: not tried, no right to mount a file system", file=sys.stderr)
             return
-        shutil.copytree(corpus.data, folder / "data")
         subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
         log = corpus.indexes.parent / "read-only.log"
         with log.open("wb") as err, corpus.program.served(folder / "data", corpus.indexes, err) as address:
@@ -101,14 +97,17 @@ SERVED: dict[str, Callable[[Corpus, Path], Iterator[Trial]]] = {
 
 
 @contextlib.contextmanager
-def disk(folder: Path, size: int) -> Iterator[bool]:
-    """Mount a small disk in memory. Yield whether that was possible."""
+def disk_with_copy(corpus: Corpus, folder: Path) -> Iterator[bool]:
+    """Mount a small disk in memory, with a copy of the data folder. Yield whether that was possible."""
+    size = sum(path.stat().st_size for path in corpus.data.glob("*.sqlite")) + ROOM_BYTES
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     mounted = (
         subprocess.run(command, capture_output=True, check=False).returncode == 0 if shutil.which("mount") else False
     )
     try:
+        if mounted:
+            shutil.copytree(corpus.data, folder / "data")
         yield mounted
     finally:
         if mounted:

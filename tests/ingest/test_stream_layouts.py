@@ -240,7 +240,7 @@ FILMS: list[tuple[str, Callable[[Path], Path]]] = [
         "default flag",
         lambda f: write(f / "v.mkv", video=[Film([attached().pictures[0]] * 2), Film(BLUE, flags=DEFAULT)]),
     ),
-    ("one picture beside the film", lambda f: write(f / "v.mp4", video=[Film([STRIPES]), Film(BLUE)])),
+    ("one picture in a track before the film", lambda f: write(f / "v.mp4", video=[Film([STRIPES]), Film(BLUE)])),
 ]
 
 

@@ -354,6 +354,15 @@ def test_a_text_whose_files_are_gone_stays_when_a_setting_changes(
     assert kept and kept.texts["cover"].text == entry.texts["cover"].text == "Good morning"
 
 
+def test_an_earlier_text_stays_when_it_cannot_be_made_again(catalog: Catalog) -> None:
+    media_samples.add(catalog, "10001", cover=b"no picture")
+    catalog.put_text("10001", "cover", Text("read before", "tesseract", "5", recipe="other settings"))
+    assert run(catalog, "ocr") == StageReport("ocr", failed=1)
+    entry = catalog.get("10001")
+    assert entry and entry.texts["cover"].text == "read before" and entry.states["ocr"] == "failed"
+    assert run(catalog, "ocr") == StageReport("ocr"), "it is tried once"
+
+
 def test_a_text_written_by_hand_during_ocr_stays(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, picture: Path
 ) -> None:
