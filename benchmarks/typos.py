@@ -80,6 +80,7 @@ def main(
     if (queries is None) == (beir is None):
         raise typer.BadParameter("give either --queries or --beir")
     asked = list(read_queries(queries)) if queries else list(read_beir(beir)[1])  # type: ignore[arg-type]
+    asked = [query for query in asked if query.relevant]
     random.Random(0).shuffle(asked)
     asked = asked[:limit]
     searcher = Searcher.open(indexes)

@@ -92,6 +92,7 @@ def build(out: Path) -> None:
         _write_json(out / "info" / name, records[start : start + RECORDS_PER_BATCH])
     _write_json(out / "spoken.json", spoken)
     write_queries(out, {video["slug"]: video["id"] for video in videos})
+    write_queries_by_language(out, {video["slug"]: video for video in videos})
 
 
 def read_videos() -> list[Video]:
@@ -169,6 +170,35 @@ def write_queries(out: Path, ids: dict[str, str]) -> None:
     _write_json(out / "queries.json", queries)
     lines = [f"q{number}\t{query['target']}\t1" for number, query in enumerate(queries, 1)]
     (out / "qrels.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *lines, ""]), encoding="utf-8")
+
+
+def write_queries_by_language(out: Path, videos: dict[str, Video]) -> None:
+    """Write queries_by_language.json. Each question has its language, and that of its video unless nothing answers it.
+
+    Raises:
+        KeyError: a target is not a video.
+        ValueError: a question is in the wrong one of the lists `same` and `across`.
+    """
+    queries: list[dict[str, Any]] = []
+    source = tomllib.loads((SOURCE / "queries_by_language.toml").read_text(encoding="utf-8"))
+    for language, lists in source.items():
+        for across in (False, True):
+            for text, slug, remembers in lists["across" if across else "same"]:
+                video_language = videos[slug].get("lang", "en")
+                if across == (video_language == language):
+                    raise ValueError(f"{text!r} is asked in {language}, its video is in {video_language}")
+                queries.append(
+                    {
+                        "text": text,
+                        "target": videos[slug]["id"],
+                        "language": language,
+                        "video-language": video_language,
+                        "across": across,
+                        "remembers": remembers,
+                    }
+                )
+        queries += [{"text": text, "unanswerable": True, "language": language} for text in lists["none"]]
+    _write_json(out / "queries_by_language.json", queries)
 
 
 def summary(out: Path) -> str:

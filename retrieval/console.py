@@ -1,11 +1,12 @@
 """Print answers, evaluations and tunings as text for a terminal."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.catalog import Catalog, CatalogError
 from ingest.commands.output import printable
-from retrieval.evaluation.evaluate import Evaluation
+from retrieval.evaluation.evaluate import Evaluation, LabelRow
 from retrieval.evaluation.tune import Tuning
 from retrieval.index.documents import FIELD_NAMES
 from retrieval.search.answer import Answer
@@ -14,6 +15,7 @@ from retrieval.search.lists import describe_encounters
 
 PART_LABELS = {"dense_retriever": "meaning", "stems": "stems", "char_ngrams": "4-grams", "bigrams": "bigrams"}
 MAX_REASONS = 3  # per result
+BREAKDOWN = ("RR", "Success@10")  # the measures of a breakdown by label
 
 
 def print_answer(answer: Answer, data: Path) -> None:
@@ -49,16 +51,38 @@ def print_answer(answer: Answer, data: Path) -> None:
         print("No results: the question is empty.")
 
 
-def print_evaluation(result: Evaluation, per_query: bool) -> None:
-    """Print the measures of each mode and, if asked, the rank of every target."""
+def print_evaluation(result: Evaluation, per_query: bool, labels: Sequence[str] = ()) -> None:
+    """Print the measures of each mode, those by value of each of the `labels`, and if asked, every target's rank."""
     print(f"{len(result.queries)} questions, {result.videos} videos, {result.encoder}, generation {result.generation}")
     names = list(result.measures)
     print(f"{'mode':10}" + "".join(f"{name:>12}" for name in names))
     for mode, measures in result.modes.items():
         print(f"{mode:10}" + "".join(f"{measures[name]:12.3f}" for name in names))
+    if result.confidence:
+        of = result.confidence
+        print(
+            f'"no good match" for {of.recognised} of {of.unanswerable} unanswerable questions,'
+            f" and for {of.lost} of {of.answerable} that have an answer"
+        )
+    for label in labels:
+        _print_breakdown(label, result.by_label[label])
     if per_query:
         for query in result.queries:
-            print(f"{query.rank:>6}  {query.target}  {_excerpt(query.text, 0, 100)}")
+            print(f"{query.rank or '-':>6}  {query.target or '-'}  {_excerpt(query.text, 0, 100)}")
+    for note in result.notes:
+        print(f"note: {note}")
+
+
+def _print_breakdown(label: str, rows: Sequence[LabelRow]) -> None:
+    """Print a table with a row for each value of a label."""
+    counted = any(row.confidence for row in rows)
+    width = max(16, *(len(text) + 2 for text in (label, *(row.value for row in rows))))
+    heads = ("no answer", "recognised", "lost") if counted else ()
+    print("\n" + f"{label:{width}}" + "".join(f"{head:>12}" for head in ("questions", *BREAKDOWN, *heads)))
+    for row in rows:
+        figures = [f"{row.measures[name]:12.3f}" if row.measures else f"{'-':>12}" for name in BREAKDOWN]
+        counts = (row.confidence.unanswerable, row.confidence.recognised, row.confidence.lost) if row.confidence else ()
+        print(f"{row.value:{width}}{row.questions:12}{''.join(figures)}{''.join(f'{count:12}' for count in counts)}")
 
 
 def print_tuning(tuning: Tuning) -> None:

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 import unicodedata
+from collections import Counter
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.make_sample import read_videos, record, scraped_count
+from data.make_sample import read_videos, record, scraped_count, write_queries_by_language
 
 KEYS = {
     "video-src", "coverphoto-src", "permalink", "web-id", "id", "like-count", "comment-count", "creator-username",
@@ -21,6 +23,7 @@ KEYS = {
 }  # fmt: skip
 COMMENT_KEYS = {"commenter-username", "comment-text", "time-posted", "like-count", "replies-count"}
 MAX_BYTES = 15_000_000  # a clone should stay small
+MAX_SHARED_CHARS = 20  # of a question with its video, one after the other; names of things are as long
 SCRIPT = Path(__file__).resolve().parent.parent / "data" / "make_sample.py"
 
 
@@ -161,6 +164,49 @@ def test_queries_about_speech_target_videos_with_speech(
     queries: list[dict[str, str]], spoken: dict[str, list[dict[str, Any]]]
 ) -> None:
     assert all(spoken[query["target"]] for query in queries if query["remembers"] == "said")
+
+
+@pytest.fixture(scope="module")
+def queries_by_language(sample_corpus: Path) -> list[dict[str, Any]]:
+    return list(read(sample_corpus / "queries_by_language.json"))
+
+
+def test_each_language_has_eight_known_items_in_it_and_across_and_one_question_without_an_answer(
+    queries_by_language: list[dict[str, Any]],
+) -> None:
+    for language in {video.get("lang", "en") for video in read_videos()}:
+        asked = [query for query in queries_by_language if query["language"] == language]
+        kinds = Counter("none" if query.get("unanswerable") else query["across"] for query in asked)
+        assert kinds[True] >= 3 and kinds[False] >= 3 and kinds[True] + kinds[False] >= 8, language
+        assert kinds["none"] >= 1, language
+
+
+def test_questions_by_language_name_their_videos_and_the_languages_of_these(
+    queries_by_language: list[dict[str, Any]],
+) -> None:
+    languages = {video["id"]: video.get("lang", "en") for video in read_videos()}
+    for query in queries_by_language:
+        if not query.get("unanswerable"):
+            assert query["video-language"] == languages[query["target"]]
+            assert query["across"] == (query["language"] != query["video-language"])
+    assert len({query["text"] for query in queries_by_language}) == len(queries_by_language)
+
+
+def test_no_question_by_language_copies_a_sentence_of_its_video(queries_by_language: list[dict[str, Any]]) -> None:
+    videos = {video["id"]: video for video in read_videos()}
+    for query in queries_by_language:
+        if not query.get("unanswerable"):
+            video = videos[query["target"]]
+            said = [words["say"] for words in video.get("speech", [])]
+            texts = " ".join([video["text"], video["cover"], video["comments"], *video.get("slides", []), *said])
+            longest = SequenceMatcher(None, query["text"].casefold(), texts.casefold(), autojunk=False)
+            assert longest.find_longest_match().size <= MAX_SHARED_CHARS, query["text"]
+
+
+def test_the_shipped_questions_by_language_are_what_the_script_writes(sample_corpus: Path, tmp_path: Path) -> None:
+    write_queries_by_language(tmp_path, {video["slug"]: video for video in read_videos()})
+    written = (tmp_path / "queries_by_language.json").read_text(encoding="utf-8")
+    assert written == (sample_corpus / "queries_by_language.json").read_text(encoding="utf-8")
 
 
 def test_the_sample_stays_small(sample_corpus: Path) -> None:

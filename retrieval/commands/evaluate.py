@@ -10,7 +10,11 @@ from ingest.commands.output import answer
 from ingest.settings import load_settings
 from retrieval.commands.options import Qrels, Reranker, load_encoder, load_reranker
 
-EXAMPLES = ("evaluate --queries data/sample/queries.json --indexes indexes/demo", "evaluate --beir scifact --json")
+EXAMPLES = (
+    "evaluate --queries data/sample/queries.json --indexes indexes/demo",
+    "evaluate --queries data/sample/queries_by_language.json --indexes indexes/demo --by language --by across",
+    "evaluate --beir scifact --json",
+)
 
 
 def evaluate(
@@ -23,6 +27,14 @@ def evaluate(
         Path | None, typer.Option(help="BEIR folder, whose corpus is indexed separately.", metavar="DIR")
     ] = None,
     per_query: Annotated[bool, typer.Option("--per-query", help="List the rank of every target.")] = False,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Print a table by this label of the questions; repeatable.",
+            metavar="LABEL",
+            show_default="language, if the questions have it",
+        ),
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(help="With --beir: embedding model.", metavar="MODEL", show_default="the one of the index"),
@@ -40,12 +52,15 @@ def evaluate(
     """
     if (queries is None) == (beir is None):
         raise typer.BadParameter("give either --queries FILE or --beir DIR", param_hint="--queries")
+    if by and beir is not None:
+        raise typer.BadParameter("the questions of a BEIR folder have no labels", param_hint="--by")
     if queries is not None and encoder is not None:
         raise typer.BadParameter(
             "it goes with --beir; questions go to the current index, which has an encoder", param_hint="--encoder"
         )
     from retrieval.console import print_evaluation
     from retrieval.corpus.removal import hidden_videos
+    from retrieval.evaluation.breakdown import chosen_labels
     from retrieval.evaluation.evaluate import evaluate as run
     from retrieval.evaluation.evaluate import evaluate_beir
     from retrieval.evaluation.queries import read_queries
@@ -54,10 +69,13 @@ def evaluate(
     settings = load_settings(data=data, indexes=indexes, encoder=encoder)
     mode = progress_mode(progress, quiet)
     if queries is not None:
+        asked = read_queries(queries, qrels)
+        labels = chosen_labels(asked, by)
         searcher = Searcher.open(settings.indexes, load_reranker(reranker))
-        result = run(searcher, read_queries(queries, qrels), hidden=hidden_videos(settings.data), progress=mode)
+        result = run(searcher, asked, hidden=hidden_videos(settings.data), progress=mode)
     else:
         assert beir is not None
+        labels = []
         loaded = load_encoder(settings)
         result = evaluate_beir(beir, settings.indexes, loaded, load_reranker(reranker), progress=mode)
-    answer(as_json, result, lambda: print_evaluation(result, per_query))
+    answer(as_json, result, lambda: print_evaluation(result, per_query, labels))

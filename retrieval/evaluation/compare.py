@@ -20,7 +20,7 @@ from ingest.models.weights import resolve
 from ingest.progress import ProgressMode
 from retrieval.embedding.registry import KEYWORDS_ALONE, full_name
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.queries import Query, check_targets
+from retrieval.evaluation.queries import Query, answerable, check_targets
 from retrieval.evaluation.results import (
     Card,
     Comparison,
@@ -102,6 +102,7 @@ def compare(
         ingest.models.weights.WeightsError: a model cannot be loaded; raised before anything is encoded.
     """
     clock = time.perf_counter()
+    queries, left_out = answerable(queries, "a comparison")
     searchable = {doc.id for doc in corpus.documents if doc.passages}
     check_targets(queries, dict.fromkeys(searchable), f"the corpus {corpus.name}")
     labels = _labels(models)
@@ -140,7 +141,9 @@ def compare(
         query_file=query_file,
         cards=corpus.cards(sorted(shown)),
     )
-    return build_comparison(setup, rows, queries, baseline)
+    result = build_comparison(setup, rows, queries, baseline)
+    result.notes.extend(left_out)
+    return result
 
 
 def _in_a_process(job: TrialJob) -> Trial:

@@ -5,14 +5,15 @@ after the last video. retrieval/evaluation/compare.py compares several models.
 """
 
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, computed_field
 
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder
-from retrieval.evaluation.measures import rank_outcome, values_by_measure
+from retrieval.evaluation.breakdown import groups_by_label
+from retrieval.evaluation.measures import QueryOutcome, Values, rank_outcome, values_by_measure
 from retrieval.evaluation.queries import Query, check_targets, read_beir
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
@@ -25,17 +26,43 @@ MAIN_MODE: Mode = "hybrid"
 
 
 class QueryResult(BaseModel):
-    """The rank of a question's target, its first relevant video; `ranks` has it by mode."""
+    """The rank of a question's target, its first relevant video; `ranks` has it by mode.
+
+    An unanswerable question has no target, and no rank (0). `good` is whether the answer was called good.
+    """
 
     id: str
     text: str
     target: str
     rank: int
     ranks: dict[str, int]
+    good: bool | None = None
+
+
+class Confidence(BaseModel):
+    """Unanswerable questions that got "no good match", and answerable ones that got it although there is an answer."""
+
+    unanswerable: int
+    recognised: int
+    answerable: int
+    lost: int
+
+
+class LabelRow(BaseModel):
+    """The measures of the questions with one value of a label. There are none if none of these has an answer."""
+
+    value: str
+    questions: int
+    measures: dict[str, float]
+    confidence: Confidence | None
 
 
 class Evaluation(BaseModel):
-    """The measures of hybrid search, of every mode, and the results of every question."""
+    """The measures of hybrid search, of every mode, and the results of every question.
+
+    `by_label` has the rows of every label of the query file. `confidence` is measured if some questions are
+    unanswerable; other measures are of the answerable ones.
+    """
 
     generation: str
     encoder: str
@@ -43,6 +70,9 @@ class Evaluation(BaseModel):
     measures: dict[str, float]
     modes: dict[str, dict[str, float]] = Field(validation_alias=AliasChoices("modes", "lanes"))
     queries: list[QueryResult]
+    by_label: dict[str, list[LabelRow]] = {}
+    confidence: Confidence | None = None
+    notes: list[str] = []
 
     @computed_field(deprecated=True, description="The older name of `modes`.")  # type: ignore[prop-decorator]
     @property
@@ -55,16 +85,20 @@ def evaluate(
 ) -> Evaluation:
     """Rank every video for every question in every mode, but for those that are `hidden`.
 
+    If some questions are unanswerable, every question is also answered as on the page, to see which answers are called
+    good.
+
     Raises:
         EvaluationError: a target is not in the generation, or hidden.
     """
     ids = searcher.generation.ids
     shown = {video: position for video, position in searcher.generation.positions.items() if video not in hidden}
     check_targets(queries, shown, f"generation {searcher.generation.name}")
-    vectors = searcher.encoder.queries([query.text for query in queries])
+    asked = [query for query in queries if query.relevant]
+    vectors = searcher.encoder.queries([query.text for query in asked])
     outcomes = {}
     for mode in MODES:
-        tracked = Progress(mode, len(queries), progress, unit="questions").track(queries)
+        tracked = Progress(mode, len(asked), progress, unit="questions").track(asked)
         outcomes[mode] = [
             rank_outcome(
                 query,
@@ -73,10 +107,12 @@ def evaluate(
             )
             for query, vector in zip(tracked, vectors, strict=True)
         ]
+    values = {mode: values_by_measure(of_mode) for mode, of_mode in outcomes.items()}
     means: dict[str, dict[str, float]] = {
-        mode: {name: float(values.mean()) for name, values in values_by_measure(of_mode).items()}
-        for mode, of_mode in outcomes.items()
+        mode: {name: float(of.mean()) for name, of in by_name.items()} for mode, by_name in values.items()
     }
+    good = _called_good(searcher, queries, hidden, progress) if len(asked) < len(queries) else None
+    rows = {query.id: row for row, query in enumerate(asked)}
     return Evaluation(
         generation=searcher.generation.name,
         encoder=searcher.encoder.name,
@@ -84,16 +120,64 @@ def evaluate(
         measures=means[MAIN_MODE],
         modes=means,
         queries=[
-            QueryResult(
-                id=query.id,
-                text=query.text,
-                target=outcomes[MAIN_MODE][row].target,
-                rank=outcomes[MAIN_MODE][row].rank,
-                ranks={mode: of_mode[row].rank for mode, of_mode in outcomes.items()},
-            )
-            for row, query in enumerate(queries)
+            _result(query, {mode: of_mode[rows[query.id]] for mode, of_mode in outcomes.items()}, good)
+            if query.relevant
+            else _result(query, {}, good)
+            for query in queries
         ],
+        by_label=_by_label(queries, values[MAIN_MODE], good),
+        confidence=_confidence(queries, good) if good else None,
     )
+
+
+def _called_good(
+    searcher: Searcher, queries: Sequence[Query], hidden: Collection[str], progress: ProgressMode
+) -> dict[str, bool]:
+    """Return whether the answer to each question, as on the page, is called good, by the question's id."""
+    tracked = Progress("confidence", len(queries), progress, unit="questions").track(queries)
+    return {query.id: searcher.search(query.text, 1, hidden=hidden).good for query in tracked}
+
+
+def _result(query: Query, outcomes: Mapping[str, QueryOutcome], good: Mapping[str, bool] | None) -> QueryResult:
+    main = outcomes.get(MAIN_MODE)
+    return QueryResult(
+        id=query.id,
+        text=query.text,
+        target=main.target if main else "",
+        rank=main.rank if main else 0,
+        ranks={mode: outcome.rank for mode, outcome in outcomes.items()},
+        good=good[query.id] if good else None,
+    )
+
+
+def _confidence(queries: Sequence[Query], good: Mapping[str, bool]) -> Confidence:
+    return Confidence(
+        unanswerable=sum(not query.relevant for query in queries),
+        recognised=sum(not query.relevant and not good[query.id] for query in queries),
+        answerable=sum(bool(query.relevant) for query in queries),
+        lost=sum(bool(query.relevant) and not good[query.id] for query in queries),
+    )
+
+
+def _by_label(
+    queries: Sequence[Query], values: Mapping[str, Values], good: Mapping[str, bool] | None
+) -> dict[str, list[LabelRow]]:
+    """Return the rows of every label. `values` are those of the answerable questions, in their order."""
+    rows = {query.id: row for row, query in enumerate(query for query in queries if query.relevant)}
+    found: dict[str, list[LabelRow]] = {}
+    for name, by_value in groups_by_label(queries)[0].items():
+        for value, members in by_value.items():
+            here = [queries[member] for member in members]
+            measured = [rows[query.id] for query in here if query.relevant]
+            found.setdefault(name, []).append(
+                LabelRow(
+                    value=value,
+                    questions=len(here),
+                    measures={name: float(of[measured].mean()) for name, of in values.items()} if measured else {},
+                    confidence=_confidence(here, good) if good else None,
+                )
+            )
+    return found
 
 
 def evaluate_beir(

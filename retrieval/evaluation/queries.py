@@ -25,7 +25,8 @@ from scraper.text_decoding import decode
 Property = str | bool | int | float
 MAX_NAME_CHARS = 60  # of a property's name and value: they are headings of tables
 
-_TEXT_KEYS, _NO_PROPERTIES = ("text", "query"), ("id", "text", "query", "target")
+_TEXT_KEYS, _NO_PROPERTIES = ("text", "query"), ("id", "text", "query", "target", "unanswerable")
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0", "")  # of the column `unanswerable`
 _TOPIC = re.compile(r"<top>(.*?)</top>", re.DOTALL | re.IGNORECASE)
 _NUM = re.compile(r"<num>\s*(?:number:)?\s*([^\s<]+)", re.IGNORECASE)
 _BEIR_HEAD = ("query-id", "corpus-id")  # the first line of qrels files; some have none
@@ -34,7 +35,10 @@ _TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=</?[a-z]+>|$)", re.DOTA
 
 @dataclass(frozen=True)
 class Query:
-    """A question, its relevant videos with their grades (1 for known items), and its other columns in the file."""
+    """A question, its relevant videos with their grades (1 for known items), and its other columns in the file.
+
+    A question that no video answers has no relevant videos.
+    """
 
     id: str
     text: str
@@ -45,8 +49,11 @@ class Query:
 def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
     """Read the questions of a file: TREC topics if `qrels` is given, else CSV (.csv, .tsv) or JSON.
 
+    A question with `unanswerable` (JSON: true; CSV: yes) has no target.
+
     Raises:
-        EvaluationError: the file cannot be read, a question has no text or no target, or is there twice.
+        EvaluationError: the file cannot be read, a question has no text or no target, or is there twice, or all
+            questions are unanswerable.
     """
     try:
         if qrels is not None:
@@ -91,13 +98,22 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
     return [plain_document(row.id, row.title, row.text) for row in corpus], queries
 
 
+def answerable(queries: Iterable[Query], what: str) -> tuple[list[Query], list[str]]:
+    """Return the questions that have an answer, and a note on the others, which say nothing about `what`."""
+    queries = list(queries)
+    kept = [query for query in queries if query.relevant]
+    left_out = len(queries) - len(kept)
+    were = "unanswerable question was" if left_out == 1 else "unanswerable questions were"
+    return kept, [f"{left_out} {were} left out: only `evaluate` uses them, not {what}."] if left_out else []
+
+
 def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named: str) -> None:
-    """Check that every question has a relevant video among the ids of `corpus`.
+    """Check that every question with an answer has a relevant video among the ids of `corpus`.
 
     Raises:
         EvaluationError: some have none; the message names the first of them.
     """
-    queries = list(queries)
+    queries = [query for query in queries if query.relevant]
     missing = [query for query in queries if not any(video in corpus for video in query.relevant)]
     if missing:
         first = ", ".join(f"{query.id} ({', '.join(query.relevant)})"[:200] for query in missing[:5])
@@ -116,7 +132,8 @@ def _json(path: Path) -> list[Query]:
         if not isinstance(item, dict):
             raise EvaluationError(f"{path}, question {number}: a text and a target are required")
         target = item.get("target")
-        rows.append((f"question {number}", item, target if isinstance(target, list) else [target]))
+        none = target is None and _unanswerable(item)
+        rows.append((f"question {number}", item, [] if none else target if isinstance(target, list) else [target]))
     return _checked(path, rows)
 
 
@@ -142,7 +159,8 @@ def _csv(path: Path) -> list[Query]:
         _, first, targets = together.setdefault(key, (f"line {number}", dict(row), []))
         if asked != next((first[key] for key in _TEXT_KEYS if key in first), None):
             raise EvaluationError(f"{path}, line {number}: the id {key} is there twice, with different texts")
-        targets.append(row["target"])
+        if row["target"] or not _unanswerable(row):
+            targets.append(row["target"])
     if not together:
         raise EvaluationError(f"{path} has no questions")
     return _checked(path, list(together.values()))
@@ -157,7 +175,13 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
         named = [str(target) if type(target) is int else target for target in targets]
         videos = [clean_text(target) for target in named if isinstance(target, str) and target.strip()]
         text = clean_text(text) if isinstance(text, str) else ""
-        if not text or len(videos) < len(targets) or not videos:
+        try:
+            none = _unanswerable(row)
+        except ValueError as error:
+            raise EvaluationError(f"{path}, {where}: {error}") from error
+        if none and targets:
+            raise EvaluationError(f"{path}, {where}: an unanswerable question has no target")
+        if not text or len(videos) < len(targets) or not (videos or none):
             raise EvaluationError(f"{path}, {where}: a text and a target are required")
         if len(set(videos)) < len(videos):
             raise EvaluationError(f"{path}, {where}: a target is named twice")
@@ -183,7 +207,23 @@ def _checked(path: Path, rows: list[tuple[str, dict[str, object], list[object]]]
         queries.append(Query(query_id, text, dict.fromkeys(videos, 1), properties))
     if twice := _twice(query.id for query in queries):
         raise EvaluationError(f"{path}: the id {twice} is there twice")
+    if not any(query.relevant for query in queries):
+        raise EvaluationError(f"{path}: every question is unanswerable, so there is nothing to measure")
     return queries
+
+
+def _unanswerable(row: Mapping[str, object]) -> bool:
+    """Return whether a question is marked as one that no video answers.
+
+    Raises:
+        ValueError: the mark is neither yes nor no.
+    """
+    mark = row.get("unanswerable")
+    if mark is None or isinstance(mark, bool):
+        return bool(mark)
+    if str(mark).strip().casefold() in (*_YES, *_NO):
+        return str(mark).strip().casefold() in _YES
+    raise ValueError(f"unanswerable must be true or false, not {str(mark)[:MAX_NAME_CHARS]!r}")
 
 
 def _topics(path: Path, qrels: Path) -> list[Query]:

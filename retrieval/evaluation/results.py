@@ -12,6 +12,7 @@ from pydantic import AliasChoices, BaseModel, Field, computed_field
 
 from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
+from retrieval.evaluation.breakdown import groups_by_label
 from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, QueryOutcome, Values, values_by_measure
 from retrieval.evaluation.queries import Property, Query
 from retrieval.evaluation.significance import holm, interval, paired_p_value
@@ -20,8 +21,6 @@ from retrieval.search.fusion import MODES
 
 TESTED = ("RR", "Success@1")  # measures that every pair is tested on; Holm's correction is per measure
 SIGNIFICANT = 0.05
-MAX_VALUES = 12  # of a property, to break down by it; with more, each would have one or two questions
-MAX_NUMBERS = 6  # of a property with numbers; more are a scale, not groups
 MAX_RANK = 1_000_000  # of a target in another search; a ranking of this length is made up for it
 WORST = 5  # losses listed per model
 
@@ -195,7 +194,7 @@ def build_comparison(
     setup: ComparisonSetup, rows: Sequence[ContenderOutcomes], queries: Sequence[Query], baseline: str | None
 ) -> Comparison:
     """Return all figures of the contenders. `baseline` is a property that is not broken down by."""
-    groups, notes = _groups(queries, baseline)
+    groups, notes = groups_by_label(queries, baseline)
     return Comparison(
         **setup.model_dump(),
         contenders=[_contender(row) for row in rows],
@@ -272,26 +271,6 @@ def _by_settings(rows: Sequence[ContenderOutcomes], settings: Sequence[str]) -> 
                 BreakdownRow(name=name.partition(":")[2], questions=len(next(iter(of.values()))), figures=figures)
             )
     return lines
-
-
-def _groups(queries: Sequence[Query], baseline: str | None) -> tuple[dict[str, dict[str, list[int]]], list[str]]:
-    """Return questions by the value of each property that has few values, and notes on the other properties."""
-    groups: dict[str, dict[str, list[int]]] = {}
-    notes = []
-    for name in dict.fromkeys(name for query in queries for name in query.properties if name != baseline):
-        values = [query.properties.get(name) for query in queries]
-        distinct = {value for value in values if value is not None}
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in distinct)
-        if len(distinct) > (MAX_NUMBERS if numbers else MAX_VALUES):
-            notes.append(f"The property {name} has {len(distinct)} different values, too many to break down by.")
-            continue
-        by_value: dict[str, list[int]] = {}
-        for row, value in enumerate(values):
-            shown = "not given" if value is None else str(value)
-            shown = {"True": "yes", "False": "no"}[shown] if isinstance(value, bool) else shown
-            by_value.setdefault(shown, []).append(row)
-        groups[name] = dict(sorted(by_value.items()))
-    return groups, notes
 
 
 def _breakdown_row(name: str, rows: Sequence[ContenderOutcomes], members: Sequence[int]) -> BreakdownRow:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
-from retrieval.evaluation.queries import Query, check_targets
+from retrieval.evaluation.queries import Query, answerable, check_targets
 from retrieval.evaluation.significance import interval, paired_p_value
 from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import filter_videos
@@ -86,6 +86,7 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     Raises:
         EvaluationError: a target is not in the generation, or there are too few questions.
     """
+    queries, unanswerable = answerable(queries, "learning weights")
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
     vectors = searcher.encoder.queries([query.text for query in queries])
     asked = zip(Progress("rank", len(queries), progress, unit="questions").track(queries), vectors, strict=True)
@@ -129,7 +130,7 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
         penalty=None if np.isinf(penalty) else penalty,
         today_weights=today_weights,
         p=p,
-        notes=[],
+        notes=unanswerable,
         **estimates,
     )
     tuning.notes.extend(_notes(tuning))

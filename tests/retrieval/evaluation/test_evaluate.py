@@ -2,7 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from retrieval.__main__ import app
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.evaluate import evaluate, evaluate_beir
@@ -103,3 +105,49 @@ def test_a_beir_folder_with_a_missing_or_broken_file_is_a_clear_error(beir: Path
     (beir / "corpus.jsonl").unlink()
     with pytest.raises(EvaluationError, match="BEIR"):
         read_beir(beir)
+
+
+LABELLED = [
+    Query("a", "teapot falls", {"70001": 1}, {"language": "en"}),
+    Query("b", "回転寿司", {"70005": 1}, {"language": "ja"}),
+    Query("c", "sea and moon", {"70004": 1}, {"language": "en"}),
+    Query("d", "quarterly tax return of a dentist", {}, {"language": "en"}),
+    Query("e", "自転車の修理", {}, {"language": "ja"}),
+]
+
+
+def test_measures_by_label_are_those_of_the_questions_with_each_value(searcher: Searcher) -> None:
+    result = evaluate(searcher, LABELLED)
+    english, japanese = result.by_label["language"]
+    assert (english.value, english.questions, japanese.value, japanese.questions) == ("en", 3, "ja", 2)
+    ranks = {query.id: query.rank for query in result.queries}
+    assert english.measures["RR"] == pytest.approx((1 / ranks["a"] + 1 / ranks["c"]) / 2)
+    assert japanese.measures["RR"] == pytest.approx(1 / ranks["b"])
+    assert result.measures == evaluate(searcher, [query for query in LABELLED if query.relevant]).measures
+
+
+def test_unanswerable_questions_count_as_recognised_if_their_answer_is_not_good(searcher: Searcher) -> None:
+    result = evaluate(searcher, LABELLED)
+    good = {query.id: searcher.search(query.text).good for query in LABELLED}
+    assert {query.id: query.good for query in result.queries} == good
+    assert not good["d"] and good["a"]
+    of, (english, _) = result.confidence, result.by_label["language"]
+    assert of and (of.unanswerable, of.answerable) == (2, 3)
+    assert (of.recognised, of.lost) == (2 - good["d"] - good["e"], 3 - good["a"] - good["b"] - good["c"])
+    assert english.confidence and (english.confidence.unanswerable, english.confidence.recognised) == (1, 1)
+    assert [query.rank for query in result.queries[3:]] == [0, 0]
+
+
+def test_a_table_by_language_is_printed_if_the_questions_have_one(indexes: Path, tmp_path: Path) -> None:
+    rows = [{"text": q.text, "language": q.properties["language"], **_answer_of(q)} for q in LABELLED]
+    file = write(tmp_path / "q.json", rows)
+    arguments = ["evaluate", "--queries", str(file), "--indexes", str(indexes), "--data", str(tmp_path), "--quiet"]
+    table = CliRunner().invoke(app, arguments).output.split("language", 1)[1].splitlines()
+    assert table[0].split() == ["questions", "RR", "Success@10", "no", "answer", "recognised", "lost"]
+    assert [line.split()[:2] for line in table[1:3]] == [["en", "3"], ["ja", "2"]]
+    refused = CliRunner().invoke(app, [*arguments, "--by", "mood"])
+    assert refused.exit_code == 1 and "the labels are language" in refused.output
+
+
+def _answer_of(query: Query) -> dict[str, object]:
+    return {"target": next(iter(query.relevant))} if query.relevant else {"unanswerable": True}

@@ -120,3 +120,32 @@ def test_errors_of_topics_and_qrels_are_described(tmp_path: Path, topics: str, q
 def test_targets_outside_the_corpus_are_named() -> None:
     with pytest.raises(EvaluationError, match=r"1 of 2 questions .* b \(9\)"):
         check_targets([Query("a", "x", {"1": 1, "9": 1}), Query("b", "y", {"9": 1})], {"1": None}, "the corpus")
+
+
+def test_a_question_marked_as_unanswerable_needs_no_target(tmp_path: Path) -> None:
+    rows = [{"text": "a", "target": "1", "unanswerable": False}, {"text": "b", "unanswerable": True, "language": "de"}]
+    expected = [Query("q1", "a", {"1": 1}), Query("q2", "b", {}, {"language": "de"})]
+    assert read_queries(write(tmp_path / "q.json", rows)) == expected
+    table = "text,target,unanswerable,language\na,1,,\nb,,yes,de\n"
+    assert read_queries(write(tmp_path / "q.csv", table)) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"text": "b"}, "a text and a target are required"),
+        ({"text": "b", "target": "2", "unanswerable": True}, "has no target"),
+        ({"text": "b", "unanswerable": "perhaps"}, "must be true or false"),
+        ({"text": "b", "target": [], "unanswerable": False}, "a text and a target are required"),
+    ],
+)
+def test_a_question_without_a_target_must_say_that_it_has_no_answer(
+    tmp_path: Path, row: dict[str, object], why: str
+) -> None:
+    with pytest.raises(EvaluationError, match=why):
+        read_queries(write(tmp_path / "q.json", [{"text": "a", "target": "1"}, row]))
+
+
+def test_questions_that_are_all_unanswerable_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="nothing to measure"):
+        read_queries(write(tmp_path / "q.json", [{"text": "a", "unanswerable": True}]))
