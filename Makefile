@@ -54,7 +54,7 @@ requirements: $(TOOLS)/.installed ## Write requirements/ again, after a change o
 	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/python scripts/requirements.py
 
 audit: $(TOOLS)/.installed ## Look for known vulnerabilities in the packages (needs the internet)
-	$(TOOLS)/bin/pip-audit --disable-pip --require-hashes $(addprefix -r ,$(wildcard requirements/*.txt))
+	PATH="$(CURDIR)/$(TOOLS)/bin:$$PATH" $(TOOLS)/bin/python scripts/audit.py
 
 clean: ## Delete the virtual environment and the demo; your data/ and indexes/ stay
 	rm -rf $(VENV) $(TOOLS) data/demo indexes/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
@@ -66,7 +66,7 @@ indexes/demo/CURRENT: $(wildcard data/sample/info/*.json) | $(VENV)/.installed
 	$(BIN)/tiktok-retrieval build $(DEMO) $(DEMO_INDEXES)
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml constraints.txt requirements/packages.txt requirements/torch.txt scripts/install
+$(VENV)/.installed: pyproject.toml constraints.txt requirements/packages.txt requirements/torch.txt scripts/install scripts/install-torch
 	sh scripts/system-packages tesseract:tesseract-ocr
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || sh scripts/system-packages :python3-venv

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -47,6 +48,7 @@ _OF_SQLITE = {
     sqlite3.SQLITE_IOERR: Cause.BROKEN,
     sqlite3.SQLITE_CANTOPEN: Cause.BROKEN,
 }
+_OF_ALL = (Cause.FULL, Cause.READ_ONLY, Cause.TOO_MANY_FILES)  # each file that is written meets these
 _NO_ERRNO = re.compile(r"\d+ requested and \d+ written")  # NumPy drops the cause of a write that failed
 
 
@@ -72,6 +74,19 @@ def explain(error: BaseException, where: Path | None = None) -> DiskError | None
     if cause is Cause.BROKEN and where is not None:
         cause = _behind(where)
     return DiskError(cause, _message(cause, where, error))
+
+
+def concerns_all(error: BaseException, folder: Path) -> DiskError | None:
+    """Return an error of the disk that every other item meets as well, or None: only this item is affected.
+
+    A disk may also fail at one place, and one file may be without permission. Whether more than that is wrong shows
+    when a small file is written.
+
+    Args:
+        folder: the folder that all items are written to.
+    """
+    known = error if isinstance(error, DiskError) else explain(error, folder)
+    return known if known and (known.cause in _OF_ALL or not _takes_a_file(folder)) else None
 
 
 @contextmanager
@@ -133,6 +148,17 @@ def _behind(where: Path) -> Cause:
     if not os.access(folder, os.W_OK) or (where.exists() and not os.access(where, os.R_OK)):
         return Cause.NO_PERMISSION
     return Cause.BROKEN
+
+
+def _takes_a_file(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        return False
+    return True
 
 
 def _existing(where: Path) -> Path:

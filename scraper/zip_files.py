@@ -4,7 +4,6 @@ A zip is hostile: no name in it is used as a path unchecked, no link is unpacked
 """
 
 import calendar
-import errno
 import itertools
 import lzma
 import os
@@ -21,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from scraper import links
+from scraper.disk import DiskError, concerns_all
 from scraper.own_media import SUFFIXES as MEDIA_SUFFIXES
 from scraper.records import clean_text
 from scraper.sidecars import SOURCE_SUFFIXES
@@ -57,7 +57,7 @@ class Unpacked:
         try:
             with zipfile.ZipFile(archive) as opened:
                 self._unpack(opened)
-        except BAD_ZIP as error:
+        except (*BAD_ZIP, DiskError) as error:
             raise ValueError(f"a zip that cannot be unpacked: {error}") from error
 
     def _unpack(self, archive: zipfile.ZipFile) -> None:
@@ -88,8 +88,8 @@ class Unpacked:
                 _extract(archive, entry, target)
             except BAD_ZIP as error:
                 target.unlink(missing_ok=True)
-                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise
+                if known := concerns_all(error, self.path):
+                    raise known from error
                 self.broken.append(_shown(entry))
 
 

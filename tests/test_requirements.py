@@ -1,6 +1,7 @@
 """The requirement files name every package that is installed, with sums, and agree with pyproject.toml."""
 
 import importlib.metadata
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scraper.files import sha256
+from scripts.audit import verdict
 from scripts.requirements import FOLDER, GRAPHICS, PYTHONS, SYSTEMS, Pin, disagreements, environment, pins, split
 from tests.command_line import REPOSITORY
 
@@ -86,18 +89,56 @@ def test_packages_for_graphics_cards_and_tests_are_kept_apart() -> None:
     assert files["torch.txt"].count("--hash=") == 3
 
 
-def test_a_package_with_another_sum_is_not_installed(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "loaf-1-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("loaf-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: loaf\nVersion: 1\n")
-        wheel.writestr("loaf-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        wheel.writestr("loaf-1.dist-info/RECORD", "")
-    listed = tmp_path / "packages.txt"
-    listed.write_text(f"loaf==1 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
-    options = ["--no-deps", "--no-index", "--find-links", str(tmp_path), "--require-hashes"]
-    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(tmp_path / "new"), "-r", str(listed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "DO NOT MATCH THE HASHES" in done.stderr
+def wheel(folder: Path, name: str, version: str) -> Path:
+    """Make a package without content."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("version", "checksum", "installed", "said"),
+    [
+        ("2.0+cpu", "", True, "PyTorch 2.0+cpu is another build"),
+        ("2.0", "", False, "DO NOT MATCH THE HASHES"),
+        pytest.param("2.0", "its own", True, "", marks=pytest.mark.heavy),
+    ],
+)
+def test_only_another_build_of_pytorch_is_installed_without_a_check(
+    version: str, checksum: str, installed: bool, said: str, tmp_path: Path
+) -> None:
+    file = wheel(tmp_path, "torch", version)
+    (tmp_path / "constraints.txt").write_text("torch==2.0\n", encoding="utf-8")
+    (tmp_path / "requirements").mkdir()
+    known = sha256(file) if checksum else "0" * 64
+    (tmp_path / "requirements" / "torch.txt").write_text(f"torch==2.0 --hash=sha256:{known}\n", encoding="utf-8")
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path), "PIP_TARGET": str(tmp_path / "new")}
+    done = subprocess.run(
+        ["sh", REPOSITORY / "scripts" / "install-torch", Path(sys.executable).parent],
+        cwd=tmp_path,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0, (tmp_path / "new" / f"torch-{version}.dist-info").is_dir()) == (installed, installed)
+    assert said in done.stdout + done.stderr and bool(done.stdout) == version.endswith("+cpu")
+
+
+def test_an_audit_without_answers_fails() -> None:
+    unknown = {"name": "loaf", "skip_reason": "Dependency not found"}
+    fine = {"name": "cake", "version": "1", "vulns": []}
+    bad = {"name": "bun", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3"]}]}
+    assert verdict([fine, fine]) == ("2 packages, no known vulnerabilities", True)
+    assert verdict([fine, bad]) == ("bun 2: PYSEC-1, fixed in 3", False)
+    assert verdict([fine, unknown]) == ("1 of 2 packages could not be looked up: loaf", False)
+    for none in ([], [unknown]):
+        words, well = verdict(none)
+        assert not well and words.startswith("Nothing was checked")
 
 
 @pytest.mark.heavy

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import langcodes
+from langcodes.tag_parser import LanguageTagError
+
 from ingest.media import SAMPLE_RATE, MediaError
 from ingest.sound import SILENT_PEAK, Recording, Sound, Track
 
@@ -24,39 +27,7 @@ MORE = 2.0  # times the speech of the mix that a channel must have to be taken i
 MORE_S = 1.0  # ... and seconds more: in music, a detector finds a little anywhere
 ALONE_S = 3.0  # of speech while the chosen track has none: two microphones, on two tracks
 TOGETHER = 0.2  # of the speech of a track: with more at the same time, tracks are versions of each other
-
-
-LONG_CODES = {  # the tags of tracks have three letters (ISO 639-2), in two forms for some languages
-    "ar": ("ara",),
-    "cs": ("ces", "cze"),
-    "da": ("dan",),
-    "de": ("deu", "ger"),
-    "el": ("ell", "gre"),
-    "en": ("eng",),
-    "es": ("spa",),
-    "fa": ("fas", "per"),
-    "fi": ("fin",),
-    "fr": ("fra", "fre"),
-    "he": ("heb",),
-    "hi": ("hin",),
-    "hu": ("hun",),
-    "id": ("ind",),
-    "it": ("ita",),
-    "ja": ("jpn",),
-    "ko": ("kor",),
-    "nl": ("nld", "dut"),
-    "no": ("nor",),
-    "pl": ("pol",),
-    "pt": ("por",),
-    "ro": ("ron", "rum"),
-    "ru": ("rus",),
-    "sv": ("swe",),
-    "th": ("tha",),
-    "tr": ("tur",),
-    "uk": ("ukr",),
-    "vi": ("vie",),
-    "zh": ("zho", "chi"),
-}
+SAME = 1  # distance of two tags that name one language: Norwegian is tagged as no, nob or nb
 
 
 @dataclass(frozen=True)
@@ -212,9 +183,11 @@ def _shared(one: "Sequence[Span]", other: "Sequence[Span]") -> float:
 
 
 def _speaks(track: Track, languages: Sequence[str]) -> bool:
-    """Whether the tag of a track is one of the languages."""
-    tag = track.language.lower().split("-")[0]
-    return any(tag in (code, *LONG_CODES.get(code, ())) for code in languages)
+    """Whether the tag of a track is one of the languages. It may have three letters: "ger" and "deu" are "de"."""
+    try:
+        return any(langcodes.tag_distance(code, track.language) <= SAME for code in languages)
+    except LanguageTagError:
+        return False
 
 
 def _nothing_found(sound: Sound) -> str:

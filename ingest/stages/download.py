@@ -20,8 +20,9 @@ from ingest.settings import Settings
 from ingest.speech.caption_transcript import TRANSLATED, CaptionTranscript, transcript
 from ingest.stages.media_files import MediaKey, damaged, missing
 from ingest.stages.refusals import Streak
-from ingest.stages.stage_run import DISK_ERRORS, StageRun
+from ingest.stages.stage_run import StageRun
 from scraper import captions, record_formats, refresh
+from scraper.disk import concerns_all
 from scraper.download import DownloadError, Fetcher, Link, Rules, sweep
 from scraper.records import Caption, Video
 
@@ -54,7 +55,7 @@ def download_due(run: StageRun, settings: Settings) -> None:
 
     Raises:
         Refused: the site refuses all requests. The remaining videos stay due.
-        OSError: a file cannot be written.
+        DiskError: no file can be written.
     """
     streak: Streak[tuple[str, _Fetched]] = Streak()
     stopped = threading.Event()
@@ -70,8 +71,8 @@ def download_due(run: StageRun, settings: Settings) -> None:
                         folder = run.catalog.media_folder(video_id)
                         sweep(folder)  # leftovers of a killed run: this one holds the lock
                     except (CatalogError, OSError) as error:
-                        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-                            raise
+                        if known := concerns_all(error, run.catalog.data):
+                            raise known from error
                         run.fail(video_id, str(DownloadError("target")))
                         continue
                     waiting[pool.submit(worker.fetch, entry, folder)] = video_id
@@ -95,9 +96,7 @@ def _take(run: StageRun, streak: Streak[tuple[str, _Fetched]], video_id: str, jo
     try:
         fetched = job.result()
     except Exception as unforeseen:  # an error that a hostile answer causes in a library: only its item fails
-        if isinstance(unforeseen, OSError) and unforeseen.errno in DISK_ERRORS:
-            raise
-        run.fail(video_id, f"{type(unforeseen).__name__}: {unforeseen}")
+        run.unforeseen(video_id, unforeseen)
         return
     if isinstance(fetched.page, DownloadError) and streak.hold(fetched.page.code, (video_id, fetched)):
         return

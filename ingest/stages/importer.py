@@ -13,14 +13,13 @@ from ingest.speech.caption_transcript import TRANSLATED, transcript
 from ingest.stages.media_files import MediaKey
 from ingest.stages.same_content import same_content
 from scraper.captions import CaptionError
-from scraper.disk import Cause, explain
+from scraper.disk import concerns_all, explain
 from scraper.failures import FAILURES
 from scraper.files import ChangedError, copy, fsync, sha256
 from scraper.parse import Found
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.sources import ParsedRecord, Problem, Skipped, read
 
-EVERY_FILE = (Cause.FULL, Cause.READ_ONLY, Cause.TOO_MANY_FILES)  # with these, an import stops
 BATCH = 200  # records per transaction: a killed import loses at most these, and the next one imports them again
 # The suffix of a file that is being copied into the data folder. It is the same for every import, so that the next one
 # overwrites what a killed one left, and of the form that `scraper.download.sweep` removes. With the random names of
@@ -199,10 +198,10 @@ def _disk_problem(catalog: Catalog, report: ImportReport, path: Path, error: OSE
     Raises:
         DiskError: every other file would meet the same, as with a full disk.
     """
-    known = explain(error, catalog.data)
-    if known and known.cause in EVERY_FILE:
+    if known := concerns_all(error, catalog.data):
         raise known from error
-    report.problems.append(Problem(str(path), None, f"cannot be imported: {known or error.strerror or error}"))
+    reason = explain(error, catalog.data) or error.strerror or error
+    report.problems.append(Problem(str(path), None, f"cannot be imported: {reason}"))
 
 
 def _read_again(catalog: Catalog, entry: Entry, key: MediaKey, broken: str) -> None:

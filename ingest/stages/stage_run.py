@@ -1,6 +1,5 @@
 """Write the outcome of each item of a stage: to the ledger, and into a report of the run."""
 
-import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -12,8 +11,7 @@ from ingest.catalog.media_damage import damage
 from ingest.progress import Progress
 from ingest.stages.media_files import DAMAGED, FRAME, GONE, is_damaged, missing
 from ingest.stages.workers import WorkerError
-
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # every other item would meet them as well
+from scraper.disk import concerns_all, explain
 
 Outcome = Literal["done", "failed", "absent", "waiting"]
 
@@ -118,18 +116,27 @@ class StageRun:
         """The media could not be read. `engine` names what tried, as a text of None.
 
         Raises:
-            OSError: the disk failed, not the media.
+            DiskError: every other item would meet the same.
         """
         from ingest.media import MediaError, NoStream
 
         if isinstance(error, NoStream):
             self.absent(video_id)
-        elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            raise error
         elif isinstance(error, MediaError | WorkerError):
             self.fail(video_id, str(error), engine)
-        else:  # an error that a hostile file causes in a library: only its item fails
-            self.fail(video_id, f"{type(error).__name__}: {error}", engine)
+        else:
+            self.unforeseen(video_id, error, engine)
+
+    def unforeseen(self, video_id: str, error: Exception, engine: Text | None = None) -> None:
+        """Let only this item fail after an error that a hostile file causes in a library, or one place of the disk.
+
+        Raises:
+            DiskError: every other item would meet the same.
+        """
+        if known := concerns_all(error, self.catalog.data):
+            raise known from error
+        reason = explain(error, self.catalog.data) or f"{type(error).__name__}: {error}"
+        self.fail(video_id, str(reason), engine)
 
     def no_media(self, video_id: str, entry: Entry, engine: Text) -> None:
         """The video has no file for this stage: wait for its download, or say why there is none."""

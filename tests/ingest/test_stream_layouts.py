@@ -112,9 +112,9 @@ SOUNDS = [
     Layout("commentary first", many(track(OTHER, flags=COMMENT), track(SPEECH)), SPEECH, "track 2 of 2 read"),
     Layout(
         "language tags",
-        many(track(OTHER, language="fre"), track(SPEECH, language="ger")),
+        many(track(OTHER, language="?!"), track(OTHER, language="fre"), track(SPEECH, language="ger")),
         SPEECH,
-        "track 2 of 2 read",
+        "track 3 of 3 read",
         languages=("de",),
     ),
     Layout("a microphone on each track", many(track(EARLY), track(LATE)), EARLY + LATE, "tracks 1 and 2 of 2 read"),

@@ -1,3 +1,4 @@
+import errno
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +7,7 @@ import faiss
 import numpy as np
 import pytest
 
-from scraper.disk import Cause, DiskError, check_free, disk_errors, explain
+from scraper.disk import Cause, DiskError, check_free, concerns_all, disk_errors, explain
 
 FULL_DEVICE = Path("/dev/full")  # every write there fails because the disk is full
 on_linux = pytest.mark.skipif(not FULL_DEVICE.exists(), reason="this system has no /dev/full")
@@ -84,6 +85,27 @@ def test_a_busy_or_damaged_database_is_not_the_disk(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError) as raised, disk_errors(tmp_path):
         sqlite3.connect(tmp_path / "db.sqlite").execute("SELECT * FROM t")
     assert raised.value.sqlite_errorcode == sqlite3.SQLITE_NOTADB
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_disk_that_fails_at_one_place_concerns_one_item(number: int, tmp_path: Path) -> None:
+    error = OSError(number, "it failed", str(tmp_path / "one.mp4"))
+    assert explain(error) and concerns_all(error, tmp_path) is None
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_a_disk_that_takes_no_file_concerns_all_items(number: int, tmp_path: Path) -> None:
+    assert concerns_all(OSError(number, "it failed"), tmp_path / "unplugged")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE])
+def test_a_full_disk_or_too_many_open_files_concern_all_items(number: int, tmp_path: Path) -> None:
+    known = concerns_all(OSError(number, "it failed"), tmp_path)
+    assert known and concerns_all(known, tmp_path) is known
+
+
+def test_an_error_in_a_file_is_not_of_the_disk(tmp_path: Path) -> None:
+    assert concerns_all(ValueError("x"), tmp_path / "unplugged") is None
 
 
 def test_too_little_room_is_reported_before_anything_is_written(tmp_path: Path) -> None:
