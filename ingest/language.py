@@ -7,10 +7,13 @@ of other libraries: docs/explanation/languages.md.
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import Final, Protocol
 
 import regex
+
+from ingest.language_names import code_of_tag
 
 MAX_CHARS = 4_000  # longer texts are in the language of their start
 MIN_SHARE = 0.5  # of the likeliest language among all that use the script; below that the language is uncertain
@@ -18,6 +21,10 @@ MIN_SHARE_OF_FEW = 0.7  # the same for one word or two: names, and words of seve
 FEW_WORDS = 2
 MIN_LETTERS = 3  # of scripts that several languages use: "ok", "no" and "la" are words of many languages
 CANDIDATES = 12  # of lid.176's 176 languages; the rest have next to no probability
+MAX_PIECES = 40  # of a long text, at equal distances
+MIN_PIECE = 15  # letters and spaces; the language of shorter pieces is often mistaken
+MIN_PART = 0.25  # share of a text from which another language counts as one of its languages ...
+MIN_PART_LETTERS = 40  # ... if it has so many letters and spaces
 
 LANGUAGE_OF_SCRIPT: Final = {
     "ARMENIAN": "hy", "GEORGIAN": "ka", "GREEK": "el", "GUJARATI": "gu", "GURMUKHI": "pa", "HANGUL": "ko",
@@ -38,11 +45,11 @@ MIN_SHARE_OF_SECOND = 0.9  # of another than the first language of such a script
 # Languages of lid.176 that have no code of two letters, by the one whose readers, stems and word lists fit them.
 CLOSEST: Final = {
     "als": "de", "arz": "ar", "azb": "az", "bar": "de", "ckb": "ku", "mai": "hi", "mzn": "fa", "nds": "de", "new": "ne",
-    "pfl": "de", "pnb": "ur", "rue": "uk", "sco": "en", "sh": "sr", "vls": "nl", "wuu": "zh", "yue": "zh",
+    "nn": "no", "pfl": "de", "pnb": "ur", "rue": "uk", "sco": "en", "sh": "sr", "vls": "nl", "wuu": "zh", "yue": "zh",
 }  # fmt: skip
 # Languages with a Wikipedia, which lid.176 learned from, that hardly any video is in; short texts look like theirs.
 UNLIKELY: Final = frozenset({"an", "av", "br", "ce", "co", "cv", "eo", "gd", "gv", "ia", "ie", "io", "kv", "kw", "la",
-                             "li", "nn", "oc", "os", "rm", "sa", "sc", "vo", "wa"})  # fmt: skip
+                             "li", "oc", "os", "rm", "sa", "sc", "vo", "wa"})  # fmt: skip
 WEIGHT_OF_UNLIKELY = 0.2
 NOT_ARABIC = regex.compile(r"[پچژگکیےٹڈںہ]")  # letters of Persian, Urdu and others
 ARABIC_ONLY = regex.compile(r"[ةىيك]")  # which Persian and Urdu write in another way
@@ -53,6 +60,7 @@ _NOISE = regex.compile(
     r"|[#＃@＠][\p{L}\p{M}\p{N}_.·]+"  # hashtags and names of people
     r"|\{[^{}]*\}"
 )
+_SENTENCE_END = regex.compile(r"(?<=[.!?。！？…])\s+|\n+")
 _BETWEEN_WORDS = regex.compile(r"[^\p{L}\p{M}'’\u200c\u200d]+")  # digits, emoji and punctuation have no language
 
 
@@ -72,6 +80,31 @@ def language_of(text: str) -> str:
     if not candidates and script != "LATIN":
         return ""
     return _by_model(words, script, candidates)
+
+
+def languages_of(pieces: Iterable[str], stated: str = "") -> tuple[str, ...]:
+    """Return the languages of a text in pieces (sentences, segments of speech), the main one first; () if uncertain.
+
+    Args:
+        stated: the tag of its main language where something else knows it, such as Whisper or the site: "de", "eng-US".
+    """
+    pieces = [words for piece in pieces if (words := words_of(piece))]
+    main = code_of_tag(stated) or language_of(" ".join(pieces))
+    letters: Counter[str] = Counter()
+    if len(pieces) > 1:
+        for piece in pieces[:: -(-len(pieces) // MAX_PIECES)]:
+            if len(piece) >= MIN_PIECE:
+                letters[language_of(piece)] += len(piece)
+    total = letters.total()
+    others = [
+        code for code, count in letters.most_common() if code and count >= max(MIN_PART * total, MIN_PART_LETTERS)
+    ]
+    return tuple(dict.fromkeys([code for code in (main, *others) if code]))
+
+
+def sentences(text: str) -> list[str]:
+    """Cut a text into pieces for `languages_of`: at the ends of sentences and lines."""
+    return _SENTENCE_END.split(text[:MAX_CHARS])
 
 
 def words_of(text: str) -> str:

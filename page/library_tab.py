@@ -10,6 +10,7 @@ from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
+from ingest.language_names import name_of
 from page.add_dialog import empty_page
 from page.html import STAGE_NAMES, notice, text
 from page.job_panel import JobPanel
@@ -139,9 +140,8 @@ def figures_html(service: "Service") -> tuple[str, bool]:
         for name, label in COVERED.items()
         if coverage.get(name) or name in ("videos", "video", "cover", "transcript", "words")
     )
-    known = any(languages)  # imported texts may have no language
-    spoken = "".join(f"<li>{text(name or 'unknown')} {n:,}</li>" for name, n in languages.items() if known)
-    spoken = f'<h3>Spoken languages</h3><ul class="chips">{spoken}</ul>' if spoken else ""
+    spoken = "".join(f"<li>{text(name_of(code))} {n:,}</li>" for code, n in languages.items())
+    spoken = f'<h3>Languages</h3><ul class="chips">{spoken}</ul>' if spoken else ""
     return f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{spoken}{_reasons_html(reasons)}', bool(reasons)
 
 

@@ -24,7 +24,6 @@ MODES = tuple(MODE_NAMES.items())
 FILTERS = {
     "creator": ("Creator", "crumb.and.crust"),
     "tag": ("Hashtag", "baking"),
-    "lang": ("Language", "en"),
     "after": ("Posted from", "2022-03"),
     "before": ("Posted before", "2023"),
     "length": ("Length", "<30s, 1m..3m"),
@@ -84,6 +83,8 @@ def panel() -> str:
         f'<div class="sliders">{sliders}</div></details>'
         f'<details class="fold" id="filters"><summary>Filters</summary><div class="filters">{filters}'
         '<label for="by-has">Only with speech</label><input type="checkbox" id="by-has" name="has" value="speech">'
+        '<label for="by-lang" hidden>Language</label>'
+        '<select id="by-lang" name="lang" data-facet="languages" hidden></select>'
         '<label for="by-source" hidden>Source</label>'
         '<select id="by-source" name="source" data-facet="sources" hidden></select></div></details>'
         '<details class="fold" id="met" hidden><summary>When you saw it</summary><div class="filters">'

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ingest.catalog.entries import TEXT_OF_STAGE
+from ingest.language_names import name_of
 from page.cards import author, cover, judge_button, metadata, named
 from page.html import carousel, clock, count, link, text
 from retrieval.index.documents import FIELD_NAMES
@@ -100,7 +101,8 @@ def details(
     empty += "".join(
         f'<p class="missing">{names[stage]}: {text(note)}.</p>' for stage, note in known.notes.items() if stage in names
     )
-    language = f" ({text(transcript.language)})" if transcript and transcript.language else ""
+    spoken = ", ".join(map(name_of, known.languages.get("transcript", ())))
+    language = f" ({text(spoken)})" if spoken else ""
     speech = speech and speech + downloads(video_id, transcript)
     return (
         f'<div class="view" data-id="{text(video_id)}"><div class="player">{player(video_id, video, at)}</div>'

@@ -1,8 +1,10 @@
 """The catalog -> what a person browses: its videos page by page, and counts of its content."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 
+from ingest.catalog import languages
 from ingest.catalog.database import Database
 from ingest.catalog.entries import STAGES, Entry
 from ingest.catalog.reader import EntryReader
@@ -67,14 +69,19 @@ class CatalogBrowser:
         return {name: one[name] for name in one.keys()} | {row["kind"]: row["n"] for row in media}  # noqa: SIM118
 
     def languages(self) -> dict[str, int]:
-        """How many videos are spoken in each language, the commonest first; "" if not known."""
+        """The number of videos by language (ISO 639-1), the most frequent first. A video may have several."""
         rows = self._database.execute(
-            "SELECT language, count(*) AS n FROM texts WHERE kind = 'transcript' AND text != ''"
-            f" AND video_id NOT IN {REMOVED}"
-            " GROUP BY language ORDER BY n DESC, language LIMIT ?",
-            (MAX_LANGUAGES,),
+            "SELECT description_languages AS description, comment_languages AS comments,"
+            " (SELECT languages FROM texts WHERE video_id = id AND kind = 'transcript') AS transcript,"
+            " (SELECT languages FROM texts WHERE video_id = id AND kind = 'cover') AS cover"
+            f" FROM videos WHERE id NOT IN {REMOVED}"
         )
-        return {row["language"]: row["n"] for row in rows}
+        counts = Counter(
+            code
+            for row in rows
+            for code in languages.of_video({name: languages.split(row[name] or "") for name in row.keys()})  # noqa: SIM118
+        )
+        return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MAX_LANGUAGES])
 
     def failure_groups(self) -> list[FailureGroup]:
         """Why items failed: of each stage, and of each kind of file, the commonest errors first."""

@@ -75,7 +75,8 @@ class Media:
 class Entry:
     """Everything that the catalog knows about one video. `encounters` are in order of time, unknown times first.
 
-    `notes` say of stages what they chose to read, or why they found nothing.
+    `notes` say of stages what they chose to read, or why they found nothing. `languages` has the ISO 639-1 codes of
+    description, comments, cover and transcript, the main one first; none if it is uncertain.
     """
 
     video: Video
@@ -84,6 +85,7 @@ class Entry:
     states: dict[Stage, State] = field(default_factory=dict)
     encounters: list[Encounter] = field(default_factory=list)
     notes: dict[Stage, str] = field(default_factory=dict)
+    languages: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def file(self, kind: MediaKind) -> Media | None:
         """The first file of a kind, or None."""

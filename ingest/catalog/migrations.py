@@ -5,7 +5,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
-from ingest.catalog import sums
+from ingest.catalog import languages, sums
+from ingest.catalog.entries import Segment, Text
 from scraper import links
 from scraper.records import Video
 
@@ -187,6 +188,18 @@ MIGRATIONS = (
     ));                                  -- earlier formats left the comments out of some
     ALTER TABLE ledger ADD COLUMN note TEXT;  -- why the text of a stage that is done is empty; NULL if it is not
     """,
+    """
+    ALTER TABLE videos ADD COLUMN description_languages TEXT NOT NULL DEFAULT '';  -- see languages.py
+    ALTER TABLE videos ADD COLUMN comment_languages TEXT NOT NULL DEFAULT '';
+    ALTER TABLE texts ADD COLUMN languages TEXT NOT NULL DEFAULT '';  -- `language` is the main one as the engine says
+    UPDATE videos SET description_languages = description_languages(record), comment_languages = comment_languages((
+        SELECT json_group_array(record) FROM (SELECT record FROM comments WHERE video_id = id ORDER BY position)
+    ));
+    UPDATE texts SET languages = text_languages(text, language, (
+        SELECT json_group_array(segments.text) FROM segments
+        WHERE segments.video_id = texts.video_id AND segments.kind = texts.kind
+    )) WHERE text != '';
+    """,
 )
 
 
@@ -210,6 +223,11 @@ def _dated(video_id: str, record: str) -> str:
     return Video.model_validate(values | {"posted": day}).model_dump_json(exclude={"comments"}, exclude_defaults=True)
 
 
+def _text_languages(text: str, stated: str, segments: str) -> str:
+    timed = [Segment(0.0, 0.0, segment) for segment in json.loads(segments)]
+    return languages.of_text(Text(text, "", language=stated, segments=timed))
+
+
 class NewerFormat(Exception):
     """The file has migrations that this program does not know."""
 
@@ -224,6 +242,9 @@ def migrate(db: sqlite3.Connection) -> None:
         db.create_function("digest", 1, digest, deterministic=True)
         db.create_function("whole_record", 2, _whole_record, deterministic=True)
         db.create_function("dated", 2, _dated)
+        db.create_function("description_languages", 1, languages.of_description)
+        db.create_function("comment_languages", 1, lambda records: languages.of_comments(json.loads(records)))
+        db.create_function("text_languages", 3, _text_languages)
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
             for applied in range(version(db), len(MIGRATIONS)):

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ingest.catalog import languages
 from ingest.catalog.database import CatalogDamaged, CatalogError, Database
 from ingest.catalog.entries import Encounter, Entry, Media, Segment, Text, TextKind
 from ingest.catalog.ledger import Ledger
@@ -15,7 +16,7 @@ from scraper.records import Caption, Comment, Video
 
 log = logging.getLogger(__name__)
 # what reading a damaged line may raise: bytes that are not UTF-8, broken JSON, keys that are missing or misspelt
-_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, CatalogDamaged)
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, CatalogDamaged)
 
 
 class BadEntry(CatalogError):
@@ -72,23 +73,24 @@ class EntryReader:
         with self._database.snapshot():
             try:
                 row = self._database.execute(
-                    f"SELECT record, sha256 FROM videos WHERE id = ? AND {condition} {REMOVED}", (video_id,)
+                    f"SELECT * FROM videos WHERE id = ? AND {condition} {REMOVED}", (video_id,)
                 ).fetchone()
-                return self._entry(video_id, row["record"], row["sha256"]) if row else None
+                return self._entry(video_id, row) if row else None
             except _DAMAGE as error:
                 raise BadEntry(video_id, error) from error
 
-    def _entry(self, video_id: str, record: str, sha256: str) -> Entry:
+    def _entry(self, video_id: str, row: sqlite3.Row) -> Entry:
+        record: str = row["record"]
         comments = self._rows("SELECT record FROM comments WHERE video_id = ? ORDER BY position", video_id)
-        parts = [record, *(row["record"] for row in comments)]
+        parts = [record, *(comment["record"] for comment in comments)]
         fields = json.loads(record) | {"comments": [json.loads(part) for part in parts[1:]]}
-        if digest("\n".join(parts)) != sha256:  # something has changed by itself: is it still a record?
+        if digest("\n".join(parts)) != row["sha256"]:  # something has changed by itself: is it still a record?
             log.warning("the record of video %s is damaged: run `tiktok-retrieval check --repair`", video_id)
             if Video.model_validate(fields).id != video_id:
                 raise ValueError("its id has changed")
         media = [
-            self._media(row)
-            for row in self._rows("SELECT * FROM media WHERE video_id = ? ORDER BY kind, position", video_id)
+            self._media(media)
+            for media in self._rows("SELECT * FROM media WHERE video_id = ? ORDER BY kind, position", video_id)
         ]
         encounters = [
             Encounter.model_construct(list=row["list"], at=row["at"], name=row["name"])
@@ -97,7 +99,12 @@ class EntryReader:
             )
         ]
         states, notes = self._ledger.states(video_id), self._ledger.notes(video_id)
-        return Entry(stored_video(fields), self._texts(video_id), media, states, encounters, notes)
+        texts, spoken = self._texts(video_id)
+        spoken |= {
+            "description": languages.split(row["description_languages"]),
+            "comments": languages.split(row["comment_languages"]),
+        }
+        return Entry(stored_video(fields), texts, media, states, encounters, notes, spoken)
 
     def media(self) -> Iterator[tuple[str, Media]]:
         """Every file, with the id of its video."""
@@ -108,13 +115,15 @@ class EntryReader:
         path = self._database.data / row["path"]
         return Media(row["kind"], row["position"], path, row["sha256"], row["bytes"], row["source"])
 
-    def _texts(self, video_id: str) -> dict[TextKind, Text]:
+    def _texts(self, video_id: str) -> tuple[dict[TextKind, Text], dict[str, tuple[str, ...]]]:
+        """The texts that were made from the media of a video, and the languages of each."""
         segments: dict[TextKind, list[Segment]] = {"cover": [], "transcript": []}
         for row in self._rows("SELECT * FROM segments WHERE video_id = ? ORDER BY kind, position", video_id):
             segments[row["kind"]].append(
                 Segment(row["start_s"], row["end_s"], row["text"], row["avg_logprob"], row["no_speech"])
             )
-        return {
+        rows = self._rows("SELECT * FROM texts WHERE video_id = ?", video_id)
+        texts: dict[TextKind, Text] = {
             row["kind"]: Text(
                 row["text"],
                 row["engine"],
@@ -125,8 +134,9 @@ class EntryReader:
                 segments[row["kind"]],
                 row["recipe"],
             )
-            for row in self._rows("SELECT * FROM texts WHERE video_id = ?", video_id)
+            for row in rows
         }
+        return texts, {row["kind"]: languages.split(row["languages"]) for row in rows}
 
     def _rows(self, sql: str, video_id: str) -> list[sqlite3.Row]:
         return self._database.execute(sql, (video_id,)).fetchall()

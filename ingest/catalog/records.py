@@ -4,6 +4,7 @@ import json
 import time
 from typing import Any
 
+from ingest.catalog import languages
 from ingest.catalog.database import Database
 from ingest.catalog.entries import Outcome
 from ingest.catalog.ledger import Ledger
@@ -34,7 +35,7 @@ class Records:
                 return "unchanged"  # also if it was erased while its page was read
             old = self._database.execute("SELECT record FROM videos WHERE id = ?", (video.id,)).fetchone()
             if not old:  # the row that `records` refers to; `_put_merged` fills it
-                self._database.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video.id,))
+                self._database.execute("INSERT INTO videos VALUES (?, '', '', 0, 0, '', '')", (video.id,))
             if not self._put_record(video):
                 return "unchanged"
             if not self._put_merged(merge(self.of(video.id)), _fields(old["record"]) if old else {}):
@@ -96,6 +97,10 @@ class Records:
         ).rowcount
         if not changed:
             return False
+        self._database.execute(
+            "UPDATE videos SET description_languages = ?, comment_languages = ? WHERE id = ?",
+            (languages.of_description(record), languages.of_comments(comments), video.id),
+        )
         self._database.execute("DELETE FROM comments WHERE video_id = ?", (video.id,))
         self._database.executemany(
             "INSERT INTO comments VALUES (?, ?, ?)", ((video.id, n, c) for n, c in enumerate(comments))

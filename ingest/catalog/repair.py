@@ -116,7 +116,7 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
             for row in db.execute("SELECT DISTINCT video_id FROM records WHERE video_id NOT IN (SELECT id FROM videos)")
         ]
         for video_id in lost:  # its line comes back; `_record` fills it
-            db.execute("INSERT INTO videos VALUES (?, '', '', 0, 0)", (video_id,))
+            db.execute("INSERT INTO videos VALUES (?, '', '', 0, 0, '', '')", (video_id,))
             done.append(f"video {video_id}: its line is made again from its records")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         done.append(f"the catalog: lost videos could not be looked for ({error})")

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ingest.catalog import languages
 from ingest.catalog.browse import CatalogBrowser
 from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database
 from ingest.catalog.entries import (
@@ -237,7 +238,7 @@ class Catalog:
             if not self._has(video_id):
                 return  # it was erased in the meantime
             self.database.execute(
-                "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     video_id,
                     kind,
@@ -249,6 +250,7 @@ class Catalog:
                     text.confidence,
                     time.time(),
                     text.recipe,
+                    languages.of_text(text),
                 ),
             )
             self.database.execute("DELETE FROM segments WHERE video_id = ? AND kind = ?", (video_id, kind))

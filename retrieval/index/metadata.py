@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
+from ingest.catalog import languages
 from ingest.catalog.entries import Entry
+from ingest.language_names import code_of_tag
 from retrieval.index.analysis import plain, terms
 from retrieval.index.encounters import EncounterIndex, Row
 from retrieval.index.verified import VerifiedFiles
@@ -27,7 +29,8 @@ class VideoMetadata:
     """What filters know of a video. Unknown values are empty.
 
     Attributes:
-        language: the code of the transcript's language.
+        languages: ISO 639-1 codes, the main one first: of the speech and the description, or if there are none, of the
+            on-screen text or the comments.
         posted: an ISO date.
         encounters: in which lists and when a person met the video.
         duration_s: its length.
@@ -38,7 +41,7 @@ class VideoMetadata:
     username: str = ""
     nickname: str = ""
     hashtags: tuple[str, ...] = ()
-    language: str = ""
+    languages: tuple[str, ...] = ()
     posted: str = ""
     encounters: tuple[Row, ...] = ()
     duration_s: float | None = None
@@ -52,13 +55,13 @@ UNKNOWN = VideoMetadata()
 
 def metadata_of(entry: Entry) -> VideoMetadata:
     """Return the metadata of a catalog entry."""
-    video, transcript = entry.video, entry.texts.get("transcript")
+    video = entry.video
     ends = [segment.end_s for text in entry.texts.values() for segment in text.segments]
     return VideoMetadata(
         video.creator_username,
         video.creator_nickname,
         tuple(video.hashtags),
-        transcript.language if transcript else "",
+        languages_of_video(entry),
         video.posted or "",
         tuple((met.list, met.at, met.name) for met in entry.encounters),
         video.duration_s,
@@ -68,14 +71,17 @@ def metadata_of(entry: Entry) -> VideoMetadata:
     )
 
 
+def languages_of_video(entry: Entry) -> tuple[str, ...]:
+    """Return the languages of a video, the main one first: those of its speech and description, else of other texts."""
+    of, transcript = dict(entry.languages), entry.texts.get("transcript")
+    if transcript and not of.get("transcript") and (code := code_of_tag(transcript.language)):
+        of["transcript"] = (code,)
+    return languages.of_video(of)
+
+
 def name_key(name: str) -> str:
     """Return a name without spaces and punctuation: crumb.and.crust, "crumb and crust" and crumbandcrust are equal."""
     return "".join(terms(name, plain)) or name.casefold().strip()
-
-
-def language_key(code: str) -> str:
-    """Return the language of a code: en-US, EN and en are equal."""
-    return code.replace("_", "-").partition("-")[0].casefold().strip()
 
 
 class MetadataIndex:
@@ -85,7 +91,7 @@ class MetadataIndex:
         self._videos = len(videos)
         self.posted: NDArray[np.datetime64] = np.array([one.posted or "NaT" for one in videos], dtype="datetime64[D]")
         self.dated: Mask = ~np.isnat(self.posted)
-        self.has_language: Mask = np.array([bool(one.language) for one in videos], dtype=bool)
+        self.has_language: Mask = np.array([bool(one.languages) for one in videos], dtype=bool)
         self._creators: dict[str, list[int]] = {}
         self._tags: dict[str, list[int]] = {}
         self._languages: dict[str, list[int]] = {}
@@ -98,8 +104,8 @@ class MetadataIndex:
                 self._usernames.setdefault(name, known.username)
             for tag in {tag.casefold() for tag in known.hashtags}:
                 self._tags.setdefault(tag, []).append(number)
-            if known.language:
-                self._languages.setdefault(language_key(known.language), []).append(number)
+            for code in known.languages:
+                self._languages.setdefault(code, []).append(number)
             for source in known.sources:
                 self._sources.setdefault(source.casefold(), []).append(number)
         self.encounters = EncounterIndex((one.encounters for one in videos), len(videos))
@@ -112,6 +118,9 @@ class MetadataIndex:
         """Load the file that `save` wrote. An earlier version wrote fewer keys, a later one may write more."""
         rows = json.loads(files.read(FILE))
         known = {one.name for one in fields(VideoMetadata)}
+        for row in rows:
+            if (tag := row.pop("language", "")) and (code := code_of_tag(tag)):  # as an earlier version wrote it
+                row["languages"] = (code,)
         if set().union(*rows) - known:
             rows = [{key: value for key, value in row.items() if key in known} for row in rows]
         return cls([VideoMetadata(**row) for row in rows])
@@ -129,7 +138,8 @@ class MetadataIndex:
         return self._mask(self._tags.get(tag.casefold()))
 
     def in_language(self, code: str) -> Mask:
-        return self._mask(self._languages.get(language_key(code)))
+        """Return videos in the language of an ISO 639-1 code, or of a tag such as en-US."""
+        return self._mask(self._languages.get(code_of_tag(code) or code))
 
     def posted_before(self, day: str) -> Mask:
         """Return videos posted before an ISO date; those without a known date are not among them."""
@@ -203,9 +213,14 @@ class MetadataIndex:
         ]
         return sorted(begun, key=lambda one: (-one[1], one[0]))[:limit]
 
-    def languages(self) -> list[str]:
-        """Return all known languages, the most frequent first."""
-        return sorted(self._languages, key=lambda code: (-len(self._languages[code]), code))
+    def languages(self, shown: Mask | None = None) -> list[tuple[str, int]]:
+        """Return the languages by code and their number of videos, the most frequent first. A video may have several.
+
+        Args:
+            shown: as for `creators_from`.
+        """
+        counted = [(code, count) for code, of in self._languages.items() if (count := _count(of, shown))]
+        return sorted(counted, key=lambda one: (-one[1], one[0]))
 
     def _mask(self, numbers: list[int] | None) -> Mask:
         mask = np.zeros(self._videos, dtype=bool)

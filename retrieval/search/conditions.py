@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ingest.language_names import code_of_tag, name_of
 from retrieval.index.analysis import plain, terms
 from retrieval.search.lists import place
 from retrieval.search.periods import Period, days
@@ -49,10 +50,11 @@ class Condition(BaseModel):
     """What a video must meet, or with `exclude` must not.
 
     Attributes:
-        value: by kind the phrase, the username, the hashtag without #, the language's code, the field that must not be
-            empty (has), the first allowed ISO date (after), the first date that is not allowed (before), the name of a
-            list or collection (in), the source, the first and the last day with two dots between them (seen, liked,
-            saved, watched, shared), or the lowest number and the first that is too high (length in seconds, likes).
+        value: by kind the phrase, the username, the hashtag without #, the code of a language, the field that must
+            not be empty (has), the first allowed ISO date (after), the first date that is not allowed (before), the
+            name of a list or collection (in), the source, the first and the last day with two dots between them (seen,
+            liked, saved, watched, shared), or the lowest number and the first that is too high (length in seconds,
+            likes).
         field: the only field to search for the phrase; "" for any.
         typed: the expression that a date was given as, such as "last winter"; "" for a plain date.
     """
@@ -87,7 +89,9 @@ class Condition(BaseModel):
             case "creator":
                 return f"{no}by @{self.value}"
             case "lang":
-                return f"{no}in the language {self.value}"
+                return (
+                    f"{no}in {name_of(self.value)}" if code_of_tag(self.value) else f"{no}in the language {self.value}"
+                )
             case "before":
                 return f"{no}posted before {self.value}"
             case "after":

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from ingest.language_names import code_of
 from retrieval.errors import BadFilter
 from retrieval.index.documents import FIELD_ALIASES, TEXT_FIELDS
 from retrieval.search.conditions import Condition, Kind
@@ -53,6 +54,8 @@ def condition(kind: Kind, value: str, today: date, *, exclude: bool = False) -> 
         if not (bounds := read_length(value) if kind == "length" else read_count(value)):
             return None
         read = bounds.value
+    elif kind == "lang":
+        read = code_of(value) or value
     elif kind == "in":
         read = LIST_WORDS.get(value.casefold(), value)
     elif kind == "has":

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from ingest.language_names import name_of
 from retrieval.index.encounters import EncounterIndex
 from retrieval.index.generation import Generation
 from retrieval.index.metadata import Mask
@@ -130,7 +131,7 @@ def _advice(generation: Generation, speller: Speller, condition: Condition) -> s
             near = [f"#{tag}" for tag in generation.metadata.near_tags(condition.value)]
             return f" {_did_you_mean(near)}Without the #, it is searched for as a word."
         case "lang":
-            languages = generation.metadata.languages()
+            languages = [f"{name_of(code)} ({n:,})" for code, n in generation.metadata.languages()[:MAX_LISTS]]
             return (
                 f" The languages here are {', '.join(languages)}." if languages else " No video has a known language."
             )

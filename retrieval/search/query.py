@@ -38,7 +38,7 @@ _OPERATOR = regex.compile(
     regex.VERBOSE,
 )
 _CONTENT = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
-_LANGUAGE = regex.compile(r"[A-Za-z]{2,12}(?:[-_][A-Za-z0-9]+)*")
+_LANGUAGE = regex.compile(r"[\p{L}\p{M} ]{2,40}(?:[-_][A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True)

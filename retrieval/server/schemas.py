@@ -80,6 +80,10 @@ class VideoDetail(BaseModel):
     notes: dict[Stage, str] = Field(
         default_factory=dict, description="of a stage: what it chose to read, or why it found nothing"
     )
+    languages: dict[str, list[str]] = Field(
+        default_factory=dict,
+        description="ISO 639-1 codes of description, comments, cover and transcript, the main one first",
+    )
     media: list[MediaDetail]
 
 
@@ -125,11 +129,20 @@ class SourceFacet(BaseModel):
     videos: int
 
 
+class LanguageFacet(BaseModel):
+    """A language of videos; the filter `lang` takes its code and its name."""
+
+    language: str = Field(description="ISO 639-1 code")
+    name: str = Field(description="in English")
+    videos: int
+
+
 class Facets(BaseModel):
     """Values that filters can take in a generation, those with the most videos first."""
 
     lists: list[ListFacet]
     sources: list[SourceFacet]
+    languages: list[LanguageFacet] = Field(description="a video may have several")
 
 
 class Health(BaseModel):

@@ -14,6 +14,7 @@ from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
 from ingest.catalog.reader import BadEntry
 from ingest.catalog.removals import Removal
+from ingest.language_names import name_of
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.errors import TooLateToUndo, UnknownVideo
 from retrieval.index.generation import build_running, generation_names
@@ -26,6 +27,7 @@ from retrieval.server.media import MediaFiles, duration_s
 from retrieval.server.schemas import (
     Facets,
     FoundHit,
+    LanguageFacet,
     ListFacet,
     MediaDetail,
     SearchAnswer,
@@ -162,7 +164,7 @@ class Service:
             UnknownGeneration: none has this name.
         """
         if generation is None and not generation_names(self.indexes):
-            return Facets(lists=[], sources=[])
+            return Facets(lists=[], sources=[], languages=[])
         metadata = self.searchers.get(generation).generation.metadata
         return Facets(
             lists=[
@@ -170,6 +172,9 @@ class Service:
                 for one in metadata.encounters.summaries
             ],
             sources=[SourceFacet(source=source, videos=videos) for source, videos in metadata.sources().most_common()],
+            languages=[
+                LanguageFacet(language=code, name=name_of(code), videos=videos) for code, videos in metadata.languages()
+            ],
         )
 
     def building(self) -> bool:
@@ -217,6 +222,7 @@ class Service:
             texts={kind: TextDetail(**vars(text)) for kind, text in entry.texts.items()},
             states=entry.states,
             notes=entry.notes,
+            languages={name: list(codes) for name, codes in entry.languages.items()},
             media=[
                 MediaDetail(
                     kind=media.kind,

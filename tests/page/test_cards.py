@@ -121,7 +121,7 @@ def test_conditions_alone_show_the_newest_without_reasons() -> None:
     page = check_inert(
         cards.results(answer([hit([])], text="", sort="newest", conditions=[Condition(kind="lang", value="en")]))
     )
-    assert "The newest 1 of 1 video in the language en" in page.text and "Why this one" not in page.text
+    assert "The newest 1 of 1 video in English" in page.text and "Why this one" not in page.text
 
 
 def test_without_a_match_the_page_says_why() -> None:

@@ -1,4 +1,4 @@
-// The values that filters can take here: the lists in which videos were met, and the sources of records.
+// The values that filters can take here: the lists in which videos were met, the languages, and the sources of records.
 import { fetchJson } from "./http.js";
 
 const NAMES = {
@@ -15,17 +15,20 @@ export function addOption(select, value) {
 
 function fill(select, facets) {
   const chosen = select.value;
-  select.replaceChildren(new Option("Any", ""), ...facets.map((one) => new Option(label(one), one.value ?? one.source)));
+  select.replaceChildren(new Option("Any", ""), ...facets.map((one) => new Option(label(one), one.value ?? one.language ?? one.source)));
   addOption(select, chosen);
   select.value = chosen;
 }
 
 // Fill the selects of a form. What nothing here has stays hidden.
 export async function showFacets(form, generation) {
-  const { lists, sources } = await fetchJson(`api/facets?${new URLSearchParams(generation ? { generation } : {})}`);
-  const inList = form.elements.in, source = form.elements.source, met = form.querySelector("#met");
+  const { lists, sources, languages } = await fetchJson(`api/facets?${new URLSearchParams(generation ? { generation } : {})}`);
+  const inList = form.elements.in, source = form.elements.source, lang = form.elements.lang, met = form.querySelector("#met");
   fill(inList, lists);
   fill(source, sources);
+  fill(lang, languages);
   met.hidden = !lists.length && !inList.value;
-  for (const part of [source, ...source.labels]) part.hidden = sources.length < 2 && !source.value;
+  for (const [select, facets] of [[source, sources], [lang, languages]]) {
+    for (const part of [select, ...select.labels]) part.hidden = facets.length < 2 && !select.value;
+  }
 }

@@ -44,7 +44,10 @@ def filter_query(description: str) -> Any:
 async def _filter_values(
     creator: Annotated[str, filter_query("Only videos of this creator: username or nickname.")] = "",
     tag: Annotated[str, filter_query("Only videos with this hashtag, or with all of several.")] = "",
-    lang: Annotated[str, filter_query("Only videos spoken in this language, such as en.")] = "",
+    lang: Annotated[
+        str,
+        filter_query("Only videos in this language: a code or a name in any language, such as de, German, deutsch."),
+    ] = "",
     after: Annotated[str, filter_query("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
     before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
     has: Annotated[str, filter_query("Only videos that have this: speech, onscreen, comments, music.")] = "",

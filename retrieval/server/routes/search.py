@@ -123,5 +123,6 @@ def suggest(
 
 @router.get("/api/facets", summary="List the values of filters", responses=problem_responses(404, 503))
 def facets(service: UseService, generation: Generation = "") -> Facets:
-    """Return the lists in which you met videos and the sources of records, each with its number of videos."""
+    """Return the lists in which you met videos, the sources of records, and the languages, each with its number of
+    videos."""
     return service.facets(generation or None)
