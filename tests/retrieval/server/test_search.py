@@ -204,7 +204,7 @@ def test_facets_list_where_videos_were_met_and_come_from(client: TestClient) -> 
     assert {one["value"] for one in facets["lists"]} >= {"history", "Tea time"} and facets["sources"] == []
     for one in facets["lists"]:
         assert search(client, "", **{"in": one["value"]})["total"] == one["videos"]
-    assert facets["languages"][0] == {"language": "en", "name": "English", "videos": 2}
+    assert facets["languages"][0] == {"language": "en", "name": "English", "videos": 6}
     problem(client.get("/api/facets?generation=none"), 404)
 
 
