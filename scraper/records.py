@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from scraper.hashtags import hashtags_of, one_tag
 from scraper.links import VIDEO_ID, from_link
 
 MediaKind = Literal["cover", "video", "slide", "caption"]
@@ -40,7 +41,6 @@ _COUNT = re.compile(
 )
 _AGO = re.compile(r"\s*([0-9]{1,6})\s*(s|m|min|h|d|w)\s*(?:ago)?\s*", re.IGNORECASE)
 _DATE = re.compile(r"\s*(?:([0-9]{4})-)?([0-9]{1,2})-([0-9]{1,2})\s*")
-_HASHTAG = re.compile(r"#(\w{1,150})")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -210,7 +210,7 @@ class Video(_Record):
         if not self.music_link.startswith(("https://", "http://")):
             derived["music_link"] = ""
         derived["hashtags"] = list(
-            dict.fromkeys(tag.lower() for tag in [*self.hashtags, *_HASHTAG.findall(self.description)] if tag)
+            dict.fromkeys(tag for name in [*self.hashtags, *hashtags_of(self.description)] if (tag := one_tag(name)))
         )[:MAX_LINKS]
         if self.likes is None:
             derived["likes"] = parse_count(self.likes_shown)

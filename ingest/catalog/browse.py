@@ -9,6 +9,7 @@ from ingest.catalog.database import Database
 from ingest.catalog.entries import STAGES, Entry
 from ingest.catalog.reader import EntryReader
 from ingest.catalog.removals import REMOVED
+from ingest.text.fold import fold
 
 EXAMPLES = 3  # of one group: enough to look one up
 MAX_GROUPS = 12  # per stage; nobody reads more
@@ -44,7 +45,7 @@ class CatalogBrowser:
             f" OR contains(?1, id, {_field('creator_username')}, {_field('creator_nickname')},"
             f" {_field('description')}, {_field('file_name')}))"
         )
-        words = " ".join(words.split()).removeprefix("@").casefold()
+        words = fold(" ".join(words.split()).removeprefix("@"))
         with self._database.snapshot():
             total = int(self._database.execute(f"SELECT count(*) {chosen}", (words,)).fetchone()[0])
             rows = self._database.execute(
@@ -114,4 +115,4 @@ def _add(groups: dict[tuple[str, str], FailureGroup], stage: str, error: str, vi
 
 
 def _contains(words: str, *texts: str | None) -> bool:
-    return any(words in text.casefold() for text in texts if text)
+    return any(words in fold(text) for text in texts if text)

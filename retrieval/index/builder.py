@@ -26,7 +26,7 @@ from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.dense import DenseIndex, hubness
-from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document, languages_of
 from retrieval.index.generation import (
     BUILDING,
     CACHE_FILE,
@@ -86,8 +86,10 @@ def build(
         files.make_private(folder)
         passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
         _write_passages(documents, folder)
+        languages = [languages_of(doc.texts) for doc in documents]
         for analyser in TERMS:
-            KeywordIndex.build(analyser, (doc.texts for doc in documents), TEXT_FIELDS).save(folder)
+            texts = (doc.texts for doc in documents)
+            KeywordIndex.build(analyser, texts, TEXT_FIELDS, languages).save(folder)
         PhraseIndex.build(map(_whole_texts, documents), TEXT_FIELDS).save(folder)
         save([doc.metadata for doc in documents], folder)
         (folder / "videos.json").write_text(json.dumps([doc.id for doc in documents]), encoding="utf-8")

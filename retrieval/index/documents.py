@@ -6,10 +6,11 @@ contributes most.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.catalog.entries import Entry, Segment
+from ingest.language import language_of
 from retrieval.index.metadata import UNKNOWN, VideoMetadata, metadata_of
 
 # Identifiers of the fields on disk and in the API. FIELD_ALIASES has the plainer names that people may type.
@@ -30,6 +31,7 @@ FIELD_NAMES = {
 }
 FIELD_ALIASES = {"cover": "onscreen", "transcript": "speech", OVERVIEW: "whole"}
 
+OWN_LANGUAGE_CHARS = 40  # shorter texts of a video are seldom in another language, and often mistaken for one
 OVERVIEW_CHARS = 8_000  # more than common encoders read, and more than most videos have
 WINDOW_CHARS = 300  # about 55 English words: one thought, and well inside every encoder's limit
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
@@ -119,6 +121,12 @@ def _document(
     if whole:
         passages[OVERVIEW] = [Passage(whole[:OVERVIEW_CHARS])]
     return Document(document_id, texts, passages)
+
+
+def languages_of(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the language of each text by field, "" if it is uncertain. A short text has that of the video."""
+    of_video = language_of(" ".join(texts.values()))
+    return {name: language_of(text) if len(text) >= OWN_LANGUAGE_CHARS else of_video for name, text in texts.items()}
 
 
 def _on_screen(text: str, shown: list[Segment]) -> list[Passage]:

@@ -23,7 +23,7 @@ from retrieval.index.metadata import MetadataIndex
 from retrieval.index.phrases import PhraseIndex
 from retrieval.index.verified import REBUILD, VerifiedFiles, check_file
 
-FORMAT = 2  # incremented when a file changes its meaning; generations of another format must be built again
+FORMAT = 3  # incremented when a file changes its meaning; generations of another format must be built again
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 CACHE_FILE = "vectors.sqlite"

@@ -14,6 +14,7 @@ from rapidfuzz import fuzz, process
 from ingest.catalog import languages
 from ingest.catalog.entries import Entry
 from ingest.language_names import code_of_tag
+from ingest.text.fold import fold
 from retrieval.index.analysis import plain, terms
 from retrieval.index.encounters import EncounterIndex, Row
 from retrieval.index.verified import VerifiedFiles
@@ -93,7 +94,8 @@ class MetadataIndex:
         self.dated: Mask = ~np.isnat(self.posted)
         self.has_language: Mask = np.array([bool(one.languages) for one in videos], dtype=bool)
         self._creators: dict[str, list[int]] = {}
-        self._tags: dict[str, list[int]] = {}
+        self._tags: dict[str, list[int]] = {}  # by the form in which tags are compared
+        self._written: dict[str, str] = {}
         self._languages: dict[str, list[int]] = {}
         self._sources: dict[str, list[int]] = {}
         self._usernames: dict[str, str] = {}
@@ -102,8 +104,9 @@ class MetadataIndex:
             for name in {key_of(known.username), key_of(known.nickname)} - {""}:
                 self._creators.setdefault(name, []).append(number)
                 self._usernames.setdefault(name, known.username)
-            for tag in {tag.casefold() for tag in known.hashtags}:
-                self._tags.setdefault(tag, []).append(number)
+            for key, tag in {fold(tag): tag for tag in known.hashtags}.items():
+                self._tags.setdefault(key, []).append(number)
+                self._written.setdefault(key, tag)
             for code in known.languages:
                 self._languages.setdefault(code, []).append(number)
             for source in known.sources:
@@ -135,7 +138,7 @@ class MetadataIndex:
         return self._mask([number for key, numbers in self._creators.items() if part in key for number in numbers])
 
     def with_tag(self, tag: str) -> Mask:
-        return self._mask(self._tags.get(tag.casefold()))
+        return self._mask(self._tags.get(fold(tag)))
 
     def in_language(self, code: str) -> Mask:
         """Return videos in the language of an ISO 639-1 code, or of a tag such as en-US."""
@@ -182,10 +185,8 @@ class MetadataIndex:
 
     def near_tags(self, tag: str) -> list[str]:
         """Return hashtags that are spelt like `tag`."""
-        found = process.extract(
-            tag.casefold(), list(self._tags), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR
-        )
-        return [key for key, *_ in found]
+        found = process.extract(fold(tag), list(self._tags), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR)
+        return [self._written[key] for key, *_ in found]
 
     def creators_from(self, start: str, limit: int, shown: Mask | None = None) -> list[tuple[str, int]]:
         """Return usernames that begin with `start` and their number of videos, the most frequent first.
@@ -207,9 +208,9 @@ class MetadataIndex:
             shown: as for `creators_from`.
         """
         begun = [
-            (tag, count)
+            (self._written[tag], count)
             for tag, of in self._tags.items()
-            if tag.startswith(start.casefold()) and (count := _count(of, shown))
+            if tag.startswith(fold(start)) and (count := _count(of, shown))
         ]
         return sorted(begun, key=lambda one: (-one[1], one[0]))[:limit]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from retrieval.index.analysis import ANALYSERS, terms
+from ingest.text.words import words
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.search.answer import Ranking
@@ -84,7 +84,14 @@ def judge(generation: Generation, ranking: Ranking, mode: Mode, videos: Sequence
     """Return the confidence of each video."""
     has_cosines = OVERVIEW in ranking.passage_scores
     model = calibration().model(mode, generation.manifest.encoder_sha256, has_cosines=has_cosines)
+    if _not_understood(ranking):
+        return Verdict(np.zeros(len(videos)), model.cut_off)
     return Verdict(model.confidence(signals(generation, ranking, videos)), model.cut_off)
+
+
+def _not_understood(ranking: Ranking) -> bool:
+    """Return whether a question has nothing but emoji that no video has: their vectors say nothing."""
+    return not ranking.known_idfs["stems"] and {word.kind for word in words(ranking.query)} == {"emoji"}
 
 
 def signals(generation: Generation, ranking: Ranking, videos: Sequence[int] | NDArray[np.int64]) -> dict[str, Scores]:
@@ -117,9 +124,11 @@ def query_terms(
     generation: Generation, ranking: Ranking, analyser: str, videos: NDArray[np.int64]
 ) -> tuple[Scores, Scores]:
     """Return the idf of each term of the question, shape (terms,), and 1 if a video has it, shape (terms, videos)."""
-    wanted = list(dict.fromkeys(terms(ranking.query, ANALYSERS[analyser])))
+    index, known = generation.keyword[analyser], ranking.known_idfs[analyser]
+    wanted = [term.all() for term in index.query_terms(ranking.query)]
     unknown = float(np.log(2 * len(ranking.scores) + 2))  # the idf of a term in no video
-    idfs = np.array([ranking.known_idfs[analyser].get(term, unknown) for term in wanted])
-    index = generation.keyword[analyser]
-    present = np.array([index.contains(term, videos) for term in wanted], np.float64)
+    idfs = np.array([max((known[form] for form in forms if form in known), default=unknown) for forms in wanted])
+    present = np.array(
+        [np.any([index.contains(form, videos) for form in forms], axis=0) for forms in wanted], np.float64
+    )
     return idfs, present.reshape(len(wanted), len(videos))

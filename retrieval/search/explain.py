@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.index.analysis import char_ngrams, plain, stems, tokens
+from ingest.text.words import words
+from retrieval.index.analysis import char_ngrams, plain, tokens
 from retrieval.index.documents import FIELDS, Mark, Passage
 from retrieval.index.generation import Generation
+from retrieval.index.query_terms import forms_of
 from retrieval.search.answer import Ranking, Reason
 from retrieval.search.fusion import Retriever, Scores
 
@@ -32,25 +34,30 @@ def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
 
 
 def matching_words(
-    text: str, stem_idfs: Mapping[str, float], ngram_idfs: Mapping[str, float], phrases: Sequence[Sequence[str]] = ()
+    text: str,
+    stem_idfs: Mapping[str, float],
+    ngram_idfs: Mapping[str, float],
+    phrases: Sequence[Sequence[str]] = (),
+    languages: Sequence[str] = (),
 ) -> list[Match]:
     """Return the question's words in a text, in order.
 
-    A word matches as part of a phrase, by its stem, or, if it is misspelt, by most of its 4-grams.
+    A word matches as part of a phrase, by its stem in one of the languages, or, if it is misspelt, by most of its
+    4-grams.
     """
     found = phrase_words(text, phrases, 1.0 + sum(stem_idfs.values())) if phrases else []
     in_phrase = {match.start for match in found}
-    for token in tokens(text, stems):
-        if token.start in in_phrase:
+    for word in words(text):
+        if word.start in in_phrase or word.kind == "tag":
             continue
-        known = next((term for term in token.terms if term in stem_idfs), None)
+        known = next((form for form in forms_of(word, languages) if form in stem_idfs), None)
         if known:
-            found.append(Match(token.start, token.end, known, stem_idfs[known]))
+            found.append(Match(word.start, word.end, known, stem_idfs[known]))
             continue
-        pieces = char_ngrams(text[token.start : token.end])
+        pieces = char_ngrams(word)
         shared = [ngram_idfs[piece] for piece in pieces if piece in ngram_idfs]
         if shared and len(shared) >= MIN_NGRAM_SHARE * len(pieces):
-            found.append(Match(token.start, token.end, "".join(pieces), sum(shared) / len(pieces)))
+            found.append(Match(word.start, word.end, "".join(pieces), sum(shared) / len(pieces)))
     return sorted(found, key=lambda match: match.start)
 
 
@@ -59,11 +66,11 @@ def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> lis
 
     With an `idf` above that of all single words together, the passage with the phrase is the one shown.
     """
-    words = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
+    found_words = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
     found: dict[int, Match] = {}
     for phrase in phrases:
-        for first in range(len(words) - len(phrase) + 1):
-            stretch = words[first : first + len(phrase)]
+        for first in range(len(found_words) - len(phrase) + 1):
+            stretch = found_words[first : first + len(phrase)]
             if all(word == wanted for (word, *_), wanted in zip(stretch, phrase, strict=True)):
                 for word, start, end in stretch:
                     found[start] = Match(start, end, f'"{word}"', idf / len(phrase))
@@ -95,9 +102,12 @@ def best_passage(
     stem_idfs: Mapping[str, float],
     ngram_idfs: Mapping[str, float],
     phrases: Sequence[Sequence[str]] = (),
+    languages: Sequence[str] = (),
 ) -> tuple[Passage, list[Match]]:
     """Return the passage with the highest idf mass, the first of equals, and the matches in it."""
-    matched = [(passage, matching_words(passage.text, stem_idfs, ngram_idfs, phrases)) for passage in passages]
+    matched = [
+        (passage, matching_words(passage.text, stem_idfs, ngram_idfs, phrases, languages)) for passage in passages
+    ]
     return max(matched, key=lambda pair: idf_mass(pair[1]), default=(Passage(""), []))
 
 
@@ -149,10 +159,11 @@ def _explaining_passage(
 ) -> tuple[Passage, list[Match]]:
     """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
     index = generation.dense[field]
+    languages = generation.keyword["stems"].languages
     stem_idfs, ngram_idfs = ranking.idfs["stems"], ranking.idfs["char_ngrams"]
     if retriever == "keyword":
         rows = index.rows(video)[:MAX_EXPLAINED]
-        return best_passage(generation.passages(field, rows), stem_idfs, ngram_idfs, ranking.phrases)
+        return best_passage(generation.passages(field, rows), stem_idfs, ngram_idfs, ranking.phrases, languages)
     if retriever == "reranker":
         row = ranking.rescored[video].row
     elif index.present[video] and field in ranking.passage_scores:
@@ -160,4 +171,4 @@ def _explaining_passage(
     else:
         return Passage(""), []
     passage = generation.passages(field, range(row, row + 1))[0]
-    return passage, matching_words(passage.text, stem_idfs, ngram_idfs, ranking.phrases)
+    return passage, matching_words(passage.text, stem_idfs, ngram_idfs, ranking.phrases, languages)

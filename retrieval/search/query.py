@@ -10,9 +10,11 @@ from datetime import date
 
 import regex
 
+from ingest.text.emoji_names import EMOJI
 from retrieval.index.analysis import plain, terms
 from retrieval.search.conditions import Condition, Kind
 from retrieval.search.filter_values import FIELD_WORDS, MORE, NOT_UNDERSTOOD, condition
+from scraper.hashtags import TAG, hashtags_of
 
 _KIND_WORDS: dict[str, Kind] = {
     **dict.fromkeys(("lang", "language"), "lang"),
@@ -28,14 +30,14 @@ _KIND_WORDS: dict[str, Kind] = {
 _MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _NORMALISED = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"') | dict.fromkeys(_MARKS, " "))
 _OPERATOR = regex.compile(
-    r"""(?<![^\s(])(?P<minus>-)?(?:
+    rf"""(?<![^\s(])(?P<minus>-)?(?:
         (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
       | "(?P<phrase>[^"]*)"
       | @(?P<creator>[\w.]+)(?=[\s,;:!?)"'’]|$)
-      | (?P<tags>\#\w+(?:,?\#\w+)*)
-      | (?<=-)(?P<word>\p{L}[^\s"]*)
+      | (?P<tags>{TAG}(?:,?{TAG})*)
+      | (?<=-)(?P<word>(?:\p{{L}}|{EMOJI})[^\s"]*)
     )""",
-    regex.VERBOSE,
+    regex.VERBOSE | regex.V1,
 )
 _CONTENT = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
 _LANGUAGE = regex.compile(r"[\p{L}\p{M} ]{2,40}(?:[-_][A-Za-z0-9]+)*")
@@ -99,7 +101,7 @@ def _conditions(match: "regex.Match[str]", today: date, notes: list[str]) -> lis
     """Return the conditions of a matched operator; none if it turns out to be ordinary text."""
     exclude = bool(match["minus"])
     if match["tags"]:
-        tags = [tag for tag in match["tags"].replace(",", "").split("#") if tag]
+        tags = hashtags_of(match["tags"])
         if all(tag.isdigit() for tag in tags):
             return []  # "the #1 fan"
         return [Condition(kind="tag", value=tag, exclude=exclude) for tag in tags]

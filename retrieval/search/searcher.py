@@ -66,7 +66,7 @@ class Searcher:
         self.generation = generation
         self.encoder = encoder
         self.reranker = reranker
-        self.speller = Speller(generation.phrases)
+        self.speller = Speller(generation.phrases, generation.keyword["stems"])
 
     @classmethod
     def open(

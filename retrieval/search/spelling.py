@@ -1,23 +1,42 @@
-"""Words that are in no text -> the likeliest words that are: with one letter changed, split in two, or joined.
+"""Words that are in no text -> the likeliest words that are: split in two, joined, or with one letter changed.
 
-A word's neighbours are all strings one edit away (Norvig 2007, "How to write a spelling corrector"): about 600
-dictionary look-ups, whatever the size of the corpus. Neighbours that occur in the same video as the question's other
-words are preferred.
+A word that a language has is never changed (of the question's language, and the frequent words of any other), and none
+becomes a word of another language or script. A word's neighbours are all strings one edit away (Norvig 2007, "How to
+write a spelling corrector"): some hundred dictionary look-ups, whatever the size of the corpus. Neighbours that occur
+in the same video as the question's other words are preferred.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase
+from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
+import regex
 
-from retrieval.index.analysis import plain, stems, tokens
+from ingest.language import language_of
+from ingest.text.words import Word, words
+from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.phrases import PhraseIndex
+from retrieval.index.query_terms import forms_of
+from retrieval.search.known_words import frequencies
 
+# From which zipf frequency on a word of a language is no typo: of the question's language, or if that is uncertain, of
+# one that many texts here are in; of another language; of another one although the question's language is certain.
+OWN_ZIPF, OTHER_ZIPF, FOREIGN_ZIPF = 3.0, 4.0, 5.0
+MIN_SHARE = 0.02  # of the texts: a language that many are in
 MIN_LETTERS = 4  # shorter words have too many neighbours
 MIN_PART = 3  # letters of each half of a word that is split
+MAX_ALPHABET = 2_000  # Korean has most: each syllable is a letter
 # Weight of the logarithm of how well a word fits the question's other words, against the logarithm of its frequency.
 CONTEXT_WEIGHT = 0.3
+_SCRIPT = {
+    name: regex.compile(rf"\p{{{name}}}")
+    for name in (
+        *("Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Armenian", "Georgian", "Hangul"),
+        *("Devanagari", "Bengali", "Gurmukhi", "Gujarati", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala"),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -28,46 +47,38 @@ class Correction:
     used: str
 
 
-@dataclass(frozen=True)
-class _Word:
-    """A word of the question and its position. `term` is "" unless it is exactly one word of a-z and 0-9."""
-
-    term: str
-    start: int
-    end: int
-
-
 class Speller:
-    """Corrects questions with the vocabulary of one generation."""
+    """Corrects questions with the vocabulary of one generation: its words as they are, and their stems."""
 
-    def __init__(self, phrases: PhraseIndex) -> None:
+    def __init__(self, phrases: PhraseIndex, stems: KeywordIndex) -> None:
         self._phrases = phrases
-        self._stems = {stem for word in phrases.vocabulary for stem in stems(word)}
+        self._stems = stems
 
-    def knows(self, word: str) -> bool:
+    def knows(self, word: Word) -> bool:
         """Return whether any text has the word, in this form or another."""
-        return word in self._phrases.vocabulary or any(stem in self._stems for stem in stems(word))
+        return word.folded in self._phrases.vocabulary or any(
+            self._stems.has(form) for form in forms_of(word, self._stems.languages)
+        )
 
     def correct(self, text: str, literal: Collection[str] = ()) -> tuple[str, list[Correction]]:
         """Return the text with its unknown words corrected, and the corrections. Words in `literal` are kept."""
-        words = [
-            _Word(token.terms[0] if len(token.terms) == 1 else "", token.start, token.end)
-            for token in tokens(text, plain)
-        ]
-        known = [word.term for word in words if word.term in self._phrases.vocabulary]
+        typed = [word for word in words(text) if word.kind == "word"]
+        known = [word.folded for word in typed if word.folded in self._phrases.vocabulary]
+        language = ""
+        if any(map(self._suspicious, typed)):
+            language = language_of(text)
         corrections: list[Correction] = []
         pieces, at = [], 0
-        for number, word in enumerate(words):
-            if word.start < at or word.term in literal or not self._suspicious(word.term):
+        for word, following in zip_longest(typed, typed[1:]):
+            if word.start < at or word.folded in literal or not self._suspicious(word) or self._is_word(word, language):
                 continue
-            used, end = self.nearest(word.term, known), word.end
-            if not used and (parts := self._split(word.term)):
-                used = " ".join(parts)
-            following = words[number + 1] if number + 1 < len(words) else None
-            if not used and following and following.term not in literal:
-                joined = word.term + following.term
-                if following.term and text[word.end : following.start].isspace() and self._phrases.count(joined):
+            used, end = " ".join(self._split(word.folded)), word.end
+            if not used and following and following.folded not in literal:
+                joined = word.folded + following.folded
+                if text[word.end : following.start].isspace() and self._phrases.count(joined):
                     used, end = joined, following.end
+            if not used:
+                used = self.nearest(word.folded, known, language)
             if used:
                 shown = self._phrases.shown(used)
                 corrections.append(Correction(text[word.start : end], shown))
@@ -75,12 +86,17 @@ class Speller:
                 at = end
         return ("".join(pieces) + text[at:] if corrections else text), corrections
 
-    def nearest(self, word: str, others: Collection[str] = ()) -> str:
+    def nearest(self, word: str, others: Collection[str] = (), language: str = "") -> str:
         """Return the likeliest word one edit away, "" if there is none.
 
         Likely words occur in the same video as rare words among the question's `others`, and in many videos.
+
+        Args:
+            language: the question's language, "" if it is uncertain. A word that only other languages have is no
+                candidate.
         """
-        candidates = [near for near in set(_neighbours(word)) if near in self._phrases.vocabulary]
+        found = [near for near in set(_neighbours(word, self._letters_of(word))) if near in self._phrases.vocabulary]
+        candidates = [near for near in found if _may_be_in(near, language)]
         if not candidates:
             return ""
         if len(candidates) > 1 and others:
@@ -97,10 +113,23 @@ class Speller:
 
         return max(candidates, key=likelihood)
 
-    def _suspicious(self, word: str) -> bool:
-        return len(word) >= MIN_LETTERS and word.isalpha() and not self.knows(word)
+    def _suspicious(self, word: Word) -> bool:
+        if len(word.folded) < MIN_LETTERS or not _script(word.folded) or not all(map(_is_letter, word.folded)):
+            return False
+        return not self.knows(word)
 
-    def _split(self, word: str) -> list[str]:
+    def _is_word(self, word: Word, language: str) -> bool:
+        """Return whether a word is one of the question's language, or a frequent one of any other."""
+        own = {language} if language else self._languages
+        other = FOREIGN_ZIPF if language else OTHER_ZIPF
+        return any(zipf >= (OWN_ZIPF if of in own else other) for of, zipf in frequencies(word.letters).items())
+
+    @cached_property
+    def _languages(self) -> set[str]:
+        texts = self._stems.texts_by_language
+        return {language for language, count in texts.items() if count >= MIN_SHARE * sum(texts.values())}
+
+    def _split(self, word: str) -> Sequence[str]:
         """Return two words that were written as one, if they occur next to each other in some text."""
         for cut in range(MIN_PART, len(word) - MIN_PART + 1):
             parts = [word[:cut], word[cut:]]
@@ -108,14 +137,48 @@ class Speller:
                 return parts
         return []
 
+    def _letters_of(self, word: str) -> str:
+        return self._alphabets.get(_script(word), "")
 
-def _neighbours(word: str) -> Iterator[str]:
+    @cached_property
+    def _alphabets(self) -> dict[str, str]:
+        """By script, the letters that the texts have, the most frequent first."""
+        counts: dict[str, dict[str, int]] = {}
+        for word in self._phrases.vocabulary:
+            if script := _script(word):
+                of_script = counts.setdefault(script, {})
+                for letter in word:
+                    of_script[letter] = of_script.get(letter, 0) + 1
+        return {
+            script: "".join(sorted(filter(_is_letter, of), key=lambda letter: -of[letter])[:MAX_ALPHABET])
+            for script, of in counts.items()
+        }
+
+
+def _script(word: str) -> str:
+    """Return the script of a word that is written in letters; "" if another one, or several, could be meant."""
+    return next((name for name, pattern in _SCRIPT.items() if pattern.match(word)), "")
+
+
+def _is_letter(sign: str) -> bool:
+    return sign.isalpha() or bool(_MARK.match(sign))
+
+
+_MARK = regex.compile(r"\p{M}")
+
+
+def _may_be_in(word: str, language: str) -> bool:
+    """Return whether a word may be one of a language: it is among its frequent words, or among those of none."""
+    return not language or not (known := frequencies(word)) or language in known
+
+
+def _neighbours(word: str, letters: str) -> Iterator[str]:
     """Return every string that is one inserted, deleted, changed or transposed letter away."""
     for cut in range(len(word) + 1):
         head, tail = word[:cut], word[cut:]
-        yield from (head + letter + tail for letter in ascii_lowercase)
+        yield from (head + letter + tail for letter in letters)
         if tail:
             yield head + tail[1:]
-            yield from (head + letter + tail[1:] for letter in ascii_lowercase if letter != tail[0])
+            yield from (head + letter + tail[1:] for letter in letters if letter != tail[0])
         if len(tail) > 1 and tail[0] != tail[1]:
             yield head + tail[1] + tail[0] + tail[2:]

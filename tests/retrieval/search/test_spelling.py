@@ -2,6 +2,7 @@
 
 import pytest
 
+from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.phrases import PhraseIndex
 from retrieval.search.spelling import Correction, Speller
 
@@ -19,7 +20,12 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def speller() -> Speller:
-    return Speller(PhraseIndex.build([{"transcript": [text]} for text in TEXTS], ["transcript"]))
+    return speller_of(TEXTS)
+
+
+def speller_of(texts: list[str]) -> Speller:
+    phrases = PhraseIndex.build([{"transcript": [text]} for text in texts], ["transcript"])
+    return Speller(phrases, KeywordIndex.build("stems", [{"transcript": text} for text in texts], ["transcript"]))
 
 
 @pytest.mark.parametrize(
@@ -36,7 +42,7 @@ def speller() -> Speller:
         ("vorno i diagram", "vorno i diagram"),
         ("porce lain", "porcelain"),  # one word as two
         ("creme brulée", "creme brulée"),  # accents are no errors
-        ("breme brulwe", "crème brûlée"),
+        ("cremme brulwe", "crème brûlée"),
         ("призет", "привет"),
         ("PUSHNIG the 2022 teapots", "PUSHNIG the 2022 teapots"),
         ("teh tea", "teh tea"),  # too short

@@ -1,0 +1,1 @@
+"""Words of any language and script, in the one form in which this project compares them."""

@@ -1,0 +1,163 @@
+"""A text -> its words in order, with their positions. What is one word to a person is one word here.
+
+Scripts without spaces are cut into signs. Numbers lose their separators, units are words of their own ("5kg"),
+apostrophes are bridged ("don't"), hashtags in CamelCase are also their words, and an emoji is a word.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+import regex
+
+from ingest.text.emoji_names import EMOJI, VARIANTS, base
+from ingest.text.fold import fold, letters
+from scraper.hashtags import TAG
+
+MAX_WORD_CHARS = 100  # a longer word is a link or noise; its beginning is enough
+MAX_CACHED_CHARS = 24
+Kind = Literal["word", "sign", "emoji", "tag"]
+
+SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー\uFF70\uFF9E\uFF9F"
+_APOSTROPHES = "'’ʼ＇`´‘"
+_LETTER = r"[\p{L}\p{M}\p{N}]"
+_TOKEN = regex.compile(
+    rf"""(?V1)
+    (?P<tag>{TAG})
+  | (?P<emoji>(?:{EMOJI})[{VARIANTS}]*)
+  | (?P<number>(?<![\p{{N}}.,])\p{{Nd}}{{1,3}}(?:
+        (?:,\p{{Nd}}{{2}})*(?P<by>[,.’'٬\u00A0\u202F])\p{{Nd}}{{3}}(?:(?P=by)\p{{Nd}}{{3}})*(?:(?!(?P=by))[.,٫]\p{{Nd}}{{1,2}})?
+      | \p{{Nd}}*[.,٫]\p{{Nd}}{{1,2}}
+      )(?![.,]?\p{{N}}))
+  | (?P<acronym>(?<![\p{{L}}\p{{N}}])(?:\p{{L}}\.){{2,}}(?:\p{{L}}(?!{_LETTER}))?)
+  | (?P<measure>(?<!{_LETTER})\p{{Nd}}{{1,4}}[ \u00A0](?:[gGlLmMkKhH])(?![\p{{L}}\p{{N}}{_APOSTROPHES}]))
+  | (?P<word>{_LETTER}+(?:(?:\p{{Cf}}|[{_APOSTROPHES}](?=\p{{L}}))+{_LETTER}+)*)
+    """,
+    regex.VERBOSE,
+)
+_SEPARATORS = regex.compile(r"[^\p{Nd}]")
+_DECIMALS = regex.compile(r"[.,٫](\p{Nd}{1,2})$")
+_PARTS = regex.compile(rf"(?V1)(?P<sign>(?:(?=[{SPACELESS}])\X))|(?P<word>[^{SPACELESS}]+)")
+# Articles that are written in front of a vowel: l'eau, dell'arte.
+_ELISION = regex.compile(
+    rf"(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu|quoiqu|d?all|dell|nell|sull|un|quest|quell)[{_APOSTROPHES}]"
+    r"(?=[aeiouyhàâäéèêëîïôöùûüœæ]\p{L})",
+    regex.IGNORECASE,
+)
+_CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|_")
+_UNITS = (
+    "kg|mg|lb|lbs|oz|km|cm|mm|ft|ml|cl|dl|hr|hrs|min|mins|sec|secs|ms|kb|mb|gb|tb|kw|kwh|hz|ghz|mhz|mph|"
+    "kmh|fps|px|usd|eur|euro|euros|dollar|dollars|pounds|year|years|yr|yrs|day|days|week|weeks|month|"
+    "months|minute|minutes|hour|hours|second|seconds|inch|inches|foot|feet|mile|miles|percent|calories|"
+    "cal|kcal|stunden|tage|jahre|minuten"
+)
+_MEASURE = regex.compile(rf"(\p{{N}}+)({_UNITS})")
+_MODEL = regex.compile(r"(\p{L}{3,})(\p{Nd}{1,4})")
+
+
+class Word(NamedTuple):
+    """A word of a text.
+
+    Attributes:
+        letters: in lower case and normal form, with accents, as a stemmer reads it.
+        folded: in the form in which words are compared.
+        kind: a sign is a character of a script without spaces; a tag is a hashtag as one word, in front of its words.
+    """
+
+    letters: str
+    folded: str
+    kind: Kind
+    start: int
+    end: int
+
+
+def words(text: str) -> Iterator[Word]:
+    """Yield the words of a text in order. Positions are characters of `text`."""
+    # Without `concurrent=False`, `regex` releases the GIL at every match, which costs a busy server time.
+    for match in _TOKEN.finditer(text, concurrent=False):
+        at, kind = match.start(), match.lastgroup
+        if kind == "word" and match.end() - at <= MAX_CACHED_CHARS:
+            for word in _known_parts(match[0]):
+                yield Word(word.letters, word.folded, word.kind, at + word.start, at + word.end) if at else word
+        else:
+            yield from _parts(match[0], str(kind), at)
+
+
+@lru_cache(maxsize=100_000)
+def _known_parts(token: str) -> tuple[Word, ...]:
+    return tuple(_parts(token, "word", 0))
+
+
+def _parts(token: str, kind: str, at: int) -> Iterator[Word]:
+    """Yield the words of one token that begins at `at`."""
+    end = at + len(token)
+    if kind == "emoji":
+        yield Word(base(token), base(token), "emoji", at, end)
+    elif kind == "number":
+        number = _number(token)
+        yield Word(number, number, "word", at, end)
+    elif kind == "acronym":
+        yield from _plain(token.replace(".", ""), at, end)
+    elif kind == "measure":
+        yield from _plain(token.replace(" ", "").replace("\u00a0", ""), at, end)
+    elif kind == "tag":
+        yield from _tag(token, at)
+    else:
+        yield from _runs(token, at)
+
+
+def _number(token: str) -> str:
+    """Return a number without separators; a decimal one has a point."""
+    decimals = _DECIMALS.search(token)
+    whole = fold(_SEPARATORS.sub("", token[: decimals.start()] if decimals else token))
+    return f"{whole}.{fold(decimals[1])}" if decimals else whole
+
+
+def _tag(token: str, at: int) -> Iterator[Word]:
+    """Yield a hashtag as one word, then its words if it has several."""
+    whole = token[1:]
+    cuts = [0, *(match.start() for match in _CAMEL.finditer(whole)), len(whole)]
+    parts = [(first, last) for first, last in pairwise(cuts) if whole[first:last].strip("_")]
+    if len(parts) > 1 and all(len(whole[first:last].strip("_")) > 1 for first, last in parts):
+        yield from (
+            Word(word.letters, word.folded, "tag", word.start, word.end)
+            for word in _plain(whole.replace("_", ""), at + 1, at + len(token))
+        )
+        for first, last in parts:
+            skipped = int(whole[first] == "_")
+            yield from _runs(whole[first + skipped : last], at + 1 + first + skipped)
+    else:
+        for match in regex.finditer(r"[^_]+", whole):
+            yield from _runs(match[0], at + 1 + match.start())
+
+
+def _runs(token: str, at: int) -> Iterator[Word]:
+    """Yield the signs and words of letters that follow each other without a space."""
+    for match in _PARTS.finditer(token):
+        start, end = at + match.start(), at + match.end()
+        if match.lastgroup == "sign":
+            form = letters(match[0])
+            if folded := fold(form):
+                yield Word(form, folded, "sign", start, end)
+            continue
+        run = match[0]
+        if elided := _ELISION.match(run):
+            run, start = run[elided.end() :], start + elided.end()
+        for pattern in (_MEASURE, _MODEL):
+            if cut := pattern.fullmatch(run.casefold() if run.isascii() else run):
+                yield from _plain(run[: cut.end(1)], start, start + cut.end(1))
+                yield from _plain(run[cut.end(1) :], start + cut.end(1), end)
+                break
+        else:
+            yield from _plain(run, start, end)
+
+
+_IGNORED = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+
+
+def _plain(run: str, start: int, end: int) -> Iterator[Word]:
+    form = letters(_IGNORED.sub("", run[:MAX_WORD_CHARS]))
+    folded = fold(form)
+    if folded:
+        yield Word(form, folded, "word", start, end)

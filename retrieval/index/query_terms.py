@@ -1,0 +1,76 @@
+"""A question -> its terms, each with the other forms in which texts may have it.
+
+The language of a short question is uncertain, so a word is looked up by its stem in every language of the corpus. Its
+forms count as one term: they have one idf, and a video that has two of them scores no higher than with one twice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ingest.text.emoji_names import emoji_by_name, names_of_emoji
+from ingest.text.words import Word, words
+from retrieval.index.analysis import bigrams_of, ngrams_of, stem
+
+WEIGHT_OF_EMOJI = 0.3  # of an emoji for its name, and of a name for its emoji: 🔥 is seldom about a fire
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTerm:
+    """A term of a question: the forms that a text may have, and with a lower weight those that mean the same."""
+
+    forms: tuple[str, ...]
+    synonyms: tuple[str, ...] = ()
+
+    def all(self) -> tuple[str, ...]:
+        return self.forms + self.synonyms
+
+
+def stems_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
+    """Return the words of a question with their stems in each of the languages."""
+    found = []
+    for word in words(text):
+        forms = forms_of(word, languages)
+        others = [form for form in _synonyms(word, languages) if form not in forms]
+        found.append(QueryTerm(forms, tuple(dict.fromkeys(others))))
+    return _once(found)
+
+
+def forms_of(word: Word, languages: Sequence[str]) -> tuple[str, ...]:
+    """Return the different stems of a word: the English one, and those in each of the languages."""
+    return _forms(word._replace(start=0, end=0), tuple(languages))
+
+
+@lru_cache(maxsize=100_000)
+def _forms(word: Word, languages: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([stem(word, ""), *(stem(word, language) for language in languages)]))
+
+
+def _synonyms(word: Word, languages: Sequence[str]) -> list[str]:
+    if word.kind == "word":
+        return list(emoji_by_name().get(word.folded, ()))
+    if word.kind == "emoji":
+        names = [Word(name, name, "word", 0, 0) for name in names_of_emoji().get(word.folded, ())]
+        return [form for name in names for form in forms_of(name, languages)]
+    return []
+
+
+def _ngrams_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
+    return _once([QueryTerm((gram,)) for gram in ngrams_of(text)])
+
+
+def _bigrams_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
+    by_language = [bigrams_of(text, language) for language in ("", *languages)]
+    return _once([QueryTerm(tuple(dict.fromkeys(forms))) for forms in zip(*by_language, strict=True)])
+
+
+def _once(found: list[QueryTerm]) -> list[QueryTerm]:
+    """Return each term once: a repeated word of a question counts once."""
+    return list({term.forms[0]: term for term in found}.values())
+
+
+QUERY_TERMS: dict[str, Callable[[str, Sequence[str]], list[QueryTerm]]] = {
+    "stems": stems_of_query,
+    "char_ngrams": _ngrams_of_query,
+    "bigrams": _bigrams_of_query,
+}
