@@ -41,7 +41,7 @@ def searcher(tmp_path_factory: pytest.TempPathFactory) -> Searcher:
     folder = tmp_path_factory.mktemp("languages")
     entries = [entry(f"{FIRST + n}", text, name) for n, (name, text) in enumerate(DESCRIPTIONS.items())]
     entries.append(entry(f"{FIRST + len(entries)}", creator="thai", said=[(0, 60, THAI)]))
-    build(map(document, entries), folder, KeywordOnly())
+    build([document(one) for one in entries], folder, KeywordOnly())
     return Searcher(open_current(folder), KeywordOnly())
 
 
