@@ -22,7 +22,6 @@ from retrieval.evaluation.significance import interval, paired_p_value
 from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import filter_videos
 from retrieval.search.fusion import PARTS
-from retrieval.search.query import parse
 from retrieval.search.searcher import Searcher
 
 FOLDS = 5
@@ -144,7 +143,7 @@ def _sample(searcher: Searcher, query: Query, vector: Vectors) -> Sample | None:
 
     Return None if no weight can change its rank: it has only conditions, or no relevant video meets them.
     """
-    question = parse(query.text)
+    question = searcher.understood(query.text)
     mask, _ = filter_videos(searcher.generation, searcher.speller, question.conditions)
     rows, positions = np.flatnonzero(mask), searcher.generation.positions
     relevant = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))

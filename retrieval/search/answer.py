@@ -59,8 +59,9 @@ class Answer(BaseModel):
     `text` is what was searched for, with typos corrected. If it is empty, only the conditions decide. `sort` is the
     order: by relevance, or if only conditions decide, the newest videos first, or with conditions on lists or times of
     meeting a video, the one met last. `total` videos meet the conditions; `hits` are the requested page of them.
-    `notes` are sentences for the user: corrections, videos left out, conditions that no video meets. `confidence` is
-    the highest of the first hits, on every page; `good` is false if none of them reaches the cut-off ("no good match").
+    Videos with the `preferred` tags and creators count more. `notes` are sentences for the user: corrections, videos
+    left out, conditions that no video meets. `confidence` is the highest of the first hits, on every page; `good` is
+    false if none of them reaches the cut-off ("no good match").
     """
 
     query: str
@@ -76,6 +77,7 @@ class Answer(BaseModel):
     confidence: float = 1.0
     good: bool = True
     sort: Sort = "relevance"
+    preferred: list[Condition] = []
 
     @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
     @property

@@ -1,11 +1,12 @@
 """A typed question -> the text to rank by and the conditions: "phrase", @creator, #tag, -word, field:word, in:list.
 
 Smileys, links, "3:15" and a single quote are not operators: they stay words. Wanted phrases, tags and names count for
-the ranking as well; excluded ones do not.
+the ranking as well; excluded ones do not. Among other words, a #tag or @name is not a condition: people paste titles,
+and remember tags wrong. understand.py reads the question again with what the videos have.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import regex
@@ -32,15 +33,24 @@ _NORMALISED = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"') | di
 _OPERATOR = regex.compile(
     rf"""(?<![^\s(])(?P<minus>-)?(?:
         (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
-      | "(?P<phrase>[^"]*)"
+      | "(?P<phrase>[^"]*)"(?!\w)
       | @(?P<creator>[\w.]+)(?=[\s,;:!?)"'’]|$)
       | (?P<tags>{TAG}(?:,?{TAG})*)
       | (?<=-)(?P<word>(?:\p{{L}}|{EMOJI})[^\s"]*)
     )""",
     regex.VERBOSE | regex.V1,
 )
+CONTEXT = 3
 _CONTENT = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
 _LANGUAGE = regex.compile(r"[\p{L}\p{M} ]{2,40}(?:[-_][A-Za-z0-9]+)*")
+
+
+@dataclass(frozen=True)
+class Minus:
+    """A minus before a word, at character `at` of the typed question; `words` are that word and those around it."""
+
+    at: int
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,13 +58,17 @@ class Question:
     """A parsed question.
 
     `text` is what to rank by. If there are only conditions, it is empty, and the newest videos come first. `literal`
-    are words that must not be corrected.
+    are words that must not be corrected. Videos with the `preferred` tags and creators count more. `mixed` is whether
+    there are words besides operators, `minuses` are those that exclude a word without quotes.
     """
 
     text: str
     conditions: tuple[Condition, ...] = ()
     literal: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
+    preferred: tuple[Condition, ...] = ()
+    mixed: bool = False
+    minuses: tuple[Minus, ...] = ()
     phrases: tuple[Condition, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,8 +77,7 @@ class Question:
 
     def where(self, filters: Sequence[Condition]) -> "Question":
         """Return the question with more conditions."""
-        conditions = tuple(dict.fromkeys([*self.conditions, *filters]))
-        return Question(self.text, conditions, self.literal, self.notes)
+        return replace(self, conditions=tuple(dict.fromkeys([*self.conditions, *filters])))
 
 
 def parse(typed: str, today: date | None = None) -> Question:
@@ -74,27 +87,51 @@ def parse(typed: str, today: date | None = None) -> Question:
     """
     today = today or date.today()
     conditions: list[Condition] = []
+    signs: set[Condition] = set()  # tags and names with their sign
+    named: set[Condition] = set()  # with the name of an operator
+    minuses: list[Minus] = []
     notes: list[str] = []
     literal: set[str] = set()
-    kept, words, at = [], False, 0
+    kept, words, quoted, at = [], False, False, 0
     for match in _OPERATOR.finditer(typed.translate(_NORMALISED)):
         found = _conditions(match, today, notes)
         if not found:
             continue
-        conditions += found
         before = typed[at : match.start()]
         kept.append(before)
         words = words or bool(_CONTENT.search(before))
         kind, exclude = found[0].kind, found[0].exclude
+        conditions += found
+        if not exclude:
+            (named if match["name"] else signs).update(found)
         if not exclude and kind in ("phrase", "tag", "creator"):
             literal.update(terms(" ".join(one.value for one in found), plain))
             kept.append(found[0].value if match["name"] else match[0])
-            words = words or kind != "creator"  # a name alone cannot rank: all of its videos match equally
+            quoted = quoted or match["phrase"] is not None
+        if match["word"]:
+            minuses.append(Minus(match.start(), _around(typed, match.start())))
         at = match.end()
     kept.append(typed[at:])
-    words = words or not conditions or bool(_CONTENT.search(typed[at:]))
+    words = words or bool(_CONTENT.search(typed[at:]))
+    preferred = [one for one in conditions if one in signs - named and one.kind != "phrase"] if words or quoted else []
+    conditions = [one for one in conditions if one not in preferred]
+    # a name alone cannot rank: all of its videos match equally
+    ranks = words or not conditions or any(one.kind in ("phrase", "tag") and not one.exclude for one in conditions)
     text = " ".join("".join(kept).split()) if conditions else typed.strip()
-    return Question(text if words else "", tuple(dict.fromkeys(conditions)), frozenset(literal), tuple(notes))
+    return Question(
+        text if ranks else "",
+        tuple(dict.fromkeys(conditions)),
+        frozenset(literal),
+        tuple(notes),
+        tuple(dict.fromkeys(preferred)),
+        words,
+        tuple(minuses),
+    )
+
+
+def _around(typed: str, at: int) -> tuple[str, ...]:
+    """Return the word after a minus, with up to CONTEXT words on either side."""
+    return (*terms(typed[:at], plain)[-CONTEXT:], *terms(typed[at + 1 :], plain)[: CONTEXT + 1])
 
 
 def _conditions(match: "regex.Match[str]", today: date, notes: list[str]) -> list[Condition]:

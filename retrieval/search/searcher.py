@@ -24,11 +24,12 @@ from retrieval.search.explain import explain, informative_terms
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
-from retrieval.search.query import Question, parse
+from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
 from retrieval.search.sorting import by_time, sorted_first
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
+from retrieval.search.understand import preference_scores, understand
 from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a few sentences; more would only slow the keyword retriever down
@@ -130,7 +131,7 @@ class Searcher:
                 adds depends on them.
         """
         timer = Timer()
-        question = parse(_clean(query)) if isinstance(query, str) else query
+        question = self.understood(query) if isinstance(query, str) else query
         tuned = self.generation.manifest.weights
         factors = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
         text, corrections = self._corrected(question)
@@ -148,6 +149,9 @@ class Searcher:
         # In dense mode as well: the keyword index says which words match, and where they are spoken.
         field_weights = np.array([tuned.keyword.get(field, 0.0) * factors[field] for field in TEXT_FIELDS])
         found = {name: index.scores(text, field_weights) for name, index in self.generation.keyword.items()}
+        if question.preferred:
+            split, idfs = found["stems"]
+            found["stems"] = split + preference_scores(self.generation, question.preferred, field_weights), idfs
         timer.lap("keyword")
         shape = (len(FIELDS), len(self.generation.ids))
         dense, keyword = np.zeros(shape), np.zeros(shape)
@@ -195,7 +199,7 @@ class Searcher:
 
         Without a text to rank by, the scores are 0. For the arguments see `rank` and `search`.
         """
-        question = parse(_clean(query))
+        question = self.understood(query, hidden)
         mask, _ = filter_videos(self.generation, self.speller, question.conditions, hidden)
         if not question.text:
             order = by_time(self.generation, mask, question.conditions, _default_sort(question))
@@ -232,7 +236,7 @@ class Searcher:
         """
         timer = Timer()
         query = _clean(query)
-        question = parse(query, today).where(filters)
+        question = self.understood(query, hidden, today).where(filters)
         mask, notes = filter_videos(self.generation, self.speller, question.conditions, hidden)
         timer.lap("filter")
         if self.keyword_only and mode != "keyword":
@@ -265,6 +269,7 @@ class Searcher:
             confidence=found.confidence,
             good=found.good,
             sort=sort,
+            preferred=list(question.preferred),
         )
 
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
@@ -283,6 +288,10 @@ class Searcher:
         cosines[~shown_videos(self.generation, hidden)] = np.nan
         nearest = np.argsort(-cosines, kind="stable")[:k]
         return self._hits(nearest[~np.isnan(cosines[nearest])], slice(0, k), cosines)
+
+    def understood(self, typed: str, hidden: Collection[str] = (), today: date | None = None) -> Question:
+        """Return a typed question as `search` reads it; for the arguments see there."""
+        return understand(_clean(typed), self.generation, shown_videos(self.generation, hidden), today)
 
     def _corrected(self, question: Question) -> tuple[str, list[Correction]]:
         """Return the question's text with its typos corrected, and the corrections."""

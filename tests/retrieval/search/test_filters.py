@@ -32,10 +32,13 @@ def ids(answer: Answer) -> list[str]:
         ('"what plant is that it"', []),  # two comments
         ("teapot -justice", ["70002", "70003", "70004", "70005", "70006"]),
         ("the -teapot", ["70002", "70003", "70004", "70005", "70006"]),
-        ("@Whiskers.Daily cat", ["70001"]),
+        ("by:@Whiskers.Daily cat", ["70001"]),
         ("@whiskersdaily", ["70001"]),
         ("sea -@harbour.physics", ["70001", "70002", "70003", "70005", "70006"]),
-        ("#KnockingThingsOver cat", ["70001"]),
+        ("tag:KnockingThingsOver cat", ["70001"]),
+        ("#KnockingThingsOver", ["70001"]),
+        ("@whiskers.daily -dog #knockingthingsover", ["70001"]),
+        ("cat after:2021 before:2022 #tea @nobody", ["70001"]),
         ("comments:left", ["70006"]),
         ("said:left", ["70006"]),
         ("written:left", []),
@@ -107,7 +110,7 @@ def test_common_words_are_marked_when_quoted(searcher: Searcher) -> None:
 @pytest.mark.parametrize(
     ("question", "note"),
     [
-        ("@whiskers.dayly cat", "There is no video by @whiskers.dayly. Did you mean @whiskers.daily?"),
+        ("by:@whiskers.dayly cat", "There is no video by @whiskers.dayly. Did you mean @whiskers.daily?"),
         ("#knockingthingover", "Did you mean #knockingthingsover?"),
         ('"porcelan teapot"', "Did you mean porcelain?"),
         (

@@ -24,9 +24,14 @@ def described(typed: str) -> list[str]:
     [
         ('"No, your OTHER left" caravan', '"No, your OTHER left" caravan', ['with "No, your OTHER left"']),
         ("“smart quotes” cat", '"smart quotes" cat', ['with "smart quotes"']),
-        ("@bread.bench starter", "@bread.bench starter", ["by @bread.bench"]),
-        ("(@maria, dancing)", "(@maria, dancing)", ["by @maria"]),
-        ("funny #cats#dogs", "funny #cats#dogs", ["with #cats", "with #dogs"]),
+        ("by:@bread.bench starter", "bread.bench starter", ["by @bread.bench"]),
+        ("#cats#dogs -fyp", "#cats#dogs", ["with #cats", "with #dogs", 'without "fyp"']),
+        (
+            "#cats after:2022 said:meow",
+            "#cats meow",
+            ["with #cats", "posted on 2022-01-01 or later", 'with "meow" in the speech'],
+        ),
+        ('the "best cat video "ever" made', 'the "best cat video "ever" made', ['with "ever"']),
         ("tag:#cats teapot", "cats teapot", ["with #cats"]),
         ("cat -dog", "cat", ['without "dog"']),
         ('cat -"hot dog" -#fyp -@me', "cat", ['without "hot dog"', "without #fyp", "not by @me"]),
@@ -126,6 +131,31 @@ def test_an_invalid_date_is_noted_and_searched_for_as_words() -> None:
     question = parse("cat before:2022-13")
     assert question.conditions == () and question.text == "cat before:2022-13"
     assert "before:2022-13 is not a date" in question.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("typed", "preferred"),
+    [
+        ("@bread.bench starter", ["by @bread.bench"]),
+        ("(@maria, dancing)", ["by @maria"]),
+        ("Funny! #cats#dogs | dub by @maria.", ["with #cats", "with #dogs", "by @maria"]),
+        ("“They never learn” #cats", ["with #cats"]),
+        ("😂 #cats", ["with #cats"]),
+        ("tag:cats kitten #cats #dogs", ["with #dogs"]),
+        ("kitten -#cats #dogs", ["with #dogs"]),
+    ],
+)
+def test_tags_and_names_among_words_are_preferred_and_exclude_nothing(typed: str, preferred: list[str]) -> None:
+    question = parse(typed)
+    assert [one.describe() for one in question.preferred] == preferred
+    assert not {"#dogs", "@maria", "#cats"} & {one.describe() for one in question.conditions}
+    assert all(one.value in question.text for one in question.preferred)
+    assert not {one for one in question.conditions if not one.exclude and one.kind == "creator"}
+
+
+def test_a_filter_on_a_tag_excludes_whatever_the_question_is() -> None:
+    asked = parse("funny #cats").where(filters(tag="dogs"))
+    assert [one.describe() for one in asked.conditions] == ["with #dogs"]
 
 
 def test_a_hyphen_before_an_unknown_field_excludes_its_words() -> None:

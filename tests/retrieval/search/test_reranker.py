@@ -103,7 +103,7 @@ def test_only_videos_that_meet_the_conditions_are_rescored(
     rescoring: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "RESCORED", 1)
-    hit = rescoring.search(QUESTION + " @bread.bench").hits[0]
+    hit = rescoring.search(QUESTION + " by:@bread.bench").hits[0]
     assert hit.id == "70002" and any(reason.retriever == "reranker" for reason in hit.explanation)
 
 

@@ -88,7 +88,8 @@ def test_every_hostile_string_is_answered(client: TestClient, hostile_strings: l
 @pytest.mark.parametrize(
     ("parameters", "found"),
     [
-        ({"q": "bread @crumb.and.crust"}, [BREAD]),
+        ({"q": "bread by:@crumb.and.crust"}, [BREAD]),
+        ({"q": "@crumb.and.crust"}, [BREAD]),
         ({"q": "bread", "creator": "@crumbandcrust"}, [BREAD]),
         ({"q": "", "creator": "tea.physics"}, [KETTLE]),
         ({"q": "one day", "tag": "railway"}, [PHOTOS]),
