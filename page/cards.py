@@ -189,6 +189,17 @@ def filters_on(filtered: Mapping[str, str], conditions: Sequence["Condition"]) -
     return f'<ul class="chips" aria-label="Filters">{"".join(chips)}</ul>' if chips else ""
 
 
+def _spelling(answer: "SearchAnswer") -> str:
+    """Return the button that searches for the words as typed, or corrects them again."""
+    if answer.corrections:
+        button = ADJUST.format(changes="exact=true", label="Search for exactly what I typed")
+    elif answer.exact:
+        button = "Misspelt words are not corrected. " + ADJUST.format(changes="exact=", label="Correct them")
+    else:
+        return ""
+    return f'<p class="line">{button}</p>'
+
+
 def results(
     answer: "SearchAnswer",
     judged: Mapping[str, int] | None = None,
@@ -211,6 +222,7 @@ def results(
     if not hits and answer.conditions and not answer.total:
         return notice("No video matches", " ".join(answer.notes), more=filters)
     notes = "".join(f'<p class="line note" role="status">{text(note)}</p>' for note in answer.notes)
+    notes += _spelling(answer)
     if not hits:
         none = "No video has any of these words. Try others, or search by meaning as well."
         by_meaning = (

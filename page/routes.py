@@ -20,7 +20,7 @@ from retrieval.search.answer import Sort
 from retrieval.search.filter_values import WHEN, filters
 from retrieval.search.fusion import Mode, parse_weights
 from retrieval.server.concurrency import Overloaded, Queue
-from retrieval.server.routes.common import FilterValues, SortParameter
+from retrieval.server.routes.common import ExactParameter, FilterValues, SortParameter
 from retrieval.server.routes.search import chosen_mode
 from retrieval.server.service import Service
 from scraper.errors import UserError
@@ -50,6 +50,7 @@ def answer_html(
     filtered: dict[str, str] | None = None,
     sort: Sort = "relevance",
     generation: str = "",
+    exact: bool = False,
     offset: int = 0,
 ) -> str:
     """Return the results of a query as HTML, or a message that says what is wrong.
@@ -73,6 +74,7 @@ def answer_html(
             filters=conditions,
             sort=sort,
             generation=generation or None,
+            exact=exact,
         )
         answer = service.with_videos(found)
         judged = service.judged(query) if query else None
@@ -80,6 +82,7 @@ def answer_html(
         building = not offset and service.building()
         chips = "" if offset else filters_on(filtered or {}, conditions)
         settings = {"q": query, "mode": mode, "w": w, **(filtered or {}), "sort": sort, "generation": generation}
+        settings["exact"] = "true" if exact else ""
         table = "" if offset else download(settings)
         return (BUILDING if building else "") + chips + results(answer, judged, offset, more, table)
     except BadFilter as error:
@@ -156,6 +159,7 @@ def routes(service: Service, queue: Queue) -> APIRouter:
         w: Text = "",
         sort: SortParameter = "relevance",
         generation: Text = "",
+        exact: ExactParameter = False,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
         lane: Annotated[Mode | None, Query(deprecated=True)] = None,
     ) -> str:
@@ -163,7 +167,15 @@ def routes(service: Service, queue: Queue) -> APIRouter:
         try:
             return await queue.run(
                 lambda: answer_html(
-                    service, q, mode=chosen, w=w, filtered=filtered, sort=sort, generation=generation, offset=offset
+                    service,
+                    q,
+                    mode=chosen,
+                    w=w,
+                    filtered=filtered,
+                    sort=sort,
+                    generation=generation,
+                    exact=exact,
+                    offset=offset,
                 )
             )
         except Overloaded as error:

@@ -93,6 +93,8 @@ def panel() -> str:
         '<p class="hint">A day, a month, a year, a range such as 2023-12..2024-02, or words such as “last winter”.</p>'
         "</details>"
         f'<div class="filters"><label for="sort">Sort by</label><select id="sort" name="sort">{sorts}</select></div>'
+        '<div class="filters"><label for="exact">Search for exactly what I typed</label>'
+        '<input type="checkbox" id="exact" name="exact" value="true"></div>'
         '<label for="generation">Index</label><select id="generation" name="generation"></select>'
         '<button type="button" id="reset">Reset all</button></div></details>'
     )

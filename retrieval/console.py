@@ -27,6 +27,8 @@ def print_answer(answer: Answer, data: Path) -> None:
         entries = {}
     for note in answer.notes:
         print(_excerpt(note, 0, 300))
+    if answer.corrections:
+        print("--exact searches for exactly what you typed.")
     if answer.conditions:
         conditions = ", ".join(condition.describe() for condition in answer.conditions)
         print(_excerpt(f"{answer.total} video{'s' * (answer.total != 1)} {conditions}", 0, 300))

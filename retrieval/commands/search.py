@@ -64,6 +64,7 @@ def search(
         SortOrder,
         typer.Option(help="Order: relevance, date of posting (newest, oldest), or when you last saw the video (seen)."),
     ] = "relevance",
+    exact: Annotated[bool, typer.Option("--exact", help="Search for the words as typed: correct no spelling.")] = False,
     reranker: Reranker = None,
     data: Data = None,
     indexes: Indexes = None,
@@ -100,5 +101,6 @@ def search(
         hidden=hidden_videos(settings.data),
         filters=conditions,
         sort=sort,
+        exact=exact,
     )
     answer(as_json, found, lambda: print_answer(found, settings.data))

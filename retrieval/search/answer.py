@@ -61,7 +61,8 @@ class Answer(BaseModel):
     meeting a video, the one met last. `total` videos meet the conditions; `hits` are the requested page of them.
     Videos with the `preferred` tags and creators count more. `notes` are sentences for the user: corrections, videos
     left out, conditions that no video meets. `confidence` is the highest of the first hits, on every page; `good` is
-    false if none of them reaches the cut-off ("no good match").
+    false if none of them reaches the cut-off ("no good match"). `corrections` are the words that were searched for
+    instead of others; `exact` says that none was to be.
     """
 
     query: str
@@ -78,6 +79,8 @@ class Answer(BaseModel):
     good: bool = True
     sort: Sort = "relevance"
     preferred: list[Condition] = []
+    corrections: Sequence[Correction] = ()
+    exact: bool = False
 
     @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
     @property

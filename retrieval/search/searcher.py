@@ -120,6 +120,7 @@ class Searcher:
         method: Method = "zscore",
         vector: Vectors | None = None,
         among: Mask | None = None,
+        exact: bool = False,
     ) -> Ranking:
         """Score every video, including those that do not meet the question's conditions: conditions change no score.
 
@@ -129,12 +130,13 @@ class Searcher:
             vector: the unit vector of `query`, if known. It is not used if a word is corrected.
             among: the videos whose first ones the reranker reads, shape (videos,); by default all. What the reranker
                 adds depends on them.
+            exact: whether words are searched for as typed, without correction.
         """
         timer = Timer()
         question = self.understood(query) if isinstance(query, str) else query
         tuned = self.generation.manifest.weights
         factors = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
-        text, corrections = self._corrected(question)
+        text, corrections = (question.text, []) if exact else self._corrected(question)
         timer.lap("spell")
         dense_weights = {field: tuned.dense.get(field, 0.0) * factors[field] for field in FIELDS}
         passage_scores: dict[str, NDArray[np.float32]] = {}
@@ -221,6 +223,7 @@ class Searcher:
         hidden: Collection[str] = (),
         sort: Sort = "relevance",
         today: date | None = None,
+        exact: bool = False,
     ) -> Answer:
         """Return the `k` best videos after the first `offset` ones, each with its reasons.
 
@@ -233,6 +236,7 @@ class Searcher:
             sort: another order. With a text, it sorts the hits that are good, or if none is, the first ones; the others
                 follow by relevance.
             today: the day from which "last winter" looks back.
+            exact: whether words are searched for as typed, without correction.
         """
         timer = Timer()
         query = _clean(query)
@@ -245,7 +249,7 @@ class Searcher:
             notes.append(f"Keyword search only: {missing if self.encoder_missing else 'this index has no vectors'}.")
         page = slice(offset, offset + min(k, MAX_K))
         if question.text and mask.any():
-            ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask)
+            ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask, exact=exact)
             timer.include(ranking.timings_ms)
             found = self._best(ranking, mode, mask, page, timer, sort, question.conditions)
         elif question.conditions and mask.any():
@@ -270,6 +274,8 @@ class Searcher:
             good=found.good,
             sort=sort,
             preferred=list(question.preferred),
+            corrections=list(found.corrections),
+            exact=exact,
         )
 
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
@@ -357,10 +363,7 @@ class Searcher:
     def _note(self, correction: Correction) -> str:
         if self.encoder.knows(correction.typed.lower()):
             return f'No video has "{correction.typed}", so "{correction.used}" also counts as a match.'
-        return (
-            f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
-            " Put a word in quotes to search for it as it is."
-        )
+        return f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
 
 
 def _default_sort(question: Question) -> Sort:

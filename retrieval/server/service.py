@@ -85,11 +85,13 @@ class Service:
         filters: Sequence[Condition] = (),
         sort: Sort = "relevance",
         generation: str | None = None,
+        exact: bool = False,
     ) -> Answer:
         """Return the searcher's answer, in which hits are ids.
 
         Args:
             generation: the name of one that is not current.
+            exact: whether misspelt words are not corrected.
 
         Raises:
             RetrievalError, WeightsError, CatalogError: index or catalog cannot be used.
@@ -105,6 +107,7 @@ class Service:
             filters=filters,
             hidden=hidden_videos(self.data),
             sort=sort,
+            exact=exact,
         )
         if self._on_search:
             self._on_search(found.timings_ms)

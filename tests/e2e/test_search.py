@@ -37,6 +37,17 @@ def test_a_search_needs_only_the_keyboard(page: Page, server: str) -> None:
     expect(first.locator("details")).to_have_attribute("open", "")
 
 
+def test_one_press_searches_for_exactly_what_was_typed(page: Page, server: str) -> None:
+    visit(page, server)
+    ask(page, "sourdogh hollow")
+    expect(page.get_by_text('Searched for "sourdough"')).to_be_visible()
+    page.get_by_role("button", name="Search for exactly what I typed").click()
+    expect(page).to_have_url(re.compile("exact=true"))
+    expect(page.get_by_text("Misspelt words are not corrected.")).to_be_visible()
+    page.get_by_role("button", name="Correct them").click()
+    expect(page.get_by_text('Searched for "sourdough"')).to_be_visible()
+
+
 def test_typing_alone_is_answered_and_adds_no_step_to_the_history(page: Page, server: str) -> None:
     visit(page, server)
     expect(page.get_by_label("What do you remember?")).to_be_focused()

@@ -5,6 +5,7 @@ import pytest
 from page import cards
 from retrieval.search.conditions import Condition
 from retrieval.search.filter_values import filters
+from retrieval.search.spelling import Correction
 from scraper.records import Encounter
 from tests.page.fragments import Page, answer, check_inert, hit, reason
 
@@ -115,6 +116,15 @@ def test_conditions_and_notes_are_above_the_results_and_stay_text() -> None:
     page = check_inert(cards.results(noted))
     assert "<script>alert(1)</script>" in page.text
     assert "The best 1 of 3 videos with #<img src=x onerror=alert(1)>, in" in page.text
+
+
+def test_a_correction_can_be_undone_with_one_press() -> None:
+    corrected = answer([hit([reason()])], corrections=[Correction("sourdogh", "sourdough")])
+    (button,) = [one for one in Page(cards.results(corrected)).all("button") if "data-set" in one]
+    assert button["data-set"] == "exact=true"
+    exact = Page(cards.results(answer([], exact=True)))
+    assert "Misspelt words are not corrected" in exact.text
+    assert "exact=" in [button["data-set"] for button in exact.all("button")]
 
 
 def test_conditions_alone_show_the_newest_without_reasons() -> None:

@@ -5,7 +5,7 @@ import { fetchJson } from "./http.js";
 
 const TIMES = ["seen", "liked", "saved", "watched", "shared"];
 const FILTERS = ["creator", "tag", "lang", "after", "before", "has", "length", "likes", "source"];
-const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "generation"];
+const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "exact", "generation"];
 const DEFAULTS = { mode: "hybrid", sort: "relevance" };
 const OLD_NAMES = { mode: "lane" }; // in links that were shared before
 const RECENT = "asked-before", MAX_RECENT = 6, TYPING_MS = 350;

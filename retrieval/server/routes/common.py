@@ -90,6 +90,9 @@ async def _filter_values(
 
 
 FilterValues = Annotated[dict[str, str], Depends(_filter_values)]
+ExactParameter = Annotated[
+    bool, Query(description="Search for the words as they are typed, and correct no spelling.", examples=[True])
+]
 SortParameter = Annotated[
     Sort,
     Query(

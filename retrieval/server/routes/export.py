@@ -11,7 +11,7 @@ from retrieval.search.filter_values import filters
 from retrieval.search.fusion import Mode
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from retrieval.server.problems import problem_responses
-from retrieval.server.routes.common import FilterValues, Generation, SortParameter, UseQueue, UseService
+from retrieval.server.routes.common import ExactParameter, FilterValues, Generation, SortParameter, UseQueue, UseService
 from retrieval.server.routes.search import weights_of
 
 MAX_EXPORT = 1_000  # results in one file
@@ -46,13 +46,21 @@ async def results(
     w: Annotated[str, Query(max_length=400, description="Weights of fields, as for /api/search.")] = "",
     sort: SortParameter = "relevance",
     generation: Generation = "",
+    exact: ExactParameter = False,
 ) -> Response:
     """Return the videos of the best results as a file. JSON has every field, and `tiktok-retrieval import` reads it
     again. In CSV, a cell that a spreadsheet would compute begins with an apostrophe."""
     weights, conditions = weights_of(w), filters(**values)
     found = await queue.run(
         lambda: service.answer(
-            q, k, mode=mode, weights=weights, filters=conditions, sort=sort, generation=generation or None
+            q,
+            k,
+            mode=mode,
+            weights=weights,
+            filters=conditions,
+            sort=sort,
+            generation=generation or None,
+            exact=exact,
         )
     )
     lines = export.lines(service.entries(hit.id for hit in found.hits), form, texts=texts)

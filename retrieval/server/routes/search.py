@@ -15,6 +15,7 @@ from retrieval.server.problems import Problem, problem_responses
 from retrieval.server.routes.common import (
     MAX_OFFSET,
     MAX_PAGE,
+    ExactParameter,
     FilterValues,
     Generation,
     SortParameter,
@@ -86,6 +87,7 @@ async def search(
     method: Annotated[Method, Query(description="How the scores of retrievers and fields are fused.")] = "zscore",
     sort: SortParameter = "relevance",
     generation: Generation = "",
+    exact: ExactParameter = False,
     lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
@@ -105,6 +107,7 @@ async def search(
                 filters=conditions,
                 sort=sort,
                 generation=generation or None,
+                exact=exact,
             )
         )
     )

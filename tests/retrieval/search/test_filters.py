@@ -137,6 +137,7 @@ def test_a_misspelt_word_gives_the_same_hits_as_the_correct_one(searcher: Search
     right, misspelt = searcher.search("porcelain"), searcher.search("porcelin")
     assert misspelt.text == "porcelain" and misspelt.query == "porcelin"
     assert misspelt.hits == right.hits
+    assert searcher.search("porcelin", exact=True).text == "porcelin"
 
 
 def test_a_word_that_the_model_knows_is_not_corrected(searcher: Searcher) -> None:

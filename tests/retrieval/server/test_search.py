@@ -209,6 +209,13 @@ def test_facets_list_where_videos_were_met_and_come_from(client: TestClient) -> 
     problem(client.get("/api/facets?generation=none"), 404)
 
 
+def test_a_question_is_searched_for_exactly_as_typed_on_request(client: TestClient) -> None:
+    corrected, exact = search(client, "sourdogh loaf"), search(client, "sourdogh loaf", exact="true")
+    assert corrected["text"] == "sourdough loaf" and not corrected["exact"]
+    assert corrected["corrections"] == [{"typed": "sourdogh", "used": "sourdough"}]
+    assert exact["text"] == "sourdogh loaf" and exact["exact"] and not exact["corrections"] + exact["notes"]
+
+
 def test_an_answer_is_sorted_by_when_videos_were_met(client: TestClient) -> None:
     hits = search(client, "", after="2000", sort="seen")["hits"]
     assert [hit["id"] for hit in hits] == [BREAD]
