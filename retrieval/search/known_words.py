@@ -4,8 +4,10 @@ The lists of the languages that a script is used by are read when a question fir
 number is kept, so that 1.7 million words take 14 MB.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import regex
@@ -66,15 +68,22 @@ def _lists(script: str) -> list[tuple[str, _List, _List]]:
     files = available_languages("small")
     found = []
     for language in _SCRIPTS[script]:
-        # The words by how many hundredths of a zipf they are below 9.
-        words = [(word, 9 - n / 100) for n, some in enumerate(read_cBpack(files[language])) for word in some]
-        written = [(word, zipf) for word, zipf in words if zipf >= LEAST_ZIPF]
-        plain = [(fold(word), zipf) for word, zipf in words if zipf >= WITHOUT_ACCENTS_ZIPF and not word.isascii()]
-        found.append((_CODES.get(language, language), _list(written), _list(plain)))
+        by_rarity = read_cBpack(files[language])[: _rarity(LEAST_ZIPF)]
+        accents = [
+            [one for word in words if not word.isascii() and (one := fold(word)) != word]
+            for words in by_rarity[: _rarity(WITHOUT_ACCENTS_ZIPF)]
+        ]
+        found.append((_CODES.get(language, language), _list(by_rarity), _list(accents)))
     return found
 
 
-def _list(words: list[tuple[str, float]]) -> _List:
-    numbers = np.fromiter((hash(word) for word, _ in words), np.int64, len(words))
+def _rarity(zipf: float) -> int:
+    """Return how many of wordfreq's lists are of words with this frequency: each is a hundredth of a zipf below 9."""
+    return round(100 * (9 - zipf)) + 1
+
+
+def _list(by_rarity: Sequence[Sequence[str]]) -> _List:
+    numbers = np.array(list(map(hash, chain(*by_rarity))), np.int64)
+    zipf = np.repeat(9 - np.arange(len(by_rarity), dtype=np.float32) / 100, list(map(len, by_rarity)))
     order = np.argsort(numbers, kind="stable")
-    return _List(numbers[order], np.array([zipf for _, zipf in words], np.float32)[order])
+    return _List(numbers[order], zipf[order])
