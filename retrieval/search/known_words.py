@@ -84,6 +84,6 @@ def _rarity(zipf: float) -> int:
 
 def _list(by_rarity: Sequence[Sequence[str]]) -> _List:
     numbers = np.array(list(map(hash, chain(*by_rarity))), np.int64)
-    zipf = np.repeat(9 - np.arange(len(by_rarity), dtype=np.float32) / 100, list(map(len, by_rarity)))
+    zipf = np.repeat(9 - np.arange(len(by_rarity)) / 100, list(map(len, by_rarity)))
     order = np.argsort(numbers, kind="stable")
-    return _List(numbers[order], zipf[order])
+    return _List(numbers[order], zipf[order].astype(np.float32))

@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
+from retrieval.search.known_words import frequencies
 from retrieval.search.searcher import SharedEncoders
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
@@ -88,5 +89,6 @@ def create_app(
 def _warm_up(service: Service) -> None:
     try:
         service.searchers.get().search("warm")
+        frequencies("warm")  # reads the lists of words that a misspelt word is looked up in
     except (RetrievalError, WeightsError) as error:
         log.warning("%s", error)
