@@ -191,7 +191,10 @@ def delete(indexes: Path, names: Sequence[str]) -> None:
         # Rename first: a crash during the deletion must not leave an incomplete generation with a valid name.
         doomed = generations_folder(indexes) / f"{BUILDING}{name}"
         (generations_folder(indexes) / name).rename(doomed)
+        files.fsync(generations_folder(indexes))  # or a power cut may undo the rename, and not the deletion
         shutil.rmtree(doomed)
+    if names:
+        files.fsync(generations_folder(indexes))
 
 
 def _remove_leftovers(indexes: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.publishing import run
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
+from tests.faults.corpus import ENCODER
 from tests.tiny_corpus import make_data, make_index
 
 pytestmark = [
@@ -16,11 +17,9 @@ pytestmark = [
 ]
 
 
-def test_no_search_fails_while_generations_are_published_pruned_and_overwritten(
-    tmp_path: Path, encoder: Encoder
-) -> None:
+def test_no_search_fails_while_generations_are_published_pruned_and_overwritten(tmp_path: Path) -> None:
     make_data(tmp_path / "data")
-    make_index(tmp_path / "data", tmp_path / "indexes", encoder)
+    make_index(tmp_path / "data", tmp_path / "indexes", SentenceEncoder(ENCODER))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     found = run(tmp_path / "data", tmp_path / "indexes", searches=2_000, generations=20, port=port)
