@@ -144,6 +144,7 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
         files.make_private(folder)
+        check_free(folder, sum((current / file).stat().st_size for file in old.files), "the copy of the index")
         for file in old.files:
             shutil.copy2(current / file, folder / file)
         changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}
