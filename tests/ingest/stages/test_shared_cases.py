@@ -37,6 +37,7 @@ def cases(shared_data: Path) -> Path:
     return folder
 
 
+@pytest.mark.timeout(1800)
 def test_the_words_of_each_case_are_found(cases: Path, tmp_path: Path) -> None:
     source = tmp_path / "cases"
     folders: list[str | Path] = ["--data", tmp_path / "data", "--indexes", tmp_path / "indexes"]
