@@ -13,11 +13,11 @@ import regex
 from ingest.ocr.result import Reading, Word
 
 # A column is one shape; a space means that the script has no such letter. The Cyrillic letters are those of Russian and
-# Ukrainian: with the Macedonian S, most English words could be Cyrillic.
+# Ukrainian: with the Macedonian S, most English words could be Cyrillic. Small Greek letters differ, except one.
 ALIKE = {
-    "Latin": "ABCEHIKMNOPTXYZaceiopxyv  ",
-    "Cyrillic": "АВСЕНІКМ ОРТХУ асеіорху ФП",
-    "Greek": "ΑΒ ΕΗΙΚΜΝΟΡΤΧΥΖ   ιορχ νΦΠ",
+    "Latin": "ABCEHIKMNOPTXYZaceiopxy  ",
+    "Cyrillic": "АВСЕНІКМ ОРТХУ асеіорхуФП",
+    "Greek": "ΑΒ ΕΗΙΚΜΝΟΡΤΧΥΖ    ο   ΦΠ",
 }
 LINE = 4  # letters; formulas have words of fewer, and shorter lines say little
 CLEAR = 3  # letters that only one script has, from which that is the script of a picture: formulas have one or two

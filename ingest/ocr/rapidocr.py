@@ -26,7 +26,7 @@ MODELS = {
     "Rec": "PP-OCRv6_rec_small.onnx",  # reads them
 }
 MIN_CONFIDENCE = 0.8  # per line; lines below are mostly hallucinations
-WIDE = 1.5  # times the height: narrower things of which it reads nothing are mostly no lines
+WIDE = 1.5  # times the height: narrower things are mostly no lines
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 MAX_SIDE = 2000  # px of the longer side, RapidOCR's limit; scaled here to save memory
 
@@ -37,7 +37,7 @@ class Look:
 
     reading: Reading
     unread: tuple[Box, ...]  # lines that it reads without confidence
-    strange: tuple[Box, ...]  # lines of which it reads nothing, as of scripts that it does not know
+    strange: tuple[Box, ...]  # lines of which it reads nothing or one letter, as of scripts that it does not know
 
 
 @cache
@@ -100,13 +100,12 @@ def look(image: Image.Image) -> Look:
     ):
         (left, top), (right, bottom) = corners.min(axis=0) / scale, corners.max(axis=0) / scale
         box = (round(float(left)), round(float(top)), round(float(right)), round(float(bottom)))
-        if text == UNREADABLE:
-            if right - left >= WIDE * (bottom - top):
-                strange.append(box)
-        elif confidence >= MIN_CONFIDENCE:
+        if confidence >= MIN_CONFIDENCE and text != UNREADABLE:
             lines.append([Word(word, float(confidence), box) for word in text.split()])
         elif letters(text) >= MIN_LINE:
             unread.append(box)
+        elif right - left >= WIDE * (bottom - top):
+            strange.append(box)
     return Look(Reading.of(lines, "rapidocr"), tuple(unread), tuple(strange))
 
 

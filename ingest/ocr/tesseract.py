@@ -230,13 +230,15 @@ def _of_another_script(reading: Reading) -> bool:
 
 
 def _is_better(found: Reading, best: Reading) -> bool:
-    """Whether a reading by another pack has more weight, or nearly as many letters and more confidence.
+    """Whether a reading by another pack is surer, or has more weight if both are as sure or one has many more letters.
 
     A wrong script often takes more letters for the same text: "BEPIO" for "ВЕРЮ".
     """
-    ours, theirs = (sum(letters(word.text) for word in one.words) for one in (found, best))
-    surer = (found.confidence or 0.0) > (best.confidence or 0.0) + SURER
-    return weight(found.words) > weight(best.words) or (surer and ours >= NEARLY * theirs)
+    few, many = sorted(sum(letters(word.text) for word in one.words) for one in (found, best))
+    surer = (found.confidence or 0.0) - (best.confidence or 0.0)
+    if abs(surer) > SURER and few >= NEARLY * many:
+        return surer > 0
+    return weight(found.words) > weight(best.words)
 
 
 def _edges(mask: Image.Image) -> float:

@@ -53,7 +53,7 @@ def test_a_word_of_two_scripts_is_written_in_one() -> None:
 
 
 def test_formulas_and_clear_words_stay_as_they_are() -> None:
-    texts = ["ΔT = 5 K", "π × r × home", "AVATAR\nVIDEO", "日本語 CAKE", "CAKE"]
+    texts = ["ΔT = 5 K", "π × r × home", "ρ = m / V", "χ 2 test", "AVATAR\nVIDEO", "日本語 CAKE", "CAKE"]
     assert [in_one_script(reading(*text.split("\n"))).text for text in texts] == texts
 
 
