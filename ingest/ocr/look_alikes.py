@@ -46,9 +46,10 @@ def script_of(text: str) -> str:
 
 
 def doubtful(words: Iterable[Word]) -> bool:
-    """Whether no letter of a line of RapidOCR is clearly a Latin one, so that it could be of another script."""
+    """Whether a line of RapidOCR could be of another script: it has no clearly Latin letters, or more Greek ones."""
     text = "".join(word.text for word in words)
-    return sum(map(str.isalpha, text)) >= LINE and not CLEARLY["Latin"].search(text) and bool(script_of(text))
+    latin, greek = len(CLEARLY["Latin"].findall(text)), len(CLEARLY["Greek"].findall(text))
+    return sum(map(str.isalpha, text)) >= LINE and (not latin or greek > latin) and bool(script_of(text))
 
 
 def of_another_script(words: Iterable[Word], row: Iterable[Word]) -> bool:

@@ -37,7 +37,15 @@ def test_a_text_has_the_script_of_most_letters(text: str, script: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "is_doubtful"),
-    [("CKOPO", True), ("CAKE", True), ("ΣYNTAΓH", True), ("garden", False), ("5 O", False), ("日本語の本", False)],
+    [
+        ("CKOPO", True),
+        ("CAKE", True),
+        ("ΣYNTAΓH", True),
+        ("καλó ταξδι", True),
+        ("garden", False),
+        ("5 O", False),
+        ("日本語の本", False),
+    ],
 )
 def test_a_line_without_a_clearly_latin_letter_could_be_of_another_script(text: str, is_doubtful: bool) -> None:
     assert doubtful(reading(text).words) is is_doubtful
