@@ -8,7 +8,8 @@ without options. The last figure is its total time divided by ours with several 
 
 Figures are means over images. Recall is the share of the words that were found. Precision is the share of the found
 words that are correct, over images with any found word. CER is the number of edits per character, at most 1. Words are
-sequences of letters and digits, ignoring case, and single characters of Chinese, Japanese and Thai. If `match` is
+sequences of letters and digits, ignoring case, and single characters of Chinese, Japanese and Thai. Pictures whose
+letters are mostly not Latin are groups of their own. If `match` is
 "contains" or "startswith", only some words are known, and only recall counts.
 """
 
@@ -21,7 +22,7 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -44,6 +45,7 @@ WORD = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[\w--\p{Han}--\p{Hiragana}--\p{Katakana}--\p{Thai}]+", regex.V1
 )
 IN_PART = ("contains", "startswith")
+OTHER_LETTER = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def main(
 ) -> None:
     """Measure OCR: words found, words invented, seconds per image."""
     pictures = [*(_sample() if sample else []), *(row for table in reference for row in _table(table))]
+    pictures = [replace(one, group=f"{one.group}, other scripts") if _other_script(one) else one for one in pictures]
     pictures = pictures[{"all": 0, "even": 0, "odd": 1}[part] :: 1 if part == "all" else 2]
     if not pictures:
         _skip("there is no picture to read: give a --reference")
@@ -136,6 +139,11 @@ def _table(path: Path) -> Iterable[Picture]:
         for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
             group = row["file"].rpartition("/")[0] or path.stem
             yield Picture(group, path.parent / row["file"], row["expected"], row["match"])
+
+
+def _other_script(picture: Picture) -> bool:
+    """Return whether most letters of a picture are not Latin ones."""
+    return 2 * len(OTHER_LETTER.findall(picture.expected)) > sum(map(str.isalpha, picture.expected))
 
 
 def _plain(path: Path) -> str:

@@ -32,6 +32,7 @@ _TIMES = re.compile(rf"\s*(?:[0-9]{{1,9}}\s+)?{_TIME}\s*(?:{_ARROW.pattern})\s*(
 _BEGINS = re.compile(
     rf".*--(?:>|&gt;)|\s*[0-9]{{1,4}}:[0-9:.,]{{1,20}}\s*(?:{_ARROW.pattern})\s*(?:$|[0-9]{{1,4}}:[0-9])"
 )
+_CLOCK = re.compile(r"[0-9]:[0-9]")
 _PLACE = re.compile(r"(?:\s*+[A-Za-z0-9-]++:\S*+)*+\s*+")  # where the words stand on the screen, behind the times
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<[0-9:.]{5,15}>|\{\\[^{}]{0,100}\}")  # <i>, <c.name>, <00:01.000>, {\an8}
 _BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)(?:[ \t].*)?")  # of WebVTT; up to the next blank line it is not said
@@ -140,7 +141,7 @@ def _timed_cues(text: str) -> Iterator[_Raw]:
     said: list[str] = []
     number = "0"
     for line in text.split("\n"):
-        if not _BEGINS.match(line):
+        if not _BEGINS.match(line) or (begun and _is_said(line, said)):
             said.append(line)
             continue
         said, number = _without_label(said, number, web=web)
@@ -150,7 +151,16 @@ def _timed_cues(text: str) -> Iterator[_Raw]:
         if times and (behind := times[9] or "") and not _PLACE.fullmatch(behind):
             said.append(behind)
     if begun:
-        yield _cue(times, _without_label([*said, ""], number, web=False)[0], web=web)
+        left, _ = _without_label([*said, ""], number, web=False)
+        yield _cue(times, left if any(line.strip() for line in left) else said, web=web)
+
+
+def _is_said(line: str, above: list[str]) -> bool:
+    """Whether a line with an arrow is part of the text: there are words around the arrow, and it is where text is."""
+    if above and (not above[-1].strip() or above[-1].strip().isdecimal()):
+        return False  # times may be below a blank line or a number
+    behind = _ARROW.split(line, maxsplit=1)[-1]
+    return any(sign.isalpha() for sign in line) and not _CLOCK.search(behind)
 
 
 def _cue(times: re.Match[str] | None, said: list[str], *, web: bool) -> _Raw:

@@ -86,8 +86,12 @@ def fsync(path: Path) -> None:
 
 
 def make_private(folder: Path) -> None:
-    """Create a folder that only its owner can look into. One that exists already stays as it is."""
+    """Create a folder that only its owner can look into, and flush its entry. One that exists stays as it is."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    for path in missing:
+        with contextlib.suppress(PermissionError):  # a folder of somebody else that cannot be listed
+            fsync(path.parent)
 
 
 def private(path: str, flags: int) -> int:

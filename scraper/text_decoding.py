@@ -2,13 +2,17 @@
 
 import codecs
 import re
+import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 
 import chardet
 
 LOST = "\ufffd"  # stands for what cannot be decoded
 SAMPLE_BYTES = 64 * 1024  # of lines that are not ASCII, from which the encoding is guessed
 SURE = 0.08  # chardet's confidence; below it, a text in Latin letters is taken as Windows-1252, the commonest
+FEW = 8  # valid letters in UTF-8: so many may be chance
+SHORT_BYTES = 1_000  # of a sample; in a shorter one, chardet's first guess is often wrong and looks it
 LATIN_SHARE = 0.3  # of the letters: at most so many of a text in Latin letters have an accent
 
 _MARKS = {  # byte order marks, the longer ones first: UTF-32's begins with UTF-16's
@@ -24,11 +28,18 @@ _WIDE = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 _GUESSED = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "iso-8859-2"),
     *("iso-8859-15", "koi8-r", "koi8-u", "cp866", "cp932", "shift_jis", "euc-jp", "gb18030", "big5"),
-    *("cp949", "euc-kr", "mac-roman"),
+    *("cp949", "euc-kr", "mac-roman", "iso-8859-5"),
 )
 _WESTERN = frozenset(
     "àâäáãåæçèéêëìíîïñòóôõöøœùúûüýÿßÀÂÄÁÃÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØŒÙÚÛÜÝŸ"
     "¿¡«»‘’“”„‚–—…€£§°´·•©®™ºª\xa0¼½¾²³×"  # signs that people write in Western Europe
+)
+_JAPANESE = ("HIRAGANA", "KATAKANA")  # scripts that words share with Chinese characters
+_BOXES = range(0x2500, 0x25A0)  # lines and blocks, which old encodings have where others have letters
+_ICELANDIC = "þðÞÐ"  # far more often, a Turkish letter is meant
+# a sign between two letters that is neither an apostrophe nor a hyphen, nor a vowel sign of Hebrew, Arabic or Thai
+_WITHIN = re.compile(
+    r"(?<=[^\W\d_])[^\w\s'\u2019.\-\xb7\u0300-\u036f\u05b0-\u05c7\u064b-\u0652\u0e30-\u0e4e](?=[^\W\d_])"
 )
 _LINE_END = re.compile(r"\r+\n|\r")
 
@@ -64,8 +75,11 @@ def decode(data: bytes) -> Decoded:
         cut = error.reason == "unexpected end of data" and (len(last) > 1 or last in _BEGUN)
     found = _surrogates(data) or _read(data, "utf-8-sig", "utf-8")
     others = sum(sign > "\x7f" for sign in found.text) - found.text.count(LOST)
-    # in a text of another encoding, hardly any byte beyond ASCII is valid UTF-8 by chance
-    return found if cut or others >= found.lost or data.startswith(codecs.BOM_UTF8) else _guessed(data)
+    # in a long text of another encoding, hardly any byte beyond ASCII is valid UTF-8 by chance
+    if cut or not found.lost or others >= max(found.lost, FEW) or data.startswith(codecs.BOM_UTF8):
+        return found
+    guess = _guessed(data)
+    return found if others >= found.lost and (len(data) > SAMPLE_BYTES or _oddities(guess.text)) else guess
 
 
 def _read(data: bytes, encoding: str, name: str = "") -> Decoded:
@@ -105,15 +119,37 @@ def _guessed(data: bytes) -> Decoded:
             if size > SAMPLE_BYTES:
                 break
     seen = b"\n".join(sample)[:SAMPLE_BYTES]
-    found = chardet.detect(seen, include_encodings=_GUESSED)
-    encoding = str(found["encoding"] or "cp1252")
-    if float(found["confidence"] or 0.0) < SURE and _is_western(seen):
-        encoding = "cp1252"
-    return _read(data, encoding.lower())
+    found = chardet.detect_all(seen, include_encodings=_GUESSED, ignore_threshold=len(seen) <= SHORT_BYTES)
+    guesses = [str(guess["encoding"]).lower() for guess in found if guess["encoding"]]
+    if not guesses or (float(found[0]["confidence"] or 0.0) < SURE and _is_western(seen)):
+        return _read(data, "cp1252")
+    if len(seen) <= SHORT_BYTES:
+        guesses.sort(key=lambda encoding: _oddities(seen.decode(encoding, errors="replace")))
+    return _read(data, guesses[0])
 
 
 def _is_western(sample: bytes) -> bool:
-    beyond = sum(byte > 0x7F for byte in sample)
-    letters = sum(byte < 0x80 and chr(byte).isalpha() for byte in sample)
-    signs = set(sample.decode("cp1252", errors="replace"))
-    return beyond < LATIN_SHARE * (beyond + letters) and all(sign.isascii() or sign in _WESTERN for sign in signs)
+    text = sample.decode("cp1252", errors="replace")
+    letters = [sign for sign in text if sign.isalpha()]
+    beyond = sum(not sign.isascii() for sign in letters)
+    usual = all(sign.isascii() or sign in _WESTERN for sign in text)
+    return usual and beyond <= LATIN_SHARE * len(letters) and not _oddities(text)
+
+
+def _oddities(text: str) -> int:
+    """How much in a text speaks against its encoding: nobody writes a word in two scripts, or a capital after a small
+    letter."""
+    odd = sum(max(0, len({_script(sign) for sign in word if sign.isalpha()}) - 1) for word in text.split())
+    odd += sum(one.islower() and other.isupper() for one, other in pairwise(text))
+    odd += sum(3 if sign == LOST else 2 for sign in text if sign == LOST or _is_no_text(sign))
+    odd += len(_WITHIN.findall(text)) + sum(sign in _ICELANDIC for sign in text)
+    return odd + ("¿" in text and "?" not in text) + ("¡" in text and "!" not in text)
+
+
+def _script(letter: str) -> str:
+    name = unicodedata.name(letter, "").replace("-", " ").split(" ")[0]
+    return "CJK" if name in _JAPANESE else name
+
+
+def _is_no_text(sign: str) -> bool:
+    return not sign.isascii() and (unicodedata.category(sign) in ("Cc", "Cn", "Co") or ord(sign) in _BOXES)

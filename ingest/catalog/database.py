@@ -43,6 +43,16 @@ def is_busy(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
+class _Row(sqlite3.Row):
+    """A row that says in plain words that it lacks a column: the name of one may be damaged."""
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return super().__getitem__(key)
+        except IndexError:
+            raise CatalogDamaged(f"a table has no column {key}") from None
+
+
 # damaged bytes in a text, or in a definition that SQLite quotes in its message, are a UnicodeDecodeError
 DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
@@ -89,6 +99,7 @@ def _cause(error: Exception, path: Path) -> Exception:
         code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         or isinstance(error, UnicodeDecodeError)
         or "Could not decode" in str(error)
+        or str(error).startswith(("no such table", "no such column"))  # its name is damaged
     ):
         return _read_error(path) or CatalogDamaged(error)
     return error
@@ -135,7 +146,7 @@ class Database:
                 if create:
                     make_private_file(self.path)
                 self.connection = self._to_write(busy_s)
-            self.connection.row_factory = sqlite3.Row
+            self.connection.row_factory = _Row
         except NewerFormat as error:
             raise CatalogError(f"a newer version of this program made {self.path} ({error}): update it") from None
         except (sqlite3.Error, OSError, UnicodeDecodeError) as error:

@@ -94,19 +94,22 @@ def _structure(db: sqlite3.Connection) -> Iterator[Finding]:
 
 def _schema(db: sqlite3.Connection) -> Iterator[Finding]:
     query = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'"
+    of_sqlite = "SELECT type, name, tbl_name FROM sqlite_schema WHERE name LIKE 'sqlite_autoindex%'"  # it has no sql
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh, sums.as_bytes(fresh):
         migrate(fresh)
-        wanted = set(fresh.execute(query).fetchall())
+        wanted, own = set(fresh.execute(query).fetchall()), set(fresh.execute(of_sqlite).fetchall())
     try:
         with sums.as_bytes(db):
-            there = set(db.execute(query).fetchall())
+            there, own_there = set(db.execute(query).fetchall()), set(db.execute(of_sqlite).fetchall())
     except DAMAGE:
-        there = set()
+        there, own_there = set(), own
+    for _, name, _ in sorted(own - own_there):
+        yield Finding("", "structure", f"the line of the index {name.decode()} is damaged")
     for _, name, *_ in sorted(wanted - there):
         yield Finding("", "schema", f"the definition of {name.decode()} is damaged", RESTORE)
     for _, name, *_ in sorted(there - wanted, key=str):
         if name not in {one[1] for one in wanted}:
-            shown = name.decode(errors="replace")
+            shown = sums.raw(name).decode(errors="replace")
             yield Finding("", "schema", f"{shown!r} does not belong into a catalog", RESTORE)
 
 
@@ -132,23 +135,23 @@ def _records(db: sqlite3.Connection) -> dict[Key, Finding]:
     found = {}
     with sums.as_bytes(db):
         for video_id, sha256, record in db.execute("SELECT video_id, sha256, record FROM records"):
-            item = video_id.decode(errors="replace")
+            item = sums.raw(video_id).decode(errors="replace")
             if hashed(record) != sha256:
                 found[item, "records"] = Finding(item, "records", "one of its records differs from its sum")
         comments: dict[bytes, list[bytes]] = {}
         for video_id, record in db.execute("SELECT video_id, record FROM comments ORDER BY video_id, position"):
-            comments.setdefault(video_id, []).append(record)
+            comments.setdefault(video_id, []).append(sums.raw(record))
         for video_id, record, sha256 in db.execute("SELECT id, record, sha256 FROM videos"):
-            item = video_id.decode(errors="replace")
-            parts = [record, *comments.get(video_id, [])]
+            item = sums.raw(video_id).decode(errors="replace")
+            parts = [sums.raw(record), *comments.get(video_id, [])]
             if hashed(b"\n".join(parts)) != sha256 or valid(item, parts) is None:
                 found[item, "record"] = Finding(item, "record", f"{PARTS['record']}: damaged")
     return found
 
 
-def hashed(value: bytes) -> bytes:
+def hashed(value: object) -> bytes:
     """The sum of stored bytes, as `digest` makes it of a text."""
-    return digest(value.decode("utf-8", "replace")).encode()
+    return digest(sums.raw(value).decode("utf-8", "replace")).encode()
 
 
 def valid(video_id: str, parts: list[bytes]) -> Video | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ingest.catalog.database import CatalogError, Database, is_busy
+from ingest.catalog.database import CatalogError, CatalogLocked, Database, is_busy
 from ingest.catalog.removals import REMOVED
 from scraper.disk import explain
 from scraper.errors import UserError
@@ -40,8 +40,11 @@ class Judgements:
             with self._database.transaction():
                 yield
         except sqlite3.DatabaseError as error:
-            advice = "try again" if is_busy(error) else "is the disk full? Make room and try again"
-            reason = explain(error, self._database.data) or f"{error}: {advice}"
+            if is_busy(error):
+                raise CatalogLocked(
+                    "the judgement could not be saved: another process is writing. Try again"
+                ) from error
+            reason = explain(error, self._database.data) or f"{error}: is the disk full? Make room and try again"
             raise CatalogError(f"the judgement could not be saved: {reason}") from error
 
     def add(self, query: str, video_id: str, time_s: float | None = None, generation: str = "") -> Judgement:

@@ -99,6 +99,7 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
     done: list[str] = []
     for name, statement in (
         ("indexes are written again", "REINDEX"),
+        ("the list of tables and indexes is written again", "VACUUM"),
         *(
             (f"damaged names in {table}.{column} are corrected", _corrected(table, column, names))
             for table, column, names in _NAMES
@@ -159,7 +160,7 @@ def _judgement(catalog: Catalog, one: Finding) -> str:
         ).fetchone()
     if row is None:
         return "it is gone: judge the video again, or restore a backup"
-    query, video_id = (value.decode(errors="replace") for value in row)
+    query, video_id = (sums.raw(value).decode(errors="replace") for value in row)
     catalog.database.connection.execute("UPDATE judgements SET query = ? WHERE id = ?", (query, one.item))
     return f"kept as it reads now: {query!r} is video {video_id}. Correct it if it is wrong"
 
@@ -174,10 +175,10 @@ def _record(catalog: Catalog, one: Finding) -> str:
         rows = db.execute("SELECT sha256, record FROM records WHERE video_id = ?", (one.item,)).fetchall()
     if current is None:
         return "it is gone: import it again, or restore a backup"
-    parts = [current[0], *(row[0] for row in comments)]
+    parts = [sums.raw(current[0]), *(sums.raw(row[0]) for row in comments)]
     now = valid(one.item, parts)
     whole = now if now and hashed(b"\n".join(parts)) == current[1] else None
-    bad = [key for key, record in rows if hashed(record) != key or valid(one.item, [record]) is None]
+    bad = [key for key, record in rows if hashed(record) != key or valid(one.item, [sums.raw(record)]) is None]
     db.executemany(
         "DELETE FROM records WHERE video_id = ? AND CAST(sha256 AS BLOB) = ?", [(one.item, key) for key in bad]
     )
@@ -212,7 +213,7 @@ def _text(catalog: Catalog, one: Finding) -> str:
     ).fetchone()
     with sums.as_bytes(db):
         row = db.execute("SELECT engine FROM texts WHERE video_id = ? AND kind = ?", (one.item, kind)).fetchone()
-    if row is not None and (row[0].decode(errors="replace") not in MADE or not readable):
+    if row is not None and (sums.raw(row[0]).decode(errors="replace") not in MADE or not readable):
         _decodable(db, one.item, kind)
         return f"{kind} text kept as it reads now: it was written by hand or imported. Correct it with `edit`"
     db.execute("DELETE FROM texts WHERE video_id = ? AND kind = ?", (one.item, kind))
@@ -232,7 +233,7 @@ def _decodable(db: sqlite3.Connection, video_id: str, kind: str) -> None:
             ).fetchall()
         for at, text in rows:
             if text is not None:
-                shown = text.decode(errors="replace")
+                shown = sums.raw(text).decode(errors="replace")
                 where = f"UPDATE {table} SET text = ? WHERE video_id = ? AND kind = ?"
                 more = ("" if table == "texts" else " AND position = ?", () if table == "texts" else (at,))
                 db.execute(where + more[0], (shown, video_id, kind, *more[1]))

@@ -132,8 +132,13 @@ def _encoded(table: Table, row: list[object]) -> bytes:
     return f"{table.name}{row!r}\n".encode()
 
 
-def _text(value: bytes) -> str:
-    return value.decode(errors="replace")
+def raw(value: object) -> bytes:
+    """A value as bytes: where a text is expected, damage may have made a number or nothing of it."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _text(value: object) -> str:
+    return raw(value).decode(errors="replace")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from PIL import Image
 from ingest.media import open_image
 from ingest.ocr import tesseract
 from ingest.ocr.layout import combined
+from ingest.ocr.look_alikes import doubtful, in_one_script
 from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word
 from ingest.settings import Engine
 
@@ -37,6 +38,7 @@ __all__ = [
 ENGINE: Engine = "auto"  # finds the most words, and costs less than Tesseract alone on covers
 SURE = 0.93  # confidence of RapidOCR's reading below which Tesseract reads the picture as well
 UNREAD = 0.1  # share of the area of lines from which those that RapidOCR cannot read matter
+OTHERS = tuple(tesseract.PACKS_OF)  # scripts with letters that look like Latin ones
 LONG_WORD = 15  # letters: longer words are mostly several without the spaces between them
 IMAGE_LIMIT_S = tesseract.READ_LIMIT_S + 30.0  # for one image, with opening it and RapidOCR
 
@@ -76,21 +78,29 @@ def check(languages: str, engine: Engine = ENGINE) -> str:
     return ", ".join(versions)
 
 
-def read_cover(path: Path, languages: str, engine: Engine = ENGINE) -> Reading:
-    """Read the text of an image file.
+def read_cover(path: Path, languages: str, engine: Engine = ENGINE, script: str = "") -> Reading:
+    """Read the text of an image file, like `read_image`.
 
     Raises:
         MediaError: the file cannot be read.
         ReadingError: the engine takes too long, or crashes.
     """
-    return read_image(open_image(path), languages, engine)
+    return read_image(open_image(path), languages, engine, script)
 
 
-def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE) -> Reading:
-    """Read the text of an upright RGB picture. Raises ReadingError like `read_cover`."""
+def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE, script: str = "") -> Reading:
+    """Read the text of an upright RGB picture. Raises ReadingError like `read_cover`.
+
+    `script` is that of the video's description (see `look_alikes.script_of`). It decides where the picture does not.
+    """
     engine = available(engine)
+    decided = engine != "rapidocr" and tesseract.has(languages, script)
+    return in_one_script(_read(image, languages, engine, script), script, decided=decided)
+
+
+def _read(image: Image.Image, languages: str, engine: Engine, script: str) -> Reading:
     if engine == "tesseract":
-        return tesseract.read(image, languages)
+        return tesseract.read(image, languages, script=script)
     from ingest.ocr import rapidocr
 
     if engine == "rapidocr":
@@ -99,11 +109,11 @@ def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE) -> R
         look = rapidocr.look(image)
     except ReadingError as error:
         warnings.warn(f"{error}: only Tesseract reads such a picture", stacklevel=1)  # shown once per process
-        return tesseract.read(image, languages)
+        return tesseract.read(image, languages, script=script)
     if is_sure(look, languages):
         return look.reading
     try:
-        other = tesseract.read(image, languages, skip=tesseract.RAPIDOCR_KNOWS)
+        other = tesseract.read(image, languages, skip=tesseract.RAPIDOCR_KNOWS, script=script)
     except ReadingError:
         return look.reading
     return combined(look.reading, other) if look.reading.rows else other
@@ -111,12 +121,15 @@ def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE) -> R
 
 def is_sure(look: "Look", languages: str) -> bool:
     """Whether Tesseract would hardly add anything: RapidOCR has read every line that it found, and with confidence."""
-    if not look.reading.rows:
-        return not look.unread and not tesseract.other_scripts(languages)
     words = look.reading.words
+    unread = look.unread + (look.strange if tesseract.other_scripts(languages) else ())
+    if not words:
+        return not unread
+    if any(doubtful(row) for row in look.reading.rows) and tesseract.has(languages, *OTHERS):
+        return False
     return (
         (look.reading.confidence or 0.0) >= SURE
-        and _area(look.unread) < UNREAD * _area({word.box for word in words})
+        and _area(unread) < UNREAD * _area({word.box for word in words})
         and not any(len(word.text) >= LONG_WORD and word.text.isalpha() for word in words)
     )
 

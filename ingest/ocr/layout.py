@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from ingest.ocr import look_alikes
 from ingest.ocr.result import Box, Reading, Word, weight
 
 COVERED = 0.3  # share of the smaller of two boxes from which they have the same position
@@ -55,7 +56,8 @@ def combined(first: Reading, second: Reading) -> Reading:
     """Combine two readings of one picture.
 
     A line of `second` replaces one of `first` at its position if it has clearly more weight, or more spaces between the
-    same letters. The boxes of `first` may overlap, as those of turned lines do.
+    same letters, or is of a script that RapidOCR does not know. The boxes of `first` may overlap, as those of turned
+    lines do.
     """
     left = [(order, word) for order, row in enumerate(second.rows) for word in row]
     owners = [_owner(word, first) for _, word in left]
@@ -66,7 +68,8 @@ def combined(first: Reading, second: Reading) -> Reading:
     left = [pair for pair, owner in zip(left, owners, strict=True) if owner is None]
     for order, (row, same) in enumerate(zip(first.rows, owned, strict=True)):
         words = [word for _, word in same]
-        if weight(words) > CLEARLY * weight(row) or (_bare(words) == _bare(row) and len(words) > len(row)):
+        more = weight(words) > CLEARLY * weight(row) or (_bare(words) == _bare(row) and len(words) > len(row))
+        if more or look_alikes.of_another_script(words, row):
             left += same
         else:
             lines.append(Line(0, order, list(row)))

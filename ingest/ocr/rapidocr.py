@@ -7,7 +7,7 @@ Chinese and Japanese, and skips or misreads other scripts.
 import base64
 import hashlib
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word
+from ingest.ocr.result import MIN_LINE, Box, OcrError, Reading, ReadingError, Word, letters
 
 HINT = "install it again with `pip install --force-reinstall --no-deps rapidocr==3.10.0`"
 MODELS = {
@@ -26,6 +26,8 @@ MODELS = {
     "Rec": "PP-OCRv6_rec_small.onnx",  # reads them
 }
 MIN_CONFIDENCE = 0.8  # per line; lines below are mostly hallucinations
+WIDE = 1.5  # times the height: narrower things are mostly no lines
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 MAX_SIDE = 2000  # px of the longer side, RapidOCR's limit; scaled here to save memory
 
 
@@ -34,7 +36,8 @@ class Look:
     """What RapidOCR found on a picture: the lines that it read, and where it found lines that it cannot read."""
 
     reading: Reading
-    unread: tuple[Box, ...]
+    unread: tuple[Box, ...]  # lines that it reads without confidence
+    strange: tuple[Box, ...]  # lines of which it reads nothing or one letter, as of scripts that it does not know
 
 
 @cache
@@ -91,16 +94,19 @@ def look(image: Image.Image) -> Look:
         raise ReadingError(f"RapidOCR crashed ({type(error).__name__})") from error
     lines: list[list[Word]] = []
     unread: list[Box] = []
+    strange: list[Box] = []
     for text, confidence, corners in zip(
         *((field if field is not None else ()) for field in (found.txts, found.scores, found.boxes)), strict=True
     ):
         (left, top), (right, bottom) = corners.min(axis=0) / scale, corners.max(axis=0) / scale
         box = (round(float(left)), round(float(top)), round(float(right)), round(float(bottom)))
-        if confidence >= MIN_CONFIDENCE:
+        if confidence >= MIN_CONFIDENCE and text != UNREADABLE:
             lines.append([Word(word, float(confidence), box) for word in text.split()])
-        else:
+        elif letters(text) >= MIN_LINE:
             unread.append(box)
-    return Look(Reading.of(lines, "rapidocr"), tuple(unread))
+        elif right - left >= WIDE * (bottom - top):
+            strange.append(box)
+    return Look(Reading.of(lines, "rapidocr"), tuple(unread), tuple(strange))
 
 
 def _folder() -> Path:
@@ -116,6 +122,14 @@ def engine() -> Any:
     check()
     from rapidocr import RapidOCR
 
+    class KeepingEmptyLines(RapidOCR):
+        """Lines that RapidOCR finds and reads as "", such as Arabic ones, are UNREADABLE instead of dropped."""
+
+        def recognize_txt(self, *args: Any) -> Any:
+            found = super().recognize_txt(*args)
+            txts: Any = found.txts and tuple(text.strip() or UNREADABLE for text in found.txts)
+            return replace(found, txts=txts)
+
     threads = {f"EngineConfig.onnxruntime.{kind}_op_num_threads": 1 for kind in ("intra", "inter")}
     paths = {f"{part}.model_path": str(_folder() / file) for part, file in MODELS.items()}
-    return RapidOCR(params={"Global.log_level": "critical", **threads, **paths})
+    return KeepingEmptyLines(params={"Global.log_level": "critical", **threads, **paths})

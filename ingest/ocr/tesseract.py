@@ -32,6 +32,8 @@ ENOUGH = 12  # ... from this many letters on, no further pass
 MAX_EDGES = 0.08  # share of neighbouring pixels that differ when only white is left: print has up to 0.04, noise 0.1
 MIN_OTHER = 0.85  # confidence needed by a pack of another script: each of them reads something in any picture
 MIN_OTHER_LETTERS = 3  # of that script: Thai digits and single kana are in every texture
+SURER = 0.02  # more confidence than another script, from which ...
+NEARLY = 0.7  # ... this share of its letters is enough
 PASS_LIMIT_S = 20.0  # for one pass; a cover takes 0.2 s, a full page 2 s, and grain can take minutes
 READ_LIMIT_S = 60.0  # for all passes over one image
 
@@ -50,6 +52,10 @@ OTHER_SCRIPTS = """
 """
 OTHER_LETTER = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 RAPIDOCR_KNOWS = frozenset({"chi_sim", "chi_tra", "jpn"})  # besides Latin letters
+PACKS_OF = {
+    "Cyrillic": OTHER_SCRIPTS.splitlines()[2].split(),
+    "Greek": ["ell", "grc"],
+}  # scripts with Latin look-alikes
 NO_LANGUAGES = {"osd", "equ", "snum"}  # packs that do not read text
 
 
@@ -98,8 +104,12 @@ def packs(languages: str) -> tuple[str, ...]:
 
 def other_scripts(languages: str) -> bool:
     """Whether `languages` has packs of scripts that RapidOCR does not know."""
-    names = {name for pack in packs(languages) for name in pack.split("+")}
-    return bool((names & set(OTHER_SCRIPTS.split())) - RAPIDOCR_KNOWS)
+    return bool((_names(*packs(languages)) & set(OTHER_SCRIPTS.split())) - RAPIDOCR_KNOWS)
+
+
+def has(languages: str, *scripts: str) -> bool:
+    """Whether `languages` has a pack of one of these scripts; only Cyrillic and Greek are known here."""
+    return not all(_names(*packs(languages)).isdisjoint(PACKS_OF.get(script, ())) for script in scripts)
 
 
 def _installed() -> list[str]:
@@ -108,8 +118,10 @@ def _installed() -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=PASS_LIMIT_S).stdout.split("\n")[1:-1]
 
 
-def read(image: Image.Image, languages: str, skip: Collection[str] = ()) -> Reading:
-    """Read the text of an upright RGB picture; `languages` as for `packs`. With AUTO, packs in `skip` are not tried.
+def read(image: Image.Image, languages: str, skip: Collection[str] = (), script: str = "") -> Reading:
+    """Read the text of an upright RGB picture; `languages` as for `packs`.
+
+    With AUTO, packs in `skip` are not tried, and those of `script`, the expected one, come first.
 
     Raises:
         ReadingError: Tesseract takes too long in every pass, or crashes.
@@ -126,9 +138,9 @@ def read(image: Image.Image, languages: str, skip: Collection[str] = ()) -> Read
         del passes[1]
     until = time.monotonic() + READ_LIMIT_S
     best: Reading | None = None
-    for pack in packs(languages):
-        if languages == AUTO and pack in skip:
-            continue
+    in_script = False  # whether the letters of `best` belong to the pack that read them
+    expected = has(languages, script)
+    for turn, pack in enumerate(_in_turn(languages, skip, script)):
         seen: list[list[Line]] = []
         for number, (picture, mode, options) in enumerate(passes):
             if options == LOCAL and _enough([word for lines in seen for line in lines for word in line.words]):
@@ -137,13 +149,28 @@ def read(image: Image.Image, languages: str, skip: Collection[str] = ()) -> Read
             seen += [lines] if lines is not None else []
         if seen:
             found = Reading.of(_shrunk(merged([line for lines in seen for line in lines]), scale), "tesseract")
-            if best is None or (weight(found.words) > weight(best.words) and _of_another_script(found)):
-                best = found
-            if (best.confidence or 0.0) >= CONFIDENT:
+            own = _is_latin(pack) or _of_another_script(found)
+            if best is None or (own and (not in_script or _is_better(found, best))):
+                best, in_script = found, own
+            if in_script and (best.confidence or 0.0) >= CONFIDENT and not (turn == 0 and expected):
                 break  # packs of another script would also read something in these letters
     if best is None:
         raise ReadingError(f"Tesseract took longer than {PASS_LIMIT_S:.0f} s")
     return best
+
+
+def _in_turn(languages: str, skip: Collection[str], script: str) -> list[str]:
+    """The packs to try, in their order."""
+    tried = [pack for pack in packs(languages) if languages != AUTO or pack not in skip]
+    return sorted(tried, key=lambda pack: _names(pack).isdisjoint(PACKS_OF.get(script, ())))
+
+
+def _is_latin(pack: str) -> bool:
+    return _names(pack).isdisjoint(OTHER_SCRIPTS.split())
+
+
+def _names(*packs: str) -> set[str]:
+    return {name for pack in packs for name in pack.split("+")}
 
 
 def _lines(picture: Image.Image, config: str, pack: str, pass_: int, until: float) -> list[Line] | None:
@@ -200,6 +227,18 @@ def _of_another_script(reading: Reading) -> bool:
     count = len(OTHER_LETTER.findall(reading.text))
     confident = (reading.confidence or 0.0) >= MIN_OTHER and count >= MIN_OTHER_LETTERS
     return confident and 2 * count >= sum(map(str.isalpha, reading.text))
+
+
+def _is_better(found: Reading, best: Reading) -> bool:
+    """Whether a reading by another pack is surer, or has more weight if both are as sure or one has many more letters.
+
+    A wrong script often takes more letters for the same text: "BEPIO" for "ВЕРЮ".
+    """
+    few, many = sorted(sum(letters(word.text) for word in one.words) for one in (found, best))
+    surer = (found.confidence or 0.0) - (best.confidence or 0.0)
+    if abs(surer) > SURER and few >= NEARLY * many:
+        return surer > 0
+    return weight(found.words) > weight(best.words)
 
 
 def _edges(mask: Image.Image) -> float:

@@ -11,6 +11,7 @@ from ingest.catalog import Catalog, Segment, Text
 from ingest.catalog.media_damage import damage
 from ingest.ocr import engine as ocr
 from ingest.ocr.engine import Reading
+from ingest.ocr.look_alikes import script_of
 from ingest.settings import Settings
 from ingest.stages.media_files import DAMAGED, FRAME, MediaKey, check_exists, is_damaged
 from ingest.stages.stage_run import StageRun
@@ -40,6 +41,7 @@ class _Job:
     video: Path | None
     frame: Path
     errors: tuple[str, ...] = ()  # of damaged files, which are not read
+    script: str = ""  # of the description
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def _jobs(run: StageRun, settings: Settings, engine: Text) -> Iterator[tuple[str
             pictures = tuple(
                 (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
             )
-            yield video_id, _Job(pictures, moving[0].path if moving else None, _frame(run.catalog, video_id), errors)
+            film, frame = moving[0].path if moving else None, _frame(run.catalog, video_id)
+            yield video_id, _Job(pictures, film, frame, errors, script_of(entry.video.description))
 
 
 def _frame(catalog: Catalog, video_id: str) -> Path:
@@ -143,7 +146,7 @@ def _read(job: _Job, settings: Settings) -> _Result:
     os.environ["OMP_THREAD_LIMIT"] = "1"
     from ingest.media import poster
 
-    stills, errors = read_stills(job.pictures, settings)
+    stills, errors = read_stills(job.pictures, settings, job.script)
     needs_frame = job.video is not None and not job.pictures
     if job.video and needs_frame:
         check_exists(job.video)
@@ -152,13 +155,15 @@ def _read(job: _Job, settings: Settings) -> _Result:
             poster(job.video).save(part, "JPEG", quality=90)
     shown, frame_errors = read_frames(job, settings)
     if needs_frame and not (shown or frame_errors):  # no frames are wanted, or all are blank
-        stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine)]
+        stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine, job.script)]
     return combine(
         stills, shown, [*job.errors, *errors, *frame_errors], saved_frame=needs_frame, has_video=job.video is not None
     )
 
 
-def read_stills(pictures: Sequence[tuple[str, Path]], settings: Settings) -> tuple[list[Reading], list[str]]:
+def read_stills(
+    pictures: Sequence[tuple[str, Path]], settings: Settings, script: str
+) -> tuple[list[Reading], list[str]]:
     """Read (label, path) pictures. Return the readings, and an error for each picture that cannot be read."""
     from ingest.media import MediaError
 
@@ -167,7 +172,7 @@ def read_stills(pictures: Sequence[tuple[str, Path]], settings: Settings) -> tup
     for label, path in pictures:
         try:
             check_exists(path)
-            readings.append(ocr.read_cover(path, settings.ocr_languages, settings.ocr_engine))
+            readings.append(ocr.read_cover(path, settings.ocr_languages, settings.ocr_engine, script))
         except (MediaError, ocr.ReadingError) as error:
             errors.append(f"{label}: {error}")
     return readings, errors
@@ -195,7 +200,7 @@ def read_frames(job: _Job, settings: Settings) -> tuple[list[TimedReading], list
     errors: list[str] = []
     for frame in differing:
         try:
-            reading = ocr.read_image(frame.image, settings.ocr_languages, settings.ocr_engine)
+            reading = ocr.read_image(frame.image, settings.ocr_languages, settings.ocr_engine, job.script)
             readings.append((frame.start_s, frame.end_s, reading))
         except ocr.ReadingError as error:
             errors.append(f"frame at {frame.start_s:.0f} s: {error}")

@@ -10,8 +10,10 @@ from ingest.commands.output import answer, printable
 from ingest.settings import load_settings
 
 if TYPE_CHECKING:
+    from ingest.catalog.inspection import Finding
     from retrieval.corpus.check import Report
 
+MAX_NAMED = 3  # files with one cure; --json has all
 EXAMPLES = ("check", "check --repair", "check --json --quiet")
 
 
@@ -52,16 +54,31 @@ def _as_json(report: "Report") -> dict[str, Any]:
     }
 
 
+def lines(findings: "list[Finding]", *, advise: bool) -> list[str]:
+    """Return one line for each finding. Many files with the same cure, as after a restore without media, share one."""
+    alike: dict[str, list[Finding]] = {}
+    for one in findings:
+        key = one.advice if one.part == "file" else f"{len(alike)}: not a file"
+        alike.setdefault(key, []).append(one)
+    found = []
+    for some in alike.values():
+        named = "; ".join(f"{one.name}: {one.problem}" for one in some[:MAX_NAMED])
+        text = named if len(some) == 1 else f"{len(some):,} files are missing or damaged ({named}"
+        text += "" if len(some) == 1 else "; ...)" if len(some) > MAX_NAMED else ")"
+        found.append(text + (f". To do: {some[0].advice}" if advise else ""))
+    return found
+
+
 def _show(report: "Report", repaired: bool) -> None:
-    for one in report.found:
-        print(printable(f"{one.name}: {one.problem}{'' if repaired else f'. To do: {one.advice}'}"))
+    for line in lines(report.found, advise=not repaired):
+        print(printable(line))
     if report.copy:
         print(printable(f"Copied the catalog to {report.copy}"))
     for line in report.done:
         print(printable(f"repaired: {line}"))
     if repaired:
-        for one in report.left:
-            print(printable(f"left: {one.name}: {one.problem}. To do: {one.advice}"))
+        for line in lines(report.left, advise=True):
+            print(printable(f"left: {line}"))
     counts = ", ".join(f"{count:,} {name}" for name, count in report.checked.items())
     print(f"checked: {counts}")
     if not report.found:

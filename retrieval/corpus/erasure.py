@@ -38,6 +38,7 @@ from retrieval.index.generation import (
     read_manifest,
 )
 from scraper.errors import Locked
+from scraper.files import fsync
 
 log = logging.getLogger(__name__)
 
@@ -231,15 +232,21 @@ def _erase_media(catalog: Catalog, videos: Sequence[str]) -> None:
     root = catalog.data.resolve()
     media = [(catalog.data / relative, root) for relative in catalog.removals.media_paths(videos)]
     uploaded = [(Path(path), root / UPLOADS) for path in catalog.removals.origins(videos)]
+    changed = set()
     for path, inside in (*media, *uploaded):
         if path.resolve().is_relative_to(inside):
             path.unlink(missing_ok=True)
+            changed.add(path.parent)
     for video in videos:
         folder = catalog.data / "media" / video[-2:] / video
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
         with contextlib.suppress(OSError):  # other videos are in it, or there is none
             folder.parent.rmdir()
+        changed |= {folder.parent, folder.parent.parent}
+    for folder in changed:  # or a power cut brings the files back, after the catalog has forgotten them
+        if folder.is_dir():
+            fsync(folder)
 
 
 def _erase_reports(data: Path, videos: Sequence[str], erased: Erased) -> None:

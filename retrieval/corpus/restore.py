@@ -161,8 +161,12 @@ def _check_generation(manifest: Manifest, folder: Path) -> list[str]:
 def _publish(data: Path, indexes: Path) -> None:
     """Move what was unpacked into its place: the indexes, the media, and last the catalog."""
     for folder in (indexes, data):
+        for path in (folder / RESTORING).rglob("*"):
+            if path.is_dir():
+                files.fsync(path)
         for path in sorted((folder / RESTORING).iterdir(), key=lambda path: path.name in (CURRENT, FILE_NAME)):
             path.rename(folder / path.name)
         files.fsync(folder)
     for folder in (data, indexes):
         (folder / RESTORING).rmdir()
+        files.fsync(folder)

@@ -146,6 +146,7 @@ def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
         files.make_private(folder)
+        check_free(folder, sum((current / file).stat().st_size for file in old.files), "the copy of the index")
         for file in old.files:
             shutil.copy2(current / file, folder / file)
         changed = {"name": name, "created": now.isoformat(timespec="seconds"), "encoded": 0, "weights": weights}
@@ -193,7 +194,10 @@ def delete(indexes: Path, names: Sequence[str]) -> None:
         # Rename first: a crash during the deletion must not leave an incomplete generation with a valid name.
         doomed = generations_folder(indexes) / f"{BUILDING}{name}"
         (generations_folder(indexes) / name).rename(doomed)
+        files.fsync(generations_folder(indexes))  # or a power cut may undo the rename, and not the deletion
         shutil.rmtree(doomed)
+    if names:
+        files.fsync(generations_folder(indexes))
 
 
 def _remove_leftovers(indexes: Path) -> None:

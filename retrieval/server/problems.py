@@ -12,10 +12,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ingest.catalog import CatalogError
+from ingest.catalog.database import CatalogLocked
 from ingest.catalog.judgements import NoSuchVideo
 from ingest.models.weights import WeightsError
 from retrieval.corpus.transcripts import NoTranscript
-from retrieval.errors import BadFilter, BadWeights, RetrievalError, TooLateToUndo, UnknownGeneration, UnknownVideo
+from retrieval.errors import (
+    BadFilter,
+    BadWeights,
+    EvaluationError,
+    RetrievalError,
+    TooLateToUndo,
+    UnknownGeneration,
+    UnknownVideo,
+)
 from retrieval.server.concurrency import RETRY_S, Overloaded
 from retrieval.server.headers import SAFE_HEADERS
 from retrieval.server.schemas import ProblemDetails
@@ -39,6 +48,15 @@ STATUS: dict[type[UserError], int] = {
     DiskError: 503,
     Overloaded: 503,
     UserError: 500,
+}
+ASK = "Ask whoever runs the server; its log says more."
+# Errors of the server whose message names its folders and commands -> what its users read.
+FOR_USERS: dict[type[UserError], str] = {
+    CatalogLocked: "Another process is writing to the catalog: try again in a few seconds.",
+    CatalogError: f"The catalog cannot be used. {ASK}",
+    RetrievalError: f"There is no index that can be searched. {ASK}",
+    WeightsError: f"The model that reads questions cannot be loaded. {ASK}",
+    EvaluationError: "",  # it is about the questions, which are the user's
 }
 
 
@@ -71,26 +89,36 @@ def _answer(status: int, detail: str, headers: Mapping[str, str] | None = None) 
     return JSONResponse(problem.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
 
-def _user_error(_: Request, error: UserError) -> JSONResponse:
+def _user_error(request: Request, error: UserError) -> JSONResponse:
     if isinstance(error, Problem):
         return _answer(error.status, str(error), error.headers)
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return _answer(status, str(error), {"Retry-After": str(RETRY_S)} if isinstance(error, Overloaded) else None)
+    detail = _for_users(error)
+    if detail:
+        log.warning("%s: %s", request.url.path, error)
+    soon = isinstance(error, Overloaded | CatalogLocked)
+    return _answer(status, detail or str(error), {"Retry-After": str(RETRY_S)} if soon else None)
+
+
+def _for_users(error: UserError) -> str:
+    """What users read instead of an error's own message; "" if that is for them."""
+    if isinstance(error, DiskError):
+        return f"The server cannot read or write a file: {error.cause.value}. {ASK}"
+    return next((FOR_USERS[kind] for kind in type(error).__mro__ if kind in FOR_USERS), "")
 
 
 def _file_error(request: Request, error: Exception) -> JSONResponse:
     known = explain(error)
     if known is None:
         raise error
-    log.warning("%s: %s", request.url.path, known)
     return _user_error(request, known)
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:
-    log.warning("a database file cannot be read or written: %s", error)
     if known := explain(error):
         return _user_error(request, known)
-    return _answer(503, f"A database file cannot be read or written ({error}). Is the disk full? See the server log.")
+    log.warning("%s: a database file cannot be read or written: %s", request.url.path, error)
+    return _answer(503, f"A database file cannot be read or written. {ASK}")
 
 
 def _invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:

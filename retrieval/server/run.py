@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.requests import ClientDisconnect
 
 from retrieval.server.connections import BoundedProtocol, Bounds, Connections
 from retrieval.server.quiet_log import OncePerMinute
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from ingest.settings import Settings
 
@@ -58,8 +59,15 @@ def run(app: "ASGIApp", listener: socket.socket, bounds: Bounds, *, root_path: s
 
 def server(app: "ASGIApp", bounds: Bounds, *, root_path: str = "", proxies: str = "") -> uvicorn.Server:
     """Return a server with these bounds, not started yet."""
+
+    async def until_the_client_leaves(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        try:
+            await app(scope, receive, send)
+        except ClientDisconnect:  # within a body: there is nobody to answer, and it is no error of the server
+            return
+
     config = uvicorn.Config(
-        app,
+        until_the_client_leaves,
         http=functools.partial(BoundedProtocol, all_of_them=Connections(bounds)),  # type: ignore[arg-type]
         ws="none",
         log_level="warning",

@@ -110,7 +110,8 @@ def faults_of(corpus: Corpus, before: dict[str, set[str]], *, may_lose: frozense
         if db.execute("PRAGMA foreign_key_check").fetchall():
             wrong.append("rows of the catalog refer to nothing")
         media = db.execute("SELECT path, bytes FROM media").fetchall()
-    wrong += [f"{path} is not there in full" for path, size in media if not _is_whole(corpus.data / path, size)]
+    if "media" not in may_lose:
+        wrong += [f"{path} is not there in full" for path, size in media if not _is_whole(corpus.data / path, size)]
     after = kept(corpus)
     wrong += [
         f"lost {kind}: {lost}" for kind in before if kind not in may_lose and (lost := before[kind] - after[kind])

@@ -3,11 +3,16 @@
 import socket
 import sys
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
 from benchmarks.publishing import run
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import SentenceEncoder
+from retrieval.index.builder import reweight
+from retrieval.index.generation import Generation, current_name, read_manifest
+from retrieval.server.searchers import Searchers
+from tests.faults.corpus import ENCODER
 from tests.tiny_corpus import make_data, make_index
 
 pytestmark = [
@@ -16,11 +21,9 @@ pytestmark = [
 ]
 
 
-def test_no_search_fails_while_generations_are_published_pruned_and_overwritten(
-    tmp_path: Path, encoder: Encoder
-) -> None:
+def test_no_search_fails_while_generations_are_published_pruned_and_overwritten(tmp_path: Path) -> None:
     make_data(tmp_path / "data")
-    make_index(tmp_path / "data", tmp_path / "indexes", encoder)
+    make_index(tmp_path / "data", tmp_path / "indexes", SentenceEncoder(ENCODER))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     found = run(tmp_path / "data", tmp_path / "indexes", searches=2_000, generations=20, port=port)
@@ -28,3 +31,15 @@ def test_no_search_fails_while_generations_are_published_pruned_and_overwritten(
     assert found["generations that answered"] >= 15 and found["open files that are deleted"] == 0
     memory, opened = found["memory MB"], found["open files"]
     assert memory[-1] < memory[10] * 1.1 and opened[-1] < opened[10] + 10
+
+
+def test_one_generation_stays_in_memory_while_ten_are_published(tmp_path: Path) -> None:
+    make_data(tmp_path / "data")
+    indexes = tmp_path / "indexes"
+    make_index(tmp_path / "data", indexes, SentenceEncoder(ENCODER))
+    searchers, opened = Searchers(indexes), WeakSet[Generation]()
+    for _ in range(10):
+        opened.add(searchers.get().generation)
+        assert searchers.get().search("bread").hits
+        assert len(opened) == 1
+        reweight(indexes, read_manifest(indexes, current_name(indexes)).weights)

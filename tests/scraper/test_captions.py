@@ -168,9 +168,9 @@ def test_unreadable_captions_say_why(data: bytes, why: str) -> None:
     + [b"0:" * 2_500_000 + b"-->", b"WEBVTT\n" + b"00:00 -->\n" * 500_000, b'{"utterances":[' + b"{}," * 1_500_000],
 )
 def test_five_hostile_megabytes_take_seconds_at_most(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     parses_or_says_why(data)
-    assert time.monotonic() - started < 30  # anything quadratic takes hours
+    assert time.process_time() - started < 30  # anything quadratic takes hours
 
 
 def parses_or_says_why(data: bytes) -> bool:
@@ -247,6 +247,12 @@ def test_a_number_that_is_said_stays() -> None:
     assert said(data.encode()) == ["how many? 42", "7"]
 
 
+def test_a_number_that_is_all_the_text_of_the_last_cue_stays() -> None:
+    data = "1\n00:01,0 --> 00:02,0\ncount\n\n2\n00:03,0 --> 00:04,0\n3\n"
+    assert said(data.encode()) == ["count", "3"]
+    assert said((data + "\n3\n").encode()) == ["count", "3"]  # the number of a cue that is cut off
+
+
 def test_names_and_notes_between_the_cues_of_webvtt_are_not_said() -> None:
     cues = ["one\n00:01.000 --> 00:02.000\nfirst\n\nsecond", "NOTE\nnot\nsaid", "NOTE not said", "STYLE\n::cue {}"]
     assert said(vtt(*cues, "two\n00:03.000 --> 00:04.000\nthird")) == ["first second", "third"]
@@ -266,6 +272,13 @@ def test_names_and_notes_between_the_cues_of_webvtt_are_not_said() -> None:
 )
 def test_times_that_are_written_in_another_way_are_read(times: str) -> None:
     assert parse(vtt("00:00.000 --> 00:00.500\nbefore", f"{times}\nsaid"))[1] == Cue(1.0, 2.0, "said")
+
+
+@pytest.mark.parametrize("text", ["home --> work", "we went\nhome --> work\nand back", "6:00 --> up", "a --&gt; b"])
+def test_an_arrow_between_words_is_said(text: str) -> None:
+    for head in ("", "WEBVTT\n\n"):
+        data = f"{head}1\n00:01,0 --> 00:02,0\n{text}\n\n2\n00:03,0 --> 00:04,0\nlast\n"
+        assert said(data.encode()) == [text.replace("\n", " ").replace("&gt;", ">"), "last"]
 
 
 @pytest.mark.parametrize("line", ["6:00 → wake up", "10:30 -> we leave", "12:00 => lunch"])

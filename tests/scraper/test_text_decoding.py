@@ -3,6 +3,7 @@ import codecs
 import pytest
 
 from scraper.text_decoding import SAMPLE_BYTES, decode
+from tests.scraper.short_texts import SHORT
 
 FRENCH = "Le café du théâtre était fermé à cause de la fête des élèves."
 SAID = {  # in the encodings that programs write besides UTF-8
@@ -32,6 +33,13 @@ def test_a_short_text_in_any_usual_encoding_is_read(text: str, encoding: str) ->
     srt = f"1\n00:00:01,000 --> 00:00:02,000\n{text}\n"
     assert decode(srt.encode(encoding)).text == srt
     assert decode(srt.encode(encoding)).lost == 0
+
+
+def test_most_texts_of_a_word_or_three_are_read() -> None:
+    """0.89 of them; chardet alone reads 0.74, charset-normalizer 0.35. The rest is as good in another encoding."""
+    cases = [(text, encoding) for encodings, texts in SHORT.items() for encoding in encodings for text in texts]
+    wrong = [f"{encoding} {text}" for text, encoding in cases if decode(text.encode(encoding)).text != text]
+    assert len(wrong) <= 27 and len(cases) == 243, wrong
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

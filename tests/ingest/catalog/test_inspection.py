@@ -11,6 +11,7 @@ from ingest.catalog import Catalog, CatalogError, sums
 from ingest.catalog.database import Database
 from ingest.catalog.inspection import Finding, inspect
 from ingest.catalog.reader import BadEntry
+from ingest.catalog.repair import repair
 from tests.ingest.catalog.test_sums import ONE, TWO, filled
 
 FLIPS = 120
@@ -89,6 +90,40 @@ def test_a_flipped_bit_is_harmless_or_named_and_never_a_traceback(
         if not named and content(folder / "catalog.sqlite") != before:
             silent.append(at)
     assert silent == []
+
+
+def test_a_damaged_line_of_an_index_of_sqlite_is_named_and_repaired(data: Path) -> None:
+    file = data / "catalog.sqlite"
+    content = file.read_bytes()
+    assert b"indexsqlite_autoindex_videos_1" in content
+    file.write_bytes(content.replace(b"indexsqlite_autoindex_videos_1", b"iodexsqlite_autoindex_videos_1"))
+    findings = found(data)
+    assert [one.problem for one in findings] == ["the line of the index sqlite_autoindex_videos_1 is damaged"]
+    repair(data, findings)
+    assert found(data) == []
+
+
+def test_a_damaged_name_of_a_column_is_named_and_no_traceback(data: Path) -> None:
+    file = data / "catalog.sqlite"
+    content = file.read_bytes()
+    assert content.count(b"no_speech ") == 1
+    file.write_bytes(content.replace(b"no_speech ", b"no_sxeech "))
+    assert [one.part for one in found(data)] == ["schema"]
+    with Catalog(data, read_only=True) as catalog:
+        assert list(catalog.entries([ONE])) == [] and ONE in catalog.bad
+
+
+def test_nothing_in_place_of_a_name_is_named_and_repaired(data: Path) -> None:
+    file = data / "catalog.sqlite"
+    content = bytearray(file.read_bytes())
+    of_a_sum = bytes([4, 13 + 2 * len(ONE), 13 + 2 * len("cover")])  # how a line of the sums begins: size and two types
+    at = next(at for at in range(len(content)) if content[at : at + 3] == of_a_sum)
+    content[at + 1] = 0  # the type of NULL
+    file.write_bytes(content)
+    findings = found(data)
+    assert findings
+    repair(data, findings)
+    assert {one.part for one in found(data)} <= {"structure"}
 
 
 def test_a_damaged_record_costs_one_video_and_is_named(data: Path) -> None:

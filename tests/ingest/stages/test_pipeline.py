@@ -168,6 +168,13 @@ def test_covers_are_read_with_their_provenance(catalog: Catalog, picture: Path) 
     assert catalog.ledger.due("ocr") == []
 
 
+def test_a_russian_description_makes_capitals_that_look_latin_cyrillic(catalog: Catalog, tmp_path: Path) -> None:
+    record = Video(id="10001", description="скоро новое видео")
+    media_samples.add(catalog, "10001", cover=media_samples.cover(tmp_path / "cover.png", "CKOPO"), record=record)
+    assert run(catalog, "ocr") == StageReport("ocr", done=1)
+    assert text(catalog, "10001", "ocr") == "СКОРО"
+
+
 def test_a_corrupt_cover_is_null_and_failed_and_others_are_read(catalog: Catalog, picture: Path) -> None:
     media_samples.add(catalog, "10001", cover=b"\x89PNG\r\n\x1a\n nothing behind it")
     media_samples.add(catalog, "10002", cover=picture)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from ingest.catalog import Catalog, sums
+from ingest.catalog.inspection import Finding
+from retrieval.commands.check import lines
 from retrieval.corpus.check import check
 from tests.ingest.catalog.test_sums import LOCAL, ONE, TWO, filled
 
@@ -131,6 +133,15 @@ def test_a_file_that_sqlite_calls_malformed_is_named(data: Path) -> None:
         file.seek((root - 1) * size)
         file.write(b"\xff" * 8)
     assert "structure" in {one.part for one in check(data, data / "indexes").found}
+
+
+def test_many_missing_files_share_a_line_and_their_cure() -> None:
+    files = [Finding(str(number), "file", "its video is missing", "import it again") for number in range(9)]
+    other = [Finding("7", "record", "damaged", "repair it"), Finding("8", "record", "damaged", "repair it")]
+    found = lines([*files, *other], advise=True)
+    assert found[0].startswith("9 files are missing or damaged (video 0: its video is missing; video 1: ")
+    assert found[0].endswith("; ...). To do: import it again") and "video 3" not in found[0]
+    assert found[1:] == ["video 7: damaged. To do: repair it", "video 8: damaged. To do: repair it"]
 
 
 @pytest.mark.parametrize("mend", [False, True])

@@ -48,7 +48,11 @@ def _served(bounds: Bounds) -> Iterator[tuple[str, int]]:
     async def flood(_: Request) -> Response:
         return Response(b"x" * 50_000_000)
 
-    routes = [Route("/", echo, methods=["GET", "POST"]), Route("/stream", stream), Route("/flood", flood)]
+    async def early(_: Request) -> Response:
+        return PlainTextResponse("so it is")
+
+    routes = [Route("/", echo, methods=["GET", "POST"]), Route("/early", early, methods=["POST"])]
+    routes += [Route("/stream", stream), Route("/flood", flood)]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         running: uvicorn.Server = server(Starlette(routes=routes), bounds)
         thread = threading.Thread(target=running.run, args=([listener],))
@@ -88,6 +92,25 @@ def test_others_are_answered_while_more_connections_than_allowed_are_half_open(s
             stack.enter_context(_open(address, half))
         answers = [_ask(address) for _ in range(5)]
     assert all(answer.startswith(b"HTTP/1.1 200") and seconds < 1 for answer, seconds in answers)
+
+
+@pytest.mark.parametrize("path", [b"/", b"/early"])
+@pytest.mark.parametrize("body", [b"zz\r\nabc\r\n", b"3\r\nabc\r\nzz\r\n", b"3\r\nab"], ids=["first", "later", "cut"])
+def test_a_body_that_is_no_http_costs_one_line_of_the_log(
+    body: bytes, path: bytes, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = start(Bounds())
+    with _open(address, b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n") as connection:
+        if path == b"/early":
+            assert connection.recv(12) == b"HTTP/1.1 200"  # before the body
+        connection.sendall(body)
+        if body.endswith(b"ab"):
+            connection.shutdown(socket.SHUT_WR)
+        answer = _everything(connection)
+    if path == b"/" and not body.endswith(b"ab"):
+        assert answer.startswith(b"HTTP/1.1 400") and b"nosniff" in answer
+    assert _ask(address)[0].startswith(b"HTTP/1.1 200")
+    assert len(caplog.records) <= 1 and not any(record.exc_info for record in caplog.records)
 
 
 def test_a_stream_outlives_a_flood_of_half_open_connections(start: Start) -> None:

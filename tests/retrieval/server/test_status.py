@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 
 from retrieval.index.generation import CURRENT
@@ -18,18 +19,23 @@ def test_health_names_the_generation_and_the_encoder(client: TestClient, built: 
     assert health.json() == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder, "problems": []}
 
 
-def test_without_a_generation_the_answer_says_what_to_run(built: Folders, tmp_path: Path) -> None:
+def test_without_a_generation_users_read_whom_to_ask_and_the_log_says_what_to_run(
+    built: Folders, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     client = TestClient(create_app(built[0], tmp_path))
     assert "retrieval build" in problem(client.get("/api/health"), 503)
-    assert "retrieval build" in problem(client.get("/api/search?q=x"), 503)
+    detail = problem(client.get("/api/search?q=x"), 503)
+    assert "no index" in detail and "Ask whoever runs the server" in detail and str(tmp_path) not in detail
+    assert str(tmp_path) in caplog.text and "retrieval build" in caplog.text
     assert client.get(f"/api/videos/{BREAD}").status_code == 200
 
 
-def test_without_a_catalog_the_answer_says_what_to_run(built: Folders, tmp_path: Path) -> None:
+def test_without_a_catalog_health_says_what_to_run_and_users_read_whom_to_ask(built: Folders, tmp_path: Path) -> None:
     client = TestClient(create_app(tmp_path / "empty", built[1]))
     health = client.get("/api/health").json()
     assert health["status"] == "no catalog" and " import" in health["problems"][0]
-    assert " import" in problem(client.get(f"/api/videos/{BREAD}"), 503)
+    detail = problem(client.get(f"/api/videos/{BREAD}"), 503)
+    assert detail == "The catalog cannot be used. Ask whoever runs the server; its log says more."
 
 
 def test_without_a_catalog_hits_have_no_summaries(built: Folders, tmp_path: Path) -> None:
