@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder, SentenceEncoder
 from retrieval.evaluation.measures import rank_outcome, values_by_measure
-from retrieval.evaluation.queries import Query, read_beir, read_queries
+from retrieval.evaluation.queries import Query, read_beir, read_queries, text_of
 from retrieval.index import dense
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
@@ -98,7 +98,7 @@ def _sets(
 
 def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, float]]:
     """Measures by change."""
-    vectors = searcher.encoder.queries([query.text for query in queries])
+    vectors = searcher.encoder.queries([text_of(query.asked) for query in queries])
     today = searcher.generation.manifest.weights
     half = np.zeros(len(queries), bool)
     half[np.random.default_rng(SEED).permutation(len(queries))[: len(queries) // 2]] = True
@@ -108,7 +108,7 @@ def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, fl
         if share not in parts:
             with patch.object(dense, "HUB_SHARE", share):
                 parts[share] = [
-                    {part: scores.astype(np.float32) for part, scores in searcher.rank(q.text, vector=v).parts.items()}
+                    {part: scores.astype(np.float32) for part, scores in searcher.rank(q.asked, vector=v).parts.items()}
                     for q, v in zip(queries, vectors, strict=True)
                 ]
         summed = [sum(weights.get(p, getattr(today, p)) * scores[p] for p in PARTS) for scores in parts[share]]

@@ -74,11 +74,12 @@ def compare(
     from retrieval.evaluation.report import markdown, write_report
 
     settings = load_settings(data=data, indexes=indexes)
+    notes: list[str] = []
     if queries.is_dir():
-        documents, asked = read_beir(queries)
+        documents, asked = read_beir(queries, notes)
         corpus = plain_corpus(queries.name, documents)
     else:
-        asked = read_queries(queries, qrels)
+        asked = read_queries(queries, qrels, notes)
         corpus = catalog_corpus(settings.data, only_read and not everything)
     result = run(
         models,
@@ -89,6 +90,7 @@ def compare(
         query_file=str(queries),
         baseline=baseline,
         fields=fields,
+        notes=notes,
         command=shlex.join(["tiktok-retrieval", *sys.argv[1:]]),
         progress=progress_mode(progress, quiet),
     )

@@ -69,10 +69,11 @@ def evaluate(
     settings = load_settings(data=data, indexes=indexes, encoder=encoder)
     mode = progress_mode(progress, quiet)
     if queries is not None:
-        asked = read_queries(queries, qrels)
+        notes: list[str] = []
+        asked = read_queries(queries, qrels, notes)
         labels = chosen_labels(asked, by)
         searcher = Searcher.open(settings.indexes, load_reranker(reranker))
-        result = run(searcher, asked, hidden=hidden_videos(settings.data), progress=mode)
+        result = run(searcher, asked, hidden=hidden_videos(settings.data), notes=notes, progress=mode)
     else:
         assert beir is not None
         labels = []

@@ -46,8 +46,10 @@ def tune(
     from retrieval.search.searcher import Searcher
 
     settings = load_settings(data=data, indexes=indexes)
-    asked = read_queries(queries, qrels)
+    notes: list[str] = []
+    asked = read_queries(queries, qrels, notes)
     tuning = run(Searcher.open(settings.indexes), asked, progress=progress_mode(progress, quiet))
+    tuning.notes.extend(notes)
     written = write and (tuning.better or force or anyway)
     name = reweight(settings.indexes, tuning.weights).name if written else None
 

@@ -35,6 +35,7 @@ from retrieval.index.generation import CACHE_FILE
 from scraper.files import make_private
 
 RUNS = "runs"  # the folder of the TREC files in the output folder
+NOTHING = "none"  # in the qrels of a question without a relevant document, so that other programs count it
 CARD_CHARS = 300
 _PACKAGES = ("torch", "sentence-transformers", "faiss-cpu", "ir-measures", "numpy", "scipy")
 
@@ -88,6 +89,7 @@ def compare(
     baseline: str | None = None,
     fields: bool = True,
     command: str = "",
+    notes: Sequence[str] = (),
     progress: ProgressMode = "off",
 ) -> Comparison:
     """Measure every model, and write TREC run files and qrels to `out`/runs.
@@ -96,6 +98,7 @@ def compare(
         indexes: the folder whose vector cache is used; nothing else in it changes.
         baseline: a property of every question with the rank of its target in another search.
         fields: also search with each field alone, and with each field left out.
+        notes: messages about the questions, to be part of the comparison.
 
     Raises:
         EvaluationError: a model is named twice, a target is not in the corpus, or the baseline is not a rank.
@@ -118,7 +121,11 @@ def compare(
     (out / RUNS).mkdir(parents=True, exist_ok=True)
     for old in (out / RUNS).glob("*.trec"):
         old.unlink()  # of an earlier comparison
-    judged = [f"{query.id} 0 {video} {grade}\n" for query in queries for video, grade in query.relevant.items()]
+    judged = [
+        f"{query.id} 0 {video} {grade}\n"
+        for query in queries
+        for video, grade in (query.relevant or {NOTHING: 0}).items()
+    ]
     (out / RUNS / "qrels.txt").write_text("".join(judged), encoding="utf-8")
     for model, label in labels.items():
         run_file = out / RUNS / f"{label}.trec"
@@ -142,7 +149,7 @@ def compare(
         cards=corpus.cards(sorted(shown)),
     )
     result = build_comparison(setup, rows, queries, baseline)
-    result.notes.extend(left_out)
+    result.notes.extend([*notes, *left_out])
     return result
 
 

@@ -14,7 +14,7 @@ from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.breakdown import groups_by_label
 from retrieval.evaluation.measures import QueryOutcome, Values, rank_outcome, values_by_measure
-from retrieval.evaluation.queries import Query, check_targets, read_beir
+from retrieval.evaluation.queries import Query, check_targets, read_beir, text_of
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
 from retrieval.search.fusion import MODES, Mode
@@ -81,12 +81,17 @@ class Evaluation(BaseModel):
 
 
 def evaluate(
-    searcher: Searcher, queries: Sequence[Query], *, hidden: Collection[str] = (), progress: ProgressMode = "off"
+    searcher: Searcher,
+    queries: Sequence[Query],
+    *,
+    hidden: Collection[str] = (),
+    notes: Sequence[str] = (),
+    progress: ProgressMode = "off",
 ) -> Evaluation:
     """Rank every video for every question in every mode, but for those that are `hidden`.
 
     If some questions are unanswerable, every question is also answered as on the page, to see which answers are called
-    good.
+    good. `notes` are messages about the questions, to be part of the result.
 
     Raises:
         EvaluationError: a target is not in the generation, or hidden.
@@ -94,15 +99,15 @@ def evaluate(
     ids = searcher.generation.ids
     shown = {video: position for video, position in searcher.generation.positions.items() if video not in hidden}
     check_targets(queries, shown, f"generation {searcher.generation.name}")
-    asked = [query for query in queries if query.relevant]
-    vectors = searcher.encoder.queries([query.text for query in asked])
+    asked = [query for query in queries if not query.unanswerable]
+    vectors = searcher.encoder.queries([text_of(query.asked) for query in asked])
     outcomes = {}
     for mode in MODES:
         tracked = Progress(mode, len(asked), progress, unit="questions").track(asked)
         outcomes[mode] = [
             rank_outcome(
                 query,
-                [ids[video] for video in searcher.order(query.text, mode=mode, vector=vector, hidden=hidden)[0]],
+                [ids[video] for video in searcher.order(query.asked, mode=mode, vector=vector, hidden=hidden)[0]],
                 len(shown),
             )
             for query, vector in zip(tracked, vectors, strict=True)
@@ -121,12 +126,13 @@ def evaluate(
         modes=means,
         queries=[
             _result(query, {mode: of_mode[rows[query.id]] for mode, of_mode in outcomes.items()}, good)
-            if query.relevant
+            if query.id in rows
             else _result(query, {}, good)
             for query in queries
         ],
         by_label=_by_label(queries, values[MAIN_MODE], good),
         confidence=_confidence(queries, good) if good else None,
+        notes=list(notes),
     )
 
 
@@ -152,10 +158,10 @@ def _result(query: Query, outcomes: Mapping[str, QueryOutcome], good: Mapping[st
 
 def _confidence(queries: Sequence[Query], good: Mapping[str, bool]) -> Confidence:
     return Confidence(
-        unanswerable=sum(not query.relevant for query in queries),
-        recognised=sum(not query.relevant and not good[query.id] for query in queries),
-        answerable=sum(bool(query.relevant) for query in queries),
-        lost=sum(bool(query.relevant) and not good[query.id] for query in queries),
+        unanswerable=sum(query.unanswerable for query in queries),
+        recognised=sum(query.unanswerable and not good[query.id] for query in queries),
+        answerable=sum(not query.unanswerable for query in queries),
+        lost=sum(not query.unanswerable and not good[query.id] for query in queries),
     )
 
 
@@ -163,12 +169,12 @@ def _by_label(
     queries: Sequence[Query], values: Mapping[str, Values], good: Mapping[str, bool] | None
 ) -> dict[str, list[LabelRow]]:
     """Return the rows of every label. `values` are those of the answerable questions, in their order."""
-    rows = {query.id: row for row, query in enumerate(query for query in queries if query.relevant)}
+    rows = {query.id: row for row, query in enumerate(query for query in queries if not query.unanswerable)}
     found: dict[str, list[LabelRow]] = {}
     for name, by_value in groups_by_label(queries)[0].items():
         for value, members in by_value.items():
             here = [queries[member] for member in members]
-            measured = [rows[query.id] for query in here if query.relevant]
+            measured = [rows[query.id] for query in here if not query.unanswerable]
             found.setdefault(name, []).append(
                 LabelRow(
                     value=value,
@@ -183,13 +189,15 @@ def _by_label(
 def evaluate_beir(
     folder: Path, indexes: Path, encoder: Encoder, reranker: Reranker | None = None, *, progress: ProgressMode = "off"
 ) -> Evaluation:
-    """Evaluate on the corpus of a BEIR folder.
+    """Evaluate on the corpus of a BEIR folder by BEIR's rules (`Query.beir`).
 
     Its generation is built in a temporary folder and deleted afterwards. Only the vector cache of `indexes` is used, so
     that a second run encodes nothing.
     """
-    documents, queries = read_beir(folder)
+    notes: list[str] = []
+    documents, queries = read_beir(folder, notes)
     make_private(indexes)
     with tempfile.TemporaryDirectory(prefix="beir-", dir=indexes) as temporary:
         build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress=progress)
-        return evaluate(Searcher(open_current(Path(temporary)), encoder, reranker), queries, progress=progress)
+        searcher = Searcher(open_current(Path(temporary)), encoder, reranker)
+        return evaluate(searcher, queries, notes=notes, progress=progress)

@@ -33,10 +33,15 @@ class QueryOutcome:
 
 
 def rank_outcome(query: Query, ranking: Sequence[str], videos: int) -> QueryOutcome:
-    """Return a question's outcome from its ranking, the ids of videos best first; the corpus has `videos` videos."""
+    """Return a question's outcome from its ranking, the ids of videos best first; the corpus has `videos` videos.
+
+    A question of a BEIR folder that is itself a document is left out of its own ranking.
+    """
+    if query.beir:
+        ranking = [video for video in ranking if video != query.id]
     rank, target = next(
         ((rank, video) for rank, video in enumerate(ranking, start=1) if video in query.relevant),
-        (videos + 1, next(iter(query.relevant))),
+        (videos + 1, next(iter(query.relevant), "")),
     )
     return QueryOutcome(query, list(ranking[: max(DEEPEST, rank)]), rank, target)
 

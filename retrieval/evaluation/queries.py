@@ -5,20 +5,22 @@ the line or question.
 """
 
 import csv
+import html
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import ir_measures
 from pydantic import AfterValidator, BaseModel, Field
 
 from retrieval.errors import EvaluationError
+from retrieval.evaluation.judgements import beir_judgements, trec_judgements
 from retrieval.index.documents import Document, plain_document
+from retrieval.search.query import Question
 from scraper.records import MAX_MADE_TEXT_CHARS, Text, clean_text
 from scraper.text_decoding import decode
 
@@ -29,7 +31,6 @@ _TEXT_KEYS, _NO_PROPERTIES = ("text", "query"), ("id", "text", "query", "target"
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0", "")  # of the column `unanswerable`
 _TOPIC = re.compile(r"<top>(.*?)</top>", re.DOTALL | re.IGNORECASE)
 _NUM = re.compile(r"<num>\s*(?:number:)?\s*([^\s<]+)", re.IGNORECASE)
-_BEIR_HEAD = ("query-id", "corpus-id")  # the first line of qrels files; some have none
 _TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=</?[a-z]+>|$)", re.DOTALL | re.IGNORECASE)
 
 
@@ -37,19 +38,40 @@ _TITLE = re.compile(r"<title>\s*(?:topic:)?\s*(.*?)\s*(?=</?[a-z]+>|$)", re.DOTA
 class Query:
     """A question, its relevant videos with their grades (1 for known items), and its other columns in the file.
 
-    A question that no video answers has no relevant videos.
+    A question that no video answers has no relevant videos. The questions of a `beir` folder follow BEIR's rules: all
+    of their text is words, a question that is itself a document is left out of its own ranking, and one without a
+    relevant document counts as 0.
     """
 
     id: str
     text: str
     relevant: dict[str, int]
     properties: dict[str, Property] = field(default_factory=dict)
+    beir: bool = False
+
+    @property
+    def asked(self) -> str | Question:
+        """What to give to the searcher."""
+        return Question(clean_text(html.unescape(self.text), MAX_MADE_TEXT_CHARS)) if self.beir else self.text
+
+    @property
+    def unanswerable(self) -> bool:
+        """Whether the question measures whether an answer without a match is recognised."""
+        return not self.relevant and not self.beir
 
 
-def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
+def text_of(asked: str | Question) -> str:
+    """Return the text of what is given to the searcher."""
+    return asked if isinstance(asked, str) else asked.text
+
+
+def read_queries(path: Path, qrels: Path | None = None, notes: list[str] | None = None) -> list[Query]:
     """Read the questions of a file: TREC topics if `qrels` is given, else CSV (.csv, .tsv) or JSON.
 
     A question with `unanswerable` (JSON: true; CSV: yes) has no target.
+
+    Args:
+        notes: messages about the judgements are added to it.
 
     Raises:
         EvaluationError: the file cannot be read, a question has no text or no target, or is there twice, or all
@@ -57,7 +79,7 @@ def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
     """
     try:
         if qrels is not None:
-            return _topics(path, qrels)
+            return _topics(path, qrels, notes if notes is not None else [])
         if path.suffix.lower() in (".csv", ".tsv"):
             return _csv(path)
         return _json(path)
@@ -65,29 +87,25 @@ def read_queries(path: Path, qrels: Path | None = None) -> list[Query]:
         raise EvaluationError(f"{path} cannot be read as a query file: {error}") from error
 
 
-def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
+def read_beir(folder: Path, notes: list[str] | None = None) -> tuple[list[Document], list[Query]]:
     """Read the corpus and the judged questions of a BEIR folder. The qrels are in `qrels.tsv` or `qrels/test.tsv`.
+
+    Args:
+        notes: messages about the judgements are added to it.
 
     Raises:
         EvaluationError: a file is missing or broken, or has an id twice.
     """
+    notes = notes if notes is not None else []
+    qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
     try:
         corpus = [_Row.model_validate(row) for row in _json_lines(folder / "corpus.jsonl")]
         rows = [_Row.model_validate(row) for row in _json_lines(folder / "queries.jsonl")]
-        qrels_file = folder / "qrels.tsv" if (folder / "qrels.tsv").is_file() else folder / "qrels" / "test.tsv"
-        relevant: dict[str, dict[str, int]] = {}
-        for line in filter(str.strip, _text(qrels_file).split("\n")):
-            query, document, grade = line.split("\t")
-            if (query, document) == _BEIR_HEAD:
-                continue
-            if int(grade) > 0:
-                relevant.setdefault(query, {})[document] = int(grade)
+        judgements = beir_judgements(_text(qrels_file), notes)
         texts = {row.id: row.text for row in rows}
-        queries = [Query(query, texts[query], grades) for query, grades in relevant.items()]
+        queries = [Query(query, texts[query], grades, beir=True) for query, grades in judgements.items()]
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise EvaluationError(f"{folder} cannot be read as a BEIR folder: {type(error).__name__} {error}") from error
-    if not queries:
-        raise EvaluationError(f"{qrels_file} judges no document as relevant")
     for name, found in (("corpus.jsonl", corpus), ("queries.jsonl", rows)):
         if twice := _twice(row.id for row in found):
             raise EvaluationError(f"{folder / name} has the _id {twice} twice")
@@ -95,13 +113,33 @@ def read_beir(folder: Path) -> tuple[list[Document], list[Query]]:
             raise EvaluationError(f"{folder / name}: the _id {spaced!r} must not be empty or have spaces")
     if empty := [query.id for query in queries if not query.text.strip()]:
         raise EvaluationError(f"{folder / 'queries.jsonl'}: question {empty[0]} is empty")
+    documents = {row.id for row in corpus}
+    if not any(documents & query.relevant.keys() for query in queries):
+        raise EvaluationError(f"{qrels_file} judges no document of the corpus as relevant")
+    notes += _beir_notes(queries, documents)
     return [plain_document(row.id, row.title, row.text) for row in corpus], queries
+
+
+def _beir_notes(queries: Sequence[Query], documents: Collection[str]) -> list[str]:
+    """Return which of BEIR's rules concern some of the questions."""
+    without = sum(not query.relevant for query in queries)
+    missing = sum(bool(query.relevant) and not documents & query.relevant.keys() for query in queries)
+    themselves = sum(query.id in documents for query in queries)
+    return [
+        f"Questions {which}: {count}. {what}, as in published figures."
+        for count, which, what in (
+            (themselves, "that are themselves documents", "Each is left out of its own ranking"),
+            (without, "without a relevant document", "They count as 0"),
+            (missing, "whose relevant documents are not in the corpus", "They count as 0"),
+        )
+        if count
+    ]
 
 
 def answerable(queries: Iterable[Query], what: str) -> tuple[list[Query], list[str]]:
     """Return the questions that have an answer, and a note on the others, which say nothing about `what`."""
     queries = list(queries)
-    kept = [query for query in queries if query.relevant]
+    kept = [query for query in queries if not query.unanswerable]
     left_out = len(queries) - len(kept)
     were = "unanswerable question was" if left_out == 1 else "unanswerable questions were"
     return kept, [f"{left_out} {were} left out: only `evaluate` uses them, not {what}."] if left_out else []
@@ -110,10 +148,12 @@ def answerable(queries: Iterable[Query], what: str) -> tuple[list[Query], list[s
 def check_targets(queries: Iterable[Query], corpus: Mapping[str, object], named: str) -> None:
     """Check that every question with an answer has a relevant video among the ids of `corpus`.
 
+    The questions of a BEIR folder are not checked: published figures count those without one as 0.
+
     Raises:
         EvaluationError: some have none; the message names the first of them.
     """
-    queries = [query for query in queries if query.relevant]
+    queries = [query for query in queries if query.relevant and not query.beir]
     missing = [query for query in queries if not any(video in corpus for video in query.relevant)]
     if missing:
         first = ", ".join(f"{query.id} ({', '.join(query.relevant)})"[:200] for query in missing[:5])
@@ -226,7 +266,7 @@ def _unanswerable(row: Mapping[str, object]) -> bool:
     raise ValueError(f"unanswerable must be true or false, not {str(mark)[:MAX_NAME_CHARS]!r}")
 
 
-def _topics(path: Path, qrels: Path) -> list[Query]:
+def _topics(path: Path, qrels: Path, notes: list[str]) -> list[Query]:
     """Read TREC topics (`<top>` or `id<TAB>text`). Those without a relevant document are left out."""
     content = _text(path)
     asked: list[tuple[str, str]] = []
@@ -247,15 +287,12 @@ def _topics(path: Path, qrels: Path) -> list[Query]:
         raise EvaluationError(f"{path}: topic {empty[0]} is empty")
     if twice := _twice(query_id for query_id, _ in asked):
         raise EvaluationError(f"{path}: the topic {twice} is there twice")
-    relevant: dict[str, dict[str, int]] = {}
     try:
-        for qrel in ir_measures.read_trec_qrels(io.StringIO(_text(qrels))):  # type: ignore[no-untyped-call]
-            if qrel.relevance > 0:
-                relevant.setdefault(qrel.query_id, {})[qrel.doc_id] = qrel.relevance
+        relevant = trec_judgements(_text(qrels), notes)
     except ValueError as error:
         raise EvaluationError(f"{qrels} cannot be read as qrels (lines `topic 0 video grade`): {error}") from error
     queries = [
-        Query(query_id, clean_text(text), relevant[query_id]) for query_id, text in asked if query_id in relevant
+        Query(query_id, clean_text(text), relevant[query_id]) for query_id, text in asked if relevant.get(query_id)
     ]
     if not queries:
         raise EvaluationError(f"{qrels} judges nothing as relevant for the topics of {path}: check that the ids match")

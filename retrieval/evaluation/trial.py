@@ -20,7 +20,7 @@ from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.evaluation.measures import QueryOutcome, rank_outcome
-from retrieval.evaluation.queries import Query
+from retrieval.evaluation.queries import Query, text_of
 from retrieval.index.builder import build
 from retrieval.index.documents import FIELDS, TEXT_FIELDS, Document
 from retrieval.index.generation import open_current
@@ -155,23 +155,26 @@ def _ask(
     tops: list[list[tuple[str, float]]] = []
     times: list[float] = []
     for query in job.queries[:3]:
-        searcher.order(query.text, mode=main)  # warm-up, not timed
+        searcher.order(query.asked, mode=main)  # warm-up, not timed
     with job.run_file.open("w", encoding="utf-8") as run:
         tracked = Progress(f"ask {job.model}", len(job.queries), job.progress, unit="questions").track(job.queries)
         for query in tracked:
             clock = time.perf_counter()
-            order, scores = searcher.order(query.text, mode=main)
+            order, scores = searcher.order(query.asked, mode=main)
             if len(times) < TIMED_QUERIES:
                 times.append((time.perf_counter() - clock) * 1000)
+            if query.beir:  # as a run file of BEIR, without the question itself
+                others = np.array([ids[video] != query.id for video in order], dtype=bool)
+                order, scores = order[others], scores[others]
             ranking = [ids[video] for video in order]
             outcomes[f"{MODE}{main}"].append(rank_outcome(query, ranking, len(ids)))
             tops.append([(video, float(score)) for video, score in zip(ranking[:TOP], scores, strict=False)])
             scored = zip(ranking[:RUN_DEPTH], _strictly_falling(scores[:RUN_DEPTH]), strict=True)
             for rank, (video, score) in enumerate(scored, start=1):
                 run.write(f"{query.id} Q0 {video} {rank} {score:.9g} {_tag(job.model)}\n")
-            vector = searcher.encoder.query(query.text) if main == "hybrid" else None
+            vector = searcher.encoder.query(text_of(query.asked)) if main == "hybrid" else None
             for name, (mode, weights) in settings.items():
-                order, _ = searcher.order(query.text, mode=mode, weights=weights, vector=vector)
+                order, _ = searcher.order(query.asked, mode=mode, weights=weights, vector=vector)
                 outcomes[name].append(rank_outcome(query, [ids[video] for video in order], len(ids)))
     return outcomes, tops, times
 

@@ -127,7 +127,7 @@ class Searcher:
         Args:
             weights: by field, multiplied with the tuned weights: 1 (the default) changes nothing, 0 switches a field
                 off in both retrievers, 2 doubles it.
-            vector: the unit vector of `query`, if known. It is not used if a word is corrected.
+            vector: the unit vector of the text of `query`, if known. It is not used if a word is corrected.
             among: the videos whose first ones the reranker reads, shape (videos,); by default all. What the reranker
                 adds depends on them.
             exact: whether words are searched for as typed, without correction.
@@ -141,7 +141,7 @@ class Searcher:
         dense_weights = {field: tuned.dense.get(field, 0.0) * factors[field] for field in FIELDS}
         passage_scores: dict[str, NDArray[np.float32]] = {}
         if mode != "keyword":
-            if vector is None or text != query:
+            if vector is None or text != (query if isinstance(query, str) else query.text):
                 vector = self.encoder.query(text)
             timer.lap("encode")
             passage_scores = self._passage_scores(vector, dense_weights)
@@ -190,7 +190,7 @@ class Searcher:
 
     def order(
         self,
-        query: str,
+        query: str | Question,
         *,
         mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
@@ -201,7 +201,7 @@ class Searcher:
 
         Without a text to rank by, the scores are 0. For the arguments see `rank` and `search`.
         """
-        question = self.understood(query, hidden)
+        question = self.understood(query, hidden) if isinstance(query, str) else query
         mask, _ = filter_videos(self.generation, self.speller, question.conditions, hidden)
         if not question.text:
             order = by_time(self.generation, mask, question.conditions, _default_sort(question))

@@ -39,7 +39,7 @@ def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
     write(tmp_path / "beir" / "queries.jsonl", '\ufeff{"_id": "1", "text": "tides"}\n')
     write(tmp_path / "beir" / "qrels.tsv", "\ufeffquery-id\tcorpus-id\tscore\n1\td\t2\n")
     documents, queries = read_beir(tmp_path / "beir")
-    assert [document.id for document in documents] == ["d"] and queries == [Query("1", "tides", {"d": 2})]
+    assert [document.id for document in documents] == ["d"] and queries == [Query("1", "tides", {"d": 2}, beir=True)]
 
 
 def test_common_variants_of_query_files_are_read(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_common_variants_of_query_files_are_read(tmp_path: Path) -> None:
     write(tmp_path / "beir" / "corpus.jsonl", '{"_id": "d", "title": "t", "text": "x"}\n')
     write(tmp_path / "beir" / "queries.jsonl", '{"_id": "1", "text": "tides"}\n')
     write(tmp_path / "beir" / "qrels.tsv", "1\td\t2\n\n")
-    assert read_beir(tmp_path / "beir")[1] == [Query("1", "tides", {"d": 2})]
+    assert read_beir(tmp_path / "beir")[1] == [Query("1", "tides", {"d": 2}, beir=True)]
     write(tmp_path / "beir" / "corpus.jsonl", '{"_id": "d e", "title": "t", "text": "x"}\n')
     with pytest.raises(EvaluationError, match="or have spaces"):
         read_beir(tmp_path / "beir")
