@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 from gradio.context import Context
 
+from ingest import ocr_packs
 from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
 from ingest.catalog.entries import STAGES, Entry
 from ingest.language_names import name_of
+from ingest.settings import Settings
 from page.add_dialog import empty_page
 from page.html import STAGE_NAMES, notice, text
 from page.job_panel import JobPanel
@@ -142,6 +144,8 @@ def figures_html(service: "Service") -> tuple[str, bool]:
     )
     spoken = "".join(f"<li>{text(name_of(code))} {n:,}</li>" for code, n in languages.items())
     spoken = f'<h3>Languages</h3><ul class="chips">{spoken}</ul>' if spoken else ""
+    packs = ocr_packs.advice(languages, Settings().ocr_languages)
+    spoken += f'<p class="hint">{text(packs)}</p>' if packs else ""
     return f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{spoken}{_reasons_html(reasons)}', bool(reasons)
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 
-from ingest.catalog.entries import Text
+from ingest.catalog.entries import Text, TextKind
 from ingest.language import language_of, languages_of, sentences
 
 MAX_COMMENTS = 40  # of a video; together they are one text
@@ -32,12 +32,15 @@ def of_comments(records: Iterable[str]) -> str:
     return language_of(" ".join(texts))
 
 
-def of_text(text: Text) -> str:
-    """The languages of a text made from media. What Whisper or the site says of the main one is more reliable."""
+def of_text(text: Text, kind: TextKind) -> str:
+    """The languages of a text made from media. What Whisper or the site says of speech is more reliable.
+
+    What the catalog has as the language of on-screen text are Tesseract's packs, so it says nothing.
+    """
     if not text.text:
         return ""
     pieces = [segment.text for segment in text.segments] or sentences(text.text)
-    return joined(languages_of(pieces, stated=text.language))
+    return joined(languages_of(pieces, stated=text.language if kind == "transcript" else ""))
 
 
 def of_video(of: Mapping[str, Languages]) -> Languages:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from ingest.catalog import languages, sums
-from ingest.catalog.entries import Segment, Text
+from ingest.catalog.entries import Segment, Text, TextKind
 from scraper import links
 from scraper.records import Video
 
@@ -195,7 +195,7 @@ MIGRATIONS = (
     UPDATE videos SET description_languages = description_languages(record), comment_languages = comment_languages((
         SELECT json_group_array(record) FROM (SELECT record FROM comments WHERE video_id = id ORDER BY position)
     ));
-    UPDATE texts SET languages = text_languages(text, language, (
+    UPDATE texts SET languages = text_languages(text, kind, language, (
         SELECT json_group_array(segments.text) FROM segments
         WHERE segments.video_id = texts.video_id AND segments.kind = texts.kind
     )) WHERE text != '';
@@ -223,9 +223,9 @@ def _dated(video_id: str, record: str) -> str:
     return Video.model_validate(values | {"posted": day}).model_dump_json(exclude={"comments"}, exclude_defaults=True)
 
 
-def _text_languages(text: str, stated: str, segments: str) -> str:
+def _text_languages(text: str, kind: TextKind, stated: str, segments: str) -> str:
     timed = [Segment(0.0, 0.0, segment) for segment in json.loads(segments)]
-    return languages.of_text(Text(text, "", language=stated, segments=timed))
+    return languages.of_text(Text(text, "", language=stated, segments=timed), kind)
 
 
 class NewerFormat(Exception):
@@ -244,7 +244,7 @@ def migrate(db: sqlite3.Connection) -> None:
         db.create_function("dated", 2, _dated)
         db.create_function("description_languages", 1, languages.of_description)
         db.create_function("comment_languages", 1, lambda records: languages.of_comments(json.loads(records)))
-        db.create_function("text_languages", 3, _text_languages)
+        db.create_function("text_languages", 4, _text_languages)
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
             for applied in range(version(db), len(MIGRATIONS)):

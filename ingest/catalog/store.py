@@ -250,7 +250,7 @@ class Catalog:
                     text.confidence,
                     time.time(),
                     text.recipe,
-                    languages.of_text(text),
+                    languages.of_text(text, kind),
                 ),
             )
             self.database.execute("DELETE FROM segments WHERE video_id = ? AND kind = ?", (video_id, kind))

@@ -7,6 +7,7 @@ import typer
 
 from ingest.commands.options import Data, Indexes, Json
 from ingest.commands.output import answer, printable
+from ingest.language_names import name_of
 from ingest.settings import load_settings
 from scraper.files import open_to_others
 
@@ -23,6 +24,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show the folders, the progress of each stage, and errors."""
+    from ingest import ocr_packs
     from ingest.catalog import Catalog
 
     settings = load_settings(data=data, indexes=indexes)
@@ -32,6 +34,8 @@ def status(
         failed = [_with_link(catalog, line) for line in catalog.ledger.failures()] if failures else []
         files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
         problems = catalog.import_notes.problems() if failures else []
+        languages = catalog.browser.languages()
+    counts |= {"languages": languages, "ocr_packs": ocr_packs.advice(languages, settings.ocr_languages)}
     if note := open_to_others(settings.data, settings.indexes):
         print(printable(note), file=sys.stderr)
     listed = {"failures": failed, "failed_files": files, "problems": problems} if failures else {}
@@ -52,6 +56,8 @@ def _show(
 ) -> None:
     print(f"data:    {printable(folders['data'])}\nindexes: {printable(folders['indexes'])}")
     print(f"{counts['videos']} videos, {counts['usable']} completely read")
+    if languages := counts["languages"]:
+        print("languages: " + ", ".join(f"{name_of(code)} {count}" for code, count in languages.items()))
     print(f"{'stage':12}{'due':>8}{'done':>8}{'failed':>8}{'absent':>8}")
     for stage, states in counts["stages"].items():
         print(f"{stage:12}" + "".join(f"{states[state]:8}" for state in ("due", "done", "failed", "absent")))
@@ -63,6 +69,8 @@ def _show(
             print(f"{stage}, note on {count}: {printable(note)}")
     for kind, codes in counts["files"].items():
         print(f"{kind} files: " + ", ".join(f"{count} {code}" for code, count in codes.items()))
+    if counts["ocr_packs"]:
+        print(counts["ocr_packs"])
     from ingest.catalog.entries import NO_MEDIA
 
     for line in failures:

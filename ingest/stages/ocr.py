@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ingest import ocr_packs
 from ingest.catalog import Catalog, Segment, Text
 from ingest.catalog.media_damage import damage
 from ingest.ocr import engine as ocr
@@ -71,6 +72,8 @@ def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
     used = ocr.available(settings.ocr_engine)
     if used != settings.ocr_engine:
         print(f"ocr: only Tesseract reads: {ocr.missing()}", file=sys.stderr)
+    if used != "rapidocr" and (advice := ocr_packs.advice(run.catalog.browser.languages(), settings.ocr_languages)):
+        print(f"ocr: {advice}", file=sys.stderr)
     settings = settings.model_copy(update={"ocr_engine": used})
     engine = Text(None, used, ocr.check(settings.ocr_languages, used), recipe=run.recipe)
 

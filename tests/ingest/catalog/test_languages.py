@@ -26,7 +26,9 @@ def stored(data: Path, video: Video, **texts: Text) -> Entry:
 
 def test_each_text_has_its_language(tmp_path: Path) -> None:
     video = Video(id=ID, description=GERMAN, comments=[Comment(text="so cute, what is her name"), Comment(text="aww")])
-    entry = stored(tmp_path, video, cover=Text(FRENCH, "tesseract"), transcript=Text(ENGLISH, "imported"))
+    entry = stored(
+        tmp_path, video, cover=Text(FRENCH, "tesseract", language="eng"), transcript=Text(ENGLISH, "imported")
+    )
     assert entry.languages == {"description": ("de",), "comments": ("en",), "cover": ("fr",), "transcript": ("en",)}
 
 
