@@ -85,13 +85,18 @@ def evaluate(
     queries: Sequence[Query],
     *,
     hidden: Collection[str] = (),
+    modes: Sequence[Mode] = MODES,
     notes: Sequence[str] = (),
     progress: ProgressMode = "off",
 ) -> Evaluation:
-    """Rank every video for every question in every mode, but for those that are `hidden`.
+    """Rank every video for every question, but for those that are `hidden`.
 
     If some questions are unanswerable, every question is also answered as on the page, to see which answers are called
-    good. `notes` are messages about the questions, to be part of the result.
+    good.
+
+    Args:
+        modes: the modes to measure, hybrid among them.
+        notes: messages about the questions, to be part of the result.
 
     Raises:
         EvaluationError: a target is not in the generation, or hidden.
@@ -102,7 +107,7 @@ def evaluate(
     asked = [query for query in queries if not query.unanswerable]
     vectors = searcher.encoder.queries([text_of(query.asked) for query in asked])
     outcomes = {}
-    for mode in MODES:
+    for mode in modes:
         tracked = Progress(mode, len(asked), progress, unit="questions").track(asked)
         outcomes[mode] = [
             rank_outcome(
