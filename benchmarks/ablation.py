@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder, SentenceEncoder
 from retrieval.evaluation.measures import rank_outcome, values_by_measure
-from retrieval.evaluation.queries import Query, read_beir, read_queries, text_of
+from retrieval.evaluation.queries import Query, answerable, read_beir, read_queries, text_of
 from retrieval.index import dense
 from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
@@ -93,7 +93,7 @@ def _sets(
             build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress="auto")
             yield folder.name, Searcher(open_current(Path(temporary)), encoder), asked
     if queries:
-        yield queries.name, Searcher(open_current(indexes), encoder), read_queries(queries)
+        yield queries.name, Searcher(open_current(indexes), encoder), answerable(read_queries(queries), "")[0]
 
 
 def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, float]]:

@@ -40,7 +40,9 @@ _OPERATOR = regex.compile(
     )""",
     regex.VERBOSE | regex.V1,
 )
-CONTEXT = 3
+CONTEXT = 3  # words before and after a minus that tell a dash from an exclusion
+CONTEXT_CHARS = 100  # that these words have at most
+MAX_MINUSES = 20  # of which it is asked whether they are dashes; a title has one or two
 _CONTENT = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
 _LANGUAGE = regex.compile(r"[\p{L}\p{M} ]{2,40}(?:[-_][A-Za-z0-9]+)*")
 
@@ -108,7 +110,7 @@ def parse(typed: str, today: date | None = None) -> Question:
             literal.update(terms(" ".join(one.value for one in found), plain))
             kept.append(found[0].value if match["name"] else match[0])
             quoted = quoted or match["phrase"] is not None
-        if match["word"]:
+        if match["word"] and len(minuses) < MAX_MINUSES:
             minuses.append(Minus(match.start(), _around(typed, match.start())))
         at = match.end()
     kept.append(typed[at:])
@@ -131,7 +133,8 @@ def parse(typed: str, today: date | None = None) -> Question:
 
 def _around(typed: str, at: int) -> tuple[str, ...]:
     """Return the word after a minus, with up to CONTEXT words on either side."""
-    return (*terms(typed[:at], plain)[-CONTEXT:], *terms(typed[at + 1 :], plain)[: CONTEXT + 1])
+    before, after = typed[max(0, at - CONTEXT_CHARS) : at], typed[at + 1 : at + 1 + CONTEXT_CHARS]
+    return (*terms(before, plain)[-CONTEXT:], *terms(after, plain)[: CONTEXT + 1])
 
 
 def _conditions(match: "regex.Match[str]", today: date, notes: list[str]) -> list[Condition]:
