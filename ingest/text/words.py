@@ -4,6 +4,7 @@ Scripts without spaces are cut into signs. Numbers lose their separators, units 
 apostrophes are bridged ("don't"), hashtags in CamelCase are also their words, and an emoji is a word.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
@@ -22,6 +23,8 @@ Kind = Literal["word", "sign", "emoji", "tag"]
 SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー\uFF70\uFF9E\uFF9F"
 _APOSTROPHES = "'’ʼ＇`´‘"
 _LETTER = r"[\p{L}\p{M}\p{N}]"
+# Words do not depend on what is beyond a space, but for "5 g". A space that does not break is in a number.
+CHUNK = re.compile(rf"(?<!\S)\d{{1,4}}[ \u00A0][gGlLmMkKhH](?![\w{_APOSTROPHES}])|(?:\S|[\u00A0\u202F])+")
 _TOKEN = regex.compile(
     rf"""(?V1)
     (?P<tag>{TAG})
@@ -41,8 +44,8 @@ _DECIMALS = regex.compile(r"[.,٫](\p{Nd}{1,2})$")
 _PARTS = regex.compile(rf"(?V1)(?P<sign>(?:(?=[{SPACELESS}])\X))|(?P<word>[^{SPACELESS}]+)")
 # Articles that are written in front of a vowel: l'eau, dell'arte.
 _ELISION = regex.compile(
-    rf"(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu|quoiqu|d?all|dell|nell|sull|un|quest|quell)[{_APOSTROPHES}]"
-    r"(?=[aeiouyhàâäéèêëîïôöùûüœæ]\p{L})",
+    rf"(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu|quoiqu|quelqu|presqu|d?all|dell|nell|sull|un|quest|quell)[{_APOSTROPHES}]"
+    r"(?=[aeiouyhàâäéèêëîïôöùûüœæ])",
     regex.IGNORECASE,
 )
 _CAMEL = regex.compile(r"(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})|_")
@@ -74,19 +77,31 @@ class Word(NamedTuple):
 
 def words(text: str) -> Iterator[Word]:
     """Yield the words of a text in order. Positions are characters of `text`."""
-    # Without `concurrent=False`, `regex` releases the GIL at every match, which costs a busy server time.
-    for match in _TOKEN.finditer(text, concurrent=False):
-        at, kind = match.start(), match.lastgroup
-        if kind == "word" and match.end() - at <= MAX_CACHED_CHARS:
-            for word in _known_parts(match[0]):
-                yield Word(word.letters, word.folded, word.kind, at + word.start, at + word.end) if at else word
-        else:
-            yield from _parts(match[0], str(kind), at)
+    for chunk, at in chunks(text):
+        for letters_, folded, kind, start, end in words_of_chunk(chunk):
+            yield Word(letters_, folded, kind, at + start, at + end)
+
+
+def chunks(text: str) -> Iterator[tuple[str, int]]:
+    """Yield what is between the spaces of a text, with its position. Each has its words whatever is around it."""
+    for match in CHUNK.finditer(text):
+        yield match[0], match.start()
+
+
+def words_of_chunk(chunk: str) -> tuple[Word, ...]:
+    """Return the words of a chunk, with positions in it."""
+    return _known_words(chunk) if len(chunk) <= MAX_CACHED_CHARS else tuple(_words_of_chunk(chunk))
 
 
 @lru_cache(maxsize=100_000)
-def _known_parts(token: str) -> tuple[Word, ...]:
-    return tuple(_parts(token, "word", 0))
+def _known_words(chunk: str) -> tuple[Word, ...]:
+    return tuple(_words_of_chunk(chunk))
+
+
+def _words_of_chunk(chunk: str) -> Iterator[Word]:
+    # Without `concurrent=False`, `regex` releases the GIL at every match, which costs a busy server time.
+    for match in _TOKEN.finditer(chunk, concurrent=False):
+        yield from _parts(match[0], match.lastgroup or "", match.start())
 
 
 def _parts(token: str, kind: str, at: int) -> Iterator[Word]:

@@ -4,7 +4,7 @@ The words are those of ingest/text/words.py, so that records, questions, names a
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -151,8 +151,11 @@ def ngrams_of(text: str, language: str = "") -> list[str]:
 
 def bigrams_of(text: str, language: str = "") -> list[str]:
     """Return neighbouring stems as one term: "remote jobs" -> remot job. They reward words next to each other."""
-    found = [stem(word, language) for word in words(text) if word.kind != "tag"]
-    return [f"{first} {second}" for first, second in pairwise(found)]
+    return bigrams([stem(word, language) for word in words(text) if word.kind != "tag"])
+
+
+def bigrams(stems_in_order: Sequence[str]) -> list[str]:
+    return [f"{first} {second}" for first, second in pairwise(stems_in_order)]
 
 
 # By name, the analysers of the keyword index: a text and its language -> terms.

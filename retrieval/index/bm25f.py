@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import TERMS, has_stemmer
-from retrieval.index.query_terms import QUERY_TERMS, WEIGHT_OF_EMOJI, QueryTerm
+from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm, query_terms
 from retrieval.index.verified import VerifiedFiles
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
@@ -104,7 +104,7 @@ class KeywordIndex:
 
     def query_terms(self, query: str) -> list[QueryTerm]:
         """Return the terms of a question, each once, with the forms that texts in the languages here have."""
-        return QUERY_TERMS[self._analyser](query, self.languages)
+        return query_terms(self._analyser, query, self.languages)
 
     def has(self, term: str) -> bool:
         """Return whether any text has a term."""
@@ -137,7 +137,7 @@ class KeywordIndex:
             return split, idfs
         saturation = K1 * (1 - B + B * length / average)
         for term in self.query_terms(query):
-            docs, fields, weighted, idf = self._postings(term, weights)
+            docs, fields, weighted, idf, several = self._postings(term, weights)
             if not len(docs):
                 continue
             # Postings are ordered by document, so those of one document are neighbours.
@@ -146,14 +146,18 @@ class KeywordIndex:
             frequency = np.repeat(total, np.diff(np.concatenate([firsts, [len(docs)]])))
             idfs |= dict.fromkeys(filter(self.has, term.forms), idf)
             idfs |= dict.fromkeys(filter(self.has, term.synonyms), WEIGHT_OF_EMOJI * idf)
-            # A field of a document may have several forms.
-            np.add.at(split, (fields, docs), idf * (K1 + 1) * weighted / (frequency + saturation[docs]))
+            added = idf * (K1 + 1) * weighted / (frequency + saturation[docs])
+            if several:  # forms may be in the same field of a document
+                np.add.at(split, (fields, docs), added)
+            else:
+                split[fields, docs] += added
         return split, idfs
 
     def _postings(
         self, term: QueryTerm, weights: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.float64], float]:
-        """Return the documents, fields and weighted frequencies of all forms of a term, by document, and its idf.
+    ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.float64], float, bool]:
+        """Return the documents, fields and weighted frequencies of all forms of a term, by document, its idf, and
+        whether several forms were found.
 
         The idf is that of the forms, or if no text has any, of what means the same.
         """
@@ -173,11 +177,15 @@ class KeywordIndex:
                     if not counted_before:
                         having.append(docs[counted])
         if not found:
-            return np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0), 0.0
-        documents, with_term = self._lengths.shape[1], len(np.unique(np.concatenate(having)))
+            return np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0), 0.0, False
+        documents = self._lengths.shape[1]
+        # Of one form, documents follow each other.
+        with_term = (
+            len(np.unique(np.concatenate(having))) if len(having) > 1 else 1 + int(np.count_nonzero(np.diff(having[0])))
+        )
         idf = float(np.log(1 + (documents - with_term + 0.5) / (with_term + 0.5)))
         if len(found) == 1:
-            return *found[0], idf
+            return *found[0], idf, False
         docs, fields, weighted = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         order = np.argsort(docs, kind="stable")
-        return docs[order], fields[order], weighted[order], idf
+        return docs[order], fields[order], weighted[order], idf, True

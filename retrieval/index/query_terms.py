@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from ingest.text.emoji_names import emoji_by_name, names_of_emoji
 from ingest.text.words import Word, words
-from retrieval.index.analysis import bigrams_of, ngrams_of, stem
+from retrieval.index.analysis import bigrams, ngrams_of, stem
 
 WEIGHT_OF_EMOJI = 0.3  # of an emoji for its name, and of a name for its emoji: 🔥 is seldom about a fire
 
@@ -38,11 +38,6 @@ def stems_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
 
 def forms_of(word: Word, languages: Sequence[str]) -> tuple[str, ...]:
     """Return the different stems of a word: the English one, and those in each of the languages."""
-    return _forms(word._replace(start=0, end=0), tuple(languages))
-
-
-@lru_cache(maxsize=100_000)
-def _forms(word: Word, languages: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([stem(word, ""), *(stem(word, language) for language in languages)]))
 
 
@@ -60,7 +55,8 @@ def _ngrams_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
 
 
 def _bigrams_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
-    by_language = [bigrams_of(text, language) for language in ("", *languages)]
+    typed = [word for word in words(text) if word.kind != "tag"]
+    by_language = [bigrams([stem(word, language) for word in typed]) for language in ("", *languages)]
     return _once([QueryTerm(tuple(dict.fromkeys(forms))) for forms in zip(*by_language, strict=True)])
 
 
@@ -69,7 +65,13 @@ def _once(found: list[QueryTerm]) -> list[QueryTerm]:
     return list({term.forms[0]: term for term in found}.values())
 
 
-QUERY_TERMS: dict[str, Callable[[str, Sequence[str]], list[QueryTerm]]] = {
+@lru_cache(maxsize=256)  # the score and the confidence of an answer need them
+def query_terms(analyser: str, text: str, languages: tuple[str, ...]) -> list[QueryTerm]:
+    """Return the terms of a question for one of the analysers (analysis.TERMS), each once."""
+    return _QUERY_TERMS[analyser](text, languages)
+
+
+_QUERY_TERMS: dict[str, Callable[[str, Sequence[str]], list[QueryTerm]]] = {
     "stems": stems_of_query,
     "char_ngrams": _ngrams_of_query,
     "bigrams": _bigrams_of_query,

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from ingest.text.words import words
+from ingest.text.words import CHUNK, chunks, words_of_chunk
 from retrieval.index.analysis import char_ngrams, plain, tokens
 from retrieval.index.documents import FIELDS, Mark, Passage
 from retrieval.index.generation import Generation
@@ -33,31 +34,66 @@ def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
     return {term: idf for term, idf in idfs.items() if idf >= least}
 
 
-def matching_words(
-    text: str,
-    stem_idfs: Mapping[str, float],
-    ngram_idfs: Mapping[str, float],
-    phrases: Sequence[Sequence[str]] = (),
-    languages: Sequence[str] = (),
-) -> list[Match]:
-    """Return the question's words in a text, in order.
+class Matcher:
+    """Finds the words of a question in texts.
 
-    A word matches as part of a phrase, by its stem in one of the languages, or, if it is misspelt, by most of its
-    4-grams.
+    A word matches by its stem in one of the languages, or, if it is misspelt, by most of its 4-grams. What is known of
+    a chunk is kept: the texts of one answer have the same words again and again.
     """
-    found = phrase_words(text, phrases, 1.0 + sum(stem_idfs.values())) if phrases else []
+
+    def __init__(
+        self, stem_idfs: Mapping[str, float], ngram_idfs: Mapping[str, float], languages: Sequence[str] = ()
+    ) -> None:
+        self.stem_idfs, self._ngram_idfs, self._languages = stem_idfs, ngram_idfs, tuple(languages)
+        self._seen: set[str] = set()
+        self._known: dict[str, list[Match]] = {}  # of those seen that have any
+
+    def matches(self, text: str) -> list[Match]:
+        """Return the question's words in a text, in order."""
+        every = CHUNK.findall(text)
+        for chunk in set(every).difference(self._seen):
+            self._seen.add(chunk)
+            if known := self._in_chunk(chunk):
+                self._known[chunk] = known
+        if self._known.keys().isdisjoint(every):
+            return []
+        return [
+            Match(at + match.start, at + match.end, match.term, match.idf)
+            for chunk, at in chunks(text)
+            if chunk in self._known
+            for match in self._known[chunk]
+        ]
+
+    def _in_chunk(self, chunk: str) -> list[Match]:
+        found = []
+        for start, end, forms, pieces in _analysed(chunk, self._languages):
+            if not self.stem_idfs.keys().isdisjoint(forms):
+                known = next(form for form in forms if form in self.stem_idfs)
+                found.append(Match(start, end, known, self.stem_idfs[known]))
+                continue
+            shared = [self._ngram_idfs[piece] for piece in pieces if piece in self._ngram_idfs]
+            if shared and len(shared) >= MIN_NGRAM_SHARE * len(pieces):
+                found.append(Match(start, end, "".join(pieces), sum(shared) / len(pieces)))
+        return found
+
+
+@lru_cache(maxsize=100_000)
+def _analysed(chunk: str, languages: tuple[str, ...]) -> list[tuple[int, int, tuple[str, ...], tuple[str, ...]]]:
+    """Return the words of a chunk: their positions in it, the forms that a question may have them in, and 4-grams."""
+    return [
+        (word.start, word.end, forms_of(word, languages), char_ngrams(word))
+        for word in words_of_chunk(chunk)
+        if word.kind != "tag"
+    ]
+
+
+def matching_words(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[Match]:
+    """Return the question's words in a text, in order: those of its phrases, and single ones."""
+    if not phrases:
+        return matcher.matches(text)
+    found = phrase_words(text, phrases, 1.0 + sum(matcher.stem_idfs.values()))
     in_phrase = {match.start for match in found}
-    for word in words(text):
-        if word.start in in_phrase or word.kind == "tag":
-            continue
-        known = next((form for form in forms_of(word, languages) if form in stem_idfs), None)
-        if known:
-            found.append(Match(word.start, word.end, known, stem_idfs[known]))
-            continue
-        pieces = char_ngrams(word)
-        shared = [ngram_idfs[piece] for piece in pieces if piece in ngram_idfs]
-        if shared and len(shared) >= MIN_NGRAM_SHARE * len(pieces):
-            found.append(Match(word.start, word.end, "".join(pieces), sum(shared) / len(pieces)))
+    found += [match for match in matcher.matches(text) if match.start not in in_phrase]
     return sorted(found, key=lambda match: match.start)
 
 
@@ -98,16 +134,10 @@ def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
 
 
 def best_passage(
-    passages: Iterable[Passage],
-    stem_idfs: Mapping[str, float],
-    ngram_idfs: Mapping[str, float],
-    phrases: Sequence[Sequence[str]] = (),
-    languages: Sequence[str] = (),
+    passages: Iterable[Passage], matcher: Matcher, phrases: Sequence[Sequence[str]] = ()
 ) -> tuple[Passage, list[Match]]:
     """Return the passage with the highest idf mass, the first of equals, and the matches in it."""
-    matched = [
-        (passage, matching_words(passage.text, stem_idfs, ngram_idfs, phrases, languages)) for passage in passages
-    ]
+    matched = [(passage, matching_words(passage.text, matcher, phrases)) for passage in passages]
     return max(matched, key=lambda pair: idf_mass(pair[1]), default=(Passage(""), []))
 
 
@@ -123,24 +153,40 @@ def best_mark(passage: Passage, found: Sequence[Match]) -> Mark | None:
     return None if best is None else passage.marks[best]
 
 
-def explain(generation: Generation, ranking: Ranking, video: int) -> list[Reason]:
-    """Return why a video has its score: one reason for every contribution that is not 0, strongest first."""
+def matcher_of(generation: Generation, ranking: Ranking) -> Matcher:
+    """Return what finds the informative words of a ranking's question."""
+    return Matcher(ranking.idfs["stems"], ranking.idfs["char_ngrams"], generation.keyword["stems"].languages)
+
+
+def explain(generation: Generation, ranking: Ranking, video: int, matcher: Matcher | None = None) -> list[Reason]:
+    """Return why a video has its score: one reason for every contribution that is not 0, strongest first.
+
+    Args:
+        matcher: that of `ranking`, if several videos are explained.
+    """
+    matcher = matcher or matcher_of(generation, ranking)
     parts: tuple[tuple[Retriever, Scores], ...] = (("dense", ranking.dense), ("keyword", ranking.keyword))
     reasons = [
-        _reason(generation, ranking, video, field, retriever, float(contributions[number, video]))
+        _reason(generation, ranking, matcher, video, field, retriever, float(contributions[number, video]))
         for retriever, contributions in parts
         for number, field in enumerate(FIELDS)
         if contributions[number, video] != 0
     ]
     if read := ranking.rescored.get(video):
-        reasons.append(_reason(generation, ranking, video, read.field, "reranker", read.contribution))
+        reasons.append(_reason(generation, ranking, matcher, video, read.field, "reranker", read.contribution))
     return sorted(reasons, key=lambda reason: -reason.contribution)
 
 
 def _reason(
-    generation: Generation, ranking: Ranking, video: int, field: str, retriever: Retriever, contribution: float
+    generation: Generation,
+    ranking: Ranking,
+    matcher: Matcher,
+    video: int,
+    field: str,
+    retriever: Retriever,
+    contribution: float,
 ) -> Reason:
-    passage, found = _explaining_passage(generation, ranking, video, field, retriever)
+    passage, found = _explaining_passage(generation, ranking, matcher, video, field, retriever)
     mark = best_mark(passage, found)
     return Reason(
         field=field,
@@ -155,15 +201,13 @@ def _reason(
 
 
 def _explaining_passage(
-    generation: Generation, ranking: Ranking, video: int, field: str, retriever: Retriever
+    generation: Generation, ranking: Ranking, matcher: Matcher, video: int, field: str, retriever: Retriever
 ) -> tuple[Passage, list[Match]]:
     """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
     index = generation.dense[field]
-    languages = generation.keyword["stems"].languages
-    stem_idfs, ngram_idfs = ranking.idfs["stems"], ranking.idfs["char_ngrams"]
     if retriever == "keyword":
         rows = index.rows(video)[:MAX_EXPLAINED]
-        return best_passage(generation.passages(field, rows), stem_idfs, ngram_idfs, ranking.phrases, languages)
+        return best_passage(generation.passages(field, rows), matcher, ranking.phrases)
     if retriever == "reranker":
         row = ranking.rescored[video].row
     elif index.present[video] and field in ranking.passage_scores:
@@ -171,4 +215,4 @@ def _explaining_passage(
     else:
         return Passage(""), []
     passage = generation.passages(field, range(row, row + 1))[0]
-    return passage, matching_words(passage.text, stem_idfs, ngram_idfs, ranking.phrases, languages)
+    return passage, matching_words(passage.text, matcher, ranking.phrases)

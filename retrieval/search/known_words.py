@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ingest.text.fold import fold, letters
 
 LEAST_ZIPF = 3.0  # the logarithm of the occurrences in a billion words: once in a million, some 30,000 words a language
-WITHOUT_ACCENTS_ZIPF = 4.0  # of words that people also type without accents
+WITHOUT_ACCENTS_ZIPF = 4.0  # of words that people also type without accents and apostrophes
 _SCRIPTS = {
     "Cyrillic": ("bg", "mk", "ru", "uk", "sh"),
     "Arabic": ("ar", "fa", "ur"),
@@ -70,11 +70,15 @@ def _lists(script: str) -> list[tuple[str, _List, _List]]:
     for language in _SCRIPTS[script]:
         by_rarity = read_cBpack(files[language])[: _rarity(LEAST_ZIPF)]
         accents = [
-            [one for word in words if not word.isascii() and (one := fold(word)) != word]
+            [one for word in words if not word.isalpha() or not word.isascii() if (one := _plain(word)) != word]
             for words in by_rarity[: _rarity(WITHOUT_ACCENTS_ZIPF)]
         ]
         found.append((_CODES.get(language, language), _list(by_rarity), _list(accents)))
     return found
+
+
+def _plain(word: str) -> str:
+    return fold(word).replace("'", "")
 
 
 def _rarity(zipf: float) -> int:

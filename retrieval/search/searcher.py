@@ -20,7 +20,7 @@ from retrieval.index.metadata import Mask
 from retrieval.search.answer import Answer, Hit, Ranking, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.confidence import JUDGED, Verdict, judge
-from retrieval.search.explain import explain, informative_terms
+from retrieval.search.explain import explain, informative_terms, matcher_of
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
@@ -332,7 +332,8 @@ class Searcher:
         first = order[:JUDGED]
         if sort != "relevance":
             order = sorted_first(self.generation, order, judged, conditions, sort)
-        explanations = [explain(self.generation, ranking, int(video)) for video in order[page]]
+        matcher = matcher_of(self.generation, ranking)
+        explanations = [explain(self.generation, ranking, int(video), matcher) for video in order[page]]
         timer.lap("explain")
         verdict = judged(np.concatenate([first, order[page]]))
         confidence = float(verdict.confidence[: len(first)].max(initial=0.0))

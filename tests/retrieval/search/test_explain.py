@@ -1,5 +1,13 @@
 from retrieval.index.documents import Mark, Passage
-from retrieval.search.explain import SPAN_CHARS, best_mark, best_passage, best_span, informative_terms, matching_words
+from retrieval.search.explain import (
+    SPAN_CHARS,
+    Matcher,
+    best_mark,
+    best_passage,
+    best_span,
+    informative_terms,
+    matching_words,
+)
 
 IDFS = {"teapot": 5.0, "shelf": 4.0, "fall": 3.0}
 
@@ -11,26 +19,26 @@ def test_common_words_are_not_informative() -> None:
 
 def test_the_span_is_the_shortest_stretch_with_the_most_matches() -> None:
     text = "a teapot, " + "and so on " * 30 + "the teapot falls off its shelf, what a teapot"
-    found = matching_words(text, IDFS, {})
+    found = matching_words(text, Matcher(IDFS, {}))
     span = best_span(found)
     assert span and text[slice(*span)] == "teapot falls off its shelf"
 
 
 def test_a_text_that_repeats_one_word_has_a_short_span() -> None:
-    span = best_span(matching_words("teapot " * 20_000, IDFS, {}))
+    span = best_span(matching_words("teapot " * 20_000, Matcher(IDFS, {})))
     assert span == (0, 6)
     assert best_span([]) is None
 
 
 def test_a_span_is_at_most_two_lines_long() -> None:
-    span = best_span(matching_words("teapot " + "x" * SPAN_CHARS + " shelf", IDFS, {}))
+    span = best_span(matching_words("teapot " + "x" * SPAN_CHARS + " shelf", Matcher(IDFS, {})))
     assert span == (0, 6)
 
 
 def test_the_time_is_that_of_the_segment_with_the_most_matches() -> None:
     text = "there it will fall. the teapot on the shelf"
     passage = Passage(text, (Mark(0, 1.0, 4.0), Mark(20, 9.5, 12.0)))
-    spoken = best_mark(passage, matching_words(text, IDFS, {}))
+    spoken = best_mark(passage, matching_words(text, Matcher(IDFS, {})))
     assert spoken and spoken.start_s == 9.5
     first = best_mark(passage, [])
     assert first and first.start_s == 1.0
@@ -39,5 +47,5 @@ def test_the_time_is_that_of_the_segment_with_the_most_matches() -> None:
 
 def test_the_passage_with_the_most_matches_is_shown() -> None:
     passages = [Passage("a shelf"), Passage("teapot, shelf"), Passage("teapot")]
-    assert best_passage(passages, IDFS, {})[0] is passages[1]
-    assert best_passage([], IDFS, {}) == (Passage(""), [])
+    assert best_passage(passages, Matcher(IDFS, {}))[0] is passages[1]
+    assert best_passage([], Matcher(IDFS, {})) == (Passage(""), [])
