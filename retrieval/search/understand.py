@@ -90,7 +90,7 @@ def _preference_notes(generation: Generation, known: Sequence[Condition], unknow
         only = " ".join(f"tag:{one.value}" if one.kind == "tag" else f"by:@{one.value}" for one in known)
         notes.append(f"Videos {_either(known)} count more. To see no others, write {only}.")
     if unknown:
-        near = [name for one in unknown[:MAX_NEAR] for name in _near(generation, one)]
+        near = [name for one in unknown[:MAX_NEAR] for name in _near(generation, one)[:1]]
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
         notes.append(f"There is no video {_either(unknown)}, so the words were searched for.{meant}")
     return notes
