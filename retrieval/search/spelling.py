@@ -15,11 +15,11 @@ import numpy as np
 import regex
 
 from ingest.language import language_of
+from ingest.text.known_words import frequencies
 from ingest.text.words import Word, words
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.phrases import PhraseIndex
 from retrieval.index.query_terms import forms_of
-from retrieval.search.known_words import frequencies
 
 # From which zipf frequency on a word of a language is no typo: of the question's language, or if that is uncertain, of
 # one that many texts here are in; of another language; of another one although the question's language is certain.

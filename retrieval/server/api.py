@@ -14,8 +14,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
+from ingest.text.known_words import frequencies
 from retrieval.errors import RetrievalError
-from retrieval.search.known_words import frequencies
 from retrieval.search.searcher import SharedEncoders
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue

@@ -88,3 +88,15 @@ def test_a_text_of_any_length_takes_bounded_time() -> None:
     assert language_of("#" * 1_000_000) == ""
     assert language_of("{" * 1_000_000) == ""
     assert perf_counter() - start < 1
+
+
+@pytest.mark.parametrize("text", ["wait", "it heals itself", "tell us the llama story", "HOW TO BAKE BREAD"])
+def test_a_few_english_words_are_not_taken_for_another_language(text: str) -> None:
+    assert language_of(text) in ("en", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "language"), [("Katze frisst Gras", "de"), ("köpek", "tr"), ("кіт", "uk"), ("perro", "es")]
+)
+def test_a_question_of_one_to_three_words_may_have_a_language(text: str, language: str) -> None:
+    assert language_of(text) == language

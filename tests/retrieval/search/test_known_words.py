@@ -3,7 +3,7 @@
 import pytest
 import wordfreq
 
-from retrieval.search.known_words import frequencies
+from ingest.text.known_words import frequencies
 from retrieval.search.spelling import Speller
 from tests.retrieval.search.test_spelling import speller_of
 
