@@ -23,8 +23,9 @@ def search(
         str,
         typer.Argument(
             metavar="QUERY",
-            help='What you remember of the video. "exact phrase", @creator, #tag, -word, field:word, before:2023,'
-            " after:2022-06, lang:en, in:favorites and seen:2024-03 narrow the search.",
+            help='What you remember of the video. "exact phrase", by:@creator, tag:name, -word, field:word,'
+            " before:2023, after:2022-06, lang:en, in:favorites and seen:2024-03 narrow the search. Among words,"
+            " @creator and #tag count more.",
             show_default=False,
         ),
     ] = "",

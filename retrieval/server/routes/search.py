@@ -61,10 +61,11 @@ async def search(
         str,
         Query(
             max_length=MAX_QUERY_CHARS,
-            description='What you remember of the video. Operators: "exact phrase", @creator, #tag, -word, field:word,'
-            ' before:2023, lang:en, in:favorites, seen:2024-03, saved:"last winter", length:<1m. With filters alone,'
-            " the newest videos come first. An empty query without filters has no hits.",
-            examples=["cat falls off the shelf", '"no your other left" @slowlane -dog after:2021'],
+            description='What you remember of the video. Operators: "exact phrase", by:@creator, tag:name, -word,'
+            ' field:word, before:2023, lang:en, in:favorites, seen:2024-03, saved:"last winter", length:<1m.'
+            " Among words, @creator and #tag count more and exclude nothing. With filters alone, the newest videos come"
+            " first. An empty query without filters has no hits.",
+            examples=["cat falls off the shelf", '"no your other left" by:@slowlane -dog after:2021'],
         ),
     ],
     k: Annotated[int, Query(ge=1, le=MAX_PAGE, description="Number of hits.")] = 10,
