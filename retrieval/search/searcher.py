@@ -362,8 +362,6 @@ class Searcher:
         ]
 
     def _note(self, correction: Correction) -> str:
-        if self.encoder.knows(correction.typed.lower()):
-            return f'No video has "{correction.typed}", so "{correction.used}" also counts as a match.'
         return f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
 
 
