@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.text.fold import fold
 from retrieval.index.analysis import plain, terms
 from scraper.records import ListKind
 
@@ -32,7 +33,7 @@ class ListSummary:
 
 def list_key(name: str) -> str:
     """Return a collection's name in the form in which names are compared."""
-    return " ".join(terms(name, plain)) or name.casefold().strip()
+    return " ".join(terms(name, plain)) or fold(name).strip()
 
 
 class EncounterIndex:
@@ -116,11 +117,9 @@ class EncounterIndex:
 
     def begins_with(self, start: str) -> list[ListSummary]:
         """Return the lists and collections whose names begin with `start`, the longest first."""
-        wanted = start.casefold().strip()
+        wanted = fold(start).strip()
         return [
-            one
-            for one in self.summaries
-            if (one.name if one.list == "collection" else one.list).casefold().startswith(wanted)
+            one for one in self.summaries if fold(one.name if one.list == "collection" else one.list).startswith(wanted)
         ]
 
     def _of(self, numbers: list[int]) -> Mask:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
@@ -15,11 +16,11 @@ from ingest.catalog import languages
 from ingest.catalog.entries import Entry
 from ingest.language_names import code_of_tag
 from ingest.text.fold import fold
-from retrieval.index.analysis import plain, terms
 from retrieval.index.encounters import EncounterIndex, Row
 from retrieval.index.verified import VerifiedFiles
 
 FILE = "facts.json"
+_BETWEEN_LETTERS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 MAX_NEAR = 3
 MIN_NEAR = 75.0  # of 100, rapidfuzz's ratio: one or two wrong letters in a name of ordinary length
 Mask = NDArray[np.bool_]
@@ -81,8 +82,9 @@ def languages_of_video(entry: Entry) -> tuple[str, ...]:
 
 
 def name_key(name: str) -> str:
-    """Return a name without spaces and punctuation: crumb.and.crust, "crumb and crust" and crumbandcrust are equal."""
-    return "".join(terms(name, plain)) or name.casefold().strip()
+    """Return the letters and digits of a name: crumb.and.crust, "crumb and crust" and crumbandcrust are equal."""
+    folded = fold(name)
+    return _BETWEEN_LETTERS.sub("", folded) or folded.strip()
 
 
 class MetadataIndex:

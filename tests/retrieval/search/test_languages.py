@@ -6,6 +6,7 @@ from retrieval.embedding.encoder import KeywordOnly
 from retrieval.index.builder import build
 from retrieval.index.documents import document
 from retrieval.index.generation import open_current
+from retrieval.index.metadata import MetadataIndex, VideoMetadata
 from retrieval.search.searcher import Searcher
 from scraper.records import Video
 from tests.retrieval.conftest import entry
@@ -161,3 +162,18 @@ def test_emoji_that_no_video_has_are_no_good_match(searcher: Searcher) -> None:
 def test_every_hashtag_of_a_record_is_kept_whole() -> None:
     video = Video(id=f"{FIRST}", description="#हिन्दी #ภาษาไทย #cafe\u0301 ＃全角 #a_b #مَرْحَبًا", hashtags=["#Given"])
     assert video.hashtags == ["given", "हिन्दी", "ภาษาไทย", "café", "全角", "a_b", "مَرْحَبًا"]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("L'Atelier 🌸", "latelier"),
+        ("Ｍarc.Ｏ", "marco"),
+        ("Мария Ёлкина", "мария.елкина"),
+        ("🐙🐙", "🐙🐙"),
+        ("李電", "李电"),
+    ],
+)
+def test_a_creator_is_found_however_the_name_is_typed(name: str, typed: str) -> None:
+    metadata = MetadataIndex([VideoMetadata(nickname=name), VideoMetadata(username="other")])
+    assert metadata.by_creator(typed).tolist() == [True, False]
