@@ -63,9 +63,8 @@ ARABIC_ONLY = regex.compile(r"[ةىيك]")  # which Persian and Urdu write in an
 WEIGHT_OF_SIGN = 3  # a sign of Chinese, Japanese or Korean writing says as much as so many letters of others
 
 _NOISE = regex.compile(
-    r"https?://\S+|www\.\S+|\S+@\S+\.\S+"  # links, addresses
-    r"|[#＃@＠][\p{L}\p{M}\p{N}_.·]+"  # hashtags and names of people
-    r"|\{[^{}]*\}"
+    r"https?://\S++|www\.\S++|(?<!\S)[^\s@]++@\S++"  # links, addresses
+    r"|[#＃@＠][\p{L}\p{M}\p{N}_.·]++"  # hashtags and names of people
 )
 _SENTENCE_END = regex.compile(r"(?<=[.!?。！？…])\s+|\n+")
 _BETWEEN_WORDS = regex.compile(r"[^\p{L}\p{M}'’\u200c\u200d]+")  # digits, emoji and punctuation have no language
@@ -77,6 +76,11 @@ def language_of(text: str) -> str:
     Hashtags, links, names with @, digits, punctuation and emoji are ignored. A text in several languages gets the one
     most of it is in.
     """
+    return _language_of(text[:MAX_CHARS])
+
+
+@lru_cache(maxsize=256)  # a search asks several times for the language of its question
+def _language_of(text: str) -> str:
     words = words_of(text)
     script = main_script(words)
     if script in LANGUAGE_OF_SCRIPT:

@@ -85,9 +85,9 @@ def test_a_question_takes_less_than_a_thousandth_of_a_second() -> None:
 def test_a_text_of_any_length_takes_bounded_time() -> None:
     start = perf_counter()
     assert language_of("der Hund hört die Katze " * 200_000) == "de"
-    assert language_of("#" * 1_000_000) == ""
-    assert language_of("{" * 1_000_000) == ""
-    assert perf_counter() - start < 1
+    for piece in ("#", "@", "a@", "a", "a@a.", "www.", "http://", "{", "\u0301", "'"):
+        assert language_of(piece * 1_000_000) in ("", "en")
+    assert perf_counter() - start < 2
 
 
 @pytest.mark.parametrize("text", ["wait", "it heals itself", "tell us the llama story", "HOW TO BAKE BREAD"])
