@@ -10,6 +10,7 @@ from ingest.text.fold import fold
 EMOJI = r"\p{RI}{2}|[\p{Extended_Pictographic}--[©®™‼⁉〰〽㊗㊙\u2190-\u21FF]]"
 # Skin tones, genders, the sign that asks for a picture, joiners and the frame of a key: they change no word.
 VARIANTS = "\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\u200d\u20e3\u2640\u2642\U000e0020-\U000e007f"
+MAX_NAME_WORDS = 3  # longer names describe a picture as nobody does: "face with tears of joy"
 _VARIANTS = regex.compile(f"[{VARIANTS}]+")
 
 
@@ -20,11 +21,12 @@ def base(emoji: str) -> str:
 
 @cache
 def emoji_by_name() -> dict[str, tuple[str, ...]]:
-    """Return, for each name in one word and any language, the emoji that have it: octopus, Oktopus, pulpo -> 🐙."""
+    """Return, for each name of up to MAX_NAME_WORDS words, the emoji that have it: pulpo -> 🐙, hot dog -> 🌭."""
     found: dict[str, dict[str, None]] = {}
     for name, emoji in _names():
-        if "_" not in name and "-" not in name:
-            found.setdefault(fold(name), {})[emoji] = None
+        parts = fold(name).replace("-", "_").split("_")
+        if len(parts) <= MAX_NAME_WORDS:
+            found.setdefault(" ".join(parts), {})[emoji] = None
     return {name: tuple(emoji) for name, emoji in found.items()}
 
 
@@ -33,7 +35,7 @@ def names_of_emoji() -> dict[str, tuple[str, ...]]:
     """Return the names in one word of each emoji: 🐙 -> octopus, oktopus, pulpo, ..."""
     found: dict[str, list[str]] = {}
     for name, emoji_with_name in emoji_by_name().items():
-        for emoji in emoji_with_name:
+        for emoji in emoji_with_name if " " not in name else ():
             found.setdefault(emoji, []).append(name)
     return {emoji: tuple(names) for emoji, names in found.items()}
 

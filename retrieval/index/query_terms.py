@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ingest.text.emoji_names import emoji_by_name, names_of_emoji
+from ingest.text.emoji_names import MAX_NAME_WORDS, emoji_by_name, names_of_emoji
 from ingest.text.words import Word, words
 from retrieval.index.analysis import bigrams, ngrams_of, stem
 
@@ -29,9 +29,11 @@ class QueryTerm:
 def stems_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
     """Return the words of a question with their stems in each of the languages."""
     found = []
-    for word in words(text):
+    typed = list(words(text))
+    for number, word in enumerate(typed, start=1):
         forms = forms_of(word, languages)
-        others = [form for form in _synonyms(word, languages) if form not in forms]
+        ending = [typed[max(0, number - count) : number] for count in range(1, MAX_NAME_WORDS + 1)]
+        others = [form for last in ending for form in _synonyms(last, languages) if form not in forms]
         found.append(QueryTerm(forms, tuple(dict.fromkeys(others))))
     return _once(found)
 
@@ -41,11 +43,12 @@ def forms_of(word: Word, languages: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([stem(word, ""), *(stem(word, language) for language in languages)]))
 
 
-def _synonyms(word: Word, languages: Sequence[str]) -> list[str]:
-    if word.kind == "word":
-        return list(emoji_by_name().get(word.folded, ()))
-    if word.kind == "emoji":
-        names = [Word(name, name, "word", 0, 0) for name in names_of_emoji().get(word.folded, ())]
+def _synonyms(last: Sequence[Word], languages: Sequence[str]) -> list[str]:
+    """Return the emoji that these words are a name of, or the names of an emoji in one word."""
+    if last[0].kind != "emoji":
+        return list(emoji_by_name().get(" ".join(word.folded for word in last), ()))
+    if len(last) == 1:
+        names = [Word(name, name, "word", 0, 0) for name in names_of_emoji().get(last[0].folded, ())]
         return [form for name in names for form in forms_of(name, languages)]
     return []
 

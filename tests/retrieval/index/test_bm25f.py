@@ -118,6 +118,7 @@ def test_a_video_with_two_forms_of_a_word_scores_as_one_that_has_it_twice() -> N
 
 def test_an_emoji_is_found_by_its_name_in_any_language_and_the_word_counts_more() -> None:
     index = KeywordIndex.build("stems", [{"a": "look 🐙"}, {"a": "an octopus"}, {"a": "a dog"}], ["a"])
+    assert KeywordIndex.build("stems", [{"a": "lunch 🌭"}], ["a"]).scores("a hot dog", np.ones(1))[0].any()
     for question in ("octopus", "Oktopus", "pulpo", "🐙"):
         assert index.scores(question, np.ones(1))[0][0, 0] > 0
     word, picture = index.scores("octopus", np.ones(1))[0][0, [1, 0]]
