@@ -172,7 +172,7 @@ _IGNORED = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
 def _plain(run: str, start: int, end: int) -> Iterator[Word]:
-    form = letters(_IGNORED.sub("", run[:MAX_WORD_CHARS]))
-    folded = fold(form)
-    if folded:
-        yield Word(form, folded, "word", start, end)
+    # The normal form of a sign can have several words: ½ is 1⁄2.
+    for form in _IGNORED.split(letters(_IGNORED.sub("", run[:MAX_WORD_CHARS]))):
+        if folded := fold(form):
+            yield Word(form, folded, "word", start, end)

@@ -1,7 +1,11 @@
 """What is one word to a person is one word."""
 
+import random
+import time
+
 import pytest
 
+from ingest.text.fold import fold
 from ingest.text.words import words
 
 
@@ -29,6 +33,7 @@ from ingest.text.words import words
         ("un\u00adsure", "unsure"),
         ("👍🏽 👍 👩🏾‍🚀 ❤️ 🇩🇪🇫🇷", "👍 👍 👩 🚀 ❤ 🇩🇪 🇫🇷"),
         ("so funny😂😂 © 2020™", "so funny 😂 😂 2020"),
+        ("½ cup, 1/2 cup ﷺ", "1 2 cup 1 2 cup صلي الله عليه وسلم"),
         ("... !! -- _", ""),
     ],
 )
@@ -45,3 +50,24 @@ def test_positions_are_those_of_the_text() -> None:
     text = "a #MyTag 我們 l'été ﾊﾞｽ 👍🏽 1,000"
     found = [text[word.start : word.end] for word in words(text)]
     assert found == ["a", "MyTag", "My", "Tag", "我", "們", "été", "ﾊﾞ", "ｽ", "👍🏽", "1,000"]
+
+
+def test_any_text_has_folded_words_inside_it() -> None:
+    letters = "aB1,.'’ #_é\u0301ßİقَر猫ช้हि\u094d🐙\u200d🏽\u00ad\u00a0ｶﾞ-5kg½ﷺ🇩"
+    chance = random.Random(0)
+    for _ in range(3_000):
+        text = "".join(chance.choice(letters) for _ in range(chance.randrange(1, 14)))
+        assert fold(fold(text)) == fold(text), text
+        for word in words(text):
+            assert word.folded and 0 <= word.start < word.end <= len(text), (text, word)
+            assert word.kind == "emoji" or fold(word.folded) == word.folded, (text, word)
+
+
+@pytest.mark.parametrize(
+    "unit", ["1,", "a.", "a'", "#", "aB", "a_", "12 g ", "👍🏽", "\u200d", "a\u00ad", "\u0301", "क्", "1\u00a0"]
+)
+def test_long_runs_of_one_thing_are_read_in_linear_time(unit: str) -> None:
+    started = time.process_time()
+    for _ in words(unit * 20_000):
+        pass
+    assert time.process_time() - started < 5
