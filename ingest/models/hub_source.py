@@ -30,7 +30,7 @@ def from_hub(name: str, repository: str, revision: str | None, pin: Pin | None) 
         WeightsError: the weights are damaged, or not those of `pin`.
     """
     if pin:
-        revision = revision or pin.revision
+        revision = revision or pin.revision or None
         try:
             return checked(name, _snapshot(repository, revision, local=True), "hub", pin)
         except HubError:

