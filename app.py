@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from ingest.settings import Corpus
-    from retrieval.search.searcher import SharedEncoders
+    from retrieval.search.encoders import SharedEncoders
     from retrieval.server.auth import Access
     from retrieval.server.concurrency import Queue
 
@@ -89,7 +89,7 @@ def create_several(
     from starlette.routing import Mount, Route
 
     from page.corpus_switch import Link, switch
-    from retrieval.search.searcher import SharedEncoders
+    from retrieval.search.encoders import SharedEncoders
     from retrieval.server.concurrency import Queue
     from retrieval.server.headers import WithHeaders
 

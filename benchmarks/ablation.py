@@ -4,7 +4,7 @@
     python benchmarks/ablation.py --queries queries.dev.json --indexes indexes
 
 BEIR folders contain a corpus; other questions go to the current generation of --indexes. Vectors are cached in
---indexes. --encoder names another model; for --queries it must be that of the generation. RR is printed for all
+--indexes. --encoder names other models; for --queries they must be those of the generation. RR is printed for all
 questions and for two random halves of them, which shows how much of a difference is random; nDCG@10 is for all.
 """
 
@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder, SentenceEncoder
+from retrieval.embedding.registry import label
 from retrieval.evaluation.measures import rank_outcome, values_by_measure
 from retrieval.evaluation.queries import Query, answerable, read_beir, read_queries, text_of
 from retrieval.index import dense
 from retrieval.index.builder import build
-from retrieval.index.generation import CACHE_FILE, open_current
-from retrieval.search.fusion import PARTS
+from retrieval.index.generation import CACHE_FILE, FusionWeights, open_current
+from retrieval.search.fusion import DENSE_PART, part_names
 from retrieval.search.searcher import Searcher
 
 _settings = Settings()
@@ -59,20 +60,20 @@ def main(
     beir: Annotated[list[Path] | None, typer.Option(help="BEIR folder; repeatable.")] = None,
     queries: Annotated[Path | None, typer.Option(help="Questions for the current generation.")] = None,
     indexes: Annotated[Path, typer.Option(help="Folder of the generations and the vector cache.")] = _settings.indexes,
-    model: Annotated[
-        str, typer.Option("--encoder", help="Embedding model: a name or a local folder.")
-    ] = _settings.encoder,
+    models: Annotated[
+        list[str], typer.Option("--encoder", help="Embedding model: a name or a local folder; repeatable.")
+    ] = list(_settings.encoder),  # noqa: B006
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure the ranking with each part changed."""
-    encoder = SentenceEncoder(model)
+    encoders = [SentenceEncoder(model) for model in models]
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for name, searcher, asked in _sets(beir or [], queries, indexes, encoder):
+    for name, searcher, asked in _sets(beir or [], queries, indexes, encoders):
         found[name] = _changed(searcher, asked)
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    print(f"{date.today()}, {platform.machine()}, {encoder.name}")
+    print(f"{date.today()}, {platform.machine()}, {label(models)}")
     for name, rows in found.items():
         print(f"\n{name}\n\n| | RR | halves | Success@10 | nDCG@10 | mean rank |\n|---|---|---|---|---|---|")
         for change, row in rows.items():
@@ -84,21 +85,21 @@ def main(
 
 
 def _sets(
-    folders: Sequence[Path], queries: Path | None, indexes: Path, encoder: Encoder
+    folders: Sequence[Path], queries: Path | None, indexes: Path, encoders: Sequence[Encoder]
 ) -> Iterator[tuple[str, Searcher, list[Query]]]:
     for folder in folders:
         documents, asked = read_beir(folder)
         indexes.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=indexes) as temporary:
-            build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress="auto")
-            yield folder.name, Searcher(open_current(Path(temporary)), encoder), asked
+            build(documents, Path(temporary), *encoders, cache=indexes / CACHE_FILE, progress="auto")
+            yield folder.name, Searcher(open_current(Path(temporary)), *encoders), asked
     if queries:
-        yield queries.name, Searcher(open_current(indexes), encoder), answerable(read_queries(queries), "")[0]
+        yield queries.name, Searcher(open_current(indexes), *encoders), answerable(read_queries(queries), "")[0]
 
 
 def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, float]]:
     """Measures by change."""
-    vectors = searcher.encoder.queries([text_of(query.asked) for query in queries])
+    vectors = searcher.vectors([text_of(query.asked) for query in queries])
     today = searcher.generation.manifest.weights
     half = np.zeros(len(queries), bool)
     half[np.random.default_rng(SEED).permutation(len(queries))[: len(queries) // 2]] = True
@@ -108,10 +109,16 @@ def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, fl
         if share not in parts:
             with patch.object(dense, "HUB_SHARE", share):
                 parts[share] = [
-                    {part: scores.astype(np.float32) for part, scores in searcher.rank(q.asked, vector=v).parts.items()}
+                    {
+                        part: scores.astype(np.float32)
+                        for part, scores in searcher.rank(q.asked, vectors=v).parts.items()
+                    }
                     for q, v in zip(queries, vectors, strict=True)
                 ]
-        summed = [sum(weights.get(p, getattr(today, p)) * scores[p] for p in PARTS) for scores in parts[share]]
+        by_part = {
+            part: _weight(part, weights, today) for part in part_names(searcher.generation.manifest.encoder_names)
+        }
+        summed = [sum(weight * scores[part] for part, weight in by_part.items()) for scores in parts[share]]
         orders = [np.argsort(-np.asarray(scores), kind="stable") for scores in summed]
         values = values_by_measure(
             [
@@ -122,6 +129,14 @@ def _changed(searcher: Searcher, queries: list[Query]) -> dict[str, dict[str, fl
         rows[name] = {measure: float(of.mean()) for measure, of in values.items()}
         rows[name] |= {"first half": float(values["RR"][half].mean()), "second half": float(values["RR"][~half].mean())}
     return rows
+
+
+def _weight(part: str, changed: Weights, today: FusionWeights) -> float:
+    """A changed weight of the dense retriever is shared by its encoders in the proportions of today."""
+    name = part.partition(":")[0]
+    if name not in changed:
+        return today.of_part(part)
+    return changed[name] * today.of_part(part) / today.dense_retriever if name == DENSE_PART else changed[name]
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def main(
             stop.set()
             written, searched = writing.result(), sum(one.result() for one in searching)
         _, restore_s = timed(lambda: restore(made.file, folder / "new", folder / "new indexes"))
-        restored = Searcher(open_current(folder / "new indexes"), searcher.encoder)
+        restored = Searcher(open_current(folder / "new indexes"), *searcher.encoders)
 
         def hits(one: Searcher, question: str) -> list[tuple[str, float]]:
             return [(hit.id, hit.score) for hit in one.search(question, 100).hits]

@@ -53,10 +53,10 @@ def main(
 ) -> None:
     """Print JSON: what each model loses and recognises at the cut-off that the costs of both sets allow."""
     settings = Settings()
-    encoder = SentenceEncoder(settings.encoder)
+    encoders = [SentenceEncoder(name) for name in settings.encoder]
     sample_queries = REPOSITORY / "data" / "sample" / "queries.json"
     sets = load_sets(
-        queries, off_topic, sample, sample_queries, known_items or [], data or settings.data, cache, encoder, baseline
+        queries, off_topic, sample, sample_queries, known_items or [], data or settings.data, cache, encoders, baseline
     )
     report: dict[str, Any] = {"claims": sum(case.kind == "claim" for case in sets.own)}
     fits = {}

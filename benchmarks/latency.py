@@ -36,15 +36,15 @@ def main(
     """Print JSON: median and 95th percentile of each step, and the ratio to the peer."""
     searcher = Searcher.open(indexes)
     generation = searcher.generation
-    whole = generation.passages(OVERVIEW, range(generation.dense[OVERVIEW].passages))
+    whole = generation.passages(OVERVIEW, range(generation.rows[OVERVIEW].passages))
     keyword = bm25s.BM25(method="lucene")
     keyword.index([terms(passage.text, stems) or [""] for passage in whole], show_progress=False)
-    index = faiss.read_index(str(generation.folder / f"{OVERVIEW}.faiss"))
+    index = faiss.read_index(str(generation.folder / f"{OVERVIEW}.0.faiss"))
     matrix = index.reconstruct_n(0, index.ntotal)
     questions = [query.text for query in read_queries(queries)]
 
     def peer(text: str) -> None:
-        dense = matrix @ searcher.encoder.query(text)
+        dense = matrix @ searcher.encoders[0].query(text)
         known = [term for term in terms(text, stems) if term in keyword.vocab_dict]
         sparse = keyword.get_scores(known) if known else np.zeros(len(dense))
         fused = sum((s - s.mean()) / (s.std() or 1.0) for s in (dense, sparse))

@@ -47,11 +47,11 @@ def main(
     print("|---|---|---|---|---|")
     if beir:
         documents, asked = read_beir(beir)
-        encoder = SentenceEncoder(_settings.encoder)
+        encoders = [SentenceEncoder(name) for name in _settings.encoder]
         indexes.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=indexes) as temporary:
-            build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE)
-            _print(beir.name, Searcher(open_current(Path(temporary)), encoder), asked)
+            build(documents, Path(temporary), *encoders, cache=indexes / CACHE_FILE)
+            _print(beir.name, Searcher(open_current(Path(temporary)), *encoders), asked)
     elif queries:
         searcher = Searcher.open(indexes)
         for name, variants in _variants(searcher, read_queries(queries)).items():

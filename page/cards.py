@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from page.html import RETRIEVER_NAMES, carousel, clock, count, link, marked, notice, text
+from retrieval.embedding.registry import alias
 from retrieval.index.documents import FIELD_NAMES
 from retrieval.search.filter_values import FILTERS
 from retrieval.search.lists import describe_encounters
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 MAX_LISTS = 3  # on a card
 # which results come first
 ORDERS = {"relevance": "best", "newest": "newest", "oldest": "oldest", "seen": "most recently seen"}
+Column = tuple[str, str]  # of the table of reasons: the retriever, and the encoder if it has one
 # a click changes these settings and searches again
 ADJUST = '<button type="button" data-set="{changes}">{label}</button>'
 
@@ -96,29 +98,35 @@ def judge_button(judgement: int | None) -> str:
 
 
 def reasons(hit: "FoundHit") -> str:
-    """Return a table of the reasons: a bar a field, and a number a retriever, which add up to the score."""
+    """Return a table of the reasons: a bar a field, and a number a retriever and encoder, which add up to the score."""
     if not hit.explanation:
         return ""
-    fields: dict[str, dict[str, float]] = {}
+    fields: dict[str, dict[Column, float]] = {}
     for reason in hit.explanation:
-        fields.setdefault(reason.field, {})[reason.retriever] = reason.contribution
+        fields.setdefault(reason.field, {})[reason.retriever, reason.encoder] = reason.contribution
     widest = max(sum(map(abs, parts.values())) for parts in fields.values()) or 1.0
+    encoders = sorted({encoder for parts in fields.values() for _, encoder in parts if encoder})
+    columns: list[Column] = [("dense", encoder) for encoder in encoders or [""]] + [("keyword", "")]
 
-    def number(parts: Mapping[str, float], retriever: str) -> str:
-        value = parts.get(retriever)
+    def number(parts: Mapping[Column, float], column: Column) -> str:
+        value = parts.get(column)
         return f'<td><data value="{value!r}">{value:+.2f}</data></td>' if value is not None else "<td></td>"
 
     rows = "".join(
         f'<tr><th scope="row">{FIELD_NAMES[field]}</th><td class="bar">'
         + "".join(
             f'<span class="{retriever}{" minus" if value < 0 else ""}" style="width:{abs(value) / widest:.1%}"></span>'
-            for retriever, value in parts.items()
+            for (retriever, _), value in parts.items()
         )
-        + f"</td>{''.join(number(parts, retriever) for retriever in RETRIEVER_NAMES)}</tr>"
+        + f"</td>{''.join(number(parts, column) for column in columns)}</tr>"
         for field, parts in fields.items()
     )
-    heads = "".join(f'<th scope="col" class="{retriever}">{name}</th>' for retriever, name in RETRIEVER_NAMES.items())
-    total = f'<td colspan="2"><data class="score" value="{hit.score!r}">{hit.score:.2f}</data></td>'
+    heads = "".join(
+        f'<th scope="col" class="{retriever}">{RETRIEVER_NAMES[retriever]}'
+        f"{f' <small>{text(alias(encoder))}</small>' if len(encoders) > 1 and encoder else ''}</th>"
+        for retriever, encoder in columns
+    )
+    total = f'<td colspan="{len(columns)}"><data class="score" value="{hit.score!r}">{hit.score:.2f}</data></td>'
     return (
         '<details class="why"><summary>Why this one</summary><table><thead><tr><td></td><td></td>'
         f"{heads}</tr></thead>"

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from ingest.catalog import Catalog, CatalogError
 from ingest.commands.output import printable
+from retrieval.embedding.registry import alias
 from retrieval.evaluation.evaluate import Evaluation, LabelRow
 from retrieval.evaluation.tune import Tuning
 from retrieval.index.documents import FIELD_NAMES
 from retrieval.search.answer import Answer
-from retrieval.search.fusion import PARTS
+from retrieval.search.fusion import DENSE_PART, KEYWORD_PARTS
 from retrieval.search.lists import describe_encounters
 
-PART_LABELS = {"dense_retriever": "meaning", "stems": "stems", "char_ngrams": "4-grams", "bigrams": "bigrams"}
+PART_LABELS = {DENSE_PART: "meaning", "stems": "stems", "char_ngrams": "4-grams", "bigrams": "bigrams"}
 MAX_REASONS = 3  # per result
 BREAKDOWN = ("RR", "Success@10")  # the measures of a breakdown by label
 
@@ -46,9 +47,9 @@ def print_answer(answer: Answer, data: Path) -> None:
             second = "" if reason.start_s is None else f" at {int(reason.start_s // 60)}:{int(reason.start_s % 60):02}"
             start = reason.span[0] if reason.span else 0
             passage = _excerpt(reason.passage, max(0, start - 20), 80)
-            print(
-                f"     {reason.contribution:+7.3f}  {FIELD_NAMES[reason.field]} ({reason.retriever}){second}: {passage}"
-            )
+            named = reason.encoder and reason.encoder != answer.encoder  # one of several
+            retriever = f"{reason.retriever}, {alias(reason.encoder)}" if named else reason.retriever
+            print(f"     {reason.contribution:+7.3f}  {FIELD_NAMES[reason.field]} ({retriever}){second}: {passage}")
     if not answer.hits and not answer.conditions:
         print("No results: the question is empty.")
 
@@ -100,7 +101,11 @@ def print_tuning(tuning: Tuning) -> None:
         )
     print(f"learned against current weights: p {tuning.p:.3f} (paired randomisation test)")
     for name, weights in (("learned", tuning.weights), ("current", tuning.today_weights)):
-        print(f"{name:8}" + ", ".join(f"{PART_LABELS[part]} {getattr(weights, part):.3f}" for part in PARTS))
+        parts = {PART_LABELS[part]: weights.of_part(part) for part in (DENSE_PART, *KEYWORD_PARTS)}
+        if weights.encoders:
+            del parts[PART_LABELS[DENSE_PART]]
+            parts |= {f"meaning by {model}": weight for model, weight in weights.encoders.items()}
+        print(f"{name:8}" + ", ".join(f"{part} {weight:.3f}" for part, weight in parts.items()))
     for note in tuning.notes:
         print(f"note: {note}")
 

@@ -17,6 +17,9 @@ for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # a user's settings must not change what is tested
         del os.environ[name]
 
+# One small encoder; tests with several name them, or make tiny ones.
+os.environ["TIKTOK_RETRIEVAL_ENCODER"] = "sentence-transformers/all-MiniLM-L6-v2"
+
 if "PYTEST_XDIST_WORKER" in os.environ:  # next to other workers, one thread takes half the computing time of two
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["NUMBA_DISABLE_JIT"] = "1"  # ranx compares a few rankings: to compile for that takes half a minute

@@ -73,7 +73,7 @@ def test_the_encoder_is_loaded_once(client: TestClient, corpora: tuple[Corpus, C
     served = app.create_several(corpora, {})
     services = [route.app.state.service for route in served.routes if route.path.startswith("/corpus/")  # type: ignore[attr-defined]
                 and hasattr(route, "app") and hasattr(route.app, "state")]  # fmt: skip
-    one, two = (service.searchers.get().encoder for service in services)
+    (one,), (two,) = (service.searchers.get().encoders for service in services)
     assert one is two
 
 

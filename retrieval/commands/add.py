@@ -24,7 +24,7 @@ from ingest.commands.options import (
 )
 from ingest.commands.output import answer, printable
 from ingest.settings import default, load_settings
-from retrieval.commands.options import Encoder, chosen_encoder, load_encoder
+from retrieval.commands.options import Encoder, chosen_encoders, load_encoders
 
 if TYPE_CHECKING:
     from retrieval.corpus.add_report import AddReport
@@ -109,7 +109,7 @@ def add(
     for path in paths:
         if not (watch and path in folders):  # which may still be empty
             check(path)
-    encoding = Encoding(chosen_encoder(settings), functools.cache(lambda: load_encoder(settings)))
+    encoding = Encoding(chosen_encoders(settings), functools.cache(lambda: load_encoders(settings)))
 
     def add_all(given: Given) -> "AddReport":
         with (

@@ -24,7 +24,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="MODEL",
-            help="Names or local folders of embedding models; --list shows some names."
+            help="Names or local folders of embedding models; --list shows some names. A+B is both in one index."
             f" {KEYWORDS_ALONE} is keyword search without a model.",
         ),
     ] = None,

@@ -8,7 +8,7 @@ import typer
 from ingest.commands.options import Data, Indexes, Json, Progress, Quiet, progress_mode
 from ingest.commands.output import answer
 from ingest.settings import load_settings
-from retrieval.commands.options import Qrels, Reranker, load_encoder, load_reranker
+from retrieval.commands.options import Qrels, Reranker, load_encoders, load_reranker
 
 EXAMPLES = (
     "evaluate --queries data/sample/queries.json --indexes indexes/demo",
@@ -36,8 +36,12 @@ def evaluate(
         ),
     ] = None,
     encoder: Annotated[
-        str | None,
-        typer.Option(help="With --beir: embedding model.", metavar="MODEL", show_default="the one of the index"),
+        list[str] | None,
+        typer.Option(
+            help="With --beir: embedding model. May be given several times.",
+            metavar="MODEL",
+            show_default="those of the index",
+        ),
     ] = None,
     reranker: Reranker = None,
     data: Data = None,
@@ -54,9 +58,9 @@ def evaluate(
         raise typer.BadParameter("give either --queries FILE or --beir DIR", param_hint="--queries")
     if by and beir is not None:
         raise typer.BadParameter("the questions of a BEIR folder have no labels", param_hint="--by")
-    if queries is not None and encoder is not None:
+    if queries is not None and encoder:
         raise typer.BadParameter(
-            "it goes with --beir; questions go to the current index, which has an encoder", param_hint="--encoder"
+            "it goes with --beir; questions go to the current index, which has its encoders", param_hint="--encoder"
         )
     from retrieval.console import print_evaluation
     from retrieval.corpus.removal import hidden_videos
@@ -72,11 +76,11 @@ def evaluate(
         notes: list[str] = []
         asked = read_queries(queries, qrels, notes)
         labels = chosen_labels(asked, by)
-        searcher = Searcher.open(settings.indexes, load_reranker(reranker))
+        searcher = Searcher.open(settings.indexes, load_reranker(reranker), complete=True)
         result = run(searcher, asked, hidden=hidden_videos(settings.data), notes=notes, progress=mode)
     else:
         assert beir is not None
         labels = []
-        loaded = load_encoder(settings)
-        result = evaluate_beir(beir, settings.indexes, loaded, load_reranker(reranker), progress=mode)
+        loaded = load_encoders(settings)
+        result = evaluate_beir(beir, settings.indexes, *loaded, reranker=load_reranker(reranker), progress=mode)
     answer(as_json, result, lambda: print_evaluation(result, per_query, labels))

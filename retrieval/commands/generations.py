@@ -29,7 +29,7 @@ def generations(data: Data = None, indexes: Indexes = None, as_json: Json = Fals
 
     def show() -> None:
         for row in rows:
-            detail = row.get("error") or f"{row['videos']} videos, {row['encoder']} in {row['precision']}"
+            detail = row.get("error") or f"{row['videos']} videos, {row['encoder']}"
             print(f"{'*' if row['current'] else ' '} {row['name']}  {detail}")
         if not rows:
             print(f"none in {settings.indexes}: build one with `tiktok-retrieval build`")

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from retrieval.search.reranker import Reranker as LoadedReranker
 
 Encoder = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--encoder",
-        help="Embedding model: a name or a local folder.",
+        help="Embedding model: a name or a local folder. May be given several times.",
         metavar="MODEL",
-        show_default=f"the one of the index, otherwise {default('encoder')}",
+        show_default=f"those of the index, otherwise {default('encoder')}",
     ),
 ]
 Qrels = Annotated[Path | None, typer.Option(help="TREC qrels, if --queries is a file of TREC topics.", metavar="FILE")]
@@ -30,26 +30,26 @@ OnlyRead = Annotated[bool, typer.Option("--only-read", help="Leave out videos wh
 Everything = Annotated[bool, typer.Option("--all", hidden=True)]
 
 
-def chosen_encoder(settings: Settings) -> str:
-    """Return the encoder of --encoder or the environment, otherwise that of the index, otherwise the default."""
-    from retrieval.index.builder import index_encoder
+def chosen_encoders(settings: Settings) -> tuple[str, ...]:
+    """Return the encoders of --encoder or the environment, otherwise those of the index, otherwise the default."""
+    from retrieval.embedding.registry import full_name
+    from retrieval.index.builder import index_encoders
 
-    if settings.encoder_given:
-        return settings.encoder
-    return index_encoder(settings.indexes) or settings.encoder
+    names = settings.encoder if settings.encoder_given else index_encoders(settings.indexes) or settings.encoder
+    return tuple(dict.fromkeys(map(full_name, names)))
 
 
-def load_encoder(settings: Settings) -> "SentenceEncoder":
-    """Load the chosen encoder.
+def load_encoders(settings: Settings) -> "list[SentenceEncoder]":
+    """Load the chosen encoders.
 
     Raises:
-        WeightsError: its weights cannot be loaded.
+        WeightsError: the weights of one cannot be loaded.
     """
     from ingest.models.weights import WeightsError
     from retrieval.embedding.encoder import SentenceEncoder
 
     try:
-        return SentenceEncoder(chosen_encoder(settings))
+        return [SentenceEncoder(name) for name in chosen_encoders(settings)]
     except WeightsError as error:
         if settings.encoder_given:
             raise

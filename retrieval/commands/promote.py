@@ -1,4 +1,4 @@
-"""tiktok-retrieval promote: a compared model -> the encoder of the index."""
+"""tiktok-retrieval promote: a compared model, or several -> the encoders of the index."""
 
 from typing import Annotated
 
@@ -14,7 +14,9 @@ EXAMPLES = ("promote all-mpnet-base-v2 --data data --indexes indexes",)
 
 
 def promote(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model, by the name or folder that was compared.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model, by the name or folder that was compared; A+B are two.")
+    ],
     only_read: OnlyRead = False,
     everything: Everything = False,
     data: Data = None,
@@ -23,9 +25,9 @@ def promote(
     progress: Progress = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Make a compared model the encoder of the index.
+    """Make a compared model the encoder of the index, or A+B its two encoders.
 
-    Builds a new generation with the vectors that the comparison cached. Later builds keep the model.
+    Builds a new generation with the vectors that the comparison cached. Later builds keep the models.
     """
     if model == KEYWORDS_ALONE:
         raise typer.BadParameter(
@@ -42,7 +44,7 @@ def promote(
     manifest = builder.build(
         catalog_corpus(settings.data, only_read).documents,
         settings.indexes,
-        SentenceEncoder(model),
+        *(SentenceEncoder(name) for name in load_settings(encoder=model).encoder),
         only_read=only_read,
         progress=progress_mode(progress, quiet),
     )
@@ -51,6 +53,7 @@ def promote(
 
     def show() -> None:
         print(f"The current generation is now {manifest.name}: {manifest.videos} videos by {manifest.encoder}")
-        print(f"({manifest.encoded} texts encoded). Later builds keep this encoder.")
+        kept = "these encoders" if len(manifest.encoders) > 1 else "this encoder"
+        print(f"({manifest.encoded} texts encoded). Later builds keep {kept}.")
 
     answer(as_json, manifest, show)

@@ -48,7 +48,7 @@ def tune(
     settings = load_settings(data=data, indexes=indexes)
     notes: list[str] = []
     asked = read_queries(queries, qrels, notes)
-    tuning = run(Searcher.open(settings.indexes), asked, progress=progress_mode(progress, quiet))
+    tuning = run(Searcher.open(settings.indexes, complete=True), asked, progress=progress_mode(progress, quiet))
     tuning.notes.extend(notes)
     written = write and (tuning.better or force or anyway)
     name = reweight(settings.indexes, tuning.weights).name if written else None

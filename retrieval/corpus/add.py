@@ -40,10 +40,10 @@ GROWS_S = 1.0  # within which a file that is being written changes
 
 @dataclass(frozen=True)
 class Encoding:
-    """The encoder of the index: its name, and how to load it once it is needed."""
+    """The encoders of the index: their names, and how to load them once they are needed."""
 
-    name: str
-    load: Callable[[], Encoder]
+    names: Sequence[str]
+    load: Callable[[], Sequence[Encoder]]
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Adding:
         """Index what is in the catalog, if the index does not have it yet."""
         self.shown.step("index")
         started = time.monotonic()
-        manifest = build_if_changed(self.settings, self.encoding.name, self.encoding.load)
+        manifest = build_if_changed(self.settings, self.encoding.names, self.encoding.load)
         self.report.generation = manifest.name if manifest else ""
         self._built_at = time.monotonic()
         self._build_s = self._built_at - started

@@ -185,14 +185,15 @@ def _replace_current(catalog: Catalog, indexes: Path, old: Sequence[str]) -> tup
 
 
 def _build(documents: Sequence[Document], indexes: Path, manifest: Manifest) -> tuple[str, int]:
-    encoder, left_out = RecordedEncoder(manifest), 0
+    encoders, left_out = [RecordedEncoder(used) for used in manifest.encoders], 0
     while documents:
         try:
-            built = builder.build(documents, indexes, encoder, only_read=manifest.only_read)
+            built = builder.build(documents, indexes, *encoders, only_read=manifest.only_read)
             return built.name, left_out
         except WeightsError as error:
             log.warning("videos with changed texts are left out until the next build: %s", error)
-            cached = VectorCache(indexes / CACHE_FILE).has(encoder, {text for doc in documents for text in _texts(doc)})
+            cache, texts = VectorCache(indexes / CACHE_FILE), {text for doc in documents for text in _texts(doc)}
+            cached = set.intersection(*(cache.has(encoder, texts) for encoder in encoders))
             kept = [doc for doc in documents if cached.issuperset(_texts(doc))]
             if len(kept) == len(documents):
                 raise

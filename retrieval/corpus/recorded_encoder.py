@@ -1,14 +1,14 @@
-"""The encoder that a manifest names. Its model is loaded only if a text has no cached vector."""
+"""An encoder that a manifest names. Its model is loaded only if a text has no cached vector."""
 
 from collections.abc import Mapping, Sequence
 
 from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import SentenceEncoder, Vectors
-from retrieval.index.generation import Manifest
+from retrieval.index.generation import UsedEncoder
 
 
 class RecordedEncoder:
-    """Stands for the encoder of a generation, with the values of its manifest.
+    """Stands for an encoder of a generation, with the values of its manifest.
 
     Raises:
         WeightsError: a text must be encoded, and the model cannot be loaded or is another one now.
@@ -16,9 +16,9 @@ class RecordedEncoder:
 
     prompts: Mapping[str, str] = {"query": "", "document": ""}
 
-    def __init__(self, manifest: Manifest) -> None:
-        self.name, self.key, self.sha256 = manifest.encoder, manifest.encoder_key, manifest.encoder_sha256
-        self.dimension, self.precision = manifest.dimension, manifest.precision
+    def __init__(self, used: UsedEncoder) -> None:
+        self.name, self.key, self.sha256 = used.name, used.key, used.sha256
+        self.dimension, self.precision = used.dimension, used.precision
         self._loaded: SentenceEncoder | None = None
 
     def passages(self, texts: Sequence[str]) -> Vectors:
@@ -39,7 +39,7 @@ class RecordedEncoder:
 
     def _model(self) -> SentenceEncoder:
         if self._loaded is None:
-            loaded = SentenceEncoder(self.name, precision=self.precision)
+            loaded = SentenceEncoder(self.name, precision=self.precision, sha256=self.sha256)
             if loaded.key != self.key:
                 raise WeightsError(f"{self.name} has other weights or settings than when the index was built")
             self._loaded = loaded

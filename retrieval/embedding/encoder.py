@@ -77,20 +77,21 @@ class SentenceEncoder:
     """A sentence-transformers model by name or folder. Its weights are checked by sha256.
 
     `prompts` come from the model's configuration. If that has none, they come from the list of known models
-    (retrieval/embedding/registry.py).
+    (retrieval/embedding/registry.py). `sha256` is that of the weights that an index was built with, if there are
+    several.
 
     Raises:
         ingest.models.weights.WeightsError: the weights cannot be loaded, or are not the expected ones.
     """
 
-    def __init__(self, name: str, *, precision: str | None = None) -> None:
+    def __init__(self, name: str, *, precision: str | None = None, sha256: str | None = None) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # no warning after a fork
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
         logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         obey_thread_limit()
-        weights = resolve(full_name(name))
+        weights = resolve(full_name(name), wanted=sha256)
         # A folder by its absolute path: manifests keep the name, and a search may start in another folder.
         self.name = str(weights.folder.resolve()) if weights.source == "folder" else weights.name
         self.sha256 = weights.sha256

@@ -3,7 +3,7 @@
 Any other sentence-transformers name or folder can be used. Its prompts are then those in its configuration.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -131,6 +131,22 @@ def full_name(name: str) -> str:
     """Return the full name of a known model given by its alias. Other names and folders are returned unchanged."""
     known = next((model for model in OFFERED if name == model.alias), None)
     return known.name if known and not Path(name).is_dir() else name
+
+
+def only_language(name: str) -> str:
+    """Return the only language that a known model reads, as ISO 639-1; "" if it reads many, or is not known."""
+    known = offered(name)
+    return "en" if known and known.languages == "English" else ""
+
+
+def alias(name: str) -> str:
+    """Return the short name of a model: the part after the slash, or the name of its folder."""
+    return name.rpartition("/")[2]
+
+
+def label(names: Sequence[str]) -> str:
+    """Return the names of the encoders of a generation as one name."""
+    return " + ".join(names) or KEYWORDS_ALONE
 
 
 def table() -> str:

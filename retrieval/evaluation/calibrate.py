@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
 from ingest.catalog import Catalog
 from ingest.settings import Settings
-from retrieval.embedding.encoder import Encoder, SentenceEncoder, Vectors
+from retrieval.embedding.encoder import Encoder, SentenceEncoder
 from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.index.builder import build
 from retrieval.index.documents import Document, document
@@ -33,7 +33,7 @@ from retrieval.index.generation import open_current
 from retrieval.search.answer import Ranking
 from retrieval.search.confidence import ASSET, JUDGED, MODELS, Calibration, Model, signals
 from retrieval.search.fusion import MODES, Mode
-from retrieval.search.searcher import Searcher
+from retrieval.search.searcher import QueryVectors, Searcher
 
 CORPORA = 5  # a fifth of the targets is missing from each
 FOLDS, REPEATS = 10, 5
@@ -91,13 +91,13 @@ def main(
 ) -> None:
     """Learn the confidence model and write it into the package."""
     settings = Settings()
-    encoder = SentenceEncoder(settings.encoder)
+    encoders = [SentenceEncoder(name) for name in settings.encoder]
     sets = load_sets(
-        queries, off_topic, sample, sample_queries, known_items or [], data or settings.data, cache, encoder
+        queries, off_topic, sample, sample_queries, known_items or [], data or settings.data, cache, encoders
     )
     models = {name: fit_mode(sets, mode_of(name), kinds).model for name, kinds in MODELS.items()}
     target = Path(__file__).parent.parent / "search" / ASSET
-    learned = Calibration(encoder=encoder.name, encoder_sha256=encoder.sha256, models=models)
+    learned = Calibration(encoder=encoders[0].name, encoder_sha256=encoders[0].sha256, models=models)
     target.write_text(learned.model_dump_json(indent=1) + "\n", encoding="utf-8")
     print(f"wrote {target}")
 
@@ -110,14 +110,14 @@ def load_sets(
     known_items: Sequence[Path],
     data: Path,
     cache: Path,
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     more_signals: MoreSignals | None = None,
 ) -> CaseSets:
     """Ask all questions. The arguments are those of `main`; `more_signals` adds signals in hybrid mode."""
     claims = [json.loads(line)["text"] for line in off_topic.read_text(encoding="utf-8").splitlines()]
 
     def cases(documents: Sequence[Document], questions: Sequence[Query]) -> list[Case]:
-        return ask(documents, questions, claims, encoder, cache, more_signals)
+        return ask(documents, questions, claims, encoders, cache, more_signals)
 
     return CaseSets(
         own=cases(_documents(data), read_queries(queries)),
@@ -135,7 +135,7 @@ def ask(
     documents: Sequence[Document],
     questions: Sequence[Query],
     claims: Sequence[str],
-    encoder: Encoder,
+    encoders: Sequence[Encoder],
     cache: Path,
     more_signals: MoreSignals | None = None,
 ) -> list[Case]:
@@ -146,32 +146,39 @@ def ask(
     targets = sorted({target for question in questions for target in question.relevant})
     random.shuffle(targets)
     missing_from = {target: number % CORPORA for number, target in enumerate(targets)}
-    vectors, claim_vectors = encoder.queries([question.text for question in questions]), encoder.queries(claims)
+    texts = [*(question.text for question in questions), *claims]
+    vectors: list[QueryVectors] = []
     cases: list[Case] = []
     for number in range(CORPORA):
         with tempfile.TemporaryDirectory() as folder:
-            build([d for d in documents if missing_from.get(d.id) != number], Path(folder), encoder, cache=cache)
-            searcher = Searcher(open_current(Path(folder)), encoder)
-            for question, vector in zip(questions, vectors, strict=True):
+            build([d for d in documents if missing_from.get(d.id) != number], Path(folder), *encoders, cache=cache)
+            searcher = Searcher(open_current(Path(folder)), *encoders)
+            vectors = vectors or searcher.vectors(texts)
+            for question, vector in zip(questions, vectors[: len(questions)], strict=True):
                 lacks = [missing_from[target] for target in question.relevant]
                 if lacks[0] == number:
                     cases.append(_case(searcher, question.text, vector, "removed", set(), more_signals))
                 elif (lacks[0] + 1) % CORPORA == number:
                     targets_here = set(question.relevant)
                     cases.append(_case(searcher, question.text, vector, "answerable", targets_here, more_signals))
-            for claim, vector in list(zip(claims, claim_vectors, strict=True))[number::CORPORA]:
+            for claim, vector in list(zip(claims, vectors[len(questions) :], strict=True))[number::CORPORA]:
                 cases.append(_case(searcher, claim, vector, "claim", set(), more_signals))
             searcher.generation.close()
     return cases
 
 
 def _case(
-    searcher: Searcher, text: str, vector: Vectors, kind: str, targets: set[str], more_signals: MoreSignals | None
+    searcher: Searcher,
+    text: str,
+    vectors: QueryVectors,
+    kind: str,
+    targets: set[str],
+    more_signals: MoreSignals | None,
 ) -> Case:
     by_mode: dict[Mode, Features] = {}
     ranks: dict[Mode, int | None] = {}
     for mode in MODES:
-        ranking = searcher.rank(text, mode=mode, vector=vector)
+        ranking = searcher.rank(text, mode=mode, vectors=vectors)
         order = ranking.order()
         ranks[mode] = next((n for n, video in enumerate(order, 1) if searcher.generation.ids[video] in targets), None)
         by_mode[mode] = signals(searcher.generation, ranking, np.resize(order[:JUDGED], JUDGED))

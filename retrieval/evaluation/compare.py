@@ -18,6 +18,7 @@ from pathlib import Path
 from ingest.catalog import Catalog
 from ingest.models.weights import resolve
 from ingest.progress import ProgressMode
+from ingest.settings import model_names
 from retrieval.embedding.registry import KEYWORDS_ALONE, full_name
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.queries import Query, answerable, check_targets
@@ -115,8 +116,8 @@ def compare(
         )
     rows = [] if baseline is None else [from_known_ranks(baseline, queries)]
     for model in models:
-        if model != KEYWORDS_ALONE:
-            resolve(full_name(model))
+        for name in model_names(model) if model != KEYWORDS_ALONE else ():
+            resolve(full_name(name))
     make_private(indexes)
     (out / RUNS).mkdir(parents=True, exist_ok=True)
     for old in (out / RUNS).glob("*.trec"):
@@ -170,13 +171,18 @@ def _in_a_process(job: TrialJob) -> Trial:
         pool.join()
 
 
+def _full_names(model: str) -> set[str]:
+    return set(map(full_name, model_names(model)))
+
+
 def _labels(models: Sequence[str]) -> dict[str, str]:
     """Return short unique names of the models, which are file names as well."""
     labels: dict[str, str] = {}
     for model in models:
-        if full_name(model) in map(full_name, labels):
+        if _full_names(model) in map(_full_names, labels):
             raise EvaluationError(f"{model} is named twice")
-        short = re.sub(r"[^\w.-]+", "_", Path(model).name).strip("._") or "model"
+        names = "+".join(Path(name).name for name in model_names(model))
+        short = re.sub(r"[^\w.+-]+", "_", names).strip("._") or "model"
         taken = sum(label == short or label.startswith(f"{short}~") for label in labels.values())
         labels[model] = f"{short}~{taken + 1}" if taken else short
     if not labels:

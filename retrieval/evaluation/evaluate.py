@@ -105,17 +105,17 @@ def evaluate(
     shown = {video: position for video, position in searcher.generation.positions.items() if video not in hidden}
     check_targets(queries, shown, f"generation {searcher.generation.name}")
     asked = [query for query in queries if not query.unanswerable]
-    vectors = searcher.encoder.queries([text_of(query.asked) for query in asked])
+    vectors = searcher.vectors([text_of(query.asked) for query in asked])
     outcomes = {}
     for mode in modes:
         tracked = Progress(mode, len(asked), progress, unit="questions").track(asked)
         outcomes[mode] = [
             rank_outcome(
                 query,
-                [ids[video] for video in searcher.order(query.asked, mode=mode, vector=vector, hidden=hidden)[0]],
+                [ids[video] for video in searcher.order(query.asked, mode=mode, vectors=found, hidden=hidden)[0]],
                 len(shown),
             )
-            for query, vector in zip(tracked, vectors, strict=True)
+            for query, found in zip(tracked, vectors, strict=True)
         ]
     values = {mode: values_by_measure(of_mode) for mode, of_mode in outcomes.items()}
     means: dict[str, dict[str, float]] = {
@@ -125,7 +125,7 @@ def evaluate(
     rows = {query.id: row for row, query in enumerate(asked)}
     return Evaluation(
         generation=searcher.generation.name,
-        encoder=searcher.encoder.name,
+        encoder=searcher.generation.manifest.encoder,
         videos=len(shown),
         measures=means[MAIN_MODE],
         modes=means,
@@ -192,7 +192,11 @@ def _by_label(
 
 
 def evaluate_beir(
-    folder: Path, indexes: Path, encoder: Encoder, reranker: Reranker | None = None, *, progress: ProgressMode = "off"
+    folder: Path,
+    indexes: Path,
+    *encoders: Encoder,
+    reranker: Reranker | None = None,
+    progress: ProgressMode = "off",
 ) -> Evaluation:
     """Evaluate on the corpus of a BEIR folder by BEIR's rules (`Query.beir`).
 
@@ -203,6 +207,6 @@ def evaluate_beir(
     documents, queries = read_beir(folder, notes)
     make_private(indexes)
     with tempfile.TemporaryDirectory(prefix="beir-", dir=indexes) as temporary:
-        build(documents, Path(temporary), encoder, cache=indexes / CACHE_FILE, progress=progress)
-        searcher = Searcher(open_current(Path(temporary)), encoder, reranker)
+        build(documents, Path(temporary), *encoders, cache=indexes / CACHE_FILE, progress=progress)
+        searcher = Searcher(open_current(Path(temporary)), *encoders, reranker=reranker)
         return evaluate(searcher, queries, notes=notes, progress=progress)

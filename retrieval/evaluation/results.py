@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pydantic import AliasChoices, BaseModel, Field, computed_field
 
+from ingest.settings import model_names
 from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.breakdown import groups_by_label
@@ -219,7 +220,7 @@ def _figure(values: Values) -> Figure:
 
 def _contender(row: ContenderOutcomes) -> Contender:
     trial = row.trial
-    known = offered(trial.model) if trial else None
+    known = [model for name in model_names(trial.model) if (model := offered(name))] if trial else []
     return Contender(
         name=trial.model if trial else row.label,
         label=row.label,
@@ -228,7 +229,7 @@ def _contender(row: ContenderOutcomes) -> Contender:
         dimension=trial.dimension if trial else 0,
         precision=trial.precision if trial else "",
         prompts={kind: prompt for kind, prompt in (trial.prompts if trial else {}).items() if prompt},
-        licence=known.licence if known else "",
+        licence=" + ".join(model.licence for model in known),
         mode=trial.mode if trial else "",
         measures={name: _figure(values) for name, values in row.values[row.main].items()},
         costs=trial.costs if trial else None,

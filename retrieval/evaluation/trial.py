@@ -1,4 +1,4 @@
-"""One model, a corpus and questions -> ranks, a TREC run file and costs.
+"""One model (or several together), a corpus and questions -> ranks, a TREC run file and costs.
 
 Each model runs in its own process, so that its peak memory can be measured and the next one starts clean. The
 generation is built in a temporary folder. The vectors go to the shared cache, so that a second run encodes nothing.
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, computed_field
 
 from ingest.progress import Progress, ProgressMode
-from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder
-from retrieval.embedding.registry import KEYWORDS_ALONE
+from ingest.settings import model_names
+from retrieval.embedding.encoder import Encoder, SentenceEncoder
+from retrieval.embedding.registry import KEYWORDS_ALONE, alias, label
+from retrieval.embedding.speed import texts_per_s
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.evaluation.measures import QueryOutcome, rank_outcome
 from retrieval.evaluation.queries import Query, text_of
@@ -27,7 +29,6 @@ from retrieval.index.generation import open_current
 from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
-SAMPLE_TEXTS, SAMPLE_RUNS = 256, 16  # timed if vectors come from the cache: seconds even for a large model
 TIMED_QUERIES = 200  # enough for a median and a 95th percentile
 RUN_DEPTH = 1_000  # ranks in a TREC run file, as is usual
 TOP = 5  # videos of each ranking that the report shows
@@ -37,7 +38,10 @@ ALONE, WITHOUT, MODE = "alone:", "without:", "mode:"  # how the names of setting
 
 @dataclass(frozen=True)
 class TrialJob:
-    """The arguments of a trial, to send to another process. The generation is built in `folder`, which is empty."""
+    """The arguments of a trial, to send to another process. The generation is built in `folder`, which is empty.
+
+    `model` may be several: "A+B".
+    """
 
     model: str
     documents: Sequence[Document]
@@ -53,7 +57,7 @@ class Costs(BaseModel):
     """The costs of a model, measured in this run. `index_bytes` is the generation, `peak_bytes` the process's memory.
 
     `encoded` of the `texts` were not in the cache and took `encode_s`. If some were in the cache, `texts_per_s` is
-    measured on a sample.
+    measured on a sample. With several models, a text counts once, and its time is that of all models.
     """
 
     texts: int
@@ -105,32 +109,33 @@ def run_trial(job: TrialJob) -> Trial:
     """
     clock = time.perf_counter()
     keyword_only = job.model == KEYWORDS_ALONE
-    encoder: Encoder = KeywordOnly() if keyword_only else SentenceEncoder(job.model)
+    encoders = [] if keyword_only else [SentenceEncoder(name) for name in model_names(job.model)]
     load_s = time.perf_counter() - clock
     texts = list({passage.text: None for doc in job.documents for of in doc.passages.values() for passage in of})
     cache = job.folder / "none.sqlite" if keyword_only else job.cache
     clock = time.perf_counter()
-    encoded = VectorCache(cache).encode(encoder, texts, progress="off" if keyword_only else job.progress)[1]
+    encoded = [VectorCache(cache).encode(encoder, texts, progress=job.progress)[1] for encoder in encoders]
     encode_s = time.perf_counter() - clock
-    build(job.documents, job.folder, encoder, cache=cache)
+    build(job.documents, job.folder, *encoders, cache=cache)
     generation = open_current(job.folder)
     index_bytes = sum(path.stat().st_size for path in generation.folder.iterdir())
-    outcomes, tops, times = _ask(Searcher(generation, encoder), job, "keyword" if keyword_only else "hybrid")
+    outcomes, tops, times = _ask(Searcher(generation, *encoders), job, "keyword" if keyword_only else "hybrid")
     generation.close()
-    speed = None if keyword_only else len(texts) / encode_s if encoded == len(texts) else _speed(encoder, texts)
+    all_new = encoders and min(encoded) == len(texts)
+    speed = None if keyword_only else len(texts) / encode_s if all_new else texts_per_s(encoders, texts)
     return Trial(
         model=job.model,
-        encoder=encoder.name,
-        sha256=encoder.sha256,
-        dimension=encoder.dimension,
-        precision=encoder.precision,
-        prompts=dict(encoder.prompts),
+        encoder=label([encoder.name for encoder in encoders]),
+        sha256=" + ".join(encoder.sha256 for encoder in encoders),
+        dimension=sum(encoder.dimension for encoder in encoders),
+        precision=" + ".join(encoder.precision for encoder in encoders) or "none",
+        prompts=_prompts(encoders),
         mode="keyword" if keyword_only else "hybrid",
         outcomes=outcomes,
         tops=tops,
         costs=Costs(
             texts=0 if keyword_only else len(texts),
-            encoded=0 if keyword_only else encoded,
+            encoded=max(encoded, default=0),
             encode_s=0.0 if keyword_only else encode_s,
             texts_per_s=speed,
             load_s=load_s,
@@ -172,9 +177,9 @@ def _ask(
             scored = zip(ranking[:RUN_DEPTH], _strictly_falling(scores[:RUN_DEPTH]), strict=True)
             for rank, (video, score) in enumerate(scored, start=1):
                 run.write(f"{query.id} Q0 {video} {rank} {score:.9g} {_tag(job.model)}\n")
-            vector = searcher.encoder.query(text_of(query.asked)) if main == "hybrid" else None
+            vectors = searcher.vectors([text_of(query.asked)])[0] if main == "hybrid" else None
             for name, (mode, weights) in settings.items():
-                order, _ = searcher.order(query.asked, mode=mode, weights=weights, vector=vector)
+                order, _ = searcher.order(query.asked, mode=mode, weights=weights, vectors=vectors)
                 outcomes[name].append(rank_outcome(query, [ids[video] for video in order], len(ids)))
     return outcomes, tops, times
 
@@ -208,16 +213,14 @@ def _tag(model: str) -> str:
     return "_".join(model.split()) or "model"
 
 
-def _speed(encoder: Encoder, texts: Sequence[str]) -> float:
-    """Return texts per second on a sample of all lengths, in batches of similar length, as the cache encodes them."""
-    by_length = sorted(texts, key=len)
-    starts = (np.arange(SAMPLE_RUNS) + 0.5) / SAMPLE_RUNS * len(by_length) - SAMPLE_TEXTS / SAMPLE_RUNS / 2
-    size = SAMPLE_TEXTS // SAMPLE_RUNS
-    samples = [by_length[start : start + size] for start in np.maximum(starts, 0).astype(int)]
-    clock = time.perf_counter()
-    for sample in samples:
-        encoder.passages(sample)
-    return sum(map(len, samples)) / (time.perf_counter() - clock)
+def _prompts(encoders: Sequence[Encoder]) -> dict[str, str]:
+    """Return the prompts by kind; with several models, the kind has the model's name."""
+    return {
+        kind if len(encoders) == 1 else f"{kind} of {alias(encoder.name)}": prompt
+        for encoder in encoders
+        for kind, prompt in encoder.prompts.items()
+        if prompt
+    }
 
 
 def peak_memory() -> int | None:

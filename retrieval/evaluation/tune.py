@@ -1,10 +1,11 @@
 """Questions with known answers -> weights of the parts of a score, with an estimate on held-out questions.
 
-A video's score is a weighted sum of four parts: the dense retriever, and the keyword retriever's stems, 4-grams and
-bigrams. The learned weights maximise the likelihood of the relevant videos under a softmax over all videos. No weight
-is negative, and a penalty keeps them close to the defaults (not to the current weights, which may have been learned
-from the same questions). An inner cross-validation chooses the penalty's strength. An outer one, repeated, tests each
-question with weights learned from others; questions with a relevant video in common stay in the same fold.
+A video's score is a weighted sum of parts: the dense retriever, once for each encoder, and the keyword retriever's
+stems, 4-grams and bigrams. The learned weights maximise the likelihood of the relevant videos under a softmax over all
+videos. No weight is negative, and a penalty keeps them close to the defaults (not to the current weights, which may
+have been learned from the same questions). An inner cross-validation chooses the penalty's strength. An outer one,
+repeated, tests each question with weights learned from others; questions with a relevant video in common stay in the
+same fold.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from ingest.progress import Progress, ProgressMode
-from retrieval.embedding.encoder import Vectors
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.queries import Query, answerable, check_targets
 from retrieval.evaluation.significance import interval, paired_p_value
 from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import filter_videos
-from retrieval.search.fusion import PARTS
-from retrieval.search.searcher import Searcher
+from retrieval.search.fusion import DENSE_PART, part_names
+from retrieval.search.searcher import QueryVectors, Searcher
 
 FOLDS = 5
 REPEATS = 4
@@ -37,7 +37,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sample:
-    """A question's parts, shape (PARTS, videos), and the rows of its relevant videos."""
+    """A question's parts, shape (parts, videos), and the rows of its relevant videos."""
 
     parts: NDArray[np.float32]
     relevant: NDArray[np.int64]
@@ -87,16 +87,17 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     """
     queries, unanswerable = answerable(queries, "learning weights")
     check_targets(queries, searcher.generation.positions, f"generation {searcher.generation.name}")
-    vectors = searcher.encoder.queries([query.text for query in queries])
+    vectors = searcher.vectors([query.text for query in queries])
     asked = zip(Progress("rank", len(queries), progress, unit="questions").track(queries), vectors, strict=True)
-    sampled = [(query, sample) for query, vector in asked if (sample := _sample(searcher, query, vector))]
+    sampled = [(query, sample) for query, found in asked if (sample := _sample(searcher, query, found))]
     samples = [sample for _, sample in sampled]
     groups = question_groups([query for query, _ in sampled])
     if len(set(groups)) < FEWEST:
         raise EvaluationError(f"{len(set(groups))} questions with different videos are too few to learn from: {FEWEST}")
 
     today_weights = searcher.generation.manifest.weights
-    today, defaults = (np.array([getattr(of, name) for name in PARTS]) for of in (today_weights, FusionWeights()))
+    parts = part_names(searcher.generation.manifest.encoder_names)
+    today, defaults = (np.array([of.of_part(name) for name in parts]) for of in (today_weights, FusionWeights()))
     reciprocal = []
     ranks = []
     rng = np.random.default_rng(SEED)
@@ -114,18 +115,18 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     def ranks_with(weights: Values) -> Values:
         return np.array([float(sample.rank(weights)) for sample in samples])
 
-    is_dense = np.array([name == "dense_retriever" for name in PARTS])
+    is_dense = np.array([name.startswith(DENSE_PART) for name in parts])
     ours, learned = ranks_with(today), np.mean(reciprocal, axis=0)
     estimates = {
         "learned": _estimate(np.array(ranks)),
         "today": _estimate(ours[None]),
-        "dense": _estimate(ranks_with(np.where(is_dense, 1.0, 0.0))[None]),
+        "dense": _estimate(ranks_with(np.where(is_dense, today, 0.0))[None]),
         "keyword": _estimate(ranks_with(np.where(is_dense, 0.0, today))[None]),
     }
     p = paired_p_value(learned, 1 / ours)
     tuning = Tuning(
         questions=len(samples),
-        weights=today_weights.model_copy(update=dict(zip(PARTS, map(float, final.round(4)), strict=True))),
+        weights=today_weights.with_parts(dict(zip(parts, map(float, final.round(4)), strict=True))),
         penalty=None if np.isinf(penalty) else penalty,
         today_weights=today_weights,
         p=p,
@@ -138,7 +139,7 @@ def tune(searcher: Searcher, queries: Sequence[Query], *, progress: ProgressMode
     return tuning
 
 
-def _sample(searcher: Searcher, query: Query, vector: Vectors) -> Sample | None:
+def _sample(searcher: Searcher, query: Query, vectors: QueryVectors) -> Sample | None:
     """Return a question's parts for the videos that meet its conditions.
 
     Return None if no weight can change its rank: it has only conditions, or no relevant video meets them.
@@ -149,8 +150,9 @@ def _sample(searcher: Searcher, query: Query, vector: Vectors) -> Sample | None:
     relevant = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))
     if not question.text or not len(relevant):
         return None
-    parts = searcher.rank(query.text, vector=vector).parts
-    return Sample(np.stack([parts[name][rows] for name in PARTS]).astype(np.float32), relevant)
+    parts = searcher.rank(query.text, vectors=vectors).parts
+    names = part_names(searcher.generation.manifest.encoder_names)
+    return Sample(np.stack([parts[name][rows] for name in names]).astype(np.float32), relevant)
 
 
 def _notes(tuning: Tuning) -> list[str]:

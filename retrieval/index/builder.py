@@ -21,11 +21,12 @@ from filelock import FileLock, Timeout
 
 from ingest.progress import ProgressMode
 from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.registry import full_name, label, only_language
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
 from retrieval.index.bm25f import KeywordIndex
-from retrieval.index.dense import DenseIndex, hubness
+from retrieval.index.dense import DenseIndex, PassageRows, hubness
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document, languages_of
 from retrieval.index.generation import (
     BUILDING,
@@ -37,6 +38,7 @@ from retrieval.index.generation import (
     FusionWeights,
     Generation,
     Manifest,
+    UsedEncoder,
     current_name,
     generation_names,
     generations_folder,
@@ -51,22 +53,22 @@ from scraper.errors import Locked
 
 BYTES_PER_CHARACTER = 8  # of all files but the vectors, measured; see `_bytes_needed`
 PROBE_S = 0.2  # longer than `generation.build_running` holds the lock
-TUNED = "weights.json"  # tuned fusion weights by encoder
+TUNED = "weights.json"  # tuned fusion weights by the encoders of a generation
+EARLIER_DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"  # of the formats with one encoder
 
 
 def build(
     documents: Sequence[Document],
     indexes: Path,
-    encoder: Encoder,
-    *,
+    *encoders: Encoder,
     cache: Path | None = None,
     only_read: bool = False,
     progress: ProgressMode = "off",
 ) -> Manifest:
     """Build a generation of `documents`, verify it by reading it back, and make it the current one.
 
-    Its weights are those tuned for its encoder in `indexes` (see `reweight`), or the defaults. An encoder without a
-    model (KeywordOnly) gives a generation without vectors.
+    Its weights are those tuned for its encoders in `indexes` (see `reweight`), or the defaults. Without an encoder, or
+    with one that has no model (KeywordOnly), the generation has no vectors.
 
     Args:
         cache: the file of the vector cache; by default the one in `indexes`.
@@ -84,7 +86,8 @@ def build(
         now, name = _new_name()
         folder = generations_folder(indexes) / f"{BUILDING}{name}"
         files.make_private(folder)
-        passages, encoded = _write_dense(documents, folder, encoder, cache or indexes / CACHE_FILE, progress)
+        with_model = [encoder for encoder in encoders if encoder.dimension]
+        passages, used = _write_dense(documents, folder, with_model, cache or indexes / CACHE_FILE, progress)
         _write_passages(documents, folder)
         languages = [languages_of(doc.texts) for doc in documents]
         for analyser in TERMS:
@@ -97,16 +100,13 @@ def build(
             format=FORMAT,
             name=name,
             created=now.isoformat(timespec="seconds"),
-            encoder=encoder.name,
-            encoder_sha256=encoder.sha256,
-            encoder_key=encoder.key,
-            dimension=encoder.dimension,
-            precision=encoder.precision,
+            encoder=label([encoder.name for encoder in used]),
+            encoders=used,
             videos=len(documents),
             passages=passages,
-            encoded=encoded,
+            encoded=sum(encoder.encoded for encoder in used),
             corpus_sha256=corpus_sha256(documents),
-            weights=_tuned_weights(indexes, encoder.name) or FusionWeights(),
+            weights=_tuned_weights(indexes, label([encoder.name for encoder in used])) or FusionWeights(),
             only_read=only_read,
             files={path.name: files.sha256(path) for path in sorted(folder.iterdir())},
         )
@@ -115,23 +115,27 @@ def build(
     return manifest
 
 
-def index_encoder(indexes: Path) -> str | None:
-    """Return the encoder of the current generation, or None if there is no index yet.
+def index_encoders(indexes: Path) -> tuple[str, ...]:
+    """Return the encoders of the current generation; none if there is no index yet.
 
-    It is read without the rest of the manifest, so that an index of another format can be built again by its encoder.
+    They are read without the rest of the manifest, so that an index of another format can be built again by its
+    encoder. But an index of an earlier version with the only default of that time gives none: it gets today's default.
 
     Raises:
-        GenerationError: there is an index, but its encoder cannot be read.
+        GenerationError: there is an index, but its encoders cannot be read.
     """
     if not (indexes / CURRENT).exists():
-        return None
+        return ()
     try:
-        manifest = generations_folder(indexes) / current_name(indexes) / MANIFEST
-        name = json.loads(manifest.read_text(encoding="utf-8"))["encoder"]
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"{name!r} is not the name of an encoder")
-        return name
-    except (GenerationError, OSError, ValueError, TypeError, KeyError) as error:
+        manifest = json.loads(
+            (generations_folder(indexes) / current_name(indexes) / MANIFEST).read_text(encoding="utf-8")
+        )
+        names = [encoder["name"] for encoder in manifest.get("encoders", ())] or [manifest["encoder"]]
+        if not all(isinstance(name, str) and name for name in names):
+            raise ValueError(f"{names!r} are not names of encoders")
+        earlier = "encoders" not in manifest and full_name(names[0]) == EARLIER_DEFAULT
+        return () if earlier else tuple(names)
+    except (GenerationError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise GenerationError(
             f"the encoder of the index in {indexes} cannot be read ({error}): run `tiktok-retrieval rollback`, or name"
             " the encoder with `tiktok-retrieval build --encoder MODEL`"
@@ -139,7 +143,7 @@ def index_encoder(indexes: Path) -> str | None:
 
 
 def reweight(indexes: Path, weights: FusionWeights) -> Manifest:
-    """Publish a copy of the current generation with other weights, and keep them for later builds with its encoder."""
+    """Publish a copy of the current generation with other weights, and keep them for later builds with its encoders."""
     with only_builder(indexes):
         current = generations_folder(indexes) / current_name(indexes)
         old = verified_manifest(current)
@@ -250,7 +254,7 @@ def _finish(folder: Path, manifest: Manifest) -> None:
 
 
 def _tuned_weights(indexes: Path, encoder: str) -> FusionWeights | None:
-    """Return the weights tuned for an encoder, if there are any.
+    """Return the weights tuned for encoders by their label, if there are any.
 
     Raises:
         GenerationError: the file with the weights is broken.
@@ -283,27 +287,42 @@ def _publish(indexes: Path, name: str) -> None:
 
 
 def _write_dense(
-    documents: Sequence[Document], folder: Path, encoder: Encoder, cache: Path, progress: ProgressMode
-) -> tuple[dict[str, int], int]:
+    documents: Sequence[Document], folder: Path, encoders: Sequence[Encoder], cache: Path, progress: ProgressMode
+) -> tuple[dict[str, int], tuple[UsedEncoder, ...]]:
     texts: list[str] = []
     spans: dict[str, slice] = {}
     for field in FIELDS:
         start = len(texts)
         texts += [passage.text for doc in documents for passage in doc.passages.get(field, [])]
         spans[field] = slice(start, len(texts))
-    check_free(folder, _bytes_needed(texts, encoder.dimension), "the new index")
-    vectors, encoded = VectorCache(cache).encode(encoder, texts, progress=progress)
+    check_free(folder, _bytes_needed(texts, sum(encoder.dimension for encoder in encoders)), "the new index")
     starts = {
         field: np.cumsum([0, *(len(doc.passages.get(field, [])) for doc in documents)], dtype=np.int64)
         for field in FIELDS
     }
+    rows = {field: PassageRows(of_field) for field, of_field in starts.items()}
+    for field, of_field in rows.items():
+        of_field.save(folder, field)
+    used = []
     whole, speech = spans[OVERVIEW], spans["transcript"]
-    hubs = (
-        hubness(vectors[whole], starts[OVERVIEW], vectors[speech], starts["transcript"]) if encoder.dimension else None
-    )
-    for field, span in spans.items():
-        DenseIndex.build(vectors[span], starts[field], hubs if field == OVERVIEW else None).save(folder, field)
-    return {field: span.stop - span.start for field, span in spans.items()}, encoded
+    for number, encoder in enumerate(encoders):
+        vectors, encoded = VectorCache(cache).encode(encoder, texts, progress=progress)
+        hubs = hubness(vectors[whole], starts[OVERVIEW], vectors[speech], starts["transcript"])
+        for field, span in spans.items():
+            index = DenseIndex.build(vectors[span], rows[field], hubs if field == OVERVIEW else None)
+            index.save(folder, field, number)
+        used.append(
+            UsedEncoder(
+                name=encoder.name,
+                sha256=encoder.sha256,
+                key=encoder.key,
+                dimension=encoder.dimension,
+                precision=encoder.precision,
+                language=only_language(encoder.name),
+                encoded=encoded,
+            )
+        )
+    return {field: span.stop - span.start for field, span in spans.items()}, tuple(used)
 
 
 def _bytes_needed(texts: Sequence[str], dimension: int) -> int:

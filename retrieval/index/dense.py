@@ -1,4 +1,4 @@
-"""One FAISS index per field: the unit vectors of passages, ordered by video, searched exactly.
+"""One FAISS index per encoder and field: the unit vectors of passages, ordered by video, searched exactly.
 
 The inner products of all passages come from one `range_search` with a radius below any possible score, which does not
 sort, unlike a top-k search. A video's score in a field is that of its best passage.
@@ -52,113 +52,119 @@ def hubness(
     return found
 
 
-class DenseIndex:
-    """The passages of one field. `starts` has length videos + 1: video v has the rows starts[v] to starts[v + 1].
+class PassageRows:
+    """The rows of a field's passages, the same for every encoder.
 
-    `hubs` has length videos: HUB_SHARE of it is subtracted from a video's cosine. `index` is None in a generation
-    without vectors, which only the keyword retriever can search; `rows` and `present` work all the same.
+    `starts` has length videos + 1: video v has the rows starts[v] to starts[v + 1].
     """
 
-    def __init__(
-        self, index: "faiss.Index | None", starts: NDArray[np.int64], hubs: NDArray[np.float32] | None
-    ) -> None:
-        self._index = index
+    def __init__(self, starts: NDArray[np.int64]) -> None:
         self._starts = starts
-        self._hubs = np.zeros(len(starts) - 1, np.float32) if hubs is None else hubs
         self.present: NDArray[np.bool_] = np.diff(starts) > 0
 
+    def save(self, folder: Path, field: str) -> None:
+        """Write `field`.starts.npy."""
+        np.save(folder / f"{field}.starts.npy", self._starts)
+
     @classmethod
-    def build(
-        cls, vectors: Vectors, starts: NDArray[np.int64], hubs: NDArray[np.float32] | None = None
-    ) -> "DenseIndex":
-        """Index unit vectors, shape (passages, dimension), in the order of `starts`. The dimension may be 0."""
-        if not vectors.shape[1]:
-            return cls(None, starts, None)
+    def load(cls, files: VerifiedFiles, field: str) -> "PassageRows":
+        """Load what `save` wrote.
+
+        Raises:
+            GenerationError: the file is missing or differs from its sha256.
+            ValueError: the numbers are not in the order of the videos.
+        """
+        starts = files.array(f"{field}.starts.npy")
+        if not len(starts) or starts[0] or (np.diff(starts) < 0).any():
+            raise ValueError(f"the passages of {field} are not numbered in the order of the videos")
+        return cls(starts)
+
+    @property
+    def videos(self) -> int:
+        return len(self.present)
+
+    @property
+    def passages(self) -> int:
+        return int(self._starts[-1])
+
+    def of(self, video: int) -> range:
+        """Return the rows of a video's passages."""
+        return range(int(self._starts[video]), int(self._starts[video + 1]))
+
+    def best_of(self, passage_scores: NDArray[np.float32], video: int) -> int:
+        """Return the row of the video's best passage."""
+        rows = self.of(video)
+        return rows.start + int(passage_scores[rows.start : rows.stop].argmax())
+
+    def highest(self, passage_scores: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the score of each video's best passage, shape (videos,); NaN without a passage."""
+        scores = np.full(self.videos, np.nan)
+        if self.passages:
+            scores[self.present] = np.maximum.reduceat(passage_scores, self._starts[:-1][self.present])
+        return scores
+
+
+class DenseIndex:
+    """The vectors of one encoder for the passages of one field, in the order of `rows`.
+
+    `hubs` has length videos: HUB_SHARE of it is subtracted from a video's cosine.
+    """
+
+    def __init__(self, index: faiss.Index, rows: PassageRows, hubs: NDArray[np.float32] | None) -> None:
+        self._index = index
+        self.rows = rows
+        self._hubs = np.zeros(rows.videos, np.float32) if hubs is None else hubs
+
+    @classmethod
+    def build(cls, vectors: Vectors, rows: PassageRows, hubs: NDArray[np.float32] | None = None) -> "DenseIndex":
+        """Index unit vectors, shape (passages, dimension), in the order of `rows`."""
         index = faiss.IndexFlatIP(vectors.shape[1])
         index.add(vectors)
-        return cls(index, starts, hubs)
+        return cls(index, rows, hubs)
 
-    def save(self, folder: Path, field: str) -> None:
-        """Write `field`.starts.npy, `field`.hubs.npy and, if there are vectors, `field`.faiss."""
-        if self._index is not None:
-            # Python writes the bytes: FAISS ignores an error at the end, when a full disk is noticed.
-            (folder / f"{field}.faiss").write_bytes(faiss.serialize_index(self._index).data)
-        np.save(folder / f"{field}.starts.npy", self._starts)
-        np.save(folder / f"{field}.hubs.npy", self._hubs)
+    def save(self, folder: Path, field: str, encoder: int) -> None:
+        """Write `field`.`encoder`.hubs.npy and `field`.`encoder`.faiss; `encoder` is its number in the manifest."""
+        # Python writes the bytes: FAISS ignores an error at the end, when a full disk is noticed.
+        (folder / f"{field}.{encoder}.faiss").write_bytes(faiss.serialize_index(self._index).data)
+        np.save(folder / f"{field}.{encoder}.hubs.npy", self._hubs)
 
     @classmethod
-    def load(cls, files: VerifiedFiles, field: str) -> "DenseIndex":
+    def load(cls, files: VerifiedFiles, rows: PassageRows, field: str, encoder: int) -> "DenseIndex":
         """Load what `save` wrote.
 
         Raises:
             GenerationError: a file is missing or differs from its sha256.
             ValueError: a vector is not of length 1, or the arrays contradict each other.
         """
-        starts, hubs = (files.array(f"{field}.{name}.npy") for name in ("starts", "hubs"))
-        name, index = f"{field}.faiss", None
-        if name in files:
-            index = faiss.deserialize_index(np.frombuffer(files.read(name), np.uint8))
-        loaded = cls(index, starts, hubs)
+        index = faiss.deserialize_index(np.frombuffer(files.read(f"{field}.{encoder}.faiss"), np.uint8))
+        loaded = cls(index, rows, files.array(f"{field}.{encoder}.hubs.npy"))
         loaded._check(field)
         return loaded
 
     def _check(self, field: str) -> None:
-        if len(self._starts) != len(self._hubs) + 1 or (np.diff(self._starts) < 0).any() or self._starts[0]:
-            raise ValueError(f"the passages of {field} are not numbered in the order of the videos")
-        if not np.isfinite(self._hubs).all():
+        if len(self._hubs) != self.rows.videos or not np.isfinite(self._hubs).all():
             raise ValueError(f"a hubness of {field} is not a number")
-        if self._index is None:
-            return
-        rows = int(self._index.ntotal)
-        if rows != self.passages:
-            raise ValueError(f"{field} has {rows} vectors for {self.passages} passages")
+        count = int(self._index.ntotal)
+        if count != self.rows.passages:
+            raise ValueError(f"{field} has {count} vectors for {self.rows.passages} passages")
         bad = 0
-        for start in range(0, rows, _CHECKED):
-            block = self._index.reconstruct_n(start, min(_CHECKED, rows - start))
+        for start in range(0, count, _CHECKED):
+            block = self._index.reconstruct_n(start, min(_CHECKED, count - start))
             bad += int(np.count_nonzero(~unit_length(block)))
         if bad:
-            raise ValueError(f"{bad} of {rows} vectors of {field} do not have the length 1")
-
-    @property
-    def has_vectors(self) -> bool:
-        return self._index is not None
-
-    @property
-    def passages(self) -> int:
-        return int(self._starts[-1])
+            raise ValueError(f"{bad} of {count} vectors of {field} do not have the length 1")
 
     def passage_scores(self, query: Vectors) -> NDArray[np.float32]:
-        """Return the cosine of every passage with the query vector (dimension,), shape (passages,).
-
-        Raises:
-            ValueError: the index has no vectors.
-        """
-        if self._index is None:
-            raise ValueError("this index has no vectors")
-        scores = np.empty(self.passages, np.float32)
+        """Return the cosine of every passage with the query vector (dimension,), shape (passages,)."""
+        scores = np.empty(self.rows.passages, np.float32)
         _, distances, rows = self._index.range_search(query[None, :], _BELOW_ANY_COSINE)
         scores[rows] = distances
         return scores
 
     def video_scores(self, passage_scores: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the score of each video's best passage less its hubness, shape (videos,); NaN without a passage."""
-        scores = np.full(len(self.present), np.nan)
-        if self.passages:
-            best = np.maximum.reduceat(passage_scores, self._starts[:-1][self.present])
-            scores[self.present] = best - HUB_SHARE * self._hubs[self.present]
-        return scores
+        return self.rows.highest(passage_scores) - HUB_SHARE * self._hubs
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return the unit vector of a passage, shape (dimension,)."""
-        if self._index is None:
-            raise ValueError("this index has no vectors")
         return np.asarray(self._index.reconstruct(row), np.float32)
-
-    def best_row(self, passage_scores: NDArray[np.float32], video: int) -> int:
-        """Return the row of the video's best passage."""
-        start, end = int(self._starts[video]), int(self._starts[video + 1])
-        return start + int(passage_scores[start:end].argmax())
-
-    def rows(self, video: int) -> range:
-        """Return the rows of a video's passages."""
-        return range(int(self._starts[video]), int(self._starts[video + 1]))

@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index.analysis import TERMS
 from retrieval.index.bm25f import KeywordIndex
-from retrieval.index.dense import DenseIndex
+from retrieval.index.dense import DenseIndex, PassageRows
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Mark, Passage
 from retrieval.index.metadata import MetadataIndex
 from retrieval.index.phrases import PhraseIndex
@@ -37,6 +38,8 @@ class FusionWeights(BaseModel):
     """How much each part of a score counts: the dense retriever and the keyword retriever's three analysers against
     each other, and each field within its retriever. The aliases are the names on disk.
 
+    `dense_retriever` is the weight of each encoder that `encoders` has no weight for.
+
     In the dense retriever almost all weight is on the whole video. Single fields count a little, so that an explanation
     can show the passage that matches and its time. More made no difference on the questions tried
     (docs/explanation/scoring.md).
@@ -45,17 +48,50 @@ class FusionWeights(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
 
     dense_retriever: float = Field(default=1.5, alias="dense_lane")
+    encoders: dict[str, float] = {}
     stems: float = Field(default=0.45, alias="words")
     char_ngrams: float = Field(default=0.45, alias="grams")
     bigrams: float = Field(default=0.1, alias="pairs")
     dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.01)
     keyword: dict[str, float] = dict.fromkeys(TEXT_FIELDS, 1.0)
 
+    def of_encoder(self, name: str) -> float:
+        """Return the weight of an encoder."""
+        return self.encoders.get(name, self.dense_retriever)
+
+    def of_part(self, part: str) -> float:
+        """Return the weight of a part of the score (see fusion.py)."""
+        name, _, encoder = part.partition(":")
+        return self.of_encoder(encoder) if encoder else float(getattr(self, name))
+
+    def with_parts(self, weights: Mapping[str, float]) -> "FusionWeights":
+        """Return these weights with those of some parts changed."""
+        by_encoder = {part.partition(":")[2]: weight for part, weight in weights.items() if ":" in part}
+        others = {part: weight for part, weight in weights.items() if ":" not in part}
+        return self.model_copy(update=others | {"encoders": self.encoders | by_encoder})
+
+
+class UsedEncoder(BaseModel):
+    """An encoder of a generation. `encoded` texts were not in the vector cache. `language` is the only one that it
+    reads, as ISO 639-1; "" if it reads many."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sha256: str
+    key: str
+    dimension: int
+    precision: str
+    language: str = ""
+    encoded: int = 0
+
 
 class Manifest(BaseModel):
-    """The description of a generation: its format, encoder, counts, and the checksums of the corpus and of every file.
+    """The description of a generation: its format, encoders, counts, and the checksums of the corpus and of every file.
 
-    `manifest_sha256` is that of the manifest itself without this value (see `sealed`). Earlier versions have none.
+    `encoder` has the names of all encoders, joined by " + ", or "bm25" if there is none. `encoded` is how many texts
+    were encoded, by all of them. `manifest_sha256` is that of the manifest itself without this value (see `sealed`).
+    Earlier versions have none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,10 +100,7 @@ class Manifest(BaseModel):
     name: str
     created: str
     encoder: str
-    encoder_sha256: str
-    encoder_key: str
-    dimension: int
-    precision: str
+    encoders: tuple[UsedEncoder, ...]
     videos: int
     passages: dict[str, int]
     encoded: int
@@ -77,10 +110,16 @@ class Manifest(BaseModel):
     files: dict[str, str]
     manifest_sha256: str = ""
 
+    @property
+    def encoder_names(self) -> list[str]:
+        """The names of all encoders."""
+        return [encoder.name for encoder in self.encoders]
+
 
 class Generation:
     """An opened, verified generation. All of it is in memory: what happens to its files later has no effect.
 
+    `rows` has the passages of each field, and `dense` their vectors: by field, for each encoder of the manifest.
     `state` is that of the files when they were read, see `state_of`.
 
     Raises:
@@ -95,7 +134,11 @@ class Generation:
         files = VerifiedFiles(folder, self.manifest.files)
         try:
             self.ids: list[str] = json.loads(files.read("videos.json"))
-            self.dense = {field: DenseIndex.load(files, field) for field in FIELDS}
+            self.rows = {field: PassageRows.load(files, field) for field in FIELDS}
+            self.dense = [
+                {field: DenseIndex.load(files, rows, field, number) for field, rows in self.rows.items()}
+                for number in range(len(self.manifest.encoders))
+            ]
             self.keyword = {name: KeywordIndex.load(files, name) for name in TERMS}
             self.phrases = PhraseIndex.load(files)
             self.metadata = MetadataIndex.load(files)

@@ -19,11 +19,13 @@ class Reason(BaseModel):
     """One part of a hit's score: how much a field adds to it through one retriever.
 
     `passage` is the text that matched, `span` the stretch of it to show, and `matches` the question's words in it. If
-    the passage has times, `start_s` to `end_s` is when it is spoken or shown.
+    the passage has times, `start_s` to `end_s` is when it is spoken or shown. `encoder` is the model of the dense
+    retriever that it comes from; the other retrievers have none.
     """
 
     field: str
     retriever: Retriever
+    encoder: str = ""
     contribution: float
     passage: str
     span: tuple[int, int]
@@ -103,10 +105,12 @@ class Ranking:
 
     Attributes:
         query: the question as it was searched for, with `corrections` made.
-        scores: one per video, shape (videos,): the sum of `dense` and `keyword` over the fields, and of `rescored`.
-        dense, keyword: contributions by field, shape (FIELDS, videos).
+        scores: one per video, shape (videos,): the sum of `dense`, `keyword` and `rescored`.
+        dense: contributions by encoder of the generation and by field, shape (encoders, FIELDS, videos).
+        keyword: contributions by field, shape (FIELDS, videos).
         parts: by name (fusion.PARTS), what each fusion weight multiplies, shape (videos,).
-        passage_scores: by field, the cosine of every passage, shape (passages,).
+        passage_scores: for each encoder by field, the cosine of every passage, shape (passages,). It is empty for an
+            encoder that has no part in the scores.
         known_idfs: by analyser, the idf of every term of the question that some video has.
         idfs: those of `known_idfs` that are informative.
         phrases: the words that the question wants next to each other.
@@ -118,7 +122,7 @@ class Ranking:
     dense: Scores
     keyword: Scores
     parts: Mapping[str, Scores]
-    passage_scores: Mapping[str, NDArray[np.float32]]
+    passage_scores: Sequence[Mapping[str, NDArray[np.float32]]]
     known_idfs: Mapping[str, Mapping[str, float]]
     idfs: Mapping[str, Mapping[str, float]]
     timings_ms: Mapping[str, float] = field(default_factory=dict)

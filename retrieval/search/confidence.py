@@ -82,8 +82,9 @@ def calibration() -> Calibration:
 
 def judge(generation: Generation, ranking: Ranking, mode: Mode, videos: Sequence[int] | NDArray[np.int64]) -> Verdict:
     """Return the confidence of each video."""
-    has_cosines = OVERVIEW in ranking.passage_scores
-    model = calibration().model(mode, generation.manifest.encoder_sha256, has_cosines=has_cosines)
+    number = judging_encoder(generation, ranking)
+    sha256 = "" if number is None else generation.manifest.encoders[number].sha256
+    model = calibration().model(mode, sha256, has_cosines=number is not None)
     if _not_understood(ranking):
         return Verdict(np.zeros(len(videos)), model.cut_off)
     return Verdict(model.confidence(signals(generation, ranking, videos)), model.cut_off)
@@ -92,6 +93,14 @@ def judge(generation: Generation, ranking: Ranking, mode: Mode, videos: Sequence
 def _not_understood(ranking: Ranking) -> bool:
     """Return whether a question has nothing but emoji that no video has: their vectors say nothing."""
     return not ranking.known_idfs["stems"] and {word.kind for word in words(ranking.query)} == {"emoji"}
+
+
+def judging_encoder(generation: Generation, ranking: Ranking) -> int | None:
+    """Return the encoder whose cosines of the whole video are signals: of those that have a part in the scores, the one
+    that the coefficients were learned with, or else the first. None without such cosines."""
+    used = [number for number, found in enumerate(ranking.passage_scores) if OVERVIEW in found]
+    learned = calibration().encoder_sha256
+    return next((n for n in used if generation.manifest.encoders[n].sha256 == learned), next(iter(used), None))
 
 
 def signals(generation: Generation, ranking: Ranking, videos: Sequence[int] | NDArray[np.int64]) -> dict[str, Scores]:
@@ -105,8 +114,8 @@ def signals(generation: Generation, ranking: Ranking, videos: Sequence[int] | ND
     """
     chosen = np.asarray(videos, np.int64)
     found: dict[str, Scores] = {}
-    if OVERVIEW in ranking.passage_scores:
-        cosines = generation.dense[OVERVIEW].video_scores(ranking.passage_scores[OVERVIEW])
+    if (number := judging_encoder(generation, ranking)) is not None:
+        cosines = generation.dense[number][OVERVIEW].video_scores(ranking.passage_scores[number][OVERVIEW])
         known = cosines[~np.isnan(cosines)]
         mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
         found["cosine"] = np.nan_to_num(cosines[chosen])

@@ -15,6 +15,7 @@ from retrieval.search.fusion import Retriever, Scores
 SPAN_CHARS = 120  # the longest span: about two lines of text
 MIN_NGRAM_SHARE = 0.6  # a misspelt word matches if this share of its 4-grams does
 MIN_IDF_SHARE = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
+NO_ENCODER = -1  # of a reason that comes from another retriever
 MAX_EXPLAINED = 300  # passages of a field that are searched for the reason; a scraped video has 20 comments
 
 
@@ -165,10 +166,10 @@ def explain(generation: Generation, ranking: Ranking, video: int, matcher: Match
         matcher: that of `ranking`, if several videos are explained.
     """
     matcher = matcher or matcher_of(generation, ranking)
-    parts: tuple[tuple[Retriever, Scores], ...] = (("dense", ranking.dense), ("keyword", ranking.keyword))
+    parts: list[tuple[Retriever, int, Scores]] = [("dense", n, of_one) for n, of_one in enumerate(ranking.dense)]
     reasons = [
-        _reason(generation, ranking, matcher, video, field, retriever, float(contributions[number, video]))
-        for retriever, contributions in parts
+        _reason(generation, ranking, matcher, video, field, retriever, float(contributions[number, video]), encoder)
+        for retriever, encoder, contributions in [*parts, ("keyword", NO_ENCODER, ranking.keyword)]
         for number, field in enumerate(FIELDS)
         if contributions[number, video] != 0
     ]
@@ -185,12 +186,14 @@ def _reason(
     field: str,
     retriever: Retriever,
     contribution: float,
+    encoder: int = NO_ENCODER,
 ) -> Reason:
-    passage, found = _explaining_passage(generation, ranking, matcher, video, field, retriever)
+    passage, found = _explaining_passage(generation, ranking, matcher, video, field, retriever, encoder)
     mark = best_mark(passage, found)
     return Reason(
         field=field,
         retriever=retriever,
+        encoder=generation.manifest.encoders[encoder].name if retriever == "dense" else "",
         contribution=contribution,
         passage=passage.text,
         span=best_span(found) or (0, len(passage.text)),
@@ -201,17 +204,23 @@ def _reason(
 
 
 def _explaining_passage(
-    generation: Generation, ranking: Ranking, matcher: Matcher, video: int, field: str, retriever: Retriever
+    generation: Generation,
+    ranking: Ranking,
+    matcher: Matcher,
+    video: int,
+    field: str,
+    retriever: Retriever,
+    encoder: int,
 ) -> tuple[Passage, list[Match]]:
     """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
-    index = generation.dense[field]
+    rows = generation.rows[field]
     if retriever == "keyword":
-        rows = index.rows(video)[:MAX_EXPLAINED]
-        return best_passage(generation.passages(field, rows), matcher, ranking.phrases)
+        searched = rows.of(video)[:MAX_EXPLAINED]
+        return best_passage(generation.passages(field, searched), matcher, ranking.phrases)
     if retriever == "reranker":
         row = ranking.rescored[video].row
-    elif index.present[video] and field in ranking.passage_scores:
-        row = index.best_row(ranking.passage_scores[field], video)
+    elif rows.present[video] and field in ranking.passage_scores[encoder]:
+        row = rows.best_of(ranking.passage_scores[encoder][field], video)
     else:
         return Passage(""), []
     passage = generation.passages(field, range(row, row + 1))[0]

@@ -100,7 +100,7 @@ def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask,
         case "after":
             met, known, what = metadata.posted_from(condition.value), metadata.dated, "without a known date"
         case "has":
-            met = generation.dense[condition.value].present
+            met = generation.rows[condition.value].present
         case "in":
             met = encounters.videos(_encounters(encounters, condition))
         case "seen" | "liked" | "saved" | "watched" | "shared":

@@ -5,7 +5,7 @@ method works on one query at a time and gives every retriever a matrix (fields, 
 score is the sum over both.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -21,14 +21,25 @@ Retriever = Literal["dense", "keyword", "reranker"]  # where a contribution come
 Scores = NDArray[np.float64]
 METHODS: tuple[Method, ...] = ("zscore", "dbsf", "rrf")
 MODES: tuple[Mode, ...] = ("hybrid", "dense", "keyword")
-# A score is a weighted sum of these parts: the dense retriever and the keyword retriever's three analysers. The names
-# are those of their weights in FusionWeights.
-PARTS = ("dense_retriever", "stems", "char_ngrams", "bigrams")
+# A score is a weighted sum of these parts: the dense retriever, once for each encoder, and the keyword retriever's
+# three analysers. The names are those of their weights in FusionWeights.
+DENSE_PART = "dense_retriever"
+KEYWORD_PARTS = ("stems", "char_ngrams", "bigrams")
 
 MAX_WEIGHT = 5.0  # of a field, multiplied with its tuned weight; with more, only that field would count
 EQUAL = 1e-9  # scores are equal if they differ by less than this share of their size
 RRF_K = 60  # Cormack, Clarke and Buettcher 2009
 DBSF_SIGMAS = 3.0  # Mazzeschi 2023: mean plus and minus three standard deviations become 1 and 0
+
+
+def dense_part(encoder: str, encoders: Sequence[str]) -> str:
+    """Return the name of the part of an encoder: that of the weight, and if there are several, the encoder's."""
+    return f"{DENSE_PART}:{encoder}" if len(encoders) > 1 else DENSE_PART
+
+
+def part_names(encoders: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of all parts of a score of a generation with these encoders."""
+    return *(dense_part(encoder, encoders) for encoder in encoders), *KEYWORD_PARTS
 
 
 def parse_weights(assignments: str | Iterable[str]) -> dict[str, float]:

@@ -87,12 +87,13 @@ def rescore(
 
 def _to_read(generation: Generation, ranking: Ranking, video: int) -> list[tuple[str, int]]:
     """Return the passages to read, by field and row: the whole video, and others with the highest cosines."""
-    found = [(OVERVIEW, row) for row in generation.dense[OVERVIEW].rows(video)]
+    found = [(OVERVIEW, row) for row in generation.rows[OVERVIEW].of(video)]
+    by_field = next(filter(None, ranking.passage_scores), {})  # cosines of two encoders cannot be compared
     nearest = sorted(
         (-float(cosines[row]), field, row)
-        for field, cosines in ranking.passage_scores.items()
+        for field, cosines in by_field.items()
         if field != OVERVIEW
-        for row in generation.dense[field].rows(video)
+        for row in generation.rows[field].of(video)
     )
     return [*found, *((field, row) for _, field, row in nearest)][:PASSAGES]
 

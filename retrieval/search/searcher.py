@@ -1,29 +1,31 @@
 """Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder, Vectors
+from ingest.language import language_of
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
+from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.errors import GenerationError
 from retrieval.index.analysis import plain, terms
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
-from retrieval.index.generation import Generation, Manifest, current_name, open_current
+from retrieval.index.generation import Generation, current_name, open_current
 from retrieval.index.metadata import Mask
 from retrieval.search.answer import Answer, Hit, Ranking, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.confidence import JUDGED, Verdict, judge
+from retrieval.search.encoders import SharedEncoders, factors, load_all
 from retrieval.search.explain import explain, informative_terms, matcher_of
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
-from retrieval.search.fusion import Method, Mode, Scores, fuse_dense, fuse_keyword
+from retrieval.search.fusion import Method, Mode, Scores, dense_part, fuse_dense, fuse_keyword
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
 from retrieval.search.sorting import by_time, sorted_first
@@ -34,6 +36,8 @@ from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a few sentences; more would only slow the keyword retriever down
 MAX_K = 1_000
+
+QueryVectors = Sequence[Vectors | None]  # a question's unit vectors by the encoders of the generation; None: no part
 
 
 @dataclass(frozen=True)
@@ -48,68 +52,84 @@ class _Found:
 
 
 class Searcher:
-    """Searches one generation with one encoder. It can be used by several threads.
+    """Searches one generation with its encoders. It can be used by several threads.
 
-    A `reranker` rescores the first videos.
+    `encoders` are in the order of the manifest. A KeywordOnly stands for one that could not be loaded: the others
+    answer without it. A `reranker` rescores the first videos.
 
     Raises:
-        GenerationError: the generation was built with another encoder, or the encoder has changed since.
+        GenerationError: the generation was built with other encoders, or one has changed since.
     """
 
-    def __init__(self, generation: Generation, encoder: Encoder, reranker: Reranker | None = None) -> None:
+    def __init__(self, generation: Generation, *encoders: Encoder, reranker: Reranker | None = None) -> None:
         manifest = generation.manifest
-        if encoder.key != manifest.encoder_key:
+        self.encoders = tuple(encoder for encoder in encoders if encoder.name != KEYWORDS_ALONE)
+        if [encoder.key for encoder in self.encoders] != [used.key for used in manifest.encoders]:
             raise GenerationError(
-                f"generation {manifest.name} was built with other weights or settings of {manifest.encoder}"
-                f" ({manifest.encoder_key[:12]}, not {encoder.key[:12]}): run"
-                f" `tiktok-retrieval build --encoder {manifest.encoder}`"
+                f"generation {manifest.name} was built with other weights or settings of {manifest.encoder}, or with"
+                f" other encoders: run `tiktok-retrieval build"
+                f"{''.join(f' --encoder {used.name}' for used in manifest.encoders)}`"
             )
         self.generation = generation
-        self.encoder = encoder
         self.reranker = reranker
         self.speller = Speller(generation.phrases, generation.keyword["stems"])
+        self._loaded = [encoder.dimension > 0 for encoder in self.encoders]
 
     @classmethod
-    def open(
-        cls, indexes: Path, reranker: Reranker | None = None, shared: "SharedEncoders | None" = None
-    ) -> "Searcher":
-        """Open the current generation with the encoder that its manifest names, which may be `shared`."""
+    def open(cls, indexes: Path, reranker: Reranker | None = None, *, complete: bool = False) -> "Searcher":
+        """Open the current generation with the encoders that its manifest names.
+
+        Args:
+            complete: whether all encoders must be loaded, as for figures. Otherwise one is enough.
+
+        Raises:
+            WeightsError: the encoders cannot be loaded.
+        """
         generation = open_current(indexes)
-        return cls(generation, _load_encoder(generation.manifest, shared), reranker)
+        return cls(generation, *load_all(generation.manifest.encoders, complete=complete), reranker=reranker)
 
     @classmethod
     def without_encoder(cls, generation: Generation, reason: str) -> "Searcher":
-        """Search a generation whose encoder cannot be loaded: every answer is by keywords only."""
-        return cls(generation, KeywordOnly(generation.manifest.encoder, generation.manifest.encoder_key, reason))
+        """Search a generation none of whose encoders can be loaded: every answer is by keywords only."""
+        return cls(generation, *(KeywordOnly(used.name, used.key, reason) for used in generation.manifest.encoders))
 
     @property
     def keyword_only(self) -> bool:
         """Whether there is no encoder, so that only the keyword retriever can answer."""
-        return isinstance(self.encoder, KeywordOnly)
+        return not any(self._loaded)
 
     @property
-    def encoder_missing(self) -> bool:
-        """Whether the generation has vectors, but its encoder could not be loaded."""
-        return self.keyword_only and self.generation.manifest.dimension > 0
+    def missing(self) -> list[str]:
+        """Return the names of the encoders that could not be loaded."""
+        return [encoder.name for encoder, there in zip(self.encoders, self._loaded, strict=True) if not there]
 
-    def refreshed(self, indexes: Path, shared: "SharedEncoders | None" = None) -> "Searcher":
-        """Return this searcher, or one of the generation that is current now. A matching encoder is reused."""
+    def refreshed(self, indexes: Path, shared: SharedEncoders | None = None) -> "Searcher":
+        """Return this searcher, or one of the generation that is current now. Matching encoders are reused."""
         if current_name(indexes) == self.generation.name:
             return self
-        generation = open_current(indexes)
-        if generation.manifest.encoder_key == self.encoder.key:
-            return Searcher(generation, self.encoder, self.reranker)
-        return Searcher(generation, _load_encoder(generation.manifest, shared), self.reranker)
+        return Searcher.of(open_current(indexes), [self], shared)
 
     @classmethod
     def of(
-        cls, generation: Generation, others: Sequence["Searcher"] = (), shared: "SharedEncoders | None" = None
+        cls, generation: Generation, others: Sequence["Searcher"] = (), shared: SharedEncoders | None = None
     ) -> "Searcher":
-        """Search a generation. The encoder of one of `others` is reused if it matches."""
-        for other in others:
-            if other.encoder.key == generation.manifest.encoder_key:
-                return cls(generation, other.encoder, other.reranker)
-        return cls(generation, _load_encoder(generation.manifest, shared))
+        """Search a generation. Matching encoders of `others`, and the reranker of the first, are reused."""
+        known = [encoder for other in others for encoder in other.encoders]
+        reranker = others[0].reranker if others else None
+        return cls(generation, *load_all(generation.manifest.encoders, known, shared), reranker=reranker)
+
+    def vectors(self, texts: Sequence[str]) -> list[QueryVectors]:
+        """Return for each question its vectors by the encoders.
+
+        Raises:
+            WeightsError: there is no encoder.
+        """
+        self._demand_encoder()
+        by_encoder = [
+            encoder.queries(texts) if there else [None] * len(texts)
+            for encoder, there in zip(self.encoders, self._loaded, strict=True)
+        ]
+        return [tuple(of_encoder[row] for of_encoder in by_encoder) for row in range(len(texts))]
 
     def rank(
         self,
@@ -118,7 +138,7 @@ class Searcher:
         mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
         method: Method = "zscore",
-        vector: Vectors | None = None,
+        vectors: QueryVectors | None = None,
         among: Mask | None = None,
         exact: bool = False,
     ) -> Ranking:
@@ -127,7 +147,7 @@ class Searcher:
         Args:
             weights: by field, multiplied with the tuned weights: 1 (the default) changes nothing, 0 switches a field
                 off in both retrievers, 2 doubles it.
-            vector: the unit vector of the text of `query`, if known. It is not used if a word is corrected.
+            vectors: those of the text of `query`, if known. They are not used if a word is corrected.
             among: the videos whose first ones the reranker reads, shape (videos,); by default all. What the reranker
                 adds depends on them.
             exact: whether words are searched for as typed, without correction.
@@ -135,40 +155,46 @@ class Searcher:
         timer = Timer()
         question = self.understood(query) if isinstance(query, str) else query
         tuned = self.generation.manifest.weights
-        factors = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
+        by_field = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
         text, corrections = (question.text, []) if exact else self._corrected(question)
         timer.lap("spell")
-        dense_weights = {field: tuned.dense.get(field, 0.0) * factors[field] for field in FIELDS}
-        passage_scores: dict[str, NDArray[np.float32]] = {}
+        dense_weights = {field: tuned.dense.get(field, 0.0) * by_field[field] for field in FIELDS}
+        shape = (len(FIELDS), len(self.generation.ids))
+        dense, parts = np.zeros((len(self.encoders), *shape)), dict[str, Scores]()
+        passage_scores: list[dict[str, NDArray[np.float32]]] = [{} for _ in self.encoders]
         if mode != "keyword":
-            if vector is None or text != (query if isinstance(query, str) else query.text):
-                vector = self.encoder.query(text)
+            self._demand_encoder()
+            share = factors(self.generation.manifest.encoders, self._loaded, language_of(text))
+            asked = query if isinstance(query, str) else query.text
+            vectors = self._query(text, share, vectors if text == asked else None)
             timer.lap("encode")
-            passage_scores = self._passage_scores(vector, dense_weights)
-        cosines = {field: self.generation.dense[field].video_scores(found) for field, found in passage_scores.items()}
-        if mode != "keyword":
+            for number, vector in enumerate(vectors):
+                part = dense_part(self.encoders[number].name, self.generation.manifest.encoder_names)
+                parts[part] = np.zeros(shape[1])
+                if vector is None or not share[number]:
+                    continue
+                passage_scores[number] = self._passage_scores(number, vector, dense_weights)
+                index = self.generation.dense[number]
+                cosines = {field: index[field].video_scores(found) for field, found in passage_scores[number].items()}
+                normal = share[number] * fuse_dense(cosines, dense_weights, method)
+                parts[part] = normal.sum(axis=0)
+                dense[number] = tuned.of_encoder(self.encoders[number].name) * normal
             timer.lap("dense")
         # In dense mode as well: the keyword index says which words match, and where they are spoken.
-        field_weights = np.array([tuned.keyword.get(field, 0.0) * factors[field] for field in TEXT_FIELDS])
+        field_weights = np.array([tuned.keyword.get(field, 0.0) * by_field[field] for field in TEXT_FIELDS])
         found = {name: index.scores(text, field_weights) for name, index in self.generation.keyword.items()}
         if question.preferred:
             split, idfs = found["stems"]
             found["stems"] = split + preference_scores(self.generation, question.preferred, field_weights), idfs
         timer.lap("keyword")
-        shape = (len(FIELDS), len(self.generation.ids))
-        dense, keyword = np.zeros(shape), np.zeros(shape)
-        parts: dict[str, Scores] = {}
-        if cosines:
-            normal = fuse_dense(cosines, dense_weights, method)
-            parts["dense_retriever"] = normal.sum(axis=0)
-            dense = tuned.dense_retriever * normal
+        keyword = np.zeros(shape)
         if mode != "dense":
             for name, (split, _) in found.items():
                 normal = fuse_keyword(split, method)
                 parts[name] = normal.sum(axis=0)
                 keyword += getattr(tuned, name) * normal
         known_idfs = {name: idfs for name, (_, idfs) in found.items()}
-        scores = dense.sum(axis=0) + keyword.sum(axis=0)
+        scores = dense.sum(axis=(0, 1)) + keyword.sum(axis=0)
         timer.lap("fuse")
         ranking = Ranking(
             query=text,
@@ -194,7 +220,7 @@ class Searcher:
         *,
         mode: Mode = "hybrid",
         weights: Mapping[str, float] | None = None,
-        vector: Vectors | None = None,
+        vectors: QueryVectors | None = None,
         hidden: Collection[str] = (),
     ) -> tuple[NDArray[np.int64], Scores]:
         """Return all videos that meet a question's conditions, in the order of `search`, and their scores.
@@ -206,7 +232,7 @@ class Searcher:
         if not question.text:
             order = by_time(self.generation, mask, question.conditions, _default_sort(question))
             return order, np.zeros(len(order))
-        ranking = self.rank(query, mode=mode, weights=weights, vector=vector, among=mask)
+        ranking = self.rank(query, mode=mode, weights=weights, vectors=vectors, among=mask)
         order = ranking.order(mask)
         return order, ranking.scores[order]
 
@@ -245,8 +271,10 @@ class Searcher:
         timer.lap("filter")
         if self.keyword_only and mode != "keyword":
             mode = "keyword"
-            missing = f"the model {self.encoder.name} could not be loaded"
-            notes.append(f"Keyword search only: {missing if self.encoder_missing else 'this index has no vectors'}.")
+            why = f"{_models(self.missing)} could not be loaded" if self.missing else "this index has no vectors"
+            notes.append(f"Keyword search only: {why}.")
+        elif self.missing and mode != "keyword":
+            notes.append(f"Searched without {_models(self.missing)}, which could not be loaded.")
         page = slice(offset, offset + min(k, MAX_K))
         if question.text and mask.any():
             ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask, exact=exact)
@@ -281,19 +309,30 @@ class Searcher:
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
         """Return the `k` videos whose whole text is closest in meaning to this one's; `score` is their cosine.
 
+        With several encoders, it is the mean of their cosines, and z-scores decide the order, because the cosines of
+        encoders have different ranges.
+
         There are none if the video has no text, or the generation no vectors. None of them is `hidden`.
 
         Raises:
             KeyError: the generation does not have the video.
         """
-        index, video = self.generation.dense[OVERVIEW], self.generation.positions[video_id]
-        if not index.has_vectors or not index.present[video]:
+        rows, video = self.generation.rows[OVERVIEW], self.generation.positions[video_id]
+        if not self.generation.dense or not rows.present[video]:
             return []
-        cosines = index.video_scores(index.passage_scores(index.vector(index.rows(video)[0])))
-        cosines[video] = np.nan
-        cosines[~shown_videos(self.generation, hidden)] = np.nan
-        nearest = np.argsort(-cosines, kind="stable")[:k]
-        return self._hits(nearest[~np.isnan(cosines[nearest])], slice(0, k), cosines)
+        by_encoder = []
+        for indexes in self.generation.dense:
+            index = indexes[OVERVIEW]
+            by_encoder.append(index.video_scores(index.passage_scores(index.vector(rows.of(video)[0]))))
+        cosines = np.array(by_encoder)
+        cosines[:, video] = np.nan
+        cosines[:, ~shown_videos(self.generation, hidden)] = np.nan
+        if np.isnan(cosines).all():
+            return []
+        spread = np.nanstd(cosines, axis=1, keepdims=True)
+        closeness = (cosines / np.where(spread > 0, spread, 1.0)).sum(axis=0)
+        nearest = np.argsort(-closeness, kind="stable")[:k]
+        return self._hits(nearest[~np.isnan(closeness[nearest])], slice(0, k), cosines.mean(axis=0))
 
     def understood(self, typed: str, hidden: Collection[str] = (), today: date | None = None) -> Question:
         """Return a typed question as `search` reads it; for the arguments see there."""
@@ -302,13 +341,29 @@ class Searcher:
     def _corrected(self, question: Question) -> tuple[str, list[Correction]]:
         """Return the question's text with its typos corrected, and the corrections."""
         # A word that the model knows is not a typo, even if no video has it: "falls" must not become "calls".
-        known = {word for word in terms(question.text, plain) if self.encoder.knows(word)}
+        known = {word for word in terms(question.text, plain) if self._knows(word)}
         return self.speller.correct(question.text, question.literal | known)
 
-    def _passage_scores(self, vector: Vectors, weights: Mapping[str, float]) -> dict[str, NDArray[np.float32]]:
+    def _knows(self, word: str) -> bool:
+        return any(encoder.knows(word) for encoder in self.encoders)
+
+    def _demand_encoder(self) -> None:
+        if self.keyword_only:
+            reasons = [encoder.reason for encoder in self.encoders if isinstance(encoder, KeywordOnly)]
+            raise WeightsError(reasons[0] if reasons else KeywordOnly().reason)
+
+    def _query(self, text: str, share: Sequence[float], known: QueryVectors | None) -> QueryVectors:
+        """Return the vectors of a question by the encoders that have a share of its score."""
+        if known is not None:
+            return known
+        return tuple(encoder.query(text) if part else None for encoder, part in zip(self.encoders, share, strict=True))
+
+    def _passage_scores(
+        self, encoder: int, vector: Vectors, weights: Mapping[str, float]
+    ) -> dict[str, NDArray[np.float32]]:
         """Return the cosine of every passage by field, for the fields with a weight above 0."""
         return {
-            field: self.generation.dense[field].passage_scores(vector)
+            field: self.generation.dense[encoder][field].passage_scores(vector)
             for field, weight in weights.items()
             if weight > 0
         }
@@ -370,28 +425,8 @@ def _default_sort(question: Question) -> Sort:
     return "seen" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
 
 
-class SharedEncoders:
-    """The encoders that several corpora use in one process: each is loaded once, and kept while one uses it."""
-
-    def __init__(self) -> None:
-        self._encoders: WeakValueDictionary[str, Encoder] = WeakValueDictionary()
-        self._lock = threading.Lock()
-
-    def get(self, manifest: Manifest) -> Encoder:
-        """Return the encoder that a generation was built with."""
-        with self._lock:
-            encoder = self._encoders.get(manifest.encoder_key) or _load_encoder(manifest)
-            self._encoders[manifest.encoder_key] = encoder
-            return encoder
-
-
-def _load_encoder(manifest: Manifest, shared: SharedEncoders | None = None) -> Encoder:
-    """Load the encoder that a generation was built with."""
-    if not manifest.dimension:
-        return KeywordOnly()
-    if shared:
-        return shared.get(manifest)
-    return SentenceEncoder(manifest.encoder, precision=manifest.precision)
+def _models(names: Sequence[str]) -> str:
+    return f"the model{'s' * (len(names) > 1)} {' and '.join(names)}"
 
 
 def _clean(query: str) -> str:

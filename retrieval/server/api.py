@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ingest.models.weights import WeightsError
 from ingest.text.known_words import frequencies
 from retrieval.errors import RetrievalError
-from retrieval.search.searcher import SharedEncoders
+from retrieval.search.encoders import SharedEncoders
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
 from retrieval.server.headers import WithHeaders

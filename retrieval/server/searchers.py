@@ -26,7 +26,8 @@ from retrieval.index.generation import (
     state_of,
     verified_manifest,
 )
-from retrieval.search.searcher import Searcher, SharedEncoders
+from retrieval.search.encoders import SharedEncoders
+from retrieval.search.searcher import Searcher
 from retrieval.server.schemas import GenerationSummary
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class Searchers:
                 self._current = self._refresh(self._current)
             if self._current is None:
                 self._current = self._open()
-            elif self._current.encoder_missing and time.monotonic() > self._retry_at:
+            elif self._current.missing and time.monotonic() > self._retry_at:
                 self._retry_at = time.monotonic() + RETRY_ENCODER_S
                 with contextlib.suppress(RetrievalError):  # nothing on disk can be used; the one in memory can
                     self._current = self._open()
@@ -100,9 +101,12 @@ class Searchers:
         return f"The current generation of the index cannot be used. Generation {refused.answering} answers."
 
     def problems(self) -> list[str]:
-        """Return what is wrong with the index although searches are answered: another generation answers, or the files
-        of the one that answers were damaged since they were read."""
-        found = [self.note(), self._damage(self._current) if self._current else ""]
+        """Return what is wrong with the index although searches are answered: another generation answers, the files of
+        the one that answers were damaged since they were read, or one of several encoders could not be loaded."""
+        current = self._current
+        found = [self.note(), self._damage(current) if current else ""]
+        if current and current.missing and not current.keyword_only:
+            found.append(f"Searches are answered without {' and '.join(current.missing)}, which could not be loaded.")
         return [problem for problem in found if problem]
 
     def answering(self) -> Searcher | None:
@@ -167,8 +171,11 @@ class Searchers:
         """A generation's searcher; with keywords only if its encoder cannot be loaded."""
         generation = open_named(self.indexes, name)
         try:
-            known = [self._current] if self._current and not self._current.encoder_missing else []
-            return Searcher.of(generation, known, self._shared)
+            searcher = Searcher.of(generation, [self._current] if self._current else [], self._shared)
+            if searcher.missing:
+                log.warning("searching without %s, which could not be loaded", " and ".join(searcher.missing))
+                self._retry_at = time.monotonic() + RETRY_ENCODER_S
+            return searcher
         except (WeightsError, ImportError) as error:
             log.warning("keyword search only: %s", error)
             self._retry_at = time.monotonic() + RETRY_ENCODER_S

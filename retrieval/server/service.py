@@ -20,9 +20,9 @@ from retrieval.errors import TooLateToUndo, UnknownVideo
 from retrieval.index.generation import build_running, generation_names
 from retrieval.search.answer import Answer, Hit, Sort
 from retrieval.search.conditions import Condition
+from retrieval.search.encoders import SharedEncoders
 from retrieval.search.fusion import Method, Mode
 from retrieval.search.lists import operator_value
-from retrieval.search.searcher import SharedEncoders
 from retrieval.server.media import MediaFiles, duration_s
 from retrieval.server.schemas import (
     Facets,

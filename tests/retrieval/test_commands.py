@@ -155,10 +155,14 @@ def encoder_of(*arguments: str, **environment: str) -> str:
     return str(json.loads(done.stdout)["encoder"])
 
 
-def test_the_encoder_belongs_to_the_index(corpus: tuple[str, str], tmp_path: Path) -> None:
+def test_the_encoder_belongs_to_the_index(
+    corpus: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TIKTOK_RETRIEVAL_ENCODER")
     folders = ("--data", corpus[0], "--indexes", str(tmp_path / "indexes"))
-    default = "sentence-transformers/all-MiniLM-L6-v2"
+    default = "sentence-transformers/all-MiniLM-L6-v2"  # one of the two
     other = str(shutil.copytree(resolve(default).folder, tmp_path / "other"))
+    assert encoder_of("build", "--encoder", default, *folders) == default
     assert encoder_of("build", *folders) == default
     assert encoder_of("promote", other, *folders) == other
     assert encoder_of("build", *folders) == other
@@ -174,7 +178,10 @@ def test_the_encoder_belongs_to_the_index(corpus: tuple[str, str], tmp_path: Pat
     assert encoder_of("build", "--encoder", default, *folders) == default
 
 
-def test_an_unreadable_encoder_of_an_index_says_what_to_do(corpus: tuple[str, str], tmp_path: Path) -> None:
+def test_an_unreadable_encoder_of_an_index_says_what_to_do(
+    corpus: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TIKTOK_RETRIEVAL_ENCODER")
     (tmp_path / "indexes").mkdir()
     (tmp_path / "indexes" / "CURRENT").write_text("nothing\n")
     done = run("build", "--data", corpus[0], "--indexes", tmp_path / "indexes")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.models import pinned_models, weights
+from ingest.models import pinned_models
 from ingest.models.weights import WeightsError, resolve
 from tests.ingest.models.model_sources import OTHER_WEIGHTS, WEIGHTS, Computer, model_folder, sha256
 
@@ -15,7 +15,7 @@ def test_a_local_folder_is_used_directly(tmp_path: Path) -> None:
     assert (found.folder, found.sha256, found.source) == (tmp_path / "mine", sha256(WEIGHTS), "folder")
 
 
-@pytest.mark.parametrize("name", weights.known())
+@pytest.mark.parametrize("name", [pin.name for pin in pinned_models.PINS if pin.original])
 def test_a_local_folder_with_a_pinned_name_must_contain_the_pinned_weights(tmp_path: Path, name: str) -> None:
     folder = model_folder(tmp_path / name)
     with pytest.raises(WeightsError, match="are not those of " + name) as refused:

@@ -63,7 +63,9 @@ def adding(tmp_path: Path, whisper: Path, monkeypatch: pytest.MonkeyPatch) -> Ad
         settings = Settings(data=data, indexes=indexes, whisper=str(weights), fetch_limit=limit)
         sources = Given([one for one in given if isinstance(one, Path)], [one for one in given if isinstance(one, str)])
         with only_add(settings.data), Catalog(settings.data, create=True) as catalog, Progress("import", None) as shown:
-            return Adding(catalog, settings, Encoding("fake", FakeEncoder), Options(**options), shown).run(sources)
+            return Adding(
+                catalog, settings, Encoding(["fake"], lambda: [FakeEncoder()]), Options(**options), shown
+            ).run(sources)
 
     return once
 

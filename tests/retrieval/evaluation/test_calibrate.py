@@ -45,7 +45,7 @@ def test_the_cut_off_loses_no_more_than_its_cost() -> None:
 
 def test_every_question_is_asked_with_and_without_its_target(documents: list[Document], tmp_path: Path) -> None:
     questions = [Query(f"q{n}", doc.texts["creator"], {doc.id: 1}) for n, doc in enumerate(documents)]
-    asked = ask(documents, questions, ["kinase receptors"], FakeEncoder(), tmp_path / "vectors.sqlite")
+    asked = ask(documents, questions, ["kinase receptors"], [FakeEncoder()], tmp_path / "vectors.sqlite")
     kinds = [case.kind for case in asked]
     assert (kinds.count("answerable"), kinds.count("removed"), kinds.count("claim")) == (6, 6, 1)
     assert all((case.ranks["hybrid"] is not None) == (case.kind == "answerable") for case in asked)

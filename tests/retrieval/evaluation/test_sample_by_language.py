@@ -77,7 +77,7 @@ class Measured(NamedTuple):
 @pytest.fixture(scope="module", params=[ASKED, pytest.param(ALL, marks=pytest.mark.heavy)])
 def measured(request: pytest.FixtureRequest, sample_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     try:
-        encoder = SentenceEncoder(Settings().encoder)
+        encoders = [SentenceEncoder(name) for name in Settings().encoder]
     except WeightsError as error:
         pytest.skip(f"there are no weights: {error}")
     queries = read_queries(sample_corpus / "queries_by_language.json")
@@ -85,8 +85,8 @@ def measured(request: pytest.FixtureRequest, sample_corpus: Path, tmp_path_facto
     fill(folder / "data", sample_corpus)
     with Catalog(folder / "data", read_only=True) as catalog:
         ids = catalog.ids() if request.param == ALL else sorted({id_ for query in queries for id_ in query.relevant})
-        build([document(entry) for entry in catalog.entries(ids)], folder / "indexes", encoder)
-    searcher = Searcher(open_current(folder / "indexes"), encoder)
+        build([document(entry) for entry in catalog.entries(ids)], folder / "indexes", *encoders)
+    searcher = Searcher(open_current(folder / "indexes"), *encoders)
     return Measured(evaluate(searcher, queries, modes=["hybrid"]), FLOORS[request.param])
 
 

@@ -16,9 +16,10 @@ from retrieval.evaluation.tune import FEWEST, Sample, question_groups, tune
 from retrieval.index.builder import TUNED, build, reweight, rollback
 from retrieval.index.documents import plain_document
 from retrieval.index.generation import FusionWeights, current_name, generation_names, open_current
-from retrieval.search.fusion import PARTS
+from retrieval.search.fusion import DENSE_PART, KEYWORD_PARTS
 from retrieval.search.searcher import Searcher
 
+PARTS = (DENSE_PART, *KEYWORD_PARTS)
 TODAY = FusionWeights()
 # Made-up names, for the keyword retriever, and topics, for the encoder.
 NAMES = ["".join(chr(97 + (7 * n + 3 * m) % 26) for m in range(8)) for n in range(26)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.dense import HUB_NEIGHBOURS, HUB_SHARE, DenseIndex, hubness
+from retrieval.index.dense import HUB_NEIGHBOURS, HUB_SHARE, DenseIndex, PassageRows, hubness
 from tests.retrieval.saved_files import saved
 
 
@@ -40,7 +40,8 @@ def test_hubness_is_zero_without_overview_or_with_few_transcripts() -> None:
 def test_hubness_is_subtracted_after_loading_as_well(tmp_path: Path) -> None:
     vectors = unit(np.eye(3, 4) + 0.1)
     hubs = np.array([0.0, 0.5, 0.2], np.float32)
-    DenseIndex.build(vectors, np.arange(4), hubs).save(tmp_path, "overview")
-    index = DenseIndex.load(saved(tmp_path), "overview")
+    rows = PassageRows(np.arange(4))
+    DenseIndex.build(vectors, rows, hubs).save(tmp_path, "overview", 0)
+    index = DenseIndex.load(saved(tmp_path), rows, "overview", 0)
     passages = index.passage_scores(vectors[0])
     np.testing.assert_allclose(index.video_scores(passages), vectors @ vectors[0] - HUB_SHARE * hubs, rtol=1e-5)

@@ -12,7 +12,7 @@ from filelock import FileLock
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import generation
-from retrieval.index.builder import build, index_encoder, prune, reweight, rollback
+from retrieval.index.builder import build, index_encoders, prune, reweight, rollback
 from retrieval.index.documents import Document, Passage
 from retrieval.index.generation import (
     FORMAT,
@@ -54,24 +54,26 @@ def test_a_changed_description_encodes_only_two_texts(
 
 def test_the_manifest_describes_the_generation(indexes: Path, documents: list[Document], encoder: Encoder) -> None:
     manifest = open_current(indexes).manifest
-    assert (manifest.format, manifest.videos, manifest.encoder_sha256) == (FORMAT, 6, encoder.sha256)
-    assert manifest.dimension == encoder.dimension and manifest.precision == encoder.precision
+    [used] = manifest.encoders
+    assert (manifest.format, manifest.videos, manifest.encoder) == (FORMAT, 6, encoder.name)
+    assert (used.name, used.sha256, used.key) == (encoder.name, encoder.sha256, encoder.key)
+    assert (used.dimension, used.precision) == (encoder.dimension, encoder.precision)
     assert manifest.passages["comments"] == sum(len(doc.passages.get("comments", [])) for doc in documents)
 
 
 def test_the_encoder_of_an_index_is_that_of_its_current_generation(documents: list[Document], tmp_path: Path) -> None:
-    assert index_encoder(tmp_path) is None
+    assert index_encoders(tmp_path) == ()
     build(documents, tmp_path, FakeEncoder("first"))
     build(documents, tmp_path, FakeEncoder("promoted"))
-    assert index_encoder(tmp_path) == "promoted"
+    assert index_encoders(tmp_path) == ("promoted",)
     rollback(tmp_path)
-    assert index_encoder(tmp_path) == "first"
+    assert index_encoders(tmp_path) == ("first",)
 
 
 def test_an_index_of_another_format_still_names_its_encoder(documents: list[Document], tmp_path: Path) -> None:
     manifest = tmp_path / "generations" / build(documents, tmp_path, FakeEncoder("promoted")).name / "manifest.json"
     manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
-    assert index_encoder(tmp_path) == "promoted"
+    assert index_encoders(tmp_path) == ("promoted",)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "{}", '{"encoder": null}', '{"encoder": ""}'])
@@ -81,13 +83,13 @@ def test_an_encoder_that_cannot_be_read_is_not_replaced_by_the_default(
     name = build(documents, tmp_path, FakeEncoder("promoted")).name
     (tmp_path / "generations" / name / "manifest.json").write_text(content)
     with pytest.raises(GenerationError, match="build --encoder MODEL"):
-        index_encoder(tmp_path)
+        index_encoders(tmp_path)
 
 
 def test_fusion_weights_keep_their_names_on_disk(indexes: Path) -> None:
     generation = open_current(indexes)
     text = (generation.folder / "manifest.json").read_text(encoding="utf-8")
-    names = ["dense_lane", "words", "grams", "pairs", "dense", "keyword"]
+    names = ["dense_lane", "encoders", "words", "grams", "pairs", "dense", "keyword"]
     assert list(json.loads(text)["weights"]) == list(FusionWeights().model_dump()) == names
     assert Manifest.model_validate_json(text).model_dump_json(indent=1) == text
     files = {path.name for path in generation.folder.iterdir()}
@@ -98,12 +100,12 @@ def test_passages_are_read_back_with_their_times(indexes: Path, documents: list[
     generation = open_current(indexes)
     for position, doc in enumerate(documents):
         for field, passages in doc.passages.items():
-            assert generation.passages(field, generation.dense[field].rows(position)) == passages
+            assert generation.passages(field, generation.rows[field].of(position)) == passages
 
 
 def test_dense_scores_are_the_exact_cosines(indexes: Path, documents: list[Document], encoder: Encoder) -> None:
     generation, vector = open_current(indexes), encoder.query("teapot")
-    for field, index in generation.dense.items():
+    for field, index in generation.dense[0].items():
         passages = [passage.text for doc in documents for passage in doc.passages.get(field, [])]
         np.testing.assert_allclose(index.passage_scores(vector), encoder.passages(passages) @ vector, atol=2e-3)
         present = [field in doc.passages for doc in documents]
@@ -201,10 +203,10 @@ def test_a_generation_whose_vectors_are_no_unit_vectors_is_refused(
     index = faiss.IndexFlatIP(encoder.dimension)
     vectors = np.ones((len(documents), encoder.dimension), np.float32)
     index.add(vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * np.float32(1.01))
-    faiss.write_index(index, str(folder / "overview.faiss"))
+    faiss.write_index(index, str(folder / "overview.0.faiss"))
     manifest = generation.read_manifest(tmp_path, folder.name)
     changed = manifest.model_copy(
-        update={"files": {**manifest.files, "overview.faiss": files.sha256(folder / "overview.faiss")}}
+        update={"files": {**manifest.files, "overview.0.faiss": files.sha256(folder / "overview.0.faiss")}}
     )
     (folder / "manifest.json").write_text(generation.sealed(changed))
     with pytest.raises(GenerationError, match="6 of 6 vectors of overview"):

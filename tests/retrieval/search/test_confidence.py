@@ -60,7 +60,7 @@ def test_without_cosines_of_the_whole_video_the_keyword_model_is_used(searcher: 
 
 
 def test_another_encoders_cosines_are_compared_by_z_score(searcher: Searcher) -> None:
-    same = calibration().model("hybrid", searcher.generation.manifest.encoder_sha256)
+    same = calibration().model("hybrid", searcher.generation.manifest.encoders[0].sha256)
     other = calibration().model("hybrid", "0" * 64)
     assert "cosine" in same.coefficients
     assert "cosine" not in other.coefficients and "cosine_z" in other.coefficients

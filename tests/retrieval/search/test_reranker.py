@@ -55,7 +55,7 @@ def reranker(folder: Path) -> Reranker:
 
 @pytest.fixture(scope="module")
 def rescoring(searcher: Searcher, reranker: Reranker) -> Searcher:
-    return Searcher(searcher.generation, searcher.encoder, reranker)
+    return Searcher(searcher.generation, *searcher.encoders, reranker=reranker)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -78,8 +78,8 @@ def test_a_videos_best_passage_counts(rescoring: Searcher, reranker: Reranker, m
     for video, read in ranking.rescored.items():
         texts = [
             passage.text
-            for field in ranking.passage_scores
-            for passage in generation.passages(field, generation.dense[field].rows(video))
+            for field in ranking.passage_scores[0]
+            for passage in generation.passages(field, generation.rows[field].of(video))
         ]
         scores = reranker.scores(ranking.query, texts)
         liked = generation.passages(read.field, range(read.row, read.row + 1))[0].text

@@ -112,18 +112,18 @@ def test_a_new_generation_is_opened_with_the_same_encoder(
     assert first.refreshed(tmp_path) is first
     build(documents, tmp_path, encoder)
     second = first.refreshed(tmp_path)
-    assert second is not first and second.encoder is first.encoder
+    assert second is not first and second.encoders[0] is first.encoders[0]
     assert len(second.search("x", 10).hits) == 6 and len(first.search("x", 10).hits) == 2
 
 
 def test_an_encoder_with_other_weights_is_refused(searcher: Searcher) -> None:
-    with pytest.raises(GenerationError, match=f"retrieval build --encoder {searcher.encoder.name}"):
+    with pytest.raises(GenerationError, match=f"retrieval build --encoder {searcher.encoders[0].name}"):
         Searcher(searcher.generation, FakeEncoder("another"))
 
 
 def test_an_index_without_vectors_is_searched_by_keywords(documents: list[Document], tmp_path: Path) -> None:
     manifest = build(documents, tmp_path, KeywordOnly())
-    assert (manifest.dimension, manifest.encoded) == (0, 0)
+    assert (manifest.encoder, manifest.encoders, manifest.encoded) == ("bm25", (), 0)
     searcher = Searcher.open(tmp_path)
     answer = searcher.search("porcelain teapot has:speech", mode="hybrid")
     assert answer.mode == answer.lane == "keyword" and answer.notes[0] == (
@@ -138,7 +138,7 @@ def test_an_index_without_vectors_is_searched_by_keywords(documents: list[Docume
 def test_a_missing_encoder_leaves_keyword_search(indexes: Path, searcher: Searcher) -> None:
     without = Searcher.without_encoder(open_current(indexes), "no such model")
     answer = without.search("porcelain teapot")
-    assert answer.notes == [f"Keyword search only: the model {searcher.encoder.name} could not be loaded."]
+    assert answer.notes == [f"Keyword search only: the model {searcher.encoders[0].name} could not be loaded."]
     assert answer.hits == searcher.search("porcelain teapot", mode="keyword").hits
     with pytest.raises(WeightsError, match="no such model"):
         without.rank("porcelain teapot")

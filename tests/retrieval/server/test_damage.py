@@ -70,7 +70,7 @@ def test_a_server_that_starts_with_a_damaged_index_answers_from_an_earlier_gener
     (earlier,) = generation_names(indexes)
     new = generations_folder(indexes) / make_index(data, indexes, encoder).name
     if damage == "a file":
-        flip(new / "overview.faiss")
+        flip(new / "overview.0.faiss")
     elif damage == "CURRENT":
         flip(indexes / CURRENT)
         flip(new / "manifest.json")

@@ -83,7 +83,7 @@ def test_an_older_generation_can_be_searched_by_name(folders: Folders, encoder: 
 def test_without_the_encoder_keywords_answer_and_the_answer_says_so(
     folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str) -> None:
+    def missing(name: str, **_: object) -> None:
         raise WeightsError(f"no weights of {name}")
 
     with monkeypatch.context() as gone:
