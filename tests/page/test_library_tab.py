@@ -153,7 +153,8 @@ def test_retry_failed_indexes_what_it_could_read(tmp_path: Path) -> None:
     assert build.arguments[-1] == "--only-read"
 
 
-def test_build_index_keeps_the_encoder_of_the_index(tmp_path: Path) -> None:
+def test_build_index_keeps_the_encoder_of_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIKTOK_RETRIEVAL_ENCODER")
     make_data(tmp_path)
     other = str(shutil.copytree(resolve("sentence-transformers/all-MiniLM-L6-v2").folder, tmp_path / "other-encoder"))
     make_index(tmp_path, tmp_path / "indexes", SentenceEncoder(other))
