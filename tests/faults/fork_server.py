@@ -13,14 +13,13 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-HEAVY = (
-    *("app", "faiss", "sentence_transformers", "torch", "ingest.catalog", "ingest.media"),
-    *("retrieval.corpus.build", "retrieval.search.searcher"),
-)
+LIGHT = ("app", "faiss", "ingest.catalog", "ingest.media")
+HEAVY = ("sentence_transformers", "torch", "retrieval.corpus.build", "retrieval.search.searcher")
+ENCODING = ("build", "run")  # commands that load the heavy ones
 LIMIT_S = 600.0
 
 
@@ -62,11 +61,19 @@ def main() -> None:
     """Answer requests until stdin ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    for name in HEAVY:
-        importlib.import_module(name)
+    load(LIGHT)
     print(json.dumps({"ready": True}), file=replies, flush=True)
     for line in sys.stdin:
-        print(json.dumps(in_child(json.loads(line))), file=replies, flush=True)
+        request = json.loads(line)
+        if request.get("command", ENCODING)[0] in ENCODING:
+            load(HEAVY)
+        print(json.dumps(in_child(request)), file=replies, flush=True)
+
+
+def load(names: Sequence[str]) -> None:
+    """Import modules, for all forks that follow."""
+    for name in names:
+        importlib.import_module(name)
 
 
 def in_child(request: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,11 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(autouse=True)
+def nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.corpus.check.SETTLED_S", 0.0)
+
+
 def damage(data: Path, sql: str) -> None:
     with closing(sqlite3.connect(data / "catalog.sqlite")) as db, db:
         db.execute(sql)
