@@ -152,7 +152,7 @@ def test_a_flipped_bit_in_the_definition_of_a_table_is_named_with_the_command_th
     with pytest.raises(typer.Exit):
         command(repair=repair, data=data, indexes=data / "indexes")
     said = capsys.readouterr().out
-    named = "the catalog: the definition of segments is damaged. To do: only a backup mends this: run"
+    named = "the catalog: the definition of segments is damaged. To do: restore a backup with"
     assert f"{named} `tiktok-retrieval restore FILE --data NEW --indexes NEW`" in said
     assert "check --repair" not in said and "repaired:" not in said and file.read_bytes() == flipped
 
