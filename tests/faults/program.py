@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tests.command_line import REPOSITORY
 from tests.faults.fork_server import ForkServer
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 TRACEBACK = "Traceback (most recent call last)"
 
 

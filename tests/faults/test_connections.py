@@ -8,8 +8,9 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("Windows has no limit of open files", allow_module_level=True)
 
+from tests.command_line import REPOSITORY
 from tests.faults.half_open import KINDS, OPEN_FILES, hold
-from tests.faults.program import REPOSITORY, served
+from tests.faults.program import served
 
 
 @pytest.mark.faults

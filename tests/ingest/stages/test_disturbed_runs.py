@@ -20,10 +20,9 @@ from ingest.stages.stage_run import StageReport
 from ingest.stages.workers import WorkerError, each
 from scraper.errors import Locked
 from tests.broken_files import broken_pictures, broken_videos
+from tests.command_line import REPOSITORY
 from tests.ingest import media_samples
 from tests.ingest.stages.running import run
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def test_a_concurrent_run_of_a_stage_is_refused(catalog: Catalog) -> None:

@@ -21,12 +21,12 @@ from scraper import refresh
 from scraper.download import DEADLINE_S, FAILURES, HOSTS, MAX_BYTES, PER_HOST
 from scraper.failures import DEAD
 from scraper.records import Video
+from tests.command_line import REPOSITORY
 from tests.ingest import media_samples
 from tests.ingest.stages.running import HERE
 from tests.scraper.faulty_answers import Talk, picture, video
 from tests.scraper.faulty_server import FAULTS, FaultyServer, quick
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 PAGE = REPOSITORY / "docs" / "reference" / "downloads.md"
 
 
