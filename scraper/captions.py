@@ -32,6 +32,7 @@ _TIMES = re.compile(rf"\s*(?:[0-9]{{1,9}}\s+)?{_TIME}\s*(?:{_ARROW.pattern})\s*(
 _BEGINS = re.compile(
     rf".*--(?:>|&gt;)|\s*[0-9]{{1,4}}:[0-9:.,]{{1,20}}\s*(?:{_ARROW.pattern})\s*(?:$|[0-9]{{1,4}}:[0-9])"
 )
+_WORD = re.compile(r"(?:^|\s)[^\W\d_]{2,}\s")
 _CLOCK = re.compile(r"[0-9]:[0-9]")
 _PLACE = re.compile(r"(?:\s*+[A-Za-z0-9-]++:\S*+)*+\s*+")  # where the words stand on the screen, behind the times
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>|<[0-9:.]{5,15}>|\{\\[^{}]{0,100}\}")  # <i>, <c.name>, <00:01.000>, {\an8}
@@ -157,10 +158,14 @@ def _timed_cues(text: str) -> Iterator[_Raw]:
 
 def _is_said(line: str, above: list[str]) -> bool:
     """Whether a line with an arrow is part of the text: there are words around the arrow, and it is where text is."""
+    before, *rest = _ARROW.split(line, maxsplit=1)
+    if not any(sign.isdigit() for sign in line):
+        return any(sign.isalpha() for sign in line)
     if above and (not above[-1].strip() or above[-1].strip().isdecimal()):
         return False  # times may be below a blank line or a number
-    behind = _ARROW.split(line, maxsplit=1)[-1]
-    return any(sign.isalpha() for sign in line) and not _CLOCK.search(behind)
+    if _WORD.search(before):
+        return True
+    return any(sign.isalpha() for sign in line) and not (rest and _CLOCK.search(rest[0]))
 
 
 def _cue(times: re.Match[str] | None, said: list[str], *, web: bool) -> _Raw:

@@ -41,6 +41,8 @@ _ICELANDIC = "þðÞÐ"  # far more often, a Turkish letter is meant
 _WITHIN = re.compile(
     r"(?<=[^\W\d_])[^\w\s'\u2019.\-\xb7\u0300-\u036f\u05b0-\u05c7\u064b-\u0652\u0e30-\u0e4e](?=[^\W\d_])"
 )
+# behind a letter, two signs that stand for one letter in UTF-8
+_TWO_SIGNS = re.compile(r"(?<=[^\W\d_])[^\x00-\x7f\w\s\u2018-\u201f\xab\xbb\u2013\u2014\u2026]{2,}")
 _LINE_END = re.compile(r"\r+\n|\r")
 
 
@@ -142,7 +144,7 @@ def _oddities(text: str) -> int:
     odd = sum(max(0, len({_script(sign) for sign in word if sign.isalpha()}) - 1) for word in text.split())
     odd += sum(one.islower() and other.isupper() for one, other in pairwise(text))
     odd += sum(3 if sign == LOST else 2 for sign in text if sign == LOST or _is_no_text(sign))
-    odd += len(_WITHIN.findall(text)) + sum(sign in _ICELANDIC for sign in text)
+    odd += len(_WITHIN.findall(text)) + len(_TWO_SIGNS.findall(text)) + sum(sign in _ICELANDIC for sign in text)
     return odd + ("¿" in text and "?" not in text) + ("¡" in text and "!" not in text)
 
 

@@ -49,7 +49,7 @@ class Finding:
 
 
 NO_SUM = "its sum is missing"
-RESTORE = "restore a backup with `tiktok-retrieval restore`"
+RESTORE = "restore a backup with `tiktok-retrieval restore FILE --data NEW --indexes NEW`"
 
 
 def inspect(db: sqlite3.Connection) -> list[Finding]:

@@ -1,7 +1,8 @@
 """Words in letters that look alike in several scripts ("CKOPO", "СКОРО") -> the script of the text around them.
 
 RapidOCR knows no Cyrillic letters and reads those that look like Latin ones as such, with confidence. Tesseract's packs
-do the same the other way round.
+do the same the other way round. The letters are listed here because Unicode's table of confusable letters (as in
+confusable-homoglyphs 3.3.1) also pairs letters that OCR tells apart, such as v and ν or r and г, and leaves out I.
 """
 
 from collections import Counter
@@ -26,6 +27,7 @@ CLEARLY = {
     script: regex.compile(rf"[\p{{{script}}}--[{letters.replace(' ', '')}]]", regex.V1)
     for script, letters in ALIKE.items()
 }
+OTHER_THAN = {script: regex.compile(rf"[\p{{L}}--\p{{{script}}}]", regex.V1) for script in ALIKE}
 OTHER = regex.compile(r"[\p{L}--\p{Latin}--\p{Han}--\p{Hiragana}--\p{Katakana}]", regex.V1)
 TABLES = {
     script: {
@@ -72,9 +74,11 @@ def in_one_script(reading: Reading, script: str = "", *, decided: bool = False) 
     def rewritten(word: Word, line: str) -> Word:
         own = _clearly(word.text)
         to = next(iter(own)) if len(own) == 1 else "" if own else line or main
-        if not to or (to not in sure and len(word.text) < LINE):
+        # one Greek letter in a line is mostly a formula's
+        if not to or (to not in sure and (len(word.text) < LINE or (to == "Greek" and not own))):
             return word
-        return replace(word, text=word.text.translate(TABLES[to]))
+        text = word.text.translate(TABLES[to])
+        return replace(word, text=text) if own or not OTHER_THAN[to].search(text) else word
 
     rows = []
     for row in reading.rows:

@@ -37,25 +37,24 @@ NEARLY = 0.7  # ... this share of its letters is enough
 PASS_LIMIT_S = 20.0  # for one pass; a cover takes 0.2 s, a full page 2 s, and grain can take minutes
 READ_LIMIT_S = 60.0  # for all passes over one image
 
+CYRILLIC = "aze_cyrl bel bul kaz kir mkd mon rus srp tat tgk ukr uzb_cyrl"
+GREEK = "ell grc"
 # Tesseract's packs of other scripts than Latin, one script per line; packs of a script are used together.
-OTHER_SCRIPTS = """
+OTHER_SCRIPTS = f"""
     ara fas kur_ara pus snd uig urd
-    aze_cyrl bel bul kaz kir mkd mon rus srp tat tgk ukr uzb_cyrl
+    {CYRILLIC}
     hin mar nep san
     asm ben
     amh tir
     heb yid
     bod dzo
-    ell grc
+    {GREEK}
     chi_sim\n chi_tra\n jpn\n kor
     chr\n div\n guj\n hye\n iku\n kan\n kat\n khm\n lao\n mal\n mya\n ori\n pan\n sin\n syr\n tam\n tel\n tha
 """
 OTHER_LETTER = regex.compile(r"[\p{L}--\p{Latin}]", regex.V1)
 RAPIDOCR_KNOWS = frozenset({"chi_sim", "chi_tra", "jpn"})  # besides Latin letters
-PACKS_OF = {
-    "Cyrillic": OTHER_SCRIPTS.splitlines()[2].split(),
-    "Greek": ["ell", "grc"],
-}  # scripts with Latin look-alikes
+PACKS_OF = {"Cyrillic": CYRILLIC.split(), "Greek": GREEK.split()}  # scripts with letters that look like Latin ones
 NO_LANGUAGES = {"osd", "equ", "snum"}  # packs that do not read text
 
 

@@ -183,9 +183,10 @@ def _shared(one: "Sequence[Span]", other: "Sequence[Span]") -> float:
 
 
 def _speaks(track: Track, languages: Sequence[str]) -> bool:
-    """Whether the tag of a track is one of the languages. It may have three letters: "ger" and "deu" are "de"."""
+    """Whether the tag of a track is one of the languages, in any country: "deu", "ger" and "de-AT" are "de"."""
+    tag = track.language.replace("_", "-").split("-")[0]
     try:
-        return any(langcodes.tag_distance(code, track.language) <= SAME for code in languages)
+        return any(langcodes.tag_distance(code, tag) <= SAME for code in languages)
     except LanguageTagError:
         return False
 

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, TimeoutError, wait
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -38,10 +39,15 @@ def each(
     """`function(item)` for every (key, item), as (key, result) in the order in which they finish.
 
     An exception of the function is returned as its result. If a worker dies or takes longer than `limit_s(item)`
-    seconds, the result is a WorkerError. Items are drawn when workers are free. Processes are spawned, because the
-    parent may have threads. They end with the parent, however it ends, and leave Ctrl-C to it.
+    seconds, the result is a WorkerError. Items are drawn when workers are free, and no more workers start than there
+    are items. They are spawned, because the parent may have threads. They end with the parent, however it ends, and
+    leave Ctrl-C to it.
     """
     source = iter(items)
+    first = list(islice(source, processes))
+    if not first:
+        return
+    processes, source = len(first), chain(first, source)  # no more processes than items
     waiting: dict[Future[Any], tuple[Key, float]] = {}
     context = multiprocessing.get_context("spawn")
     pool = ProcessPool(processes, TASKS_PER_PROCESS, _end_with_parent, context=context)

@@ -70,6 +70,8 @@ def lines(findings: "list[Finding]", *, advise: bool) -> list[str]:
 
 
 def _show(report: "Report", repaired: bool) -> None:
+    from ingest.catalog.inspection import RESTORE
+
     for line in lines(report.found, advise=not repaired):
         print(printable(line))
     if report.copy:
@@ -84,6 +86,8 @@ def _show(report: "Report", repaired: bool) -> None:
     if not report.found:
         print("Nothing is damaged or missing.")
     elif not repaired:
-        print(f"{len(report.found)} findings. `tiktok-retrieval check --repair` repairs what can be repaired.")
+        can_repair = any(one.advice != RESTORE for one in report.found)
+        advice = " `tiktok-retrieval check --repair` repairs what can be repaired." if can_repair else ""
+        print(f"{len(report.found)} findings.{advice}")
     else:
         print(f"{len(report.found)} findings, {len(report.left)} left.")

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ingest.catalog import CatalogError
@@ -74,6 +74,8 @@ def _all(data: Path, indexes: Path, checked: dict[str, int], progress: ProgressM
                 found += _files(database, progress)
     else:
         found.append(Finding("", "schema", f"there is none in {data}", RESTORE))
+    if any(one.part == "schema" for one in found):  # nothing of the catalog can be repaired
+        found = [replace(one, advice=RESTORE) for one in found]
     return found + list(_indexes(indexes, checked))
 
 

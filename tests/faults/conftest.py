@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.faults.corpus import make
-from tests.faults.shim import COMPILER, ForkServer
+from tests.faults.shim import COMPILER, ForkedFaults
 
 
 @pytest.fixture(scope="session")
-def shim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
+def shim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedFaults]:
     """Run commands with a disk that fails, or that is recorded."""
     if not COMPILER:
         pytest.skip("the shim needs a C compiler (Debian: apt install gcc)")
-    server = ForkServer(tmp_path_factory.mktemp("shim"))
+    server = ForkedFaults(tmp_path_factory.mktemp("shim"))
     yield server
     server.close()
 

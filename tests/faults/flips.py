@@ -14,7 +14,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.program import REPOSITORY, Outcome, Program
+from tests.command_line import REPOSITORY
+from tests.faults.program import Outcome, Program
 from tests.faults.trial import Trial
 
 SAMPLE = REPOSITORY / "data" / "sample"

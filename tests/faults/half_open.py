@@ -1,87 +1,74 @@
-"""Half-sent requests -> how fast others are answered, and how much the server writes to its log.
-
-Run `python -m tests.faults.half_open` to see the figures.
-"""
+"""Half-sent requests -> how fast others are answered, and how many connections the server closes."""
 
 import contextlib
 import resource
 import socket
-import subprocess
-import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+import urllib.parse
 from dataclasses import dataclass
-from pathlib import Path
-
-from tests.command_line import REPOSITORY, environment
 
 CONNECTIONS = 1_100
 OPEN_FILES = 1_024  # Debian's default
-HELD_S = 20.0
+HELD_S = 15.0
+EACH_S = 1.0  # so often others ask
+LIMIT_S = 5.0  # for an answer
 HALF_HEADERS = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: "
 HALF_BODY = (
     b"POST /api/judgements HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     b"Content-Type: application/json\r\nContent-Length: 900\r\n\r\n{"
 )
 KINDS = {"headers": HALF_HEADERS, "bodies": HALF_BODY}
+HEALTH = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What half-sent requests did to others."""
+    """What half-sent requests did to others: the seconds until each answer, None for none."""
 
-    answered: int
-    asked: int
-    slowest_s: float
-    log_bytes: int
+    answers_s: list[float | None]
     closed: int  # of the half-open connections, by the server
 
-    def __str__(self) -> str:
-        return (
-            f"{self.answered} of {self.asked} others answered, the slowest after {self.slowest_s:.2f} s;"
-            f" {self.log_bytes:,} bytes of log; {self.closed:,} half-open connections closed"
-        )
+    @property
+    def slowest_s(self) -> float:
+        """Infinite if one was not answered."""
+        return max(float("inf") if one is None else one for one in self.answers_s)
 
 
-def measure(half: bytes, *options: str, held_s: float = HELD_S, source: Path = REPOSITORY) -> Figures:
-    """Hold CONNECTIONS half-sent requests open, and ask for /api/health all the time."""
-    with _serving(source, *options) as (port, log), contextlib.ExitStack() as stack:
+def hold(address: str, half: bytes, other: str = "127.0.0.1") -> Figures:
+    """Hold CONNECTIONS half-sent requests open, and ask a server for its health all the time.
+
+    Args:
+        other: the address of this machine that asks; the half-sent requests come from 127.0.0.1.
+    """
+    port = urllib.parse.urlsplit(address).port or 0
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _seconds_to_answer(port, other)  # the first answer takes longer
+    with contextlib.ExitStack() as stack:
         ours = [stack.enter_context(socket.socket()) for _ in range(CONNECTIONS)]
-        before = log.stat().st_size
         for one in ours:
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        answers, until = [], time.monotonic() + held_s
-        rest = list(ours)
+        answers, rest, until = [], list(ours), time.monotonic() + HELD_S
         while time.monotonic() < until:
             for one in list(rest):
                 with contextlib.suppress(OSError):
                     one.send(half)
                     rest.remove(one)
-            answers.append(_seconds_to_answer(port))
-            time.sleep(0.2)
-        closed = sum(_is_closed(one) for one in ours)
-        return Figures(
-            answered=sum(one is not None for one in answers),
-            asked=len(answers),
-            slowest_s=max((one for one in answers if one is not None), default=float("inf")),
-            log_bytes=log.stat().st_size - before,
-            closed=closed,
-        )
+            answers.append(_seconds_to_answer(port, other))
+            time.sleep(max(0.0, EACH_S - (answers[-1] or LIMIT_S)))
+        return Figures(answers, sum(map(_is_closed, ours)))
 
 
-def _seconds_to_answer(port: int) -> float | None:
+def _seconds_to_answer(port: int, other: str) -> float | None:
     start = time.monotonic()
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health", timeout=5).close()
-    except urllib.error.HTTPError:
-        pass  # 503 without an index is an answer
+        with socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S, source_address=(other, 0)) as connection:
+            connection.sendall(HEALTH)
+            status = connection.recv(100).split()[1:2]
     except OSError:
         return None
-    return time.monotonic() - start
+    return time.monotonic() - start if status in ([b"200"], [b"503"]) else None  # 503: there is no index
 
 
 def _is_closed(one: socket.socket) -> bool:
@@ -91,45 +78,3 @@ def _is_closed(one: socket.socket) -> bool:
         return False
     except OSError:
         return True
-
-
-@contextlib.contextmanager
-def _serving(source: Path, *options: str) -> Iterator[tuple[int, Path]]:
-    """Start a server that may open OPEN_FILES files. Yield its port and its log."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log.txt"
-        command = [sys.executable, "app.py", "--data", f"{folder}/data", "--indexes", f"{folder}/indexes"]
-        limit = (OPEN_FILES, OPEN_FILES)
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*command, "--port", "0", *options],
-                cwd=source,
-                env=environment(),
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limit),
-            )
-        try:
-            yield _port(process, log), log
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_text().splitlines():
-            if line.startswith("The page: "):
-                port = int(line.rstrip("/").rpartition(":")[2])
-                while _seconds_to_answer(port) is None:
-                    time.sleep(0.1)
-                return port
-        time.sleep(0.1)
-    raise AssertionError(f"the server did not start:\n{log.read_text()}")
-
-
-if __name__ == "__main__":
-    tree = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else REPOSITORY
-    for kind, half in KINDS.items():
-        print(f"{CONNECTIONS:,} half-sent {kind}, {OPEN_FILES:,} open files: {measure(half, source=tree)}", flush=True)

@@ -2,12 +2,9 @@
 
 import contextlib
 import json
-import resource
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,15 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.faults.flips import Corpus
+from tests.faults.half_open import CONNECTIONS, HALF_HEADERS, OPEN_FILES, hold
 from tests.faults.trial import Trial
 
 ROOM_BYTES = 4 << 20  # that a disk has besides the catalog, before it is filled
-CONNECTIONS = 1_100
-OPEN_FILES = 1_024
-HELD_S = 15
 ANSWER_S = 1.0  # others are answered within this
 MAX_LOG_BYTES = 1 << 20
-ATTACKER, OTHER = "127.0.0.1", "127.0.0.2"  # two addresses of this machine
 
 
 def full_disk(corpus: Corpus, folder: Path) -> Iterator[Trial]:
@@ -69,22 +63,11 @@ def half_open(corpus: Corpus, folder: Path) -> Iterator[Trial]:
     what = f"{CONNECTIONS:,} half-sent requests, {OPEN_FILES:,} open files at most"
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "half-open.log"
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with log.open("wb") as err, corpus.program.served(corpus.data, corpus.indexes, err, OPEN_FILES) as address:
         ask(address, search(corpus.questions[0]))
-        host, port = ATTACKER, urllib.parse.urlsplit(address).port or 0
-        with contextlib.ExitStack() as held:
-            for _ in range(CONNECTIONS):
-                with contextlib.suppress(OSError):
-                    connection = held.enter_context(socket.create_connection((host, port), timeout=5))
-                    connection.sendall(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-            end = time.monotonic() + HELD_S
-            while time.monotonic() < end:
-                status, seconds = ask_from(OTHER, host, port)
-                held_up = status == 200 and seconds <= ANSWER_S
-                yield Trial(f"{what}: others are answered", held_up, "answered" if held_up else "late or not at all")
-                time.sleep(max(0.0, 1.0 - seconds))
+        for seconds in hold(address, HALF_HEADERS, "127.0.0.2").answers_s:
+            in_time = seconds is not None and seconds <= ANSWER_S
+            yield Trial(f"{what}: others are answered", in_time, "answered" if in_time else "late or not at all")
     size = log.stat().st_size
     yield Trial(f"{what}: the log", size <= MAX_LOG_BYTES, "under 1 MB" if size <= MAX_LOG_BYTES else f"{size:,} bytes")
 
@@ -136,18 +119,6 @@ def ask(address: str, path: str, body: dict[str, str] | None = None) -> tuple[in
         return error.code, error.read().decode(errors="replace")
     except OSError as error:
         return 0, str(error)
-
-
-def ask_from(source: str, host: str, port: int) -> tuple[int, float]:
-    """Ask for the state of the server from another address. Return the status, 0 for none, and the seconds."""
-    started = time.monotonic()
-    try:
-        with socket.create_connection((host, port), timeout=5, source_address=(source, 0)) as connection:
-            connection.sendall(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            line = connection.recv(100).split()
-            return (int(line[1]) if len(line) > 1 else 0), time.monotonic() - started
-    except OSError:
-        return 0, time.monotonic() - started
 
 
 def reading(what: str, address: str, corpus: Corpus, cause: str) -> Iterator[Trial]:

@@ -1,23 +1,20 @@
 """Commands of the program with a disk that fails: shim.c is compiled on the spot and preloaded into them.
 
-`Faults.run` runs one command in a process of its own. `ForkServer.run` does the same much faster: a process that has
-loaded the libraries makes a copy of itself for each command.
+`Faults.run` runs one command in a process of its own. `ForkedFaults.run` does the same much faster, in a fork.
 """
 
 import errno
-import json
 import mmap
 import shutil
 import struct
 import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from tests.command_line import ENTRY_POINT, REPOSITORY, environment
+from tests.faults.fork_server import ForkServer
 
 Call = Literal["write", "sync", "rename", "open", "unlink", "read"]  # in the order of shim.c
 CALLS: tuple[Call, ...] = get_args(Call)
@@ -125,25 +122,16 @@ class Faults:
             self.state.disarm()
 
 
-class ForkServer(Faults):
+class ForkedFaults(Faults):
     """As `Faults`, but the libraries are loaded once, for all commands. Close it at the end."""
 
     def __init__(self, work: Path) -> None:
         super().__init__(work)
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("fork_server.py")],
-            cwd=REPOSITORY,
-            env=self.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        self._server = ForkServer(REPOSITORY, self.environment())
 
     def close(self) -> None:
         """End the process."""
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait(timeout=60)
+        self._server.close()
 
     def run(
         self,
@@ -155,19 +143,12 @@ class ForkServer(Faults):
         timeout_s: float = 120,
     ) -> Outcome:
         """Run one command to its end in a copy of the process, with a fault below `folders`."""
-        assert self._process.stdin and self._process.stdout
-        with tempfile.TemporaryDirectory(dir=self.work) as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
-            job = {"arguments": [*map(str, arguments)], "out": str(out), "err": str(err), "timeout_s": timeout_s}
-            self.state.arm(folders, fault, recording)
-            try:
-                print(json.dumps(job), file=self._process.stdin, flush=True)
-                code = int(self._process.stdout.readline())
-                counted = self.state.counted()
-            finally:
-                self.state.disarm()
-            stdout, stderr = (path.read_text(encoding="utf-8", errors="replace") for path in (out, err))
-        return Outcome(code, stdout, stderr, *counted)
+        self.state.arm(folders, fault, recording)
+        try:
+            done = self._server.request(command=[*map(str, arguments)], limit_s=timeout_s)
+            return Outcome(done["code"], done["out"], done["err"], *self.state.counted())
+        finally:
+            self.state.disarm()
 
 
 def copy_of(folder: Path, target: Path) -> Path:

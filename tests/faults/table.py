@@ -20,8 +20,9 @@ from typing import Annotated
 
 import typer
 
+from tests.command_line import REPOSITORY
 from tests.faults.flips import KINDS, flips, make_corpus
-from tests.faults.program import REPOSITORY, Program
+from tests.faults.program import Program
 from tests.faults.served import SERVED
 from tests.faults.trial import Trial, markdown, rows
 

@@ -13,7 +13,7 @@ from retrieval.index.generation import current_name, read_manifest
 from scraper.disk import DiskError
 from tests.faults.commands import COMMANDS, Command
 from tests.faults.corpus import Corpus, faults_of, kept
-from tests.faults.shim import ForkServer, copy_of
+from tests.faults.shim import ForkedFaults, copy_of
 
 SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9)  # of the room that a command needs
 ALL_BYTES = 64 << 20
@@ -46,7 +46,7 @@ def disk(folder: Path) -> Iterator[Callable[[int], None]]:
 @pytest.mark.faults
 @pytest.mark.parametrize("command", TRIALS, ids=str)
 def test_a_full_disk_is_named_and_loses_nothing(
-    command: Command, shim: ForkServer, original: Path, tmp_path: Path
+    command: Command, shim: ForkedFaults, original: Path, tmp_path: Path
 ) -> None:
     prepared = Corpus(copy_of(original, tmp_path / "prepared"))
     if command.before:

@@ -16,7 +16,7 @@ import pytest
 from tests.faults.commands import COMMANDS, DONE_ALREADY, Command
 from tests.faults.corpus import IDS, Corpus, faults_of, kept
 from tests.faults.power_cut import Disk, State, Tree, read, states
-from tests.faults.shim import ForkServer, copy_of
+from tests.faults.shim import ForkedFaults, copy_of
 
 MOST = 4 * int(os.environ.get("FAULTS_MAX_EACH", "24"))  # folders of each command that are opened
 REPLACED = f"its cover media/{IDS[0][-2:]}/{IDS[0]}/cover.jpg has changed since it was stored"
@@ -26,19 +26,19 @@ RECORDED = (*[one for one in COMMANDS if one.name != "run"], FRESH)  # `run` fet
 
 @pytest.mark.parametrize("command", [one for one in RECORDED if one.name == "prune"], ids=str)
 def test_a_power_cut_loses_nothing_in_a_few_places(
-    command: Command, shim: ForkServer, original: Path, tmp_path: Path
+    command: Command, shim: ForkedFaults, original: Path, tmp_path: Path
 ) -> None:
     assert not _tried(command, shim, original, tmp_path, most=3)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("command", RECORDED, ids=str)
-def test_a_power_cut_loses_nothing(command: Command, shim: ForkServer, original: Path, tmp_path: Path) -> None:
+def test_a_power_cut_loses_nothing(command: Command, shim: ForkedFaults, original: Path, tmp_path: Path) -> None:
     wrong = _tried(command, shim, original, tmp_path, most=MOST)
     assert not wrong, "\n".join(wrong)
 
 
-def _tried(command: Command, shim: ForkServer, original: Path, folder: Path, *, most: int) -> list[str]:
+def _tried(command: Command, shim: ForkedFaults, original: Path, folder: Path, *, most: int) -> list[str]:
     """Return a line for each power cut that did harm."""
     corpus = Corpus(copy_of(original, folder / "corpus"))
     if command is FRESH:
@@ -70,7 +70,7 @@ def _written(tree: Tree, folder: Path) -> Corpus:
     return Corpus(folder)
 
 
-def _wrong(command: Command, cut: Corpus, shim: ForkServer, before: dict[str, set[str]]) -> list[str]:
+def _wrong(command: Command, cut: Corpus, shim: ForkedFaults, before: dict[str, set[str]]) -> list[str]:
     """Open what a power cut has left, as the program does, and then try the command again."""
     found = []
     if not before and not (cut.data / "catalog.sqlite").exists():

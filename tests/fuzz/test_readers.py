@@ -1,4 +1,4 @@
-"""Every reader of foreign bytes gets broken files, for seconds in each run of the tests, or longer.
+"""Every reader of foreign bytes gets broken files, for half a second in each run of the tests, or longer.
 
 `make test-fuzz` tries each for ten minutes (FUZZ_SECONDS=600). What it finds becomes a test of the reader.
 """
@@ -22,7 +22,7 @@ from scraper.captions import MAX_TIME_S, CaptionError, parse
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.text_decoding import decode
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "1"))
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "0.5"))
 ID = "7000000000000000001"
 LINK = f"https://www.tiktok.com/@someone/video/{ID}"
 CAPTIONS = (

@@ -12,8 +12,9 @@ from PIL import Image, ImageDraw, ImageFont
 from ingest.media import SAMPLE_RATE, MediaError, NoStream, open_image, poster
 from ingest.ocr import frames as reading
 from ingest.ocr.frames import frames
-from ingest.sound import save_sound
+from ingest.sound import Track, save_sound
 from ingest.speech.vad import find_speech
+from ingest.stages import choose_sound
 from ingest.stages.choose_sound import Choice, choose, seconds
 from tests.ingest.stream_layouts import (
     Audio,
@@ -150,6 +151,12 @@ def test_the_sound_with_the_speech_is_chosen(layout: Layout, tmp_path: Path) -> 
     assert likeness(samples, layout.like) > layout.alike
     assert seconds(find_speech(samples)) > 2
     assert layout.note in choice.note and bool(layout.note) == bool(choice.note)
+
+
+@pytest.mark.parametrize("tag", ["deu", "ger", "de", "de-AT", "de_CH"])
+def test_a_tag_of_a_track_names_its_language_in_any_country(tag: str) -> None:
+    assert choose_sound._speaks(Track(1, language=tag), ["en", "de"])
+    assert not choose_sound._speaks(Track(1, language=tag), ["en", "nl"])
 
 
 def test_sound_that_changes_to_stereo_is_read_to_its_end(tmp_path: Path) -> None:

@@ -1,10 +1,7 @@
 """Links -> files, against a real web server on this computer with correct and faulty answers."""
 
-import os
-import random
 import re
 import resource
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,21 +10,10 @@ from pathlib import Path
 import pytest
 
 from scraper import download, failures
-from scraper.download import FAILURES, DownloadError, Fetcher, Link, Rules, sweep
-from tests.scraper.faulty_answers import GOOD, PROMPT_S, RECOVERING, picture, video
+from scraper.download import FAILURES, DownloadError, Fetcher
+from tests.scraper.faulty_answers import GOOD, PROMPT_S, RECOVERING, picture
 from tests.scraper.faulty_server import FAULTS, QUICK_S, FaultyServer, quick
-
-
-def get(server: FaultyServer, target: Path, *paths: str, kind: download.MediaKind = "cover") -> Path:
-    return Fetcher(server.rules).fetch([server.https(path) for path in paths], target, kind).path
-
-
-def code(server: FaultyServer, folder: Path, *links: str | Link, rules: Rules | None = None) -> str:
-    """Why links failed."""
-    with pytest.raises(DownloadError) as raised:
-        Fetcher(rules or server.rules).fetch(links, folder / "cover", "cover")
-    return raised.value.code
-
+from tests.scraper.fetching import code, get
 
 # -- what is as it should be ---------------------------------------------------------------------------------------
 
@@ -175,135 +161,6 @@ def test_a_full_disk_is_an_os_error_and_leaves_no_file(server: FaultyServer, tmp
     assert (tmp_path / "cover.jpg").read_bytes() == b"older"
 
 
-# -- who may be asked ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "tiktok.com.evil.example",
-        "eviltiktok.com",
-        "tiktok.com:443@evil.example",
-        "evil.example#.tiktok.com",
-        "evil.example?.tiktok.com",
-        "akamaized.net",
-        "evil.akamaized.net",
-        "com",
-        "tiktok.com.",
-        "ti\u212atok.example",
-        "0x7f.1",
-        "2130706433",
-        "[::1]",
-        "93.184.216.34",
-    ],
-)
-def test_hosts_that_are_not_on_the_list_are_refused(server: FaultyServer, tmp_path: Path, host: str) -> None:
-    assert code(server, tmp_path, f"https://{host}/cover", rules=Rules()) == "host"
-
-
-@pytest.mark.parametrize(
-    "link",
-    ["https:\\\\evil.example\\@www.tiktok.com", "https://evil.example\t.tiktok.com/", "https:///cover", "https://"],
-)
-def test_ambiguous_links_are_malformed(server: FaultyServer, tmp_path: Path, link: str) -> None:
-    assert code(server, tmp_path, link, rules=Rules()) == "malformed"
-
-
-def test_subdomains_of_allowed_hosts_are_allowed_in_any_spelling(
-    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.internet(monkeypatch, {"v16.tiktokcdn.com": lambda: ["93.184.216.34"]})
-    for link in ("https://v16.tiktokcdn.com/cover", "HTTPS://V16.TikTokCDN.com/cover", "https://v16.tiktokcdn.com/ü"):
-        assert Fetcher().fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
-
-
-def test_hosts_can_be_added_and_plain_http_allowed(server: FaultyServer, tmp_path: Path) -> None:
-    assert code(server, tmp_path, server.http("/cover")) == "scheme"
-    wide = Rules(hosts=("*",), http=True, local=True)
-    for link in (server.http("/cover"), server.https("/to-http"), server.https("/to-elsewhere")):
-        assert Fetcher(wide).fetch([link], tmp_path / "cover", "cover").path.read_bytes() == picture()
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-def test_local_addresses_are_refused(server: FaultyServer, tmp_path: Path, host: str) -> None:
-    rules = Rules(hosts=("*",))
-    assert code(server, tmp_path, f"https://{host}:{server.port}/cover", rules=rules) == "address"
-    assert server.asked == []
-
-
-# -- what is sent --------------------------------------------------------------------------------------------------
-
-
-def test_headers_of_the_link_are_sent_except_those_that_change_the_request(
-    server: FaultyServer, tmp_path: Path
-) -> None:
-    sent = {"Referer": "https://www.tiktok.com/@a/video/1", "Cookie": "a=b", "user-agent": "yt-dlp"}
-    changing = {"Host": "evil.example", "Range": "bytes=0-1", "Accept-Encoding": "br", "Content-Length": "5"}
-    link = Link(server.https("/cover"), sent | changing)
-    Fetcher(server.rules).fetch([link], tmp_path / "cover", "cover")
-    headers = server.asked[-1].headers
-    assert headers["host"] == f"localhost:{server.port}"
-    assert headers["accept-encoding"] == "identity"
-    assert headers["user-agent"] == "yt-dlp"
-    assert (headers["referer"], headers["cookie"]) == (sent["Referer"], "a=b")
-    assert "range" not in headers
-    assert "content-length" not in headers
-
-
-def test_cookies_stay_with_their_host_and_none_are_kept(server: FaultyServer, tmp_path: Path) -> None:
-    other = server.https("/cover").replace("localhost", "127.0.0.1")
-    server.answers["/away"] = lambda t: t.head("302 Found", Location=other, Set_Cookie="c=d", Content_Length=0)
-    server.answers["/here"] = lambda t: t.head("302 Found", Location="/cover", Set_Cookie="c=d", Content_Length=0)
-    fetcher = Fetcher(Rules(hosts=("localhost", "127.0.0.1"), local=True))
-    for path in ("/away", "/here"):
-        fetcher.fetch([Link(server.https(path), {"cookie": "secret=1"})], tmp_path / "cover", "cover")
-    fetcher.fetch([server.https("/here")], tmp_path / "cover", "cover")
-    sent = [asked.headers.get("cookie") for asked in server.asked]
-    assert sent == ["secret=1", None, "secret=1", "secret=1", None, None]
-
-
-def test_cookies_do_not_go_from_https_to_http(server: FaultyServer, tmp_path: Path) -> None:
-    rules = Rules(hosts=("localhost",), http=True, local=True)
-    Fetcher(rules).fetch([Link(server.https("/to-http"), {"Cookie": "secret=1"})], tmp_path / "cover", "cover")
-    assert [asked.headers.get("cookie") for asked in server.asked] == ["secret=1", None]
-
-
-@pytest.mark.parametrize("value", ["a\r\nX: y", "\u4e2d"])
-def test_an_invalid_header_is_malformed(server: FaultyServer, tmp_path: Path, value: str) -> None:
-    assert code(server, tmp_path, Link(server.https("/cover"), {"Referer": value})) == "malformed"
-
-
-def test_passwords_in_netrc_and_links_are_sent_to_nobody(
-    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "netrc").write_text("machine localhost login me password secret\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    get(server, tmp_path / "cover", "/moved")
-    link = server.https("/cover").replace("localhost", "me:secret@localhost")
-    Fetcher(server.rules).fetch([link], tmp_path / "cover", "cover")
-    assert len(server.asked) == 3
-    assert not any("authorization" in asked.headers for asked in server.asked)
-
-
-def test_the_users_proxy_is_used_and_watched(
-    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as proxy:
-        said: list[bytes] = []
-
-        def silent() -> None:
-            connected, _ = proxy.accept()
-            with connected:
-                said.append(connected.recv(65536))
-                connected.recv(1)
-
-        threading.Thread(target=silent, daemon=True).start()
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        monkeypatch.setitem(download.DEADLINE_S, "cover", 0.5)
-        assert code(server, tmp_path, "https://www.tiktok.com/cover", rules=Rules()) == "deadline"
-    assert said[0].startswith(b"CONNECT www.tiktok.com:443 ")
-
-
 # -- several at once -----------------------------------------------------------------------------------------------
 
 
@@ -334,126 +191,3 @@ def test_waiting_for_a_slot_ends_when_the_run_is_stopped(server: FaultyServer, t
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(fetch, range(8))) == ["stopped"] * 8
     assert time.monotonic() - before < PROMPT_S
-
-
-# -- where it is written -------------------------------------------------------------------------------------------
-
-
-def test_a_symbolic_link_at_the_target_is_replaced_not_followed(server: FaultyServer, tmp_path: Path) -> None:
-    (tmp_path / "precious").write_text("precious")
-    (tmp_path / "cover.jpg").symlink_to(tmp_path / "precious")
-    path = get(server, tmp_path / "cover", "/cover")
-    assert not path.is_symlink()
-    assert path.read_bytes() == picture()
-    assert (tmp_path / "precious").read_text() == "precious"
-
-
-def test_a_folder_behind_a_symbolic_link_is_refused(server: FaultyServer, tmp_path: Path) -> None:
-    outside, root = tmp_path / "outside", tmp_path / "data"
-    (outside / "1").mkdir(parents=True)
-    (root / "media" / "1").mkdir(parents=True)
-    (root / "linked").symlink_to(outside)
-    (tmp_path / "data2").symlink_to(root)
-    link = server.https("/cover")
-    for fetcher, target in (
-        (Fetcher(server.rules), root / "linked" / "cover"),
-        (Fetcher(server.rules, root=root), root / "linked" / "1" / "cover"),
-        (Fetcher(server.rules, root=root), root / "media" / ".." / "linked" / "cover"),
-        (Fetcher(server.rules, root=root), outside / "cover"),
-    ):
-        with pytest.raises(DownloadError, match="target"):
-            fetcher.fetch([link], target, "cover")
-    assert server.asked == []
-    assert list(outside.rglob("cover*")) == []
-    at_home = Fetcher(server.rules, root=tmp_path / "data2")  # the data folder may be one
-    assert at_home.fetch([link], tmp_path / "data2" / "media" / "1" / "cover", "cover").path.is_file()
-
-
-def test_part_files_of_killed_runs_are_removed(tmp_path: Path) -> None:
-    for name in (".cover.0123456789abcdef.part", "cover.jpg", ".hidden", ".frame.part"):  # the last is another stage's
-        (tmp_path / name).write_bytes(b"x")
-    sweep(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".frame.part", ".hidden", "cover.jpg"]
-    sweep(tmp_path / "not there")
-
-
-PIECES = [
-    "..",
-    "/",
-    "\\",
-    "%2e%2e",
-    "%2f",
-    "\0",
-    "%00",
-    "a",
-    "cover",
-    "~",
-    "C:",
-    "\u202e",
-    "\U0001f4a9",
-    "\ud800",
-    "$(id)",
-]
-PIECES += [
-    "x" * 300,
-    " ",
-    "\n",
-    ".",
-    "-",
-    "é",
-    "localhost",
-    "@",
-    "#",
-    "?x-expires=1",
-    "[::1]",
-    ":80",
-    "tiktok.com",
-    "&",
-]
-
-
-def test_fuzzed_links_and_targets_write_no_file_outside_the_folder(server: FaultyServer, tmp_path: Path) -> None:
-    rolled = random.Random(3)
-    folder = tmp_path / "media" / "12345"
-    folder.mkdir(parents=True)
-    (tmp_path / "precious").write_text("precious")
-    fetcher = Fetcher(Rules(hosts=("localhost",), local=True), root=folder)
-    came = 0
-    for _ in range(1000):
-        made = "".join(rolled.choices(PIECES, k=rolled.randint(1, 5)))
-        name = rolled.choice(["cover", "".join(rolled.choices(PIECES, k=rolled.randint(1, 4)))])
-        link = rolled.choice([server.https("/" + made), f"https://{made}/cover", made, server.https("/cover")])
-        try:
-            path = fetcher.fetch([link], folder / name, "cover").path
-            came += 1
-            assert path.parent == folder
-        except (DownloadError, FileNotFoundError):
-            pass
-    assert came > 100
-    assert (tmp_path / "precious").read_text() == "precious"
-    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.parent != folder] == [tmp_path / "precious"]
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]+\.jpg", path.name) for path in folder.iterdir())
-
-
-def test_a_damaged_video_is_not_kept(server: FaultyServer, tmp_path: Path) -> None:
-    server.answers["/cut-video"] = lambda t: t.head().send(video()[:-500])
-    with pytest.raises(DownloadError, match="broken"):
-        get(server, tmp_path / "video", "/cut-video", kind="video")
-    assert list(tmp_path.iterdir()) == []
-    assert server.counts["/cut-video"] == download.BROKEN_TRIES
-
-
-def test_files_are_readable_by_others_and_flushed_with_their_folder(
-    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[int] = []
-    real = os.fsync
-
-    def fsync(handle: int) -> None:
-        synced.append(os.fstat(handle).st_ino)
-        real(handle)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    path = get(server, tmp_path / "cover", "/cover")
-    assert synced == [path.stat().st_ino, tmp_path.stat().st_ino]
-    assert path.stat().st_mode & 0o444 == 0o444

@@ -2,7 +2,7 @@ import codecs
 
 import pytest
 
-from scraper.text_decoding import SAMPLE_BYTES, decode
+from scraper.text_decoding import LOST, SAMPLE_BYTES, decode
 from tests.scraper.short_texts import SHORT
 
 FRENCH = "Le café du théâtre était fermé à cause de la fête des élèves."
@@ -40,6 +40,14 @@ def test_most_texts_of_a_word_or_three_are_read() -> None:
     cases = [(text, encoding) for encodings, texts in SHORT.items() for encoding in encodings for text in texts]
     wrong = [f"{encoding} {text}" for text, encoding in cases if decode(text.encode(encoding)).text != text]
     assert len(wrong) <= 27 and len(cases) == 243, wrong
+
+
+@pytest.mark.parametrize(
+    "text", ["café \xff", "un café crème déjà vu \xff", "mañana\xff", "größer \xff", "привет \xff"]
+)
+def test_one_damaged_byte_in_a_short_text_does_not_change_the_others(text: str) -> None:
+    decoded = decode(text.encode().replace("\xff".encode(), b"\xff"))
+    assert (decoded.text, decoded.lost) == (text.replace("\xff", LOST), 1)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

@@ -61,8 +61,13 @@ def test_a_word_of_two_scripts_is_written_in_one() -> None:
 
 
 def test_formulas_and_clear_words_stay_as_they_are() -> None:
-    texts = ["ΔT = 5 K", "π × r × home", "ρ = m / V", "χ 2 test", "AVATAR\nVIDEO", "日本語 CAKE", "CAKE"]
+    texts = ["ΔT = 5 K", "π × r × home", "ρ = m / V", "χ 2 test", "AVATAR\nVIDEO", "日本語 CAKE", "CAKE", "TIME π"]
     assert [in_one_script(reading(*text.split("\n"))).text for text in texts] == texts
+
+
+def test_no_word_becomes_one_of_two_scripts() -> None:
+    assert in_one_script(reading("я и ты ZOOM MAMA")).text == "я и ты ZOOM МАМА"
+    assert in_one_script(reading("Ω COPE", "ΣΔΩ")).text == "Ω COPE\nΣΔΩ"
 
 
 def test_the_description_decides_where_the_picture_does_not() -> None:

@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ingest.catalog import Catalog
-from ingest.catalog.entries import CAPTIONS, Segment
 from ingest.settings import Settings
 from ingest.stages import download
 from ingest.stages.importer import import_source
@@ -22,25 +20,14 @@ from ingest.stages.stage_run import StageReport
 from scraper import refresh
 from scraper.download import DEADLINE_S, FAILURES, HOSTS, MAX_BYTES, PER_HOST
 from scraper.failures import DEAD
-from scraper.records import Caption, Video
+from scraper.records import Video
+from tests.command_line import REPOSITORY
 from tests.ingest import media_samples
+from tests.ingest.stages.running import HERE
 from tests.scraper.faulty_answers import Talk, picture, video
 from tests.scraper.faulty_server import FAULTS, FaultyServer, quick
-from tests.scraper.stand_in import ID, ITEM, PATH, Proxy, html
-from tests.scraper.test_refresh import proxy, site
 
-__all__ = ["proxy", "site"]  # fixtures
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 PAGE = REPOSITORY / "docs" / "reference" / "downloads.md"
-HERE = Settings(download_hosts="localhost, 169.254.169.254 nobody.invalid", download_local=True)
-VTT = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.500\ngood morning\n\n00:00:04.000 --> 00:00:05.000\nand good night\n"
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "data", create=True) as opened:
-        yield opened
 
 
 def files(folder: Path) -> list[str]:
@@ -197,106 +184,6 @@ def test_a_damaged_file_is_downloaded_again(catalog: Catalog, server: FaultyServ
     assert run_stage(catalog, "download", HERE).done == 0
 
 
-# -- captions -----------------------------------------------------------------------------------------------------
-
-
-def captioned(*tracks: tuple[str, str], **record: object) -> Video:
-    captions = [Caption(url=url, language="eng-US", source=source) for url, source in tracks]
-    return Video.model_validate({"id": "70001", "captions": captions} | record)
-
-
-@pytest.mark.parametrize("path", ["/caption.vtt", "/caption.srt", "/caption.json"])
-def test_captions_are_the_transcript_with_times_and_provenance(
-    catalog: Catalog, server: FaultyServer, path: str
-) -> None:
-    server.answers["/caption.vtt"] = lambda t: t.whole(VTT)
-    catalog.put_video(captioned((server.https(path), "ASR")))
-    assert run_stage(catalog, "download", HERE).done == 1
-    entry = catalog.get("70001")
-    assert entry and entry.states["transcribe"] == "done", "nothing is left for Whisper"
-    said = entry.texts["transcript"]
-    assert (said.engine, said.version, said.model, said.language) == (CAPTIONS, path[9:], "ASR", "eng-US")
-    if path == "/caption.vtt":
-        assert said.text == "good morning and good night"
-        assert list(said.segments) == [Segment(1.0, 2.5, "good morning"), Segment(4.0, 5.0, "and good night")]
-    else:
-        assert [(segment.start_s, segment.text) for segment in said.segments] == [(0.0, "hello")]
-    assert [media.kind for media in entry.media] == ["caption"]
-
-
-def test_missing_captions_leave_the_speech_to_whisper(catalog: Catalog, server: FaultyServer) -> None:
-    server.answers["/caption.txt"] = lambda t: t.whole(b"WEBVTT\n\nno cue in here\n")
-    tracks = [(server.https("/404"), "ASR"), (server.https("/caption.txt"), "creator")]
-    catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
-    assert run_stage(catalog, "download", HERE).done == 1
-    entry = catalog.get("70001")
-    assert entry and entry.states["transcribe"] == "due"
-    words = {(line["kind"], line["position"]): line["code"] for line in catalog.ledger.files()}
-    assert words == {("video", 0): "", ("caption", 0): "notfound", ("caption", 1): "type"}
-    assert media(catalog) == ["01/70001/video.mp4"]
-
-
-def test_damaged_captions_stand_in_until_whisper_has_transcribed(catalog: Catalog, server: FaultyServer) -> None:
-    damaged = b"WEBVTT\n\n00:01.000 --> 00:02.500\nhalf \xef\xbf\xbd\xef\xbf\xbd\n"
-    server.answers["/caption.bad"] = lambda t: t.whole(damaged)
-    server.answers["/caption.16"] = lambda t: t.whole("1\n00:00:01,0 --> 00:00:02,0\ndéjà vu\n".encode("utf-16-le"))
-    bad, wide = (server.https("/caption.bad"), "ASR"), (server.https("/caption.16"), "ASR")
-    catalog.put_video(captioned(bad, video_sources=[server.https("/video")]))
-    catalog.put_video(captioned(bad, wide, id="70002", video_sources=[server.https("/video")]))
-    assert run_stage(catalog, "download", HERE).done == 2
-    entry, other = catalog.get("70001"), catalog.get("70002")
-    assert entry and entry.texts["transcript"].engine == CAPTIONS and entry.states["transcribe"] == "due"
-    assert other and other.texts["transcript"].text == "déjà vu" and other.states["transcribe"] == "done"
-
-
-def test_translated_captions_are_used_only_without_audio(catalog: Catalog, server: FaultyServer) -> None:
-    tracks = [(server.https("/caption"), "MT")]
-    catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
-    catalog.put_video(captioned(*tracks, id="70002", video_sources=[server.https("/404")]))
-    run_stage(catalog, "download", HERE)
-    with_video, without = catalog.get("70001"), catalog.get("70002")
-    assert with_video and "transcript" not in with_video.texts
-    assert without and without.texts["transcript"].model == "MT"
-
-
-def test_captions_in_several_languages_of_unknown_origin_are_not_used(catalog: Catalog, server: FaultyServer) -> None:
-    both = [Caption(url=server.https("/caption"), language=language) for language in ("deu-DE", "eng-US")]
-    catalog.put_video(Video(id="70001", captions=both, video_sources=[server.https("/video")]))
-    run_stage(catalog, "download", HERE)
-    entry = catalog.get("70001")
-    assert entry and "transcript" not in entry.texts and entry.states["transcribe"] == "due"
-    assert server.counts["/caption"] == 0
-
-
-def test_captions_that_failed_by_server_trouble_are_retried(catalog: Catalog, server: FaultyServer) -> None:
-    server.answers["/later"] = lambda t: t.whole(b"", "503 Busy") if t.asked.number < 6 else t.whole(VTT)
-    catalog.put_video(captioned((server.https("/later"), "ASR"), cover_sources=[server.https("/cover")]))
-    assert run_stage(catalog, "download", HERE).failed == 1
-    assert catalog.ledger.error("70001", "download").startswith("caption: server: ")
-    server.answers["/later"] = lambda t: t.whole(VTT)
-    assert catalog.ledger.retry("download") == 1
-    assert run_stage(catalog, "download", HERE).done == 1
-    entry = catalog.get("70001")
-    assert entry and entry.texts["transcript"].text == "good morning and good night"
-
-
-def test_the_number_of_tried_tracks_is_limited(catalog: Catalog, server: FaultyServer) -> None:
-    tracks = [(server.https(f"/404?{number}"), "ASR") for number in range(9)]
-    server.answers["/404"] = lambda t: t.whole(b"", "404 Not ParsedRecord")
-    catalog.put_video(captioned(*tracks, video_sources=[server.https("/video")]))
-    run_stage(catalog, "download", HERE)
-    assert server.counts["/404"] == download.MAX_TRACKS
-
-
-def test_captions_do_not_replace_a_transcript(catalog: Catalog, server: FaultyServer) -> None:
-    catalog.put_video(captioned((server.https("/caption"), "ASR")))
-    catalog.import_text("70001", "transcript", "known from elsewhere")
-    run_stage(catalog, "download", HERE)
-    entry = catalog.get("70001")
-    assert entry and entry.texts["transcript"].text == "known from elsewhere"
-    assert not server.asked
-
-
 # -- many, and disturbed ------------------------------------------------------------------------------------------
 
 
@@ -368,9 +255,6 @@ def slow(talk: Talk) -> None:
     talk.head(Content_Length=len(body)).send(body[:1500]).wait(0.02).send(body[1500:])
 
 
-# -- the page, asked for fresh links ------------------------------------------------------------------------------
-
-
 def test_without_yt_dlp_one_error_says_so_before_the_work_starts(
     catalog: Catalog, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,85 +264,6 @@ def test_without_yt_dlp_one_error_says_so_before_the_work_starts(
     with pytest.raises(StageError, match="yt-dlp is not installed: install it with `pip install yt-dlp`"):
         run_stage(catalog, "download", HERE)
     assert catalog.ledger.due("download") == ["70001", "70002"]
-
-
-AT_HOME = {"playAddr": "https://v16.tiktok.com/video", "cover": "https://p16.tiktokcdn.com/cover"}
-TRACKS = [{"LanguageCodeName": "eng-US", "Url": "https://v16.tiktok.com/vtt", "Format": "webvtt", "Source": "ASR"}]
-
-
-@pytest.fixture
-def simulated_site(proxy: Proxy, site: FaultyServer) -> FaultyServer:
-    """The site with one video whose files exist."""
-    item = ITEM | {"video": ITEM["video"] | AT_HOME | {"subtitleInfos": TRACKS}}  # type: ignore[operator]
-    site.answers[PATH] = lambda t: t.whole(html(0, item))
-    site.answers[f"/@_/video/{ID}"] = site.answers[PATH]
-    site.answers["/vtt"] = lambda t: t.whole(VTT)
-    return site
-
-
-def test_a_record_that_is_only_a_link_is_completed_from_its_page(
-    catalog: Catalog, simulated_site: FaultyServer
-) -> None:
-    catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}", source="list of links"))
-    assert run_stage(catalog, "download", Settings()).done == 1
-    entry = catalog.get(ID)
-    assert entry
-    assert (entry.video.description, entry.video.creator_nickname) == ("a jar becomes a lamp #diy", "Ada")
-    assert (entry.video.likes, entry.video.source) == (20200, "yt-dlp, list of links")
-    assert [media.kind for media in entry.media] == ["caption", "cover", "video"]
-    assert entry.texts["transcript"].text == "good morning and good night"
-    assert [line["kind"] for line in catalog.ledger.files(ID) if line["state"] == "done"] == [
-        "caption",
-        "cover",
-        "page",
-        "video",
-    ]
-
-
-def test_dead_links_are_refreshed_and_the_fields_of_the_record_stay(
-    catalog: Catalog, simulated_site: FaultyServer
-) -> None:
-    old = {
-        "id": ID,
-        "permalink": f"https://www.tiktok.com{PATH}",
-        "description": "as it was in 2022",
-        "comments": [{"text": "first"}],
-        "video_sources": ["blob:https://www.tiktok.com/1"],
-        "cover_sources": ["https://p16.tiktokcdn.com/old?x-expires=1671234567"],
-        "scraped_at": 1671000000.0,
-    }
-    catalog.put_video(Video.model_validate(old))
-    assert run_stage(catalog, "download", Settings()).done == 1
-    entry = catalog.get(ID)
-    assert entry and [comment.text for comment in entry.video.comments] == ["first"]
-    assert entry.file("video") and entry.file("cover")
-    assert simulated_site.counts["/old"] == 0
-
-
-def test_a_missing_page_is_reported_with_the_dead_link(catalog: Catalog, simulated_site: FaultyServer) -> None:
-    simulated_site.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(10231, {}))
-    link = f"https://www.tiktok.com{PATH}"
-    catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ada", video_sources=["blob:x"]))
-    assert run_stage(catalog, "download", Settings()).failed == 1
-    assert catalog.ledger.error(ID, "download").startswith("video: blob: ")
-    assert "; page: removed: the post is not available any more" in catalog.ledger.error(ID, "download")
-
-
-def test_a_record_without_a_video_link_reads_its_page(catalog: Catalog, simulated_site: FaultyServer) -> None:
-    link = f"https://www.tiktok.com{PATH}"
-    catalog.put_video(Video(id=ID, permalink=link, creator_nickname="Ann", description="known", scraped_at=1e9))
-    assert run_stage(catalog, "download", Settings()).done == 1
-    entry = catalog.get(ID)
-    assert entry and entry.file("video")
-    assert (entry.video.creator_nickname, entry.video.source) == ("Ada", "yt-dlp")
-
-
-def test_a_page_without_video_data_is_a_failure(catalog: Catalog, simulated_site: FaultyServer) -> None:
-    item = {name: value for name, value in ITEM.items() if name != "video"}
-    simulated_site.answers[f"/@_/video/{ID}"] = lambda t: t.whole(html(0, item))
-    catalog.put_video(Video(id=ID, permalink=f"https://www.tiktok.com/@/video/{ID}"))
-    assert run_stage(catalog, "download", Settings()).failed == 1
-    assert catalog.ledger.error(ID, "download") == "video: nolink: the record has no link to it"
 
 
 def test_a_record_that_changes_during_its_download_stays_due(catalog: Catalog, server: FaultyServer) -> None:

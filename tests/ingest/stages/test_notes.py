@@ -1,6 +1,5 @@
 """What the ledger says of a text: what was chosen to be read, or why nothing was found."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,6 @@ from ingest.stages.stage_run import StageReport
 from ingest.stages.transcribe import recipes
 from tests.ingest import media_samples
 from tests.ingest.stream_layouts import Audio, babble, music, silence, write
-
-
-@pytest.fixture(scope="module")
-def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return media_samples.tiny_whisper(tmp_path_factory.mktemp("whisper"))
-
-
-@pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
-    with Catalog(tmp_path / "data", create=True) as opened:
-        yield opened
 
 
 def run(catalog: Catalog, stage: Stage, whisper: Path | str = "none") -> StageReport:

@@ -6,9 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import typer
 
 from ingest.catalog import Catalog, sums
 from ingest.catalog.inspection import Finding
+from retrieval.commands.check import check as command
 from retrieval.commands.check import lines
 from retrieval.corpus.check import check
 from tests.ingest.catalog.test_sums import LOCAL, ONE, TWO, filled
@@ -18,6 +20,11 @@ from tests.ingest.catalog.test_sums import LOCAL, ONE, TWO, filled
 def data(tmp_path: Path) -> Path:
     filled(tmp_path / "data").close()
     return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrieval.corpus.check.SETTLED_S", 0.0)
 
 
 def damage(data: Path, sql: str) -> None:
@@ -133,6 +140,21 @@ def test_a_file_that_sqlite_calls_malformed_is_named(data: Path) -> None:
         file.seek((root - 1) * size)
         file.write(b"\xff" * 8)
     assert "structure" in {one.part for one in check(data, data / "indexes").found}
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_flipped_bit_in_the_definition_of_a_table_is_named_with_the_command_that_restores(
+    data: Path, capsys: pytest.CaptureFixture[str], *, repair: bool
+) -> None:
+    file = data / "catalog.sqlite"
+    flipped = file.read_bytes().replace(b"no_speech ", b"no_sxeech ")  # p and x differ in one bit
+    file.write_bytes(flipped)
+    with pytest.raises(typer.Exit):
+        command(repair=repair, data=data, indexes=data / "indexes")
+    said = capsys.readouterr().out
+    named = "the catalog: the definition of segments is damaged. To do: restore a backup with"
+    assert f"{named} `tiktok-retrieval restore FILE --data NEW --indexes NEW`" in said
+    assert "check --repair" not in said and "repaired:" not in said and file.read_bytes() == flipped
 
 
 def test_many_missing_files_share_a_line_and_their_cure() -> None:
