@@ -7,6 +7,7 @@ The titles of a BEIR folder are asked as typed, and without operators. To the qu
 tag or name is added: that of the target, the tag with a letter missing, or that of another video.
 """
 
+import html
 import json
 import platform
 import random
@@ -27,7 +28,7 @@ from retrieval.index.builder import build
 from retrieval.index.generation import CACHE_FILE, open_current
 from retrieval.index.metadata import FILE
 from retrieval.search.filters import filter_videos
-from retrieval.search.query import Question
+from retrieval.search.query import Question, parse
 from retrieval.search.searcher import Searcher
 
 _settings = Settings()
@@ -65,8 +66,8 @@ def _print(name: str, searcher: Searcher, queries: Sequence[Query]) -> None:
 
 def _reciprocal_ranks(searcher: Searcher, query: Query) -> tuple[float, float, float]:
     """Return 1 / rank of a question's target, 0 if it is excluded, as `main` prints them."""
-    read = searcher.understood(query.text)
-    excluding = replace(read, conditions=read.conditions + read.preferred, preferred=())
+    read, typed = searcher.understood(query.text), parse(html.unescape(query.text))
+    excluding = replace(typed, conditions=typed.conditions + typed.preferred, preferred=())
     found = []
     for question in (excluding, read, Question(query.text)):
         mask, _ = filter_videos(searcher.generation, searcher.speller, question.conditions)
