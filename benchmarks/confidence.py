@@ -1,7 +1,8 @@
 """How well the confidence model recognises that there is no good match, on questions held out from the fit.
 
     python -m benchmarks.confidence --queries queries.json --off-topic scifact/queries.jsonl --data data \\
-        --sample data/demo --known-items title_to_transcript --known-items caption_to_speech \\
+        --sample data/demo --known-items title_to_transcript \\
+        --known-items xquad/hi --known-items xquad/ru --known-items xquad/vi \\
         --cache vectors.sqlite --curve docs/images/confidence.svg
 
 retrieval/evaluation/calibrate.py describes the cases and writes the coefficients; this prints the figures of
@@ -9,7 +10,7 @@ docs/explanation/confidence.md and draws its curve.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,23 +24,21 @@ from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.evaluation.calibrate import (
     COST,
     FOUND,
+    KEYWORD_MODEL,
+    OTHER_MODEL,
     Case,
-    CaseSets,
-    Features,
+    CaseSet,
+    Fit,
     answerable,
-    confidences,
-    fit,
-    fit_mode,
+    fit_model,
+    in_language,
+    languages_of_models,
     load_sets,
-    mode_of,
 )
-from retrieval.search.answer import Ranking
-from retrieval.search.confidence import JUDGED, MODELS, query_terms
+from retrieval.search.confidence import KEYWORDS, LEARNED, OTHER
 from retrieval.search.fusion import Mode
-from retrieval.search.searcher import Searcher
 
-REPOSITORY = Path(__file__).parent.parent
-BASELINE = ("top cosine", "word share", "fused", "lead")
+Values = NDArray[np.float64]
 
 
 def main(
@@ -51,95 +50,85 @@ def main(
     cache: Annotated[Path, typer.Option(help="Vector cache; a second run encodes nothing.")] = Path("vectors.sqlite"),
     curve: Annotated[Path | None, typer.Option(help="Draw the curve to this SVG file.")] = None,
 ) -> None:
-    """Print JSON: what each model loses and recognises at the cut-off that the costs of both sets allow."""
+    """Print JSON: what each model loses and recognises at its cut-off, by set of questions and by language."""
     settings = Settings()
     encoders = [SentenceEncoder(name) for name in settings.encoder]
-    sample_queries = REPOSITORY / "data" / "sample" / "queries.json"
-    sets = load_sets(
-        queries, off_topic, sample, sample_queries, known_items or [], data or settings.data, cache, encoders, baseline
-    )
-    report: dict[str, Any] = {"claims": sum(case.kind == "claim" for case in sets.own)}
-    fits = {}
-    for name, kinds in {"baseline": BASELINE, **MODELS}.items():
-        mode = mode_of(name)
-        fits[name] = found = fit_mode(sets, mode, kinds, with_others=name != "baseline")
-        allowed = {"cut-offs that each set allows": [round(value, 3) for value in found.cut_offs]}
-        report[name] = allowed | both(sets, found.held_out, mode, found.model.cut_off)
-    if sets.others:
-        unseen = fit(sets.others, "hybrid", MODELS["hybrid"])
-        scored = [confidences(unseen, cases, "hybrid") for cases in sets.held]
-        report["hybrid, fitted on the other sets alone"] = both(sets, scored, "hybrid", fits["hybrid"].model.cut_off)
-    print(json.dumps(report, indent=1))
+    sets = load_sets(queries, off_topic, sample, known_items or [], data or settings.data, cache, encoders)
+    print(json.dumps(report(sets, [encoder.name for encoder in encoders]), indent=1))
     if curve:
-        curve.write_text(drawn(sets.own, sets.sample, fits["baseline"].held_out[0], *fits["hybrid"].held_out))
+        curve.write_text(drawn(sets, encoders[-1].name))
 
 
-def baseline(searcher: Searcher, ranking: Ranking, order: NDArray[np.int64], known: Features) -> Features:
-    """Return the signals of the plain regression. They are those of the first hit, repeated for every hit."""
-    idfs, present = query_terms(searcher.generation, ranking, "stems", order[:1])
-    best, second = ranking.scores[order[:2]]
-    values = {
-        "top cosine": known["cosine"][0],
-        "word share": idfs @ present[:, 0] / (idfs.sum() or 1.0),
-        "fused": best,
-        "lead": best - second,
-    }
-    return {name: np.full(JUDGED, value) for name, value in values.items()}
+def report(sets: Sequence[CaseSet], encoders: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of every model."""
+    found: dict[str, Any] = {}
+    for mode in ("hybrid", "dense"):
+        for name in encoders:
+            for language in languages_of_models(name):
+                chosen = in_language(sets, language)
+                fit = fit_model(chosen, mode, name, LEARNED)
+                found[f"{mode}, {name}, {language or 'other languages'}"] = described(fit, chosen, mode, name)
+        found[f"{mode}, other encoders"] = described(fit_model(sets, mode, OTHER_MODEL, OTHER), sets, mode, OTHER_MODEL)
+    keyword = fit_model(sets, "keyword", KEYWORD_MODEL, KEYWORDS)
+    return found | {"keyword": described(keyword, sets, "keyword", KEYWORD_MODEL)}
 
 
-def both(sets: CaseSets, confidence: Sequence[NDArray[np.float64]], mode: Mode, cut: float) -> dict[str, Any]:
-    """Return the figures of both sets at one cut-off."""
-    return {
-        "cut_off": cut,
-        "own": figures(sets.own, confidence[0], mode, cut),
-        "sample": figures(sets.sample, confidence[1], mode, cut),
-    }
+def described(fit: Fit, sets: Sequence[CaseSet], mode: Mode, name: str) -> dict[str, Any]:
+    """Return a model, and the figures of each set and of its languages at the model's cut-off."""
+    result: dict[str, Any] = {"cut_off": fit.model.cut_off, "allowed": fit.cut_offs}
+    result["coefficients"] = fit.model.coefficients
+    for one in sets:
+        if one.name not in fit.held_out:
+            continue
+        cases = [case for case in one.cases if name in case.signals[mode]]
+        confidence = fit.held_out[one.name]
+        result[one.name] = figures(cases, confidence, mode, fit.model.cut_off)
+        languages = sorted({case.language for case in cases})
+        for language in languages if len(languages) > 1 else []:
+            chosen = np.array([case.language == language for case in cases])
+            of_language = [case for case in cases if case.language == language]
+            if {case.kind for case in of_language} >= {"answerable", "removed"}:
+                result[f"{one.name}, {language or 'uncertain'}"] = figures(
+                    of_language, confidence[chosen], mode, fit.model.cut_off
+                )
+    return result
 
 
-def figures(cases: Sequence[Case], confidence: NDArray[np.float64], mode: Mode, cut: float) -> dict[str, Any]:
-    """Return what is lost and recognised at a cut-off, and the AUC of found against unanswerable, without a cut-off."""
+def figures(cases: Sequence[Case], confidence: Values, mode: Mode, cut: float) -> dict[str, Any]:
+    """Return what is lost and recognised at a cut-off, what the set's own cut-off would recognise, and the AUC."""
     kind = np.array([case.kind for case in cases])
     there, found = (answerable(cases, mode, within) for within in (None, FOUND))
     result: dict[str, Any] = {
         "lost": f"{int((confidence[there] < cut).sum())} of {int(there.sum())}",
         f"lost, found in {FOUND}": f"{int((confidence[found] < cut).sum())} of {int(found.sum())}",
     }
+    own = np.sort(confidence[found])[int(COST * found.sum())] if found.any() else 0.0
     for name in ("removed", "claim"):
-        against = found | (kind == name)
-        result[name] = {
-            "recognised": round(float((confidence[kind == name] < cut).mean()), 3),
-            "auc": round(float(roc_auc_score(found[against], confidence[against])), 3),
-        }
+        of_kind = kind == name
+        if of_kind.any() and found.any():
+            result[name] = {
+                "recognised": round(float((confidence[of_kind] < cut).mean()), 3),
+                f"recognised at {COST:.0%} lost of those found": round(float((confidence[of_kind] < own).mean()), 3),
+                "auc": round(float(roc_auc_score(found[found | of_kind], confidence[found | of_kind])), 3),
+                "n": int(of_kind.sum()),
+            }
     return result
 
 
-def drawn(
-    own: Sequence[Case],
-    sample: Sequence[Case],
-    baseline: NDArray[np.float64],
-    own_confidence: NDArray[np.float64],
-    sample_confidence: NDArray[np.float64],
-) -> str:
-    """Return the curves of hybrid mode as SVG: share of unanswerable cases recognised by share of answerable lost."""
+STYLES: Mapping[str, str] = {  # by set of questions
+    "own": 'stroke="#d1495b" stroke-width="2"',
+    "sample": 'stroke="#8250df" stroke-width="2"',
+    "hi": 'stroke="#2a9d5c" stroke-width="2"',
+    "ru": 'stroke="#2a9d5c" stroke-dasharray="4 3"',
+    "vi": 'stroke="#2a9d5c" stroke-dasharray="1 3"',
+}
+LABELS = {"own": "43 questions", "sample": "sample, 13 languages"}
+
+
+def drawn(sets: Sequence[CaseSet], name: str) -> str:
+    """Return the curves of hybrid mode as SVG: share of removed targets recognised by share of answerable lost."""
     left, top, side = 70, 20, 360
-
-    def line(cases: Sequence[Case], values: NDArray[np.float64], within: int | None, negative: str, style: str) -> str:
-        kind = np.array([case.kind for case in cases])
-        positive = answerable(cases, "hybrid", within)
-        cuts = [*np.unique(values), np.inf]
-        lost = [float((values[positive] < cut).mean()) for cut in cuts]
-        recognised = [float((values[kind == negative] < cut).mean()) for cut in cuts]
-        points = " ".join(
-            f"{left + side * x:.1f},{top + side * (1 - y):.1f}" for x, y in zip(lost, recognised, strict=True)
-        )
-        return f'<polyline points="{points}" fill="none" {style}/>'
-
-    shown = (
-        ("claims", own, own_confidence, None, "claim", 'stroke="#2a9d5c" stroke-width="2"'),
-        ("removed, sample", sample, sample_confidence, FOUND, "removed", 'stroke="#1f6feb" stroke-width="2"'),
-        ("removed", own, own_confidence, None, "removed", 'stroke="#d1495b" stroke-width="2"'),
-        ("removed, plain regression", own, baseline, None, "removed", 'stroke="#8a8a8a" stroke-dasharray="4 3"'),
-    )
+    held_out = fit_model(sets, "hybrid", name, LEARNED).held_out
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + side + 20} {top + side + 60}" '
         'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
@@ -151,10 +140,21 @@ def drawn(
         parts.append(f'<text x="{left - 8}" y="{y + 4}" text-anchor="end">{tick:.0%}</text>')
     at = left + side * COST
     parts.append(f'<path d="M{at} {top}V{top + side}" stroke="black" stroke-dasharray="2 3"/>')
-    for number, (label, cases, values, within, negative, style) in enumerate(shown):
-        y = top + side - 84 + 20 * number
-        parts.append(line(cases, values, within, negative, style))
-        parts.append(f'<path d="M{left + 150} {y}h24" {style}/><text x="{left + 182}" y="{y + 4}">{label}</text>')
+    for number, one in enumerate(one for one in sets if one.name in STYLES and one.name in held_out):
+        cases = [case for case in one.cases if name in case.signals["hybrid"]]
+        values, kind = held_out[one.name], np.array([case.kind for case in cases])
+        found = answerable(cases, "hybrid", FOUND)
+        cuts = [*np.unique(values), np.inf]
+        points = " ".join(
+            f"{left + side * float((values[found] < cut).mean()):.1f},"
+            f"{top + side * (1 - float((values[kind == 'removed'] < cut).mean())):.1f}"
+            for cut in cuts
+        )
+        y, label = top + side - 124 + 20 * number, LABELS.get(one.name, f"XQuAD, {one.name}")
+        parts.append(f'<polyline points="{points}" fill="none" {STYLES[one.name]}/>')
+        parts.append(
+            f'<path d="M{left + 170} {y}h24" {STYLES[one.name]}/><text x="{left + 202}" y="{y + 4}">{label}</text>'
+        )
     middle = left + side / 2
     parts.append(f'<text x="{middle}" y="{top + side + 40}" text-anchor="middle">answerable questions lost</text>')
     parts.append(

@@ -67,6 +67,12 @@ def frequencies(word: str) -> Mapping[str, float]:
     return found
 
 
+def has_list(word: str) -> bool:
+    """Return whether there is a list of words in the script of a word."""
+    typed = letters(word)
+    return any(pattern.match(typed) for pattern in _SCRIPT.values())
+
+
 @cache
 def _lists(script: str) -> tuple[_Words, _Words]:
     """Return the words of the languages of a script as they are written, and the most frequent without accents."""

@@ -2,10 +2,10 @@
 
 A logistic regression on a few signals of a hit (docs/explanation/confidence.md). retrieval/evaluation/calibrate.py
 learns the coefficients and writes them to confidence.json. Every signal depends on one hit only, so the same formula
-serves every hit and, by its highest value, the answer.
+serves every hit and, by its highest value, the answer. A question of which nothing was understood has no good hit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -14,25 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from ingest.text.words import words
+from ingest.language import language_of
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.search.answer import Ranking
 from retrieval.search.fusion import Mode, Scores
+from retrieval.search.understanding import not_understood, reads
 
 JUDGED = 10  # an answer's confidence is the highest of this many first hits
 RAREST = 3  # words of a question that are likely to be in the video; a fourth is often a paraphrase
 ASSET = "confidence.json"
-# The signals of each model. "other" is for encoders that the coefficients were not learned with: their cosines have
-# another range, so only the cosine's z-score among all videos counts. The rank by keywords is not a signal: it would
-# reject paraphrases, which share few words with their video (docs/explanation/confidence.md).
-MODELS: dict[str, tuple[str, ...]] = {
-    "hybrid": ("cosine", "char_ngrams", "rarest"),
-    "dense": ("cosine", "char_ngrams", "rarest"),
-    "keyword": ("char_ngrams", "rarest"),
-    "hybrid other": ("cosine_z", "char_ngrams", "rarest"),
-    "dense other": ("cosine_z", "char_ngrams", "rarest"),
-}
+KEYWORDS: tuple[str, ...] = ("char_ngrams", "rarest")
+# The signals of an encoder that the coefficients were learned with, and of any other one: its cosines have another
+# range, so only the z-score among all videos counts. The rank by keywords is not a signal: it would reject
+# paraphrases, which share few words with their video (docs/explanation/confidence.md).
+LEARNED: tuple[str, ...] = ("cosine", "cosine_z", *KEYWORDS)
+OTHER: tuple[str, ...] = ("cosine_z", *KEYWORDS)
 
 
 class Model(BaseModel):
@@ -50,28 +47,50 @@ class Model(BaseModel):
         return np.asarray(1 / (1 + np.exp(-logit)))
 
 
-class Calibration(BaseModel):
-    """The models by name, and the encoder whose cosines they were learned with."""
+class LearnedEncoder(BaseModel):
+    """An encoder that models were learned with: their cosines have its range.
+
+    They are for questions in `language`, or if it is "", for those in other languages, where cosines have other ranges.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    encoder: str
-    encoder_sha256: str
-    models: dict[str, Model]
+    name: str
+    sha256: str
+    language: str
+    models: dict[Mode, Model]
 
-    def model(self, mode: Mode, encoder_sha256: str, *, has_cosines: bool = True) -> Model:
-        """Return the model for a ranking. Without cosines of the whole video it is the one for keywords."""
-        if mode == "keyword" or not has_cosines:
-            return self.models["keyword"]
-        return self.models[mode if encoder_sha256 == self.encoder_sha256 else f"{mode} other"]
+
+class Calibration(BaseModel):
+    """The models: by encoder for those that they were learned with, for others by mode, and for keywords alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoders: tuple[LearnedEncoder, ...]
+    others: dict[Mode, Model]
+    keyword: Model
+
+    def model(self, mode: Mode, encoder_sha256: str | None, language: str) -> Model:
+        """Return the model for a question in a language whose cosines of the whole video are those of an encoder, or of
+        none."""
+        if mode == "keyword" or encoder_sha256 is None:
+            return self.keyword
+        learned = [encoder for encoder in self.encoders if encoder.sha256 == encoder_sha256]
+        if not learned:
+            return self.others[mode]
+        return max(learned, key=lambda encoder: (encoder.language == language, not encoder.language)).models[mode]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The confidence of each of some videos, shape (videos,), and the lowest confidence of a good hit."""
+    """The confidence of each of some videos, shape (videos,), and the lowest confidence of a good hit.
+
+    `problem` says why the question was not understood, if it was not. Then no hit is good.
+    """
 
     confidence: Scores
     cut_off: float
+    problem: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -82,31 +101,40 @@ def calibration() -> Calibration:
 
 def judge(generation: Generation, ranking: Ranking, mode: Mode, videos: Sequence[int] | NDArray[np.int64]) -> Verdict:
     """Return the confidence of each video."""
-    number = judging_encoder(generation, ranking)
-    sha256 = "" if number is None else generation.manifest.encoders[number].sha256
-    model = calibration().model(mode, sha256, has_cosines=number is not None)
-    if _not_understood(ranking):
-        return Verdict(np.zeros(len(videos)), model.cut_off)
-    return Verdict(model.confidence(signals(generation, ranking, videos)), model.cut_off)
+    language = language_of(ranking.query)
+    number = judging_encoder(generation, ranking, language)
+    sha256 = None if number is None else generation.manifest.encoders[number].sha256
+    model = calibration().model(mode, sha256, language)
+    if problem := not_understood(generation, ranking):
+        return Verdict(np.zeros(len(videos)), model.cut_off, problem)
+    return Verdict(model.confidence(signals(generation, ranking, videos, number)), model.cut_off)
 
 
-def _not_understood(ranking: Ranking) -> bool:
-    """Return whether a question has nothing but emoji that no video has: their vectors say nothing."""
-    return not ranking.known_idfs["stems"] and {word.kind for word in words(ranking.query)} == {"emoji"}
+def judging_encoder(generation: Generation, ranking: Ranking, language: str) -> int | None:
+    """Return the number of the encoder whose cosines of the whole video are signals; None if none reads it.
+
+    Of those that have a part in the scores and read the question's language, one that reads this language only comes
+    before one that reads many; if the language is uncertain, the other way round.
+    """
+    encoders = generation.manifest.encoders
+    used = [
+        number
+        for number, found in enumerate(ranking.passage_scores)
+        if OVERVIEW in found and reads(encoders[number], language)
+    ]
+    return min(used, key=lambda number: bool(encoders[number].language) != bool(language), default=None)
 
 
-def judging_encoder(generation: Generation, ranking: Ranking) -> int | None:
-    """Return the encoder whose cosines of the whole video are signals: of those that have a part in the scores, the one
-    that the coefficients were learned with, or else the first. None without such cosines."""
-    used = [number for number, found in enumerate(ranking.passage_scores) if OVERVIEW in found]
-    learned = calibration().encoder_sha256
-    return next((n for n in used if generation.manifest.encoders[n].sha256 == learned), next(iter(used), None))
+def signals(
+    generation: Generation,
+    ranking: Ranking,
+    videos: Sequence[int] | NDArray[np.int64],
+    encoder: int | None,
+    without: Collection[int] = (),
+) -> dict[str, Scores]:
+    """Return the signals of each video by name, shape (videos,), as if the corpus were `without` some videos:
 
-
-def signals(generation: Generation, ranking: Ranking, videos: Sequence[int] | NDArray[np.int64]) -> dict[str, Scores]:
-    """Return the signals of each video by name, shape (videos,):
-
-    - cosine (with the dense retriever): of the whole video with the question;
+    - cosine (with an encoder): of the whole video with the question;
     - cosine_z: its z-score among all videos, divided by the highest z-score to expect by chance among so many, so that
       small and large corpora are comparable;
     - char_ngrams: the video's share of the idf mass of the question's 4-grams;
@@ -114,8 +142,10 @@ def signals(generation: Generation, ranking: Ranking, videos: Sequence[int] | ND
     """
     chosen = np.asarray(videos, np.int64)
     found: dict[str, Scores] = {}
-    if (number := judging_encoder(generation, ranking)) is not None:
-        cosines = generation.dense[number][OVERVIEW].video_scores(ranking.passage_scores[number][OVERVIEW])
+    if encoder is not None:
+        scores = ranking.passage_scores[encoder][OVERVIEW]
+        cosines = generation.dense[encoder][OVERVIEW].video_scores(scores)
+        cosines[list(without)] = np.nan
         known = cosines[~np.isnan(cosines)]
         mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
         found["cosine"] = np.nan_to_num(cosines[chosen])

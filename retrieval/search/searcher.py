@@ -49,6 +49,7 @@ class _Found:
     corrections: Sequence[Correction] = ()
     confidence: float = 0.0
     good: bool = False
+    problem: str = ""  # why the question was not understood
 
 
 class Searcher:
@@ -291,7 +292,7 @@ class Searcher:
             query=query,
             text=found.text,
             conditions=list(question.conditions),
-            notes=[*question.notes, *map(self._note, found.corrections), *notes],
+            notes=[*question.notes, *map(self._note, found.corrections), *notes, *filter(None, [found.problem])],
             mode=mode,
             generation=self.generation.name,
             encoder=self.generation.manifest.encoder,
@@ -402,7 +403,8 @@ class Searcher:
                 strict=True,
             )
         ]
-        return _Found(hits, ranking.query, ranking.corrections, confidence, confidence >= verdict.cut_off)
+        good = confidence >= verdict.cut_off
+        return _Found(hits, ranking.query, ranking.corrections, confidence, good, verdict.problem)
 
     def _hits(self, order: NDArray[np.int64], page: slice, scores: Scores | None = None) -> list[Hit]:
         """Return a page of videos as hits without reasons; without `scores` their score is 0."""

@@ -2,19 +2,24 @@
 
 import pytest
 
+from ingest.settings import Settings
 from retrieval.index.documents import FIELDS
-from retrieval.search.confidence import MODELS, calibration, judge, signals
+from retrieval.search.confidence import KEYWORDS, LEARNED, OTHER, calibration, judge, judging_encoder, signals
 from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
+DEFAULT = Settings.model_fields["encoder"].default  # the tests themselves use one encoder
 THERE = "cat pushes the porcelain teapot off the shelf"
 NOWHERE = "mutations of kinase receptors inhibit apoptosis in murine lymphocytes"
 
 
 def test_the_shipped_models_use_exactly_the_computed_signals() -> None:
-    for name, signal_names in MODELS.items():
-        assert tuple(calibration().models[name].coefficients) == signal_names
-        assert 0 < calibration().models[name].cut_off < 1
+    known = calibration()
+    assert {encoder.name for encoder in known.encoders} == set(DEFAULT)
+    learned = [(model, LEARNED) for encoder in known.encoders for model in encoder.models.values()]
+    for model, names in [*learned, *((model, OTHER) for model in known.others.values()), (known.keyword, KEYWORDS)]:
+        assert tuple(model.coefficients) == names
+        assert 0 < model.cut_off < 1
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -44,23 +49,37 @@ def test_a_word_in_no_video_counts_as_missing(searcher: Searcher) -> None:
     known = searcher.rank("teapot")
     more = searcher.rank("teapot zyzzyva")
     first = known.order()[:1]
-    assert signals(searcher.generation, known, first)["char_ngrams"][0] == pytest.approx(1)
-    assert signals(searcher.generation, known, first)["rarest"][0] == 1
-    assert signals(searcher.generation, more, first)["char_ngrams"][0] < 0.7
-    assert signals(searcher.generation, more, first)["rarest"][0] == 0.5
+    assert signals(searcher.generation, known, first, 0)["char_ngrams"][0] == pytest.approx(1)
+    assert signals(searcher.generation, known, first, 0)["rarest"][0] == 1
+    assert signals(searcher.generation, more, first, 0)["char_ngrams"][0] < 0.7
+    assert signals(searcher.generation, more, first, 0)["rarest"][0] == 0.5
 
 
 def test_without_cosines_of_the_whole_video_the_keyword_model_is_used(searcher: Searcher) -> None:
     ranking = searcher.rank(THERE, weights={**dict.fromkeys(FIELDS, 1.0), "overview": 0.0})
     first = ranking.order()[:1]
     verdict = judge(searcher.generation, ranking, "hybrid", first)
-    model = calibration().models["keyword"]
+    model = calibration().keyword
     assert verdict.cut_off == model.cut_off
-    assert verdict.confidence[0] == pytest.approx(model.confidence(signals(searcher.generation, ranking, first))[0])
+    found = signals(searcher.generation, ranking, first, None)
+    assert verdict.confidence[0] == pytest.approx(model.confidence(found)[0])
 
 
 def test_another_encoders_cosines_are_compared_by_z_score(searcher: Searcher) -> None:
-    same = calibration().model("hybrid", searcher.generation.manifest.encoders[0].sha256)
-    other = calibration().model("hybrid", "0" * 64)
+    same = calibration().model("hybrid", searcher.generation.manifest.encoders[0].sha256, "en")
+    other = calibration().model("hybrid", "0" * 64, "en")
     assert "cosine" in same.coefficients
     assert "cosine" not in other.coefficients and "cosine_z" in other.coefficients
+
+
+def test_an_encoder_that_does_not_read_the_question_does_not_judge_it(searcher: Searcher) -> None:
+    assert judging_encoder(searcher.generation, searcher.rank(THERE), "en") == 0
+    ranking = searcher.rank("die Katze hat die Teekanne vom Regal gestoßen, shelf")
+    assert judging_encoder(searcher.generation, ranking, "de") is None
+    assert judge(searcher.generation, ranking, "hybrid", [0]).cut_off == calibration().keyword.cut_off
+
+
+def test_an_encoder_of_many_languages_has_a_model_for_english_and_one_for_the_others() -> None:
+    many = next(encoder for encoder in calibration().encoders if encoder.name == "intfloat/multilingual-e5-small")
+    english, german, uncertain = (calibration().model("hybrid", many.sha256, code) for code in ("en", "de", ""))
+    assert german == uncertain != english
