@@ -27,7 +27,7 @@ from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.dense import DenseIndex, PassageRows, hubness
-from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document, languages_of
+from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Document
 from retrieval.index.generation import (
     BUILDING,
     CACHE_FILE,
@@ -89,10 +89,9 @@ def build(
         with_model = [encoder for encoder in encoders if encoder.dimension]
         passages, used = _write_dense(documents, folder, with_model, cache or indexes / CACHE_FILE, progress)
         _write_passages(documents, folder)
-        languages = [languages_of(doc.texts) for doc in documents]
         for analyser in TERMS:
             texts = (doc.texts for doc in documents)
-            KeywordIndex.build(analyser, texts, TEXT_FIELDS, languages).save(folder)
+            KeywordIndex.build(analyser, texts, TEXT_FIELDS, (doc.languages for doc in documents)).save(folder)
         PhraseIndex.build(map(_whole_texts, documents), TEXT_FIELDS).save(folder)
         save([doc.metadata for doc in documents], folder)
         (folder / "videos.json").write_text(json.dumps([doc.id for doc in documents]), encoding="utf-8")

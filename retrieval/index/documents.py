@@ -7,7 +7,7 @@ contributes most.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ingest.catalog.entries import Entry, Segment
 from ingest.language import language_of
@@ -31,7 +31,6 @@ FIELD_NAMES = {
 }
 FIELD_ALIASES = {"cover": "onscreen", "transcript": "speech", OVERVIEW: "whole"}
 
-OWN_LANGUAGE_CHARS = 40  # shorter texts of a video are seldom in another language, and often mistaken for one
 OVERVIEW_CHARS = 8_000  # more than common encoders read, and more than most videos have
 WINDOW_CHARS = 300  # about 55 English words: one thought, and well inside every encoder's limit
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
@@ -64,13 +63,14 @@ class Passage:
 class Document:
     """What is indexed of one video: by field, the full text (for keywords) and its passages (for vectors).
 
-    A field without text is in neither.
+    A field without text is in neither. `languages` has the language of each text (ISO 639-1), "" if it is uncertain.
     """
 
     id: str
     texts: dict[str, str]
     passages: dict[str, list[Passage]]
     metadata: VideoMetadata = UNKNOWN
+    languages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def findable(self) -> bool:
@@ -95,12 +95,17 @@ def document(entry: Entry) -> Document:
         [comment.text for comment in video.comments],
         timed,
     )
-    return replace(made, metadata=metadata_of(entry))
+    metadata = metadata_of(entry)
+    # A text too short to tell is seldom in another language than its video.
+    main = metadata.languages[0] if metadata.languages else ""
+    known = {name: next(iter(entry.languages.get(name, ())), main) for name in made.texts}
+    return replace(made, metadata=metadata, languages=known)
 
 
 def plain_document(document_id: str, title: str, text: str) -> Document:
     """Return a document of a text corpus (BEIR), with its title as description and its text as transcript."""
-    return _document(document_id, {"description": title, "transcript": text}, [], {})
+    made = _document(document_id, {"description": title, "transcript": text}, [], {})
+    return replace(made, languages=dict.fromkeys(made.texts, language_of(f"{title} {text}")))
 
 
 def _document(
@@ -121,12 +126,6 @@ def _document(
     if whole:
         passages[OVERVIEW] = [Passage(whole[:OVERVIEW_CHARS])]
     return Document(document_id, texts, passages)
-
-
-def languages_of(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the language of each text by field, "" if it is uncertain. A short text has that of the video."""
-    of_video = language_of(" ".join(texts.values()))
-    return {name: language_of(text) if len(text) >= OWN_LANGUAGE_CHARS else of_video for name, text in texts.items()}
 
 
 def _on_screen(text: str, shown: list[Segment]) -> list[Passage]:
