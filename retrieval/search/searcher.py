@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ingest.language import language_of
 from ingest.models.weights import WeightsError
+from ingest.text.words import words
 from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.errors import GenerationError
@@ -166,6 +167,8 @@ class Searcher:
         if mode != "keyword":
             self._demand_encoder()
             share = factors(self.generation.manifest.encoders, self._loaded, language_of(text))
+            if mode == "hybrid" and self._is_known_emoji(text):
+                share = [0.0] * len(share)  # a video that has the emoji comes before those whose vector is near it
             asked = query if isinstance(query, str) else query.text
             vectors = self._query(text, share, vectors if text == asked else None)
             timer.lap("encode")
@@ -338,6 +341,13 @@ class Searcher:
     def understood(self, typed: str, hidden: Collection[str] = (), today: date | None = None) -> Question:
         """Return a typed question as `search` reads it; for the arguments see there."""
         return understand(_clean(typed), self.generation, shown_videos(self.generation, hidden), today)
+
+    def _is_known_emoji(self, text: str) -> bool:
+        """Return whether a question has nothing but emoji, and some text has one of them."""
+        if {word.kind for word in words(text)} != {"emoji"}:
+            return False
+        stems = self.generation.keyword["stems"]
+        return any(stems.has(form) for term in stems.query_terms(text) for form in term.forms)
 
     def _corrected(self, question: Question) -> tuple[str, list[Correction]]:
         """Return the question's text with its typos corrected, and the corrections."""

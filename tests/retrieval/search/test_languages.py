@@ -1,8 +1,10 @@
 """Questions in many languages and scripts, asked of one small corpus by keywords."""
 
+from pathlib import Path
+
 import pytest
 
-from retrieval.embedding.encoder import KeywordOnly
+from retrieval.embedding.encoder import KeywordOnly, Vectors
 from retrieval.index.builder import build
 from retrieval.index.documents import document
 from retrieval.index.generation import open_current
@@ -10,6 +12,7 @@ from retrieval.index.metadata import MetadataIndex, VideoMetadata
 from retrieval.search.searcher import Searcher
 from scraper.records import Video
 from tests.retrieval.conftest import entry
+from tests.retrieval.fake_encoder import FakeEncoder
 
 # A description for each video; the name in front is its creator and how the tests call it.
 DESCRIPTIONS = {
@@ -177,3 +180,19 @@ def test_every_hashtag_of_a_record_is_kept_whole() -> None:
 def test_a_creator_is_found_however_the_name_is_typed(name: str, typed: str) -> None:
     metadata = MetadataIndex([VideoMetadata(nickname=name), VideoMetadata(username="other")])
     assert metadata.by_creator(typed).tolist() == [True, False]
+
+
+class _NearTheFirst(FakeEncoder):
+    """An encoder to which every question is about the first video."""
+
+    def query(self, text: str) -> Vectors:
+        return super().query("new shoes day" if text == "🐙" else text)
+
+
+def test_a_video_that_has_the_emoji_comes_before_those_whose_vector_is_near(tmp_path: Path) -> None:
+    texts = ["new shoes day", "what hid in the aquarium 🐙", "a walk by the sea"]
+    encoder = _NearTheFirst()
+    build([document(entry(f"{FIRST + n}", text)) for n, text in enumerate(texts)], tmp_path, encoder)
+    searcher = Searcher(open_current(tmp_path), encoder)
+    assert searcher.search("🐙", mode="dense").hits[0].id == f"{FIRST}"
+    assert searcher.search("🐙").hits[0].id == f"{FIRST + 1}"
