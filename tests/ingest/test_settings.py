@@ -50,6 +50,7 @@ def test_an_error_names_the_variable_or_the_option(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_encoder_is_given_only_if_somebody_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TIKTOK_RETRIEVAL_ENCODER", raising=False)
     assert not Settings().encoder_given
     assert load_settings(encoder="x").encoder_given
     monkeypatch.setenv("TIKTOK_RETRIEVAL_ENCODER", "y")

@@ -55,7 +55,8 @@ FLOORS = {
             "ja": 0.59, "ko": 0.67, "pl": 0.74, "pt": 0.59, "ru": 0.60, "tr": 0.62,
         },
         across=0.45,
-        recognised=0.40,
+        # Not recognised among so few videos: the hubness of e5's vectors grows with the corpus, and its cosines shrink.
+        recognised=0.0,
         lost=0.30,
     ),
     ALL: Floors(
