@@ -11,6 +11,9 @@ _TAG = regex.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 _CLOSEST = {"fil": "tl", "gsw": "de", "nb": "no", "nds": "de", "nn": "no", "sco": "en", "yue": "zh"}
 _ALIASES = {"castellano": "es"}  # names that CLDR does not have
 MAX_NAME_CHARS = 60
+_NAME = regex.compile(
+    r"[\p{L}\p{M}\p{P} ]+"
+)  # marisa-trie, in which langcodes looks names up, fails at some of the rest
 
 
 def code_of_tag(tag: str) -> str:
@@ -37,9 +40,11 @@ def code_of(typed: str) -> str:
     typed = " ".join(typed.split())[:MAX_NAME_CHARS]
     if code := code_of_tag(typed):
         return code
+    if not _NAME.fullmatch(typed):
+        return ""
     try:
         return _short(langcodes.find(typed).prefer_macrolanguage().language or "")
-    except (LookupError, ValueError):  # the latter for control characters
+    except LookupError:
         return _without_accents().get(_plain(typed), "")
 
 

@@ -18,7 +18,9 @@ def test_codes_tags_and_names_in_any_language_mean_a_language(typed: str, code: 
     assert code_of(typed) == code
 
 
-@pytest.mark.parametrize("typed", ["", " ", "xx", "klingon", "und", "mul", "the", "!!", "a" * 5000, "\x00", "speech"])
+@pytest.mark.parametrize(
+    "typed", ["", " ", "xx", "klingon", "und", "mul", "the", "!!", "a" * 5000, "\x00", "\x00\U00010000", "speech"]
+)
 def test_other_words_mean_none(typed: str) -> None:
     assert code_of(typed) == code_of_tag(typed) == ""
 
