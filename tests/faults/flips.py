@@ -22,7 +22,7 @@ SAMPLE = REPOSITORY / "data" / "sample"
 QUESTIONS = 12
 HARMLESS, NAMED, REPAIRED, SILENT, TRACEBACK = "harmless", "named", "made again", "silent", "traceback"
 MADE_AGAIN = "encoded again"  # what a build says of damaged vectors, and of a damaged cache
-ROUNDED = 4e-3  # how far a number may differ if a text is encoded again, with other texts beside it
+ROUNDED = 4e-3  # how far a number may differ if a text is encoded again, in another batch
 UNKNOWN_COMMAND = "No such command"
 
 
