@@ -33,10 +33,6 @@ class RecordedEncoder:
         """Return the unit vectors of queries, shape (len(texts), dimension)."""
         return self._model().queries(texts)
 
-    def knows(self, word: str) -> bool:
-        """Return whether a word is in the model's vocabulary."""
-        return self._model().knows(word)
-
     def _model(self) -> SentenceEncoder:
         if self._loaded is None:
             loaded = SentenceEncoder(self.name, precision=self.precision, sha256=self.sha256)

@@ -8,7 +8,6 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -69,9 +68,6 @@ class Encoder(Protocol):
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of queries, shape (len(texts), dimension)."""
 
-    def knows(self, word: str) -> bool:
-        """Return whether a word is in the model's vocabulary; such a word is not a typo."""
-
 
 class SentenceEncoder:
     """A sentence-transformers model by name or folder. Its weights are checked by sha256.
@@ -122,19 +118,6 @@ class SentenceEncoder:
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of queries, shape (len(texts), dimension)."""
         return self._encode(texts, "query")
-
-    def knows(self, word: str) -> bool:
-        """Return whether a word is one token for the model, as frequent words of its language are."""
-        return word in self._whole_words
-
-    @cached_property
-    def _whole_words(self) -> set[str]:
-        # Look words up instead of tokenizing them: a tokenizer shared by threads keeps settings of the previous call.
-        pieces = list(self._model.tokenizer.get_vocab())
-        for mark in ("▁", "Ġ"):  # SentencePiece and byte-level BPE mark the start of a word; WordPiece marks the rest
-            if len(begin := [piece[1:] for piece in pieces if piece.startswith(mark)]) > len(pieces) / 10:
-                pieces = begin
-        return {piece.lower() for piece in pieces}
 
     def _encode(self, texts: Sequence[str], kind: str) -> Vectors:
         if not texts:
@@ -205,6 +188,3 @@ class KeywordOnly:
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         raise WeightsError(self.reason)
-
-    def knows(self, word: str) -> bool:
-        return False  # without a vocabulary, every word that is in no text may be a typo

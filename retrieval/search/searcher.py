@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from ingest.language import language_of
 from ingest.models.weights import WeightsError
-from ingest.text.words import words
-from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
+from retrieval.embedding.encoder import Encoder, KeywordOnly
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.errors import GenerationError
-from retrieval.index.analysis import plain, terms
-from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
+from retrieval.index.documents import FIELDS, TEXT_FIELDS
 from retrieval.index.generation import Generation, current_name, open_current
 from retrieval.index.metadata import Mask
 from retrieval.search.answer import Answer, Hit, Ranking, Sort
@@ -26,19 +24,18 @@ from retrieval.search.encoders import SharedEncoders, factors, load_all
 from retrieval.search.explain import explain, informative_terms, matcher_of
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
-from retrieval.search.fusion import Method, Mode, Scores, dense_part, fuse_dense, fuse_keyword
+from retrieval.search.fusion import Method, Mode, Scores
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
+from retrieval.search.scoring import QueryVectors, dense_scores, is_known_emoji, keyword_scores, nearest
 from retrieval.search.sorting import by_time, sorted_first
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
-from retrieval.search.understand import preference_scores, understand
+from retrieval.search.understand import understand
 from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a few sentences; more would only slow the keyword retriever down
 MAX_K = 1_000
-
-QueryVectors = Sequence[Vectors | None]  # a question's unit vectors by the encoders of the generation; None: no part
 
 
 @dataclass(frozen=True)
@@ -158,61 +155,33 @@ class Searcher:
         question = self.understood(query) if isinstance(query, str) else query
         tuned = self.generation.manifest.weights
         by_field = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
-        text, corrections = (question.text, []) if exact else self._corrected(question)
+        text, corrections = (question.text, []) if exact else self.speller.correct(question.text, question.literal)
         timer.lap("spell")
+        asked = query if isinstance(query, str) else query.text
+        vectors, share = self._asked(text, mode, vectors if text == asked else None)
+        timer.lap("encode")
         dense_weights = {field: tuned.dense.get(field, 0.0) * by_field[field] for field in FIELDS}
-        shape = (len(FIELDS), len(self.generation.ids))
-        dense, parts = np.zeros((len(self.encoders), *shape)), dict[str, Scores]()
-        passage_scores: list[dict[str, NDArray[np.float32]]] = [{} for _ in self.encoders]
-        if mode != "keyword":
-            self._demand_encoder()
-            share = factors(self.generation.manifest.encoders, self._loaded, language_of(text))
-            if mode == "hybrid" and self._is_known_emoji(text):
-                share = [0.0] * len(share)  # a video that has the emoji comes before those whose vector is near it
-            asked = query if isinstance(query, str) else query.text
-            vectors = self._query(text, share, vectors if text == asked else None)
-            timer.lap("encode")
-            for number, vector in enumerate(vectors):
-                part = dense_part(self.encoders[number].name, self.generation.manifest.encoder_names)
-                parts[part] = np.zeros(shape[1])
-                if vector is None or not share[number]:
-                    continue
-                passage_scores[number] = self._passage_scores(number, vector, dense_weights)
-                index = self.generation.dense[number]
-                cosines = {field: index[field].video_scores(found) for field, found in passage_scores[number].items()}
-                normal = share[number] * fuse_dense(cosines, dense_weights, method)
-                parts[part] = normal.sum(axis=0)
-                dense[number] = tuned.of_encoder(self.encoders[number].name) * normal
-            timer.lap("dense")
+        dense = dense_scores(self.generation, vectors, share, dense_weights, method)
+        timer.lap("dense")
         # In dense mode as well: the keyword index says which words match, and where they are spoken.
         field_weights = np.array([tuned.keyword.get(field, 0.0) * by_field[field] for field in TEXT_FIELDS])
-        found = {name: index.scores(text, field_weights) for name, index in self.generation.keyword.items()}
-        if question.preferred:
-            split, idfs = found["stems"]
-            found["stems"] = split + preference_scores(self.generation, question.preferred, field_weights), idfs
+        keyword = keyword_scores(self.generation, text, question.preferred, field_weights, method)
         timer.lap("keyword")
-        keyword = np.zeros(shape)
-        if mode != "dense":
-            for name, (split, _) in found.items():
-                normal = fuse_keyword(split, method)
-                parts[name] = normal.sum(axis=0)
-                keyword += getattr(tuned, name) * normal
-        known_idfs = {name: idfs for name, (_, idfs) in found.items()}
-        scores = dense.sum(axis=(0, 1)) + keyword.sum(axis=0)
-        timer.lap("fuse")
+        by_words = keyword.contributions if mode != "dense" else np.zeros_like(keyword.contributions)
         ranking = Ranking(
             query=text,
-            scores=scores,
-            dense=dense,
-            keyword=keyword,
-            parts=parts,
-            passage_scores=passage_scores,
-            known_idfs=known_idfs,
-            idfs={name: informative_terms(idfs) for name, idfs in known_idfs.items()},
+            scores=dense.contributions.sum(axis=(0, 1)) + by_words.sum(axis=0),
+            dense=dense.contributions,
+            keyword=by_words,
+            parts=(dense.parts if mode != "keyword" else {}) | (keyword.parts if mode != "dense" else {}),
+            passage_scores=dense.passages,
+            known_idfs=keyword.idfs,
+            idfs={name: informative_terms(idfs) for name, idfs in keyword.idfs.items()},
             timings_ms=timer.steps_ms,
             corrections=corrections,
             phrases=[condition.words for condition in question.phrases],
         )
+        timer.lap("fuse")
         if self.reranker:
             ranking = rescore(self.reranker, self.generation, ranking, among)
             timer.lap("rerank")
@@ -313,71 +282,35 @@ class Searcher:
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
         """Return the `k` videos whose whole text is closest in meaning to this one's; `score` is their cosine.
 
-        With several encoders, it is the mean of their cosines, and z-scores decide the order, because the cosines of
-        encoders have different ranges.
-
         There are none if the video has no text, or the generation no vectors. None of them is `hidden`.
 
         Raises:
             KeyError: the generation does not have the video.
         """
-        rows, video = self.generation.rows[OVERVIEW], self.generation.positions[video_id]
-        if not self.generation.dense or not rows.present[video]:
-            return []
-        by_encoder = []
-        for indexes in self.generation.dense:
-            index = indexes[OVERVIEW]
-            by_encoder.append(index.video_scores(index.passage_scores(index.vector(rows.of(video)[0]))))
-        cosines = np.array(by_encoder)
-        cosines[:, video] = np.nan
-        cosines[:, ~shown_videos(self.generation, hidden)] = np.nan
-        if np.isnan(cosines).all():
-            return []
-        spread = np.nanstd(cosines, axis=1, keepdims=True)
-        closeness = (cosines / np.where(spread > 0, spread, 1.0)).sum(axis=0)
-        nearest = np.argsort(-closeness, kind="stable")[:k]
-        return self._hits(nearest[~np.isnan(closeness[nearest])], slice(0, k), cosines.mean(axis=0))
+        video = self.generation.positions[video_id]
+        order, cosines = nearest(self.generation, video, shown_videos(self.generation, hidden))
+        return self._hits(order, slice(0, k), cosines)
 
     def understood(self, typed: str, hidden: Collection[str] = (), today: date | None = None) -> Question:
         """Return a typed question as `search` reads it; for the arguments see there."""
         return understand(_clean(typed), self.generation, shown_videos(self.generation, hidden), today)
-
-    def _is_known_emoji(self, text: str) -> bool:
-        """Return whether a question has nothing but emoji, and some text has one of them."""
-        if {word.kind for word in words(text)} != {"emoji"}:
-            return False
-        stems = self.generation.keyword["stems"]
-        return any(stems.has(form) for term in stems.query_terms(text) for form in term.forms)
-
-    def _corrected(self, question: Question) -> tuple[str, list[Correction]]:
-        """Return the question's text with its typos corrected, and the corrections."""
-        # A word that the model knows is not a typo, even if no video has it: "falls" must not become "calls".
-        known = {word for word in terms(question.text, plain) if self._knows(word)}
-        return self.speller.correct(question.text, question.literal | known)
-
-    def _knows(self, word: str) -> bool:
-        return any(encoder.knows(word) for encoder in self.encoders)
 
     def _demand_encoder(self) -> None:
         if self.keyword_only:
             reasons = [encoder.reason for encoder in self.encoders if isinstance(encoder, KeywordOnly)]
             raise WeightsError(reasons[0] if reasons else KeywordOnly().reason)
 
-    def _query(self, text: str, share: Sequence[float], known: QueryVectors | None) -> QueryVectors:
-        """Return the vectors of a question by the encoders that have a share of its score."""
-        if known is not None:
-            return known
-        return tuple(encoder.query(text) if part else None for encoder, part in zip(self.encoders, share, strict=True))
-
-    def _passage_scores(
-        self, encoder: int, vector: Vectors, weights: Mapping[str, float]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return the cosine of every passage by field, for the fields with a weight above 0."""
-        return {
-            field: self.generation.dense[encoder][field].passage_scores(vector)
-            for field, weight in weights.items()
-            if weight > 0
-        }
+    def _asked(self, text: str, mode: Mode, known: QueryVectors | None) -> tuple[QueryVectors, list[float]]:
+        """Return the vectors of a question by the encoders, and the share of each in its score."""
+        if mode == "keyword":
+            return [None] * len(self.encoders), [0.0] * len(self.encoders)
+        self._demand_encoder()
+        share = factors(self.generation.manifest.encoders, self._loaded, language_of(text))
+        if mode == "hybrid" and is_known_emoji(self.generation, text):
+            share = [0.0] * len(share)  # a video that has the emoji comes before those whose vector is near it
+        if known is None:
+            known = [encoder.query(text) if part else None for encoder, part in zip(self.encoders, share, strict=True)]
+        return known, share
 
     def _best(
         self,

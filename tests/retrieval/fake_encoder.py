@@ -1,7 +1,7 @@
 """An encoder without a model, for tests that need vectors but not their quality."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,11 +18,10 @@ class FakeEncoder:
     sha256, precision = "0" * 64, "fp32"
     prompts: Mapping[str, str] = {"query": "", "document": ""}
 
-    def __init__(self, key: str = "fake", *, dimension: int = 64, vocabulary: Collection[str] = ()) -> None:
+    def __init__(self, key: str = "fake", *, dimension: int = 64) -> None:
         self.name = self.key = key
         self.dimension = dimension
         self.texts = 0
-        self._vocabulary = vocabulary
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         self.texts += len(texts)
@@ -34,9 +33,6 @@ class FakeEncoder:
     def query(self, text: str) -> Vectors:
         vector = sum((self._direction(stem) for stem in terms(text, stems)), self._direction(""))
         return np.asarray(vector / np.linalg.norm(vector), np.float32)
-
-    def knows(self, word: str) -> bool:
-        return word in self._vocabulary
 
     def _direction(self, stem: str) -> Vectors:
         seed = int.from_bytes(hashlib.sha256(stem.encode()).digest()[:4])

@@ -44,7 +44,7 @@ class Floors(NamedTuple):
 
     rr: dict[str, float]
     across: float
-    recognised: float
+    recognised: float | None  # None: not asked for
     lost: float
 
 
@@ -55,8 +55,7 @@ FLOORS = {
             "ja": 0.59, "ko": 0.67, "pl": 0.74, "pt": 0.59, "ru": 0.60, "tr": 0.62,
         },
         across=0.45,
-        # Not recognised among so few videos: the hubness of e5's vectors grows with the corpus, and its cosines shrink.
-        recognised=0.0,
+        recognised=None,
         lost=0.30,
     ),
     ALL: Floors(
@@ -150,5 +149,7 @@ def test_questions_in_another_language_than_their_video_find_it(measured: Measur
 def test_unanswerable_questions_are_recognised_without_losing_many_others(measured: Measured) -> None:
     of = measured.evaluation.confidence
     assert of and of.unanswerable in (13, 26)
-    assert of.recognised >= measured.floors.recognised * of.unanswerable, of
     assert of.lost <= measured.floors.lost * of.answerable, of
+    if measured.floors.recognised is None:
+        pytest.skip("the hubness of e5's vectors grows with the corpus: among so few videos all cosines are high")
+    assert of.recognised >= measured.floors.recognised * of.unanswerable, of
