@@ -3,7 +3,6 @@
 RapidOCR reads Latin letters, Chinese and Japanese. Tesseract reads every other script, and the accents of Latin ones.
 """
 
-import shutil
 import subprocess
 import time
 from collections.abc import Collection, Mapping
@@ -78,10 +77,17 @@ def installed() -> frozenset[str]:
 
 @lru_cache(maxsize=1)
 def _installed(_: int) -> frozenset[str]:
-    if not (tesseract := shutil.which("tesseract")):
-        return frozenset()
     try:
-        listed = subprocess.run([tesseract, "--list-langs"], capture_output=True, text=True, timeout=LIMIT_S).stdout
+        return frozenset(listed("tesseract"))
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
         return frozenset()
-    return frozenset(listed.split("\n")[1:-1])
+
+
+def listed(tesseract: str) -> list[str]:
+    """Return the names of all packs that a Tesseract finds; pytesseract's list leaves out those of whole scripts.
+
+    Raises:
+        OSError, subprocess.SubprocessError: it is not there, or takes too long.
+    """
+    answer = subprocess.run([tesseract, "--list-langs"], capture_output=True, text=True, timeout=LIMIT_S)
+    return answer.stdout.split("\n")[1:-1]

@@ -16,6 +16,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from ingest.ocr.layout import Line, merged
 from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word, letters, weight
+from ingest.ocr_packs import command, listed
 
 AUTO = "auto"  # as languages: all installed packs, one script after the other
 MIN_SIDE, MAX_SIDE = 1280, 2560  # px of the longer side; letters under about 20 px are misread, above 100 px are slow
@@ -82,7 +83,7 @@ def packs(languages: str) -> tuple[str, ...]:
     Raises:
         OcrError: a pack is not installed.
     """
-    installed = _installed()
+    installed = listed(pytesseract.pytesseract.tesseract_cmd)
     if languages == AUTO:
         latin = next((name for name in ("Latin", "script/Latin", "eng") if name in installed), None)
         scripts = [script.split() for script in OTHER_SCRIPTS.splitlines()]
@@ -93,9 +94,8 @@ def packs(languages: str) -> tuple[str, ...]:
         return found
     missing = [name for name in languages.split("+") if name not in installed]
     if missing:
-        wanted = " ".join(f"tesseract-ocr-{name.lower().replace('_', '-')}" for name in missing)
         raise OcrError(
-            f"Tesseract has no language {', '.join(map(repr, missing))}: try `apt-get install {wanted}`; "
+            f"Tesseract has no language {', '.join(map(repr, missing))}: try `{command(missing)}`; "
             f"installed are {', '.join(sorted(installed))}"
         )
     return (languages,)
@@ -109,12 +109,6 @@ def other_scripts(languages: str) -> bool:
 def has(languages: str, *scripts: str) -> bool:
     """Whether `languages` has a pack of one of these scripts; only Cyrillic and Greek are known here."""
     return not all(_names(*packs(languages)).isdisjoint(PACKS_OF.get(script, ())) for script in scripts)
-
-
-def _installed() -> list[str]:
-    """The names of all packs; pytesseract's list leaves out those of whole scripts."""
-    command = [pytesseract.pytesseract.tesseract_cmd, "--list-langs"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PASS_LIMIT_S).stdout.split("\n")[1:-1]
 
 
 def read(image: Image.Image, languages: str, skip: Collection[str] = (), script: str = "") -> Reading:

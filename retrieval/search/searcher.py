@@ -181,7 +181,6 @@ class Searcher:
             corrections=corrections,
             phrases=[condition.words for condition in question.phrases],
         )
-        timer.lap("fuse")
         if self.reranker:
             ranking = rescore(self.reranker, self.generation, ranking, among)
             timer.lap("rerank")
