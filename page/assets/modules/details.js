@@ -80,7 +80,9 @@ export function videoView(element, instance) {
     dialog.removeAttribute("aria-busy");
     body.replaceChildren(); // stops the video
     if (address().has("id")) history.go(-(history.state?.views ?? 1));
-    if (card?.isConnected) card.focus();
+    // The browser has returned the focus before this event: a key that followed may have moved it on.
+    const focused = document.activeElement;
+    if (card?.isConnected && (focused === document.body || card.contains(focused))) card.focus();
   });
   // One video plays at a time. "play" does not bubble, so it is caught in the capture phase.
   element.addEventListener(
