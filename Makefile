@@ -14,7 +14,7 @@ DEMO := --data data/demo
 DEMO_INDEXES := --indexes indexes/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-heavy test-faults test-fuzz test-research lint serve clean sample requirements audit
+.PHONY: help demo test test-heavy test-faults test-fuzz test-cluster test-research lint serve clean sample requirements audit
 
 help: ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -28,8 +28,11 @@ test: $(VENV)/.installed-test ## Set up and run the tests (WORKERS=2 processes)
 test-heavy: $(VENV)/.installed-test ## Run the tests that download large weights or take minutes
 	$(BIN)/python -m pytest -m heavy --timeout 3600
 
-test-faults: $(VENV)/.installed-test ## Run the tests that break disks, files and connections
-	$(BIN)/python -m pytest -m faults --timeout 3600
+test-faults: $(VENV)/.installed-test ## Break disks, files and connections; 8 tries of each kind (FAULTS_MAX_EACH=8)
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest -m faults --timeout 3600
+
+test-cluster: $(VENV)/.installed-test ## Kill nodes of a cluster of Ray on this machine while it reads
+	$(BIN)/python -m pytest -m 'faults or not faults' -v --durations=5 tests/ingest/cluster
 
 test-fuzz: $(VENV)/.installed-test ## Give every reader broken files for ten minutes (FUZZ_SECONDS=600)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -m faults --timeout 3600 tests/fuzz tests/retrieval/server/test_fuzz.py

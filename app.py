@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -19,6 +20,7 @@ import retrieval.__main__
 from ingest.commands.group import PROGRAM, add, make_app, make_command, start
 from ingest.commands.options import Data, Indexes
 from ingest.settings import default, load_settings
+from retrieval.commands.status import status
 from scraper.errors import UserError
 from scraper.files import open_to_others
 from scraper.text_decoding import decode
@@ -51,6 +53,7 @@ def create(
     switch: str = "",
     queue: "Queue | None" = None,
     shared: "SharedEncoders | None" = None,
+    follow: bool = True,
 ) -> "FastAPI":
     """Return the API with the page mounted on it.
 
@@ -58,11 +61,12 @@ def create(
         base: the path that both are served below, such as /corpus/study.
         switch: the switch between several corpora (HTML).
         queue, shared: what several corpora in one process have in common.
+        follow: whether the index follows the catalog by itself.
     """
     from page.mount import mount
     from retrieval.server.api import create_app
 
-    api = create_app(data, indexes, access, origins, queue, base=base, shared=shared)
+    api = create_app(data, indexes, access, origins, queue, base=base, shared=shared, local_answers=True, follow=follow)
     return mount(api, data, indexes, examples, base=base, switch=switch)
 
 
@@ -73,6 +77,7 @@ def create_several(
     origins: Sequence[str] = (),
     *,
     root_path: str = "",
+    follow: bool = True,
 ) -> "Starlette":
     """Return one application that serves each corpus below /corpus/NAME/, and the first one also at /.
 
@@ -81,6 +86,7 @@ def create_several(
     Args:
         examples: example questions by the name of a corpus.
         root_path: the path under which a proxy forwards requests.
+        follow: whether their indexes follow their catalogs by themselves.
     """
     from fastapi import Request
     from starlette.applications import Starlette
@@ -107,6 +113,7 @@ def create_several(
             switch=switch(links, one.name),
             queue=queue,
             shared=shared,
+            follow=follow,
         )
         for one, path in zip(corpora, paths, strict=True)
     ]
@@ -190,8 +197,12 @@ def serve(
     ] = None,
     root_path: Annotated[
         str | None,
+        typer.Option(help="Where a proxy offers the page on its site, such as /videos.", metavar="/PATH"),
+    ] = None,
+    origin: Annotated[
+        list[str] | None,
         typer.Option(
-            help="Prefix of the addresses under which a proxy forwards requests; the proxy removes it.", metavar="/PATH"
+            help="Address under which a proxy offers the page, such as https://my.name; repeatable.", metavar="ORIGIN"
         ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -212,6 +223,7 @@ def serve(
         user=user,
         password=password,
         root_path=root_path,
+        origin=origin,
     )
     several = settings.corpora if data is None and indexes is None and len(settings.corpora) > 1 else ()
     if bool(settings.user) != bool(settings.password):
@@ -221,7 +233,15 @@ def serve(
     from retrieval.server.auth import LOOPBACK, Access
 
     local = settings.host in LOOPBACK
-    access = Access(settings.token, settings.user, settings.password, hosts=LOOPBACK if local else ())
+    offered = {one: urlsplit(one).hostname or "" for one in settings.origin}
+    hosts = (*LOOPBACK, *offered.values()) if local else ()
+    access = Access(settings.token, settings.user, settings.password, hosts=hosts, origins=settings.origin)
+    others = [one for one, host in offered.items() if host not in LOOPBACK]
+    if local and others and not access.guarded:
+        print(
+            f"Warning: everybody who can reach {others[0]} can read this corpus, unless the proxy asks for a password.",
+            file=sys.stderr,
+        )
     if not local and not access.guarded:
         if not allow_anyone:
             raise typer.BadParameter(
@@ -234,14 +254,17 @@ def serve(
     with _listening(settings.host, settings.port) as listener:
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         page: ASGIApp
+        path, follow = settings.root_path, settings.follow_catalog
         if several:
             asked = {one.name: questions if one == several[0] else _questions(one.data) for one in several}
-            page = create_several(several, asked, access, cors or (), root_path=settings.root_path)
+            page = create_several(several, asked, access, cors or (), root_path=path, follow=follow)
         else:
-            page = create(settings.data, settings.indexes, questions, access, cors or (), base=settings.root_path)
+            page = create(settings.data, settings.indexes, questions, access, cors or (), base=path, follow=follow)
         bound = listener.getsockname()[1]
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         print(f"The page: http://{name}:{bound}/", flush=True)
+        for address in settings.origin:
+            print(f"Through the proxy: {address}{settings.root_path}/", flush=True)
         for one in several or (settings,):
             if note := open_to_others(one.data, one.indexes):
                 print(note, file=sys.stderr)
@@ -290,7 +313,7 @@ cli = make_app(
     completion=True,
 )
 retrieval.__main__.add_filling_commands(cli)
-ingest.__main__.add_commands(cli)
+ingest.__main__.add_commands(cli, show_status=status)
 retrieval.__main__.add_commands(cli)
 add(cli, serve, "serve", examples=EXAMPLES, panel="Page and API")
 

@@ -28,7 +28,9 @@ from retrieval.evaluation.measures import rank_outcome, values_by_measure
 from retrieval.evaluation.queries import Query, answerable, read_beir, read_queries, text_of
 from retrieval.index import dense
 from retrieval.index.builder import build
-from retrieval.index.generation import CACHE_FILE, FusionWeights, open_current
+from retrieval.index.generation import open_current
+from retrieval.index.layout import CACHE_FILE
+from retrieval.index.manifest import FusionWeights
 from retrieval.search.fusion import DENSE_PART, part_names
 from retrieval.search.searcher import Searcher
 

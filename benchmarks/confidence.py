@@ -29,7 +29,6 @@ from retrieval.evaluation.calibrate import (
     Case,
     CaseSet,
     Fit,
-    answerable,
     fit_model,
     in_language,
     languages_of_models,
@@ -74,30 +73,29 @@ def report(sets: Sequence[CaseSet], encoders: Sequence[str]) -> dict[str, Any]:
 
 
 def described(fit: Fit, sets: Sequence[CaseSet], mode: Mode, name: str) -> dict[str, Any]:
-    """Return a model, and the figures of each set and of its languages at the model's cut-off."""
+    """Return a model, and the figures of each set by number of videos and by language, at the model's cut-off."""
     result: dict[str, Any] = {"cut_off": fit.model.cut_off, "allowed": fit.cut_offs}
     result["coefficients"] = fit.model.coefficients
     for one in sets:
         if one.name not in fit.held_out:
             continue
         cases = [case for case in one.cases if name in case.signals[mode]]
-        confidence = fit.held_out[one.name]
-        result[one.name] = figures(cases, confidence, mode, fit.model.cut_off)
-        languages = sorted({case.language for case in cases})
-        for language in languages if len(languages) > 1 else []:
-            chosen = np.array([case.language == language for case in cases])
-            of_language = [case for case in cases if case.language == language]
-            if {case.kind for case in of_language} >= {"answerable", "removed"}:
-                result[f"{one.name}, {language or 'uncertain'}"] = figures(
-                    of_language, confidence[chosen], mode, fit.model.cut_off
-                )
+        for size in sorted({case.size for case in cases}):
+            label = f"{one.name}, {f'{size} videos' if size else 'all videos'}"
+            languages = sorted({case.language for case in cases})
+            for language in [None, *(languages if len(languages) > 1 else [])]:
+                chosen = np.array([case.size == size and language in (None, case.language) for case in cases])
+                some = [case for case, is_chosen in zip(cases, chosen, strict=True) if is_chosen]
+                if {case.kind for case in some} >= {"answerable", "removed"}:
+                    key = label if language is None else f"{label}, {language or 'uncertain'}"
+                    result[key] = figures(some, fit.held_out[one.name][chosen], mode, fit.model.cut_off)
     return result
 
 
 def figures(cases: Sequence[Case], confidence: Values, mode: Mode, cut: float) -> dict[str, Any]:
     """Return what is lost and recognised at a cut-off, what the set's own cut-off would recognise, and the AUC."""
     kind = np.array([case.kind for case in cases])
-    there, found = (answerable(cases, mode, within) for within in (None, FOUND))
+    there, found = kind == "answerable", np.array([case.found(mode) for case in cases])
     result: dict[str, Any] = {
         "lost": f"{int((confidence[there] < cut).sum())} of {int(there.sum())}",
         f"lost, found in {FOUND}": f"{int((confidence[found] < cut).sum())} of {int(found.sum())}",
@@ -142,8 +140,10 @@ def drawn(sets: Sequence[CaseSet], name: str) -> str:
     parts.append(f'<path d="M{at} {top}V{top + side}" stroke="black" stroke-dasharray="2 3"/>')
     for number, one in enumerate(one for one in sets if one.name in STYLES and one.name in held_out):
         cases = [case for case in one.cases if name in case.signals["hybrid"]]
-        values, kind = held_out[one.name], np.array([case.kind for case in cases])
-        found = answerable(cases, "hybrid", FOUND)
+        whole = np.array([not case.size for case in cases])
+        cases = [case for case in cases if not case.size]
+        values, kind = held_out[one.name][whole], np.array([case.kind for case in cases])
+        found = np.array([case.found("hybrid") for case in cases])
         cuts = [*np.unique(values), np.inf]
         points = " ".join(
             f"{left + side * float((values[found] < cut).mean()):.1f},"

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated
 
 import bm25s
-import faiss
 import numpy as np
 import typer
 
@@ -39,8 +38,7 @@ def main(
     whole = generation.passages(OVERVIEW, range(generation.rows[OVERVIEW].passages))
     keyword = bm25s.BM25(method="lucene")
     keyword.index([terms(passage.text, stems) or [""] for passage in whole], show_progress=False)
-    index = faiss.read_index(str(generation.folder / f"{OVERVIEW}.0.faiss"))
-    matrix = index.reconstruct_n(0, index.ntotal)
+    matrix = generation.dense[0][OVERVIEW].vectors(range(generation.rows[OVERVIEW].passages))
     questions = [query.text for query in read_queries(queries)]
 
     def peer(text: str) -> None:
@@ -71,7 +69,7 @@ def main(
             {
                 "date": date.today().isoformat(),
                 "machine": f"{platform.machine()}, Python {platform.python_version()}",
-                "videos": len(generation.ids),
+                "videos": generation.manifest.videos,
                 "searches": len(peer_ms),
                 "steps": {step: summary(values) for step, values in steps.items()},
                 "peer": summary(peer_ms),

@@ -8,7 +8,6 @@ tag or name is added: that of the target, the tag with a letter missing, or that
 """
 
 import html
-import json
 import platform
 import random
 import tempfile
@@ -25,8 +24,8 @@ from ingest.settings import Settings
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.evaluation.queries import Query, read_beir, read_queries
 from retrieval.index.builder import build
-from retrieval.index.generation import CACHE_FILE, open_current
-from retrieval.index.metadata import FILE
+from retrieval.index.generation import open_current
+from retrieval.index.layout import CACHE_FILE
 from retrieval.search.filters import filter_videos
 from retrieval.search.query import Question, parse
 from retrieval.search.searcher import Searcher
@@ -80,16 +79,16 @@ def _reciprocal_ranks(searcher: Searcher, query: Query) -> tuple[float, float, f
 def _variants(searcher: Searcher, queries: Sequence[Query]) -> dict[str, list[Query]]:
     """Return the questions with a tag or name added, by what was added."""
     generation, rng = searcher.generation, random.Random(SEED)
-    videos = json.loads((generation.folder / FILE).read_text(encoding="utf-8"))
-    tags = [tag for video in videos for tag in video.get("hashtags", [])]
+    tags_of = [generation.metadata.hashtags(video) for video in range(len(generation.ids))]
+    tags = [tag for own in tags_of for tag in own]
     found: dict[str, list[Query]] = {"nothing added": list(queries)}
 
     def add(name: str, query: Query, word: str) -> None:
         found.setdefault(name, []).append(replace(query, text=f"{query.text} {word}"))
 
     for query in queries:
-        target = videos[generation.positions[next(iter(query.relevant))]]
-        own = target.get("hashtags", [])
+        target = generation.positions[next(iter(query.relevant))]
+        own = tags_of[target]
         for _ in range(TAGS):
             if own:
                 tag = rng.choice(own)
@@ -98,8 +97,8 @@ def _variants(searcher: Searcher, queries: Sequence[Query]) -> dict[str, list[Qu
                 add("a tag with a letter missing", query, f"#{tag[:gap]}{tag[gap + 1 :] if len(tag) > 1 else tag}")
             if (other := rng.choice(tags)) not in own:
                 add("a tag of another video", query, f"#{other}")
-        add("the right name", query, f"@{target['username']}")
-        add("a name of another video", query, f"@{rng.choice(videos)['username']}")
+        add("the right name", query, f"@{generation.metadata.username(target)}")
+        add("a name of another video", query, f"@{generation.metadata.username(rng.randrange(len(tags_of)))}")
     return found
 
 

@@ -103,7 +103,7 @@ def main(
                 "date": date.today().isoformat(),
                 "questions": len(asked),
                 "seeds": seeds,
-                "videos": len(searcher.generation.ids),
+                "videos": searcher.generation.manifest.videos,
                 "corrected without a typo": changed,
                 **{name: summary(found) for name, found in runs.items()},
             },

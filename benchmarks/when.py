@@ -60,7 +60,7 @@ def made_up_history(generation: Generation, targets: set[str], rng: random.Rando
     for video, day in zip(generation.ids, days, strict=True):
         favorite = rng.random() < IN_FAVORITES or video in targets
         rows.append([("favorites" if favorite else "history", f"{day.isoformat()}T12:00:00", "")])
-    generation.metadata.encounters = EncounterIndex(rows, len(rows))
+    generation.metadata.encounters = EncounterIndex.of(rows, len(rows))
     return days
 
 
@@ -83,7 +83,7 @@ def outcomes(searcher: Searcher, queries: list[Query], seeds: int) -> dict[str, 
     generation = searcher.generation
     orders = [searcher.rank(query.text).order() for query in queries]
     targets = [generation.positions[next(iter(query.relevant))] for query in queries]
-    whole = np.ones(len(generation.ids), dtype=bool)
+    whole = generation.alive
     found: dict[str, list[list[Outcome]]] = {case: [[] for _ in queries] for case in CASES}
     found["nothing"] = [[_outcome(order, target, whole)] for order, target in zip(orders, targets, strict=True)]
     wanted = {generation.ids[target] for target in targets}
@@ -117,7 +117,7 @@ def main(
     found = outcomes(searcher, asked, seeds)
     print(
         f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}:"
-        f" {len(asked)} questions, {len(searcher.generation.ids)} videos, {seeds} made-up histories"
+        f" {len(asked)} questions, {searcher.generation.manifest.videos} videos, {seeds} made-up histories"
     )
     columns = ("remembered", "videos left", "RR", "95 %", "gain in RR, 95 %", "Success@1", "Success@10", "mean rank")
     print(f"| {' | '.join(columns)} | may be wrong |\n|{'---|' * (len(columns) + 1)}")

@@ -93,6 +93,7 @@ def build(out: Path) -> None:
     _write_json(out / "spoken.json", spoken)
     write_queries(out, {video["slug"]: video["id"] for video in videos})
     write_queries_by_language(out, {video["slug"]: video for video in videos})
+    write_queries_seen(out, {video["slug"]: video["id"] for video in videos})
 
 
 def read_videos() -> list[Video]:
@@ -163,11 +164,16 @@ def scraped_time(age_h: float) -> str:
 
 
 def write_queries(out: Path, ids: dict[str, str]) -> None:
-    """Write queries.json for people and qrels.tsv (BEIR's format) for programs. KeyError if a target is not a video."""
-    queries = tomllib.loads((SOURCE / "queries.toml").read_text(encoding="utf-8"))["query"]
-    for query in queries:
-        query["target"] = ids[query["target"]]
-    _write_json(out / "queries.json", queries)
+    """Write queries.json and queries_long.json for people, and of the former qrels.tsv (BEIR's format) for programs.
+
+    Raises:
+        KeyError: a target is not a video.
+    """
+    for name in ("queries_long", "queries"):
+        queries = tomllib.loads((SOURCE / f"{name}.toml").read_text(encoding="utf-8"))["query"]
+        for query in queries:
+            query["target"] = ids[query["target"]]
+        _write_json(out / f"{name}.json", queries)
     lines = [f"q{number}\t{query['target']}\t1" for number, query in enumerate(queries, 1)]
     (out / "qrels.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *lines, ""]), encoding="utf-8")
 
@@ -199,6 +205,13 @@ def write_queries_by_language(out: Path, videos: dict[str, Video]) -> None:
                 )
         queries += [{"text": text, "unanswerable": True, "language": language} for text in lists["none"]]
     _write_json(out / "queries_by_language.json", queries)
+
+
+def write_queries_seen(out: Path, ids: dict[str, str]) -> None:
+    """Write queries_seen.json, about what is drawn and written nowhere. KeyError if a target is not a video."""
+    queries = tomllib.loads((SOURCE / "queries_seen.toml").read_text(encoding="utf-8"))["query"]
+    seen = [{"text": query["text"], "target": ids[query["target"]], "remembers": "seen"} for query in queries]
+    _write_json(out / "queries_seen.json", seen)
 
 
 def summary(out: Path) -> str:

@@ -106,10 +106,24 @@ def languages_of(pieces: Iterable[str], stated: str = "") -> tuple[str, ...]:
         for piece in pieces[:: -(-len(pieces) // MAX_PIECES)]:
             if len(piece) >= MIN_PIECE:
                 letters[language_of(piece)] += len(piece)
-    total = letters.total()
-    others = [
-        code for code, count in letters.most_common() if code and count >= max(MIN_PART * total, MIN_PART_LETTERS)
-    ]
+    return _main_and_others(main, letters)
+
+
+def stated_languages(pieces: Iterable[tuple[str, str]], stated: str) -> tuple[str, ...]:
+    """Return the languages of a text in pieces of which something else knows the language, the `stated` one first.
+
+    Args:
+        pieces: the text and the tag of the language of each.
+    """
+    letters: Counter[str] = Counter()
+    for piece, tag in pieces:
+        letters[code_of_tag(tag)] += len(words_of(piece))
+    return _main_and_others(code_of_tag(stated), letters)
+
+
+def _main_and_others(main: str, letters: Counter[str]) -> tuple[str, ...]:
+    least = max(MIN_PART * letters.total(), MIN_PART_LETTERS)
+    others = [code for code, count in letters.most_common() if count >= least]
     return tuple(dict.fromkeys([code for code in (main, *others) if code]))
 
 

@@ -64,7 +64,7 @@ class Progress:
         self.step(stage)
 
     def step(self, stage: str) -> None:
-        """Name what is being done now. What is finished goes on counting."""
+        """Name what is being done now. What is finished still counts."""
         self.stage = stage
         if self._bar is not None:
             self._bar.set_description(stage)

@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -63,20 +64,27 @@ class Settings(BaseSettings):
         "sentence-transformers/all-MiniLM-L6-v2",
         "intfloat/multilingual-e5-small",
     )
+    vision: str = ""  # a vision model for search by what videos show; none by default, it costs time and disk
     whisper: str = "openai/whisper-base"  # the smallest multilingual model that packages carry
     batch: int = Field(default=8, ge=1)  # windows of 30 s that go through Whisper together
     speech_languages: str = ""  # that Whisper may detect, "en,de"; empty means any
     device: Device = "auto"  # what Whisper computes on
     ocr_engine: Engine = "auto"  # RapidOCR, and Tesseract where that is unsure: finds the most words
     ocr_languages: str = "auto"  # Tesseract's packs joined by "+", or "auto": all that are installed, where needed
+    cluster: str = ""  # of Ray, whose nodes read and encode: "auto", "local" or ray://host:10001; empty: this machine
+    media: str = ""  # the data folder as its nodes reach it, s3://bucket/folder; empty: in the same place, or sent
+    node_media: Path | None = None  # on a node: files that it has fetched; by default in the user's cache folder
     frames: int = Field(default=8, ge=0, le=100)  # read per video for on-screen text: each takes a third of a second
     download_hosts: str = ""  # also allowed, with all their subdomains: "example.org, cdn.example.net"
     download_http: bool = False  # links without TLS: anybody on the way could replace the file
     download_local: bool = False  # links into your local network, which a hostile record could aim at your router
     fetch_limit: int = Field(default=3_000, ge=0)  # videos that `add` fetches without asking: two hours, and 9 GB
     host: str = "127.0.0.1"  # that the page and the API listen on: only this machine
-    root_path: str = ""  # under which a proxy forwards requests, such as /videos; the proxy removes it
-    port: int = Field(default=7860, ge=0, le=65535)  # Gradio's usual port; 0 means any free one
+    root_path: str = ""  # under which a proxy forwards requests, such as /videos
+    # Addresses under which a proxy offers the page, "https://my.name, http://my.name:8080": other names are refused
+    origin: Annotated[tuple[str, ...], NoDecode] = ()
+    port: int = Field(default=7860, ge=0, le=65535)  # 0 means any free one
+    follow_catalog: bool = True  # a server indexes a few new or changed videos by itself: they are found in seconds
     # Connections at a time. A browser opens six. The second bound does not hold for this machine and for `proxies`.
     max_connections: int = Field(default=1_000, ge=64, le=100_000)
     max_connections_per_address: int = Field(default=100, ge=0)  # 0 means no bound
@@ -107,6 +115,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"{part!r} is no address or network, such as 192.168.1.2 or 10.0.0.0/8") from error
         return value
 
+    @field_validator("origin", mode="before")
+    @classmethod
+    def _parse_origin(cls, value: Any) -> Any:
+        given = [value] if isinstance(value, str) else value
+        return tuple(_origin(one) for text in given for one in filter(None, re.split(r"[,\s]+", text)))
+
     @field_validator("root_path")
     @classmethod
     def _parse_root_path(cls, value: str) -> str:
@@ -133,6 +147,26 @@ class Settings(BaseSettings):
     def encoder_given(self) -> bool:
         """Whether the environment or the command line names the encoder."""
         return "encoder" in self.model_fields_set
+
+
+def _origin(text: str) -> str:
+    """Return an address as browsers send it in the Origin header: in lower case, without the usual port.
+
+    Raises:
+        ValueError: it is none, or has a path.
+    """
+    try:
+        parts = urlsplit(text.lower())
+        port, host = parts.port, parts.hostname or ""
+        name = f"[{host}]" if ":" in host else host.encode("idna").decode()
+    except (ValueError, UnicodeError) as error:
+        raise ValueError(f"{text[:80]!r} is no address, such as https://my.name") from error
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None or parts.query or parts.fragment:
+        raise ValueError(f"{text[:80]!r} is no address, such as https://my.name")
+    if parts.path.strip("/"):
+        raise ValueError(f"{text[:80]!r} has a path: give https://my.name here, and the path as --root-path")
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{name}" + (f":{port}" if port not in (None, usual) else "")
 
 
 def load_settings(**options: Any) -> Settings:

@@ -1,4 +1,4 @@
-"""“Add videos” as HTML: its button in the page's header, its dialog, and the ways in that an empty page offers."""
+"""“Add videos” as HTML: its button, its dialog, and the ways in that an empty page offers."""
 
 from page.html import notice, text
 from page.upload_names import ALLOWED
@@ -21,14 +21,20 @@ def empty_page() -> str:
     return notice("There are no videos yet", message, more=WAYS)
 
 
-def header(limits: Limits) -> str:
-    """Return the header of the page, with the dialog that adds videos from every tab."""
+def add_button() -> str:
+    """Return the button in the header of the page, and next to it the state of what is being added."""
+    return (
+        '<button type="button" id="add-brief" data-add hidden></button>'
+        '<button type="button" id="add-open" class="primary" data-add aria-haspopup="dialog">'
+        '<span aria-hidden="true">+</span><span class="word"> Add</span><span class="rest"> videos</span></button>'
+    )
+
+
+def add_dialog(limits: Limits) -> str:
+    """Return the dialog that adds videos from every tab, and the target of a drop."""
     steps = "".join(f"<li>{text(step)}</li>" for step in EXPORT_STEPS)
     allowed = ",".join(sorted(ALLOWED))
     return (
-        '<div id="bar"><button type="button" id="add-brief" data-add hidden></button>'
-        '<button type="button" id="add-open" class="primary" data-add aria-haspopup="dialog">'
-        '<span aria-hidden="true">+</span> Add<span class="rest"> videos</span></button></div>'
         '<div id="drop" popover="manual" aria-hidden="true"><p>Drop files, folders or zips to add them</p></div>'
         '<p id="add-live" class="unseen" role="status"></p>'
         f'<dialog id="add" aria-labelledby="add-title" data-allowed="{allowed}" data-file-bytes="{limits.file_bytes}" '

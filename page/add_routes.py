@@ -98,7 +98,7 @@ def routes(uploads: Uploads, additions: Additions) -> APIRouter:
             except JobError as error:
                 raise Problem(422, str(error)) from error
             return {"id": start_new(f"Add {wanted.path.strip()[:100]}", path)}
-        if wanted.upload and (before := additions.path_of(wanted.upload)):  # it was stopped, and goes on
+        if wanted.upload and (before := additions.path_of(wanted.upload)):  # it was stopped, and continues
             return {"id": additions.start(wanted.upload, f"Add {before}", before).id}
         links = links_in(wanted.links) if wanted.links.strip() or not wanted.upload else []
         upload_id = wanted.upload or uploads.open()

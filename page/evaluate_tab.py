@@ -1,23 +1,24 @@
 """Judgements and query files -> the tab Evaluate: list judgements, measure the index, compare models."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import gradio as gr
-from gradio.context import Context
-from pydantic import ValidationError
+from fastapi import APIRouter, Body
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, Field
 
-from ingest.catalog import CatalogError
-from page.html import MODE_NAMES, notice, text
-from page.job_panel import JobPanel
+from page.evaluation_view import EVALUATION, evaluation_html, judgements_html, made_at, report_html
+from page.job_panel import job_panel
 from page.jobs import PROGRESS, JobError, Jobs, Step, typed_path
-from page.reports import REPORT, job_ids, report
-from page.static import load
+from page.reports import REPORT, job_ids
+from retrieval.corpus.removal import hidden_videos
 from retrieval.embedding.registry import KEYWORDS_ALONE, OFFERED, Offered
-from retrieval.evaluation.evaluate import Evaluation
-from retrieval.evaluation.measures import MEAN_RANK
+from retrieval.evaluation.evaluate import evaluate
+from retrieval.evaluation.queries import read_queries
+from retrieval.server.problems import Problem
+from scraper.errors import UserError
 from scraper.files import make_private
 
 if TYPE_CHECKING:
@@ -26,92 +27,82 @@ if TYPE_CHECKING:
 TAB = "Evaluate"
 MEASURE, COMPARE = "Measure", "Compare"
 JUDGED, FILE = "Your judgements", "A query file"
-QUERIES, EVALUATION = "queries.json", "evaluation.json"
-SHOWN_JUDGEMENTS = 200  # the newest; the query file has all
+QUERIES = "queries.json"
+QUICK = 50  # queries: they take a few seconds here, about as long as a new process needs to start
+QUICK_BYTES = 1 << 20  # of a query file that may have so few
 DEFAULT_MODELS = [KEYWORDS_ALONE, "all-MiniLM-L6-v2"]  # neither needs a model hub
 
 
-def add(service: "Service", jobs: Jobs) -> None:
-    """Add the tab's components, inside `with gr.Tab(...)`. Their values are read when the tab is opened."""
-    tab = Context.block
-    assert isinstance(tab, gr.Tab)
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+def _label(model: Offered) -> str:
+    carried = "" if model.carried else ", needs a download"
+    return f"{model.alias} ({model.parameters_m:g} M, {model.languages}{carried})"
 
-    judged = gr.HTML(
-        "", apply_default_css=False, elem_id="judgements", elem_classes="tab-html", js_on_load=load("judgements.js")
-    )
-    refresh = gr.Button("Refresh", size="sm", scale=0)
-    gr.HTML(
-        "<h2>Measure</h2><p class=muted>How well the current index finds the videos that are known to be relevant.</p>",
-        apply_default_css=False,
-        elem_classes="tab-html",
-    )
-    which = gr.Radio([JUDGED, FILE], value=JUDGED, label="Queries with known answers", elem_id="evaluate-which")
-    path = gr.Textbox(
-        "",
-        label="Query file (JSON or CSV): path on the machine that runs this page",
-        placeholder="data/sample/queries.json",
-        max_lines=1,
-        max_length=1000,
-        visible=False,
-        elem_id="evaluate-path",
-    )
-    with gr.Row(elem_classes="actions"):
-        measure = gr.Button(MEASURE, variant="primary", scale=0, min_width=160, elem_id="evaluate-measure")
-    gr.HTML(
-        "<h2>Compare</h2><p class=muted>Each model is indexed separately. The current index does not change.</p>",
-        apply_default_css=False,
-        elem_classes="tab-html",
-    )
-    models = gr.Dropdown(
-        [(_label(model), model.alias) for model in OFFERED] + [("bm25: keywords only", KEYWORDS_ALONE)],
-        value=DEFAULT_MODELS,
-        multiselect=True,
-        label="Models to compare",
-        elem_id="evaluate-models",
-    )
-    with gr.Row(elem_classes="actions"):
-        compare = gr.Button(COMPARE, variant="primary", scale=0, min_width=160, elem_id="evaluate-compare")
-    panel = JobPanel(jobs, TAB)
-    figures = gr.HTML("", apply_default_css=False, elem_id="evaluation", elem_classes="tab-html")
-    reports = gr.Dropdown([], label="Reports of comparisons", visible=False, elem_id="evaluate-reports")
-    frame = gr.HTML("", apply_default_css=False, elem_id="report", elem_classes="tab-html")
 
-    def refreshed() -> list[Any]:
+MODELS = [(_label(model), model.alias) for model in OFFERED] + [("bm25: keywords only", KEYWORDS_ALONE)]
+
+
+def section() -> str:
+    """Return the tab before its contents arrive: they are read when it is opened."""
+    models = "".join(
+        f'<label class="check"><input type="checkbox" name="models" value="{alias}"'
+        f"{' checked' if alias in DEFAULT_MODELS else ''}> {label}</label>"
+        for label, alias in MODELS
+    )
+    return (
+        '<div id="judgements" class="tab-html"></div>'
+        '<form id="evaluate"><fieldset class="choice" id="evaluate-which"><legend>Queries with known answers</legend>'
+        f'<label><input type="radio" name="which" value="judged" checked><span>{JUDGED}</span></label>'
+        f'<label><input type="radio" name="which" value="file"><span>{FILE}</span></label></fieldset>'
+        '<div id="evaluate-path" hidden><label for="query-file">Query file (JSON or CSV): path on the machine that '
+        'runs this page</label><input id="query-file" name="path" maxlength="1000" autocomplete="off" '
+        'spellcheck="false" dir="auto" placeholder="data/sample/queries.json"></div>'
+        '<h2>Measure</h2><p class="hint">How well the current index finds the videos that are known to be relevant.</p>'
+        f'<p class="actions"><button type="button" class="primary" data-job="{MEASURE}">{MEASURE}</button></p>'
+        '<h2>Compare</h2><p class="hint">Each model is indexed separately. The current index does not change.</p>'
+        f'<fieldset class="checks" id="evaluate-models"><legend>Models to compare</legend>{models}</fieldset>'
+        f'<p class="actions"><button type="button" class="primary" data-job="{COMPARE}">{COMPARE}</button></p></form>'
+        f'{job_panel(TAB)}<div id="evaluation" class="tab-html"></div>'
+        '<p id="evaluate-reports" hidden><label for="evaluate-report">Reports of comparisons</label>'
+        '<select id="evaluate-report" autocomplete="off"></select></p><div id="report" class="tab-html"></div>'
+    )
+
+
+class Start(BaseModel):
+    """Which job to start: the text of its button, and its input. Without `path`, the queries are the judgements."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["Measure", "Compare"]
+    path: str | None = Field(None, max_length=1_000)
+    models: list[Annotated[str, Field(max_length=200)]] = Field([], max_length=50)
+
+
+def routes(service: "Service", jobs: Jobs) -> APIRouter:
+    """Return the routes of the tab."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/page/evaluate")
+    def shown() -> dict[str, Any]:
         ids = job_ids(jobs, REPORT)
-        latest = ids[0] if ids else None
-        return [
-            judgements_html(service),
-            *panel.values(),
-            evaluation_html(jobs),
-            gr.Dropdown([(_made_at(job_id), job_id) for job_id in ids], value=latest, visible=bool(ids)),
-            report_html(jobs, latest),
-        ]
+        return {
+            "judgements": judgements_html(service),
+            "evaluation": evaluation_html(jobs),
+            "reports": [{"id": job_id, "made": made_at(job_id)} for job_id in ids],
+            "report": report_html(jobs, ids[0] if ids else None),
+        }
 
-    def updated() -> list[Any]:
-        return [gr.skip(), *panel.values(), *[gr.skip()] * 3] if panel.running else refreshed()
+    @router.get("/page/evaluate/reports/{job_id}")
+    def chosen(job_id: str) -> HTMLResponse:
+        return HTMLResponse(report_html(jobs, job_id))
 
-    everything = [judged, *panel.outputs, figures, reports, frame]
-    gr.on([tab.select, refresh.click], refreshed, outputs=everything, **quiet)
-    panel.timer.tick(updated, outputs=everything, **quiet)
-    reports.input(lambda job_id: report_html(jobs, job_id), reports, frame, **quiet)
-    which.change(lambda chosen: gr.Textbox(visible=chosen == FILE), which, path, **quiet)
-
-    def delete(event: gr.EventData) -> str:
-        number = (event._data or {}).get("judgement")
-        return judgements_html(service, delete=number if isinstance(number, int) else None)
-
-    judged.delete(delete, outputs=judged, **quiet)
-
-    def begin(title: str, which: str, typed: str, models: list[str]) -> list[Any]:
+    @router.post("/page/evaluate/jobs", status_code=202)
+    def begin(wanted: Annotated[Start, Body()]) -> None:
         try:
-            jobs.start(TAB, title, job_steps(service, jobs, title, typed if which == FILE else None, models))
-        except (JobError, CatalogError, OSError) as error:
-            return panel.refused(error)
-        return panel.values()
+            jobs.start(TAB, wanted.name, job_steps(service, jobs, wanted.name, wanted.path, wanted.models))
+        except JobError as error:
+            raise Problem(409, str(error)) from error
 
-    for title, button in ((MEASURE, measure), (COMPARE, compare)):
-        button.click(lambda *given, title=title: begin(title, *given), [which, path, models], panel.outputs, **quiet)
+    return router
 
 
 def job_steps(
@@ -137,6 +128,8 @@ def job_steps(
             (folder / QUERIES).write_text(judged, encoding="utf-8")
         queries = ("--queries", str(file or folder / QUERIES))
         indexes = ("--indexes", str(jobs.indexes.absolute()))
+        if title == MEASURE and _is_quick(file or folder / QUERIES, service):
+            return [Step(title, work=lambda: _measure(service, file or folder / QUERIES, folder, judged=not file))]
         if title == MEASURE:
             arguments = ("retrieval", "evaluate", *queries, *indexes, *PROGRESS, "--json")
             return [Step(title, arguments, answer=folder / EVALUATION)]
@@ -146,79 +139,38 @@ def job_steps(
     return steps
 
 
-def judgements_html(service: "Service", delete: int | None = None) -> str:
-    """Return the judgements as a table, newest first, after deleting the one with the number `delete`."""
+def _is_quick(file: Path, service: "Service") -> bool:
+    """Return whether the queries of a file are few, and this server has all encoders of the index that they need."""
     try:
-        if delete is not None:
-            service.delete_judgement(delete)
-        judgements = service.judgements()
-    except CatalogError as error:
-        return notice("No judgements", str(error))
-    if not judgements:
-        return notice("No judgements yet", "Search for a video that you know, and press “This is the one” on its card.")
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Query", "Video", "When", ""))
-    rows = "".join(
-        f'<tr><th scope="row" dir="auto">{text(one.query)}</th><td><code>{text(one.video_id)}</code></td>'
-        f"<td class=nowrap>{_when(one.made_at)}</td>"
-        f'<td><button type="button" class="delete" data-judgement="{one.id}" '
-        f'aria-label="Delete the judgement of {text(one.query)}">Delete</button></td></tr>'
-        for one in judgements[:SHOWN_JUDGEMENTS]
-    )
-    more = len(judgements) - SHOWN_JUDGEMENTS
-    rest = f"<p class=muted>and {more:,} older ones</p>" if more > 0 else ""
-    return (
-        f"<h2>Judgements</h2><p>{_plural(len(judgements), 'judgement')}, each of a query and its video. "
-        '<a href="api/judgements/queries" download="queries.json">Download as a query file</a></p>'
-        '<div class="wide" tabindex="0" role="region" aria-label="Judgements"><table class="stack">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>{rest}"
-    )
+        searcher = service.searchers.get()
+        few = file.stat().st_size <= QUICK_BYTES and len(read_queries(file)) <= QUICK
+        return few and not searcher.missing and not searcher.keyword_only
+    except (OSError, UserError):
+        return False  # the command says what is wrong
 
 
-def evaluation_html(jobs: Jobs) -> str:
-    """Return the figures of the last measurement."""
-    newest = ((job_id, made) for job_id in job_ids(jobs, EVALUATION) if (made := _evaluation(jobs, job_id)))
-    job_id, made = next(newest, ("", None))
-    if made is None:
-        return ""
-    heads = "".join(f'<th scope="col">{text(name)}</th>' for name in ("Mode", *map(_name, made.measures)))
-    rows = "".join(
-        f'<tr><th scope="row">{MODE_NAMES.get(mode, text(mode))}</th>{_numbers(values, made.modes)}</tr>'
-        for mode, values in made.modes.items()
-    )
-    ranks = "".join(
-        f'<tr><th scope="row" dir="auto">{text(one.text)}</th><td><code>{text(one.target)}</code></td>'
-        f"<td>{one.rank:,}</td></tr>"
-        for one in sorted(made.queries, key=lambda one: -one.rank)
-    )
-    return (
-        f"<h2>Figures</h2><p>{_plural(len(made.queries), 'query', 'queries')}, {_plural(made.videos, 'video')}, "
-        f"{text(made.encoder)}, generation {text(made.generation)}; {_made_at(job_id)}.</p>"
-        '<div class="wide" tabindex="0" role="region" aria-label="Measures"><table class="numbers"><thead>'
-        f"<tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-        "<details><summary>The rank of each target</summary>"
-        '<div class="wide" tabindex="0" role="region" aria-label="Ranks"><table><thead><tr>'
-        '<th scope="col">Query</th><th scope="col">Video</th><th scope="col">Rank</th></tr></thead>'
-        f"<tbody>{ranks}</tbody></table></div></details>"
-    )
+def _measure(service: "Service", file: Path, folder: Path, *, judged: bool) -> None:
+    """Measure the index with the encoders that this server has, and write the result as the command would.
 
+    Args:
+        judged: whether the queries are judgements. Their videos may have been removed, or may not be in the index yet.
 
-def report_html(jobs: Jobs, job_id: str | None) -> str:
-    """Return the report of a comparison in a frame that runs no scripts, with a link to the report."""
-    if not job_id or not report(jobs, job_id):
-        return ""
-    return (
-        f'<p><a href="reports/{job_id}" target="_blank" rel="noopener">Open the report in a new tab ↗</a></p>'
-        f'<iframe src="reports/{job_id}" title="Report of the comparison {_made_at(job_id)}" '
-        'sandbox="allow-popups allow-popups-to-escape-sandbox"></iframe>'
-    )
-
-
-def _evaluation(jobs: Jobs, job_id: str) -> Evaluation | None:
-    """Return the result of a measurement; None if it was stopped before its end."""
-    try:
-        return Evaluation.model_validate_json((jobs.folder / job_id / EVALUATION).read_bytes())
-    except (OSError, ValidationError):
-        return None
+    Raises:
+        EvaluationError: a query's target is not in the index.
+        JobError: that is so for all judgements.
+    """
+    searcher, hidden, notes = service.searchers.get(), hidden_videos(service.data), list[str]()
+    queries = read_queries(file, notes=notes)
+    if judged:
+        there = searcher.generation.positions.keys() - hidden
+        known = [one for one in queries if there & one.relevant.keys()]
+        if not known:
+            raise JobError("No video that you have judged is in the index. Build the index first.")
+        if left_out := len(queries) - len(known):
+            notes.append(f"Judged queries whose video is not in the index: {left_out}. They are left out.")
+        queries = known
+    made = evaluate(searcher, queries, hidden=hidden, notes=notes)
+    (folder / EVALUATION).write_text(made.model_dump_json(), encoding="utf-8")
 
 
 def _judged_queries(service: "Service") -> str:
@@ -230,37 +182,3 @@ def _judged_queries(service: "Service") -> str:
     if queries := service.judgement_queries():
         return json.dumps(queries, ensure_ascii=False, indent=1)
     raise JobError("There are no judgements yet. Press “This is the one” on a result, or choose a query file.")
-
-
-def _numbers(values: Mapping[str, float], modes: Mapping[str, Mapping[str, float]]) -> str:
-    def best(name: str) -> float | None:
-        """The lowest mean rank, else the highest value; None if all are equal."""
-        column = {values[name] for values in modes.values()}
-        return None if len(column) == 1 else min(column) if name == MEAN_RANK else max(column)
-
-    return "".join(
-        f"<td{' class=best' if value == best(name) else ''}>{value:{'.1f' if name == MEAN_RANK else '.3f'}}</td>"
-        for name, value in values.items()
-    )
-
-
-def _plural(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
-
-
-def _name(measure: str) -> str:
-    return "Mean rank" if measure == MEAN_RANK else measure
-
-
-def _label(model: Offered) -> str:
-    carried = "" if model.carried else ", needs a download"
-    return f"{model.alias} ({model.parameters_m:g} M, {model.languages}{carried})"
-
-
-def _made_at(job_id: str) -> str:
-    made = datetime.strptime(job_id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
-    return f"{made:%Y-%m-%d %H:%M} UTC"
-
-
-def _when(unix_s: float) -> str:
-    return f"{datetime.fromtimestamp(unix_s, UTC):%Y-%m-%d %H:%M}"

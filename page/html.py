@@ -12,6 +12,7 @@ from retrieval.search.sizes import clock as clock
 
 EXCERPT_CHARS = 200  # about three lines of a card: enough to recognise the video
 RETRIEVER_NAMES = {"dense": "Dense", "keyword": "Keyword"}
+COLUMN_NAMES = {**RETRIEVER_NAMES, "vision": "Pictures"}  # of the table of reasons
 MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
 MODE_HINTS = {"hybrid": "By meaning and by words", "dense": "By meaning", "keyword": "By words"}
 STAGE_NAMES = {"download": "Download", "ocr": "OCR", "transcribe": "Transcribe"}
@@ -51,6 +52,20 @@ def marked(passage: str, span: tuple[int, int] | None, matches: Sequence[tuple[i
     return "".join(parts) + text(passage[at:end]) + (" …" if end < len(passage) else "")
 
 
+def with_marks(whole: str, spans: Sequence[tuple[int, int]]) -> str:
+    """Return a whole text with the words at `spans`, which are in order, in `<mark>`."""
+    parts, at = list[str](), 0
+    for first, last in spans:
+        parts += [text(whole[at:first]), f"<mark>{text(whole[first:last])}</mark>"]
+        at = last
+    return "".join(parts) + text(whole[at:])
+
+
+def counted(number: int, one: str) -> str:
+    """Return a count with its unit: 1 like, 20.2K likes."""
+    return f"{count(number)} {one}{'s' * (number != 1)}"
+
+
 def count(number: int) -> str:
     """Return a count as TikTok shows it: 999, 20.2K, 1.1M."""
     for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
@@ -75,4 +90,4 @@ def carousel(urls: Sequence[str], what: str) -> str:
 def notice(title: str, message: str, kind: str = "", more: str = "") -> str:
     """Return a message in place of results, with `more` (HTML) below. Text in `backticks` becomes code."""
     body = re.sub(r"`([^`]+)`", r"<code>\1</code>", text(message))
-    return f'<div class="notice {kind}" role="status"><h3>{text(title)}</h3><p>{body}</p>{more}</div>'
+    return f'<div class="notice {kind}" role="status"><h2>{text(title)}</h2><p>{body}</p>{more}</div>'

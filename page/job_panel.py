@@ -2,66 +2,42 @@
 
 from typing import Any
 
-import gradio as gr
+from fastapi import APIRouter
 
-from page.html import STAGE_NAMES, clock, notice, text
+from page.html import STAGE_NAMES, clock, text
 from page.jobs import Job, Jobs, Progress
 
-TICK_S = 1.0
+SAME_COMMAND = "run the same command again"  # which a page has no place for
+AGAIN = ("Library", "Evaluate")  # tabs whose jobs begin with the press of a button
 STATES = {"running": "running", "finished": "finished", "failed": "failed", "stopped": "stopped"}
 
 
-class JobPanel:
-    """The components that show the last job of a tab. `values()` returns their values, in the order of `outputs`."""
+def job_panel(tab: str) -> str:
+    """Return the place where a tab shows its last job, before it arrives."""
+    return (
+        f'<div class="job-panel" data-jobs="{tab}"><div class="about tab-html"></div>'
+        '<p class="actions"><button type="button" data-stop hidden>Stop</button></p>'
+        '<details class="output" hidden><summary>Output</summary>'
+        '<pre tabindex="0" aria-label="Last lines of output"></pre></details></div>'
+    )
 
-    def __init__(self, jobs: Jobs, tab: str) -> None:
-        self.jobs, self.tab = jobs, tab
-        self.about = gr.HTML("", apply_default_css=False, elem_classes="tab-html")
-        with gr.Row(elem_classes="actions"):
-            self.stop = gr.Button(
-                "Stop",
-                variant="stop",
-                size="sm",
-                scale=0,
-                min_width=120,
-                visible=False,
-                elem_id=f"stop-{tab.lower()}",
-            )
-        with gr.Accordion("Output", open=False, visible=False) as self.output:
-            self.lines = gr.Textbox(
-                label="Last lines of output", lines=8, max_lines=8, interactive=False, elem_classes="lines"
-            )
-        self.timer = gr.Timer(TICK_S, active=False)
-        self.outputs: list[Any] = [self.about, self.stop, self.output, self.lines, self.timer]
-        self.stop.click(self.stopped, outputs=self.stop, api_visibility="private", show_progress="hidden")
 
-    @property
-    def running(self) -> bool:
-        job = self.jobs.latest(self.tab)
-        return bool(job and job.running)
+def routes(jobs: Jobs) -> APIRouter:
+    """Return the routes that show the last job of a tab, and stop the running job."""
+    router = APIRouter(include_in_schema=False)
 
-    def values(self) -> list[Any]:
-        job = self.jobs.latest(self.tab)
+    @router.get("/page/jobs/{tab}")
+    def shown(tab: str) -> dict[str, Any]:
+        job = jobs.latest(tab)
         if job is None:
-            return ["", gr.Button(visible=False), gr.Accordion(visible=False), "", gr.Timer(active=False)]
-        return [
-            job_html(job),
-            gr.Button("Stop", visible=job.running, interactive=True),
-            gr.Accordion(visible=True),
-            "\n".join(job.lines),
-            gr.Timer(active=job.running),
-        ]
+            return {"running": False, "html": "", "lines": ""}
+        return {"running": job.running, "html": job_html(job), "lines": "\n".join(list(job.lines))}
 
-    def refused(self, error: Exception) -> list[Any]:
-        """Return the values that say why a job was not started. A running job of this tab stays below."""
-        _, *rest = self.values()
-        job = self.jobs.latest(self.tab)
-        below = job_html(job) if job else ""
-        return [notice("Not started", str(error), "problem") + below, *rest]
+    @router.delete("/page/jobs", status_code=202)
+    def stop() -> None:
+        jobs.stop()
 
-    def stopped(self) -> Any:
-        self.jobs.stop()
-        return gr.Button("Stopping …", interactive=False)
+    return router
 
 
 def job_html(job: Job) -> str:
@@ -80,7 +56,9 @@ def job_html(job: Job) -> str:
     bar = ""
     if job.running:
         bar = progress_html(job.steps[job.step].title, job.progress)
-    why = f"<p class=why>{text(job.message)}</p>" if job.message else ""
+    why = f"<p class=why>{text(job.message.replace(SAME_COMMAND, 'press “Try again”'))}</p>" if job.message else ""
+    if job.state in ("failed", "stopped") and job.tab in AGAIN:
+        why += f'<p class="actions"><button type="button" data-job="{text(job.title)}">Try again</button></p>'
     ended = "" if job.running else ' role="status"'
     return (
         f'<section class="job {job.state}" aria-label="Job"><p{ended}><strong>{text(job.title)}</strong> '

@@ -45,11 +45,15 @@ class JobError(UserError):
 
 @dataclass(frozen=True)
 class Step:
-    """One command: its title, the arguments after `python -m`, and the file for its standard output, if any."""
+    """One command: its title, the arguments after `python -m`, and the file for its standard output, if any.
+
+    What takes a second or two is `work` instead, a function that runs in this process and cannot be stopped.
+    """
 
     title: str
-    arguments: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
     answer: Path | None = None
+    work: Callable[[], None] | None = None
 
 
 class Progress(BaseModel):
@@ -161,12 +165,16 @@ class Jobs:
             for number, step in enumerate(job.steps):
                 job.step, job.progress = number, None
                 job.lines.append(f"— {step.title}")
-                if status := self._command(job, step):
+                if step.work:
+                    step.work()
+                elif status := self._command(job, step):
                     self._end(job, "failed", _reason(job.lines, status))
                     return
                 if self._stopping:
                     break
             self._end(job, "finished")
+        except UserError as error:
+            self._end(job, "failed", str(error))
         except Exception as error:  # such as no more processes, or a full disk
             log.exception("a job could not be run")
             self._end(job, "failed", str(error))

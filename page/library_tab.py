@@ -1,33 +1,38 @@
-"""The catalog and its indexes -> the tab Library: what there is, what failed and why, and jobs that add videos."""
+"""The catalog and its indexes -> the tab Library: all videos, what failed and why, and jobs that add videos."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import gradio as gr
-from gradio.context import Context
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingest import ocr_packs
 from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.browse import FailureGroup
 from ingest.catalog.database import FILE_NAME
-from ingest.catalog.entries import STAGES, Entry
-from ingest.language_names import name_of
+from ingest.catalog.entries import STAGES
 from ingest.settings import Settings
 from page.add_dialog import empty_page
+from page.cards import named
 from page.html import STAGE_NAMES, notice, text
-from page.job_panel import JobPanel
+from page.job_panel import job_panel
 from page.jobs import PROGRESS, JobError, Jobs, Step
-from page.static import load
+from page.library_view import SORTS, chips, months, nothing, shelves
 from retrieval.errors import GenerationError, RetrievalError
-from retrieval.index.documents import FIELD_NAMES, TEXT_FIELDS, document
-from retrieval.index.generation import current_name, generation_names, read_manifest
+from retrieval.index.generation import read_manifest
+from retrieval.index.layout import current_name, generation_names
+from retrieval.search.filter_values import filters
+from retrieval.server.library import LibrarySort
+from retrieval.server.problems import Problem
+from retrieval.server.routes.common import MAX_OFFSET, FilterValues
+from retrieval.server.routes.library import Kept, Month, SortBy, Words
 
 if TYPE_CHECKING:
     from retrieval.server.service import Service
 
 TAB = "Library"
-PAGE_VIDEOS = 25
-DESCRIPTION_CHARS = 160
+PAGE_VIDEOS = 60
+MAX_CHOSEN = 1_000  # videos that one request deletes
 RUN, BUILD, RETRY = "Process media", "Build index", "Retry failed"
 COVERED = {
     "videos": "videos",
@@ -40,74 +45,104 @@ COVERED = {
 }
 
 
-def add(service: "Service", jobs: Jobs) -> None:
-    """Add the tab's components, inside `with gr.Tab(...)`. Their values are read when the tab is opened."""
-    tab = Context.block
-    assert isinstance(tab, gr.Tab)
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+def section() -> str:
+    """Return the tab before its contents arrive: they are read when it is opened."""
+    return (
+        '<div id="library-figures" class="tab-html"></div>'
+        f'<p class="actions"><button type="button" id="library-retry" data-job="{RETRY}" hidden>{RETRY}</button></p>'
+        f"{job_panel(TAB)}"
+        f"{_browse()}"
+        '<details id="library-steps"><summary>Single steps</summary>'
+        '<div id="library-state" class="tab-html"></div>'
+        '<p><label class="check"><input type="checkbox" id="library-only-read"> Leave out videos whose OCR or '
+        f'transcript is missing</label></p><p class="actions"><button type="button" data-job="{RUN}">{RUN}</button>'
+        f'<button type="button" data-job="{BUILD}">{BUILD}</button></p></details>'
+    )
 
-    figures = gr.HTML("", apply_default_css=False, elem_id="library-figures", elem_classes="tab-html")
-    with gr.Row(elem_classes="actions", visible=False) as failed:
-        retry = gr.Button(RETRY, size="sm", scale=0, min_width=130)
-    start = {RETRY: retry}
-    panel = JobPanel(jobs, TAB)
-    with gr.Column(visible=False) as browse:
-        words = gr.Textbox(
-            "",
-            label="Filter by words in id, creator, description or file name",
-            max_lines=1,
-            max_length=200,
-            elem_id="library-filter",
-        )
-        videos = gr.HTML(
-            "",
-            apply_default_css=False,
-            elem_id="library-videos",
-            elem_classes="tab-html",
-            js_on_load=load("library.js"),
-        )
-        with gr.Row(elem_classes="actions"):
-            newer = gr.Button("Newer", size="sm", interactive=False)
-            older = gr.Button("Older", size="sm", interactive=False)
-    with gr.Accordion("Single steps", open=False, elem_id="library-steps"):
-        state = gr.HTML("", apply_default_css=False, elem_classes="tab-html", elem_id="library-state")
-        only_read = gr.Checkbox(label="Leave out videos whose OCR or transcript is missing", value=False)
-        with gr.Row(elem_classes="actions"):
-            start |= {name: gr.Button(name, size="sm", scale=0, min_width=130) for name in (RUN, BUILD)}
-    refresh = gr.Button("Refresh", size="sm", elem_id="library-refresh", elem_classes="unseen")
-    offset = gr.State(0)
-    table: list[Any] = [browse, videos, offset, newer, older]
 
-    def page(words: str, offset: int) -> list[Any]:
-        html, total = videos_html(service, words, offset)
-        buttons = [gr.Button(interactive=offset > 0), gr.Button(interactive=offset + PAGE_VIDEOS < total)]
-        return [gr.Column(visible=bool(html)), html, offset, *buttons]
+def _browse() -> str:
+    """Return the covers with the shelves next to them."""
+    sorts = "".join(f'<option value="{value}">{label}</option>' for value, label in SORTS.items())
+    return (
+        '<div id="library-browse" hidden><aside id="library-shelves" aria-label="Shelves"></aside><div>'
+        '<div class="toolbar" role="group" aria-label="Which videos"><label class="unseen" for="library-filter">'
+        'Filter by words in id, creator, description or file name</label><input id="library-filter" type="search" '
+        'maxlength="200" autocomplete="off" dir="auto" placeholder="Creator, description, file name">'
+        '<label class="unseen" for="library-sort">Order of the videos</label>'
+        f'<select class="pill" id="library-sort" autocomplete="off">{sorts}</select>'
+        '<button type="button" class="pill" id="library-kept" data-filter="kept=true" aria-pressed="false">Kept here'
+        '</button><button type="button" class="pill" id="library-select" aria-pressed="false">Select</button>'
+        '<button type="button" class="pill" id="library-unfold" aria-expanded="false" '
+        'aria-controls="library-shelves">Shelves</button></div><div id="library-chips"></div>'
+        '<p class="line" role="status" id="library-count"></p><div id="library-videos"></div>'
+        '<button type="button" class="more" id="library-more" hidden>More videos</button></div></div>'
+        '<div id="library-chosen" role="group" aria-label="Selected videos" hidden><strong id="library-chosen-count" '
+        'role="status"></strong><button type="button" class="danger" data-delete-chosen>Delete …</button>'
+        '<button type="button" data-choose-all>Select all on show</button>'
+        '<button type="button" class="quiet" data-choose-none>Cancel</button></div>'
+        '<dialog id="delete-chosen" class="sheet ask" aria-labelledby="delete-title"><form method="dialog"><h2 '
+        'id="delete-title"></h2><p></p><p class="actions"><button value="delete" class="danger">Delete</button>'
+        '<button value="" autofocus>Keep them</button></p></form></dialog>'
+    )
 
-    def refreshed(words: str, offset: int) -> list[Any]:
-        html, any_failed = figures_html(service)
-        return [html, gr.Row(visible=any_failed), state_html(service), *panel.values(), *page(words, offset)]
 
-    def updated(words: str, offset: int) -> list[Any]:
-        if panel.running:
-            return [*[gr.skip()] * 3, *panel.values(), *[gr.skip()] * len(table)]
-        return refreshed(words, offset)
+class Chosen(BaseModel):
+    """Which videos to delete, or to bring back."""
 
-    outputs = [figures, failed, state, *panel.outputs, *table]
-    gr.on([tab.select, refresh.click], refreshed, [words, offset], outputs, **quiet)
-    panel.timer.tick(updated, [words, offset], outputs, **quiet)
-    words.change(lambda words: page(words, 0), words, table, trigger_mode="always_last", **quiet)
-    newer.click(lambda words, offset: page(words, max(0, offset - PAGE_VIDEOS)), [words, offset], table, **quiet)
-    older.click(lambda words, offset: page(words, offset + PAGE_VIDEOS), [words, offset], table, **quiet)
+    model_config = ConfigDict(extra="forbid")
 
-    def begin(name: str, only_read: bool) -> list[Any]:
+    ids: Annotated[list[Annotated[str, Field(pattern=r"^[0-9]{5,25}$")]], Field(min_length=1, max_length=MAX_CHOSEN)]
+
+
+class Start(BaseModel):
+    """Which job to start: the text of its button."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["Process media", "Build index", "Retry failed"]
+    only_read: bool = False
+
+
+def routes(service: "Service", jobs: Jobs) -> APIRouter:
+    """Return the routes of the tab."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/page/library")
+    def about() -> dict[str, Any]:
+        figures, failed = figures_html(service)
+        return {"figures": figures, "failed": failed, "state": state_html(service)}
+
+    @router.get("/page/library/videos")
+    def videos(
+        values: FilterValues,
+        words: Words = "",
+        month: Month = "",
+        kept: Kept = False,
+        sort: SortBy = "saved",
+        offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+    ) -> dict[str, Any]:
+        chosen = {name: value for name, value in values.items() if value and name != "has"}
+        chosen |= {"month": month} if month else {}
+        chosen |= {"kept": "true"} if kept else {}
+        return videos_page(service, words, chosen, sort, offset)
+
+    @router.post("/page/library/remove")
+    def remove(chosen: Annotated[Chosen, Body()]) -> dict[str, list[str]]:
+        removed = service.removing.remove_all(chosen.ids)
+        return {"removed": removed, "unknown": [one for one in chosen.ids if one not in set(removed)]}
+
+    @router.post("/page/library/undo")
+    def undo(chosen: Annotated[Chosen, Body()]) -> dict[str, list[str]]:
+        return {"back": service.removing.undo_all(chosen.ids)}
+
+    @router.post("/page/library/jobs", status_code=202)
+    def begin(wanted: Annotated[Start, Body()]) -> None:
         try:
-            jobs.start(TAB, name, lambda _: job_steps(jobs, name, only_read))
+            jobs.start(TAB, wanted.name, lambda _: job_steps(jobs, wanted.name, wanted.only_read))
         except JobError as error:
-            return panel.refused(error)
-        return panel.values()
+            raise Problem(409, str(error)) from error
 
-    for name, button in start.items():
-        button.click(lambda *given, name=name: begin(name, *given), only_read, panel.outputs, **quiet)
+    return router
 
 
 def job_steps(jobs: Jobs, name: str, only_read: bool) -> Sequence[Step]:
@@ -129,8 +164,7 @@ def figures_html(service: "Service") -> tuple[str, bool]:
     """Return counts, languages and failures as HTML, and whether something failed."""
     try:
         with Catalog(service.data, read_only=True) as catalog:
-            coverage, languages = catalog.browser.coverage(), catalog.browser.languages()
-            reasons = catalog.browser.failure_groups()
+            coverage, reasons = catalog.browser.coverage(), catalog.browser.failure_groups()
     except CatalogError as error:
         if (service.data / FILE_NAME).exists():
             return notice("The catalog cannot be read", str(error), "problem"), False
@@ -142,20 +176,18 @@ def figures_html(service: "Service") -> tuple[str, bool]:
         for name, label in COVERED.items()
         if coverage.get(name) or name in ("videos", "video", "cover", "transcript", "words")
     )
-    spoken = "".join(f"<li>{text(name_of(code))} {n:,}</li>" for code, n in languages.items())
-    spoken = f'<h3>Languages</h3><ul class="chips">{spoken}</ul>' if spoken else ""
-    packs = ocr_packs.advice(languages, Settings().ocr_languages)
-    spoken += f'<p class="hint">{text(packs)}</p>' if packs else ""
-    return f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{spoken}{_reasons_html(reasons)}', bool(reasons)
+    return f'<h2>Your videos</h2><ul class="tiles">{tiles}</ul>{_reasons_html(service, reasons)}', bool(reasons)
 
 
 def state_html(service: "Service") -> str:
     """Return the states of the stages, and the generations."""
     try:
         with Catalog(service.data, read_only=True) as catalog:
-            stages = catalog.ledger.stage_counts()
+            stages, languages = catalog.ledger.stage_counts(), catalog.browser.languages()
     except CatalogError:
         return generations_html(service)
+    advice = ocr_packs.advice(languages, Settings().ocr_languages)
+    packs = f'<p class="hint">{text(advice)}</p>' if advice else ""
     rows = "".join(
         f'<tr><th scope="row">{STAGE_NAMES[stage]}</th>'
         + "".join(
@@ -169,17 +201,23 @@ def state_html(service: "Service") -> str:
     return (
         '<h3>Processing</h3><div class="wide" tabindex="0" role="region" aria-label="Processing">'
         f'<table class="numbers"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f"{generations_html(service)}"
+        f"{packs}{generations_html(service)}"
     )
 
 
-def _reasons_html(reasons: Sequence[FailureGroup]) -> str:
+def _reasons_html(service: "Service", reasons: Sequence[FailureGroup]) -> str:
     if not reasons:
         return ""
+    videos = service.summaries(video for reason in reasons for video, _ in reason.examples)
+
+    def opened(video_id: str) -> str:
+        name = named(videos[video_id], video_id) if video_id in videos else text(video_id)
+        return f'<a href="?tab=Library&amp;id={text(video_id)}" data-open="{text(video_id)}"><bdi>{name}</bdi></a>'
+
     items = "".join(
         f"<li><details><summary><b>{reason.count:,}</b> × {text(STAGE_NAMES.get(reason.stage, reason.stage))}: "
         f"{text(reason.error)}</summary><ul>"
-        + "".join(f"<li><code>{text(video)}</code> {text(error)}</li>" for video, error in reason.examples)
+        + "".join(f"<li>{opened(video)}: {text(error)}</li>" for video, error in reason.examples)
         + (f"<li>and {reason.count - len(reason.examples):,} more</li>" if reason.count > len(reason.examples) else "")
         + "</ul></details></li>"
         for reason in reasons
@@ -212,41 +250,28 @@ def generations_html(service: "Service") -> str:
     )
 
 
-def videos_html(service: "Service", words: str, offset: int) -> tuple[str, int]:
-    """Return one page of the videos whose id, creator or description has `words`, and how many there are in total."""
+def videos_page(
+    service: "Service", words: str, chosen: Mapping[str, str], sort: LibrarySort, offset: int
+) -> dict[str, Any]:
+    """Return a page of the videos that meet the filters, as HTML with what is around it.
+
+    Args:
+        chosen: the values of the filters that are on, by name.
+    """
+    month, kept = chosen.get("month", ""), "kept" in chosen
     try:
-        with Catalog(service.data, read_only=True) as catalog:
-            entries, total = catalog.browser.page(words, offset, PAGE_VIDEOS)
-    except CatalogError:
-        return "", 0
-    if not entries:
-        return notice("No video matches", "No id, creator or description has these words."), total
-    shown = f"{offset + 1:,} to {offset + len(entries):,} of {total:,}, newest first"
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Video", "Creator", "Description", "Posted", "Has", ""))
-    rows = "".join(_row(entry, service.media.url(entry.video.id, entry.file("cover"))) for entry in entries)
-    return (
-        f'<p class="muted" role="status">{shown}</p><div class="wide" tabindex="0" role="region" aria-label="Videos">'
-        f'<table class="videos stack"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>',
-        total,
-    )
-
-
-def _row(entry: Entry, cover: str | None) -> str:
-    video = entry.video
-    texts = document(entry).texts
-    has = [FIELD_NAMES[name] for name in TEXT_FIELDS if name in texts]
-    open_work = [
-        f"{STAGE_NAMES[stage]}: {state}" for stage, state in entry.states.items() if state in ("due", "failed")
-    ]
-    work = f'<br><small class="muted">{text("; ".join(open_work))}</small>' if open_work else ""
-    described = video.description[:DESCRIPTION_CHARS] + "…" * (len(video.description) > DESCRIPTION_CHARS)
-    picture = f'<img loading="lazy" alt="" src="{text(cover)}">' if cover else '<span class="blank"></span>'
-    name = text(video.file_name) or f"<code>{text(video.id)}</code>"
-    opens = f'<a href="?id={text(video.id)}" data-open="{text(video.id)}">{picture}<bdi>{name}</bdi></a>'
-    return (
-        f'<tr data-id="{text(video.id)}"><th scope="row">{opens}</th>'
-        f"<td><bdi>{text(video.creator_username[:80])}</bdi></td><td dir=auto>{text(described)}</td>"
-        f"<td>{text(video.posted or '')}</td><td>{text(', '.join(has))}{work}</td>"
-        f'<td><button type="button" class="delete" data-remove aria-label="Delete video {text(video.id)}">Delete'
-        "</button></td></tr>"
-    )
+        conditions = filters(**{name: value for name, value in chosen.items() if name not in ("month", "kept")})
+        shown = service.library.shelf().show(words, conditions, month, kept, sort, offset, PAGE_VIDEOS)
+        videos = service.summaries(shown.ids)
+    except CatalogError:  # `figures_html` says why
+        return {"html": "", "shelves": "", "chips": "", "count": "", "total": 0, "next": None}
+    end = offset + len(shown.ids)
+    count = f"{shown.total:,} video{'s' * (shown.total != 1)}, {SORTS[sort].lower()} first"
+    return {
+        "html": months(shown, videos) if shown.ids else nothing(words),
+        "shelves": shelves(shown, chosen),
+        "chips": chips(chosen),
+        "count": count,
+        "total": shown.total,
+        "next": end if shown.ids and end < shown.total else None,
+    }

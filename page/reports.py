@@ -39,7 +39,9 @@ def job_ids(jobs: Jobs, name: str) -> list[str]:
     """Return the ids of all jobs with a file of that name, newest first."""
     if not jobs.folder.is_dir():
         return []
-    return sorted((folder.name for folder in jobs.folder.iterdir() if report(jobs, folder.name, name)), reverse=True)
+    made = {folder.name: path for folder in jobs.folder.iterdir() if (path := report(jobs, folder.name, name))}
+    # The rest of an id is random: of one second, the file that was written last is the newest.
+    return sorted(made, key=lambda job_id: (job_id[:15], made[job_id].stat().st_mtime_ns), reverse=True)
 
 
 def routes(_: "Service", jobs: Jobs) -> APIRouter:

@@ -12,6 +12,7 @@ from retrieval.commands import (
     evaluate,
     export,
     generations,
+    plan,
     promote,
     prune,
     remove,
@@ -37,6 +38,7 @@ def add_commands(app: typer.Typer) -> None:
     add(app, generations.generations, "generations", examples=generations.EXAMPLES, panel=SEARCH)
     add(app, rollback.rollback, "rollback", examples=rollback.EXAMPLES, panel=SEARCH)
     add(app, prune.prune, "prune", examples=prune.EXAMPLES, panel=SEARCH)
+    add(app, plan.plan, "plan", examples=plan.EXAMPLES, panel=KEEP)
     add(app, export.export, "export", examples=export.EXAMPLES, panel=KEEP)
     add(app, check.check, "check", examples=check.EXAMPLES, panel=KEEP)
     add(app, backup.backup, "backup", examples=backup.EXAMPLES, panel=KEEP)

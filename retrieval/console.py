@@ -3,16 +3,19 @@
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest.catalog import Catalog, CatalogError
 from ingest.commands.output import printable
 from retrieval.embedding.registry import alias
-from retrieval.evaluation.evaluate import Evaluation, LabelRow
-from retrieval.evaluation.tune import Tuning
-from retrieval.index.documents import FIELD_NAMES
+from retrieval.index.documents import ALL_FIELD_NAMES
 from retrieval.search.answer import Answer
 from retrieval.search.fusion import DENSE_PART, KEYWORD_PARTS
 from retrieval.search.lists import describe_encounters
+
+if TYPE_CHECKING:  # they import much that the command `search` does not need
+    from retrieval.evaluation.evaluate import Evaluation, LabelRow
+    from retrieval.evaluation.tune import Tuning
 
 PART_LABELS = {DENSE_PART: "meaning", "stems": "stems", "char_ngrams": "4-grams", "bigrams": "bigrams"}
 MAX_REASONS = 3  # per result
@@ -23,7 +26,8 @@ def print_answer(answer: Answer, data: Path) -> None:
     """Print the results, with links and descriptions if there is a catalog in `data`."""
     try:
         with Catalog(data, read_only=True) as catalog:
-            entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in answer.hits)}
+            found = catalog.entries((hit.id for hit in answer.hits), whole=False)
+            entries = {entry.video.id: entry for entry in found}
     except (CatalogError, sqlite3.Error):
         entries = {}
     for note in answer.notes:
@@ -49,18 +53,20 @@ def print_answer(answer: Answer, data: Path) -> None:
             passage = _excerpt(reason.passage, max(0, start - 20), 80)
             named = reason.encoder and reason.encoder != answer.encoder  # one of several
             retriever = f"{reason.retriever}, {alias(reason.encoder)}" if named else reason.retriever
-            print(f"     {reason.contribution:+7.3f}  {FIELD_NAMES[reason.field]} ({retriever}){second}: {passage}")
+            where = f"{ALL_FIELD_NAMES[reason.field]} ({retriever}){second}"
+            print(f"     {reason.contribution:+7.3f}  {where}{': ' if passage else ''}{passage}")
     if not answer.hits and not answer.conditions:
         print("No results: the question is empty.")
 
 
-def print_evaluation(result: Evaluation, per_query: bool, labels: Sequence[str] = ()) -> None:
+def print_evaluation(result: "Evaluation", per_query: bool, labels: Sequence[str] = ()) -> None:
     """Print the measures of each mode, those by value of each of the `labels`, and if asked, every target's rank."""
     print(f"{len(result.queries)} questions, {result.videos} videos, {result.encoder}, generation {result.generation}")
     names = list(result.measures)
     print(f"{'mode':10}" + "".join(f"{name:>12}" for name in names))
     for mode, measures in result.modes.items():
         print(f"{mode:10}" + "".join(f"{measures[name]:12.3f}" for name in names))
+    print(result.verdict)
     if result.confidence:
         of = result.confidence
         print(
@@ -76,7 +82,7 @@ def print_evaluation(result: Evaluation, per_query: bool, labels: Sequence[str] 
         print(f"note: {note}")
 
 
-def _print_breakdown(label: str, rows: Sequence[LabelRow]) -> None:
+def _print_breakdown(label: str, rows: "Sequence[LabelRow]") -> None:
     """Print a table with a row for each value of a label."""
     counted = any(row.confidence for row in rows)
     width = max(16, *(len(text) + 2 for text in (label, *(row.value for row in rows))))
@@ -88,7 +94,7 @@ def _print_breakdown(label: str, rows: Sequence[LabelRow]) -> None:
         print(f"{row.value:{width}}{row.questions:12}{''.join(figures)}{''.join(f'{count:12}' for count in counts)}")
 
 
-def print_tuning(tuning: Tuning) -> None:
+def print_tuning(tuning: "Tuning") -> None:
     """Print the estimates of the learned weights next to the present ones, and the weights."""
     print(f"{tuning.questions} questions")
     print(f"{'':10}{'RR':>8}{'95 %':>16}{'Success@1':>11}{'Success@10':>12}{'mean rank':>11}")

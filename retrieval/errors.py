@@ -11,6 +11,10 @@ class GenerationError(RetrievalError):
     """A generation cannot be opened or built."""
 
 
+class UnreadableNow(GenerationError):
+    """A file of a generation is there and cannot be read. It may be as it should be."""
+
+
 class EvaluationError(RetrievalError):
     """Questions cannot be evaluated."""
 
@@ -27,6 +31,10 @@ class BadWeights(UserError):
     """Field weights cannot be read."""
 
 
+class BadChoices(UserError):
+    """Choices of videos that are nearer to the one that is meant cannot be read."""
+
+
 class UnknownVideo(UserError):
     """No video has this id."""
 
@@ -37,3 +45,14 @@ class TooLateToUndo(UserError):
 
 class UnknownGeneration(UserError):
     """No finished generation has this name."""
+
+
+class NoVision(RetrievalError):
+    """A search by a picture, in an index without a vision model that can be loaded."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            reason
+            or "this index does not know what videos show: run `tiktok-retrieval build --vision MODEL` first, where"
+            " MODEL is the name or the folder of a vision model"
+        )

@@ -11,13 +11,15 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 
 from scraper.errors import UserError
 
 MUCH_BYTES = 10**9
+FILES_OF_SQLITE = 4  # a database, its log, the log's index, and the folder while it is synced
+READ_BYTES = 1 << 20
 LITTLE_BYTES = 1_000_000  # so much is free on a full disk: SQLite cannot begin to write
 
 
@@ -73,6 +75,8 @@ def explain(error: BaseException, where: Path | None = None) -> DiskError | None
         where = Path(error.filename)
     if cause is Cause.BROKEN and where is not None:
         cause = _behind(where)
+    if where is not None and isinstance(error, sqlite3.Error) and cause is Cause.READ_ONLY and _writable(where):
+        cause = _behind(where)  # SQLite opens a file to read it if it cannot open it to write, whatever the reason
     return DiskError(cause, _message(cause, where, error))
 
 
@@ -102,6 +106,19 @@ def disk_errors(where: Path) -> Iterator[None]:
         if (explained := explain(error, where)) is None:
             raise
         raise explained from error
+
+
+def read_through(database: Path) -> None:
+    """Read all of a SQLite database: SQLite reports some errors of the disk as damage of the file.
+
+    Raises:
+        OSError: a part of it cannot be read.
+    """
+    log = database.with_name(f"{database.name}-wal")
+    for part in (database, log):
+        with suppress(FileNotFoundError), part.open("rb") as file:
+            while file.read(READ_BYTES):
+                pass
 
 
 def check_free(folder: Path, needed: int, what: str) -> None:
@@ -136,7 +153,7 @@ def _behind(where: Path) -> Cause:
     """The cause of an error that does not tell its own, from the state of the disk."""
     folder = _existing(where)
     try:
-        os.close(os.open(os.devnull, os.O_RDONLY))
+        _open_several()
         if shutil.disk_usage(folder).free < LITTLE_BYTES:
             return Cause.FULL
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
@@ -145,9 +162,21 @@ def _behind(where: Path) -> Cause:
         return _OF_ERRNO.get(error.errno or 0, Cause.BROKEN)
     except AttributeError:  # Windows has no statvfs
         pass
-    if not os.access(folder, os.W_OK) or (where.exists() and not os.access(where, os.R_OK)):
+    if not os.access(folder, os.W_OK) or (os.path.lexists(where) and not os.access(where, os.R_OK)):
         return Cause.NO_PERMISSION
     return Cause.BROKEN
+
+
+def _open_several() -> None:
+    """Open as many files as SQLite does at once: it has closed its own when it reports an error."""
+    with ExitStack() as opened:
+        for _ in range(FILES_OF_SQLITE):
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+
+
+def _writable(where: Path) -> bool:
+    files = where.glob("*.sqlite*") if _is_folder(where) else [where]
+    return all(os.access(file, os.W_OK) for file in (_existing(where), *files))
 
 
 def _takes_a_file(folder: Path) -> bool:
@@ -163,7 +192,14 @@ def _takes_a_file(folder: Path) -> bool:
 
 def _existing(where: Path) -> Path:
     """The nearest folder that exists."""
-    return next((folder for folder in (where, *where.absolute().parents) if folder.is_dir()), Path())
+    return next((folder for folder in (where, *where.absolute().parents) if _is_folder(folder)), Path())
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # there is no permission to look into the folder above it
+        return False
 
 
 def _message(cause: Cause, where: Path | None, error: BaseException) -> str:

@@ -4,10 +4,11 @@ Symbolic links do not count: a hostile one could lead to any file on this comput
 case and Unicode normal form: a record may spell "ö" as one character where the file system has two.
 """
 
+import os
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Folder:
     def names(self) -> list[str]:
         """All names in the folder, sorted; none if it cannot be read: `error` says why then."""
         try:
+            os.lstat(f"{self.path}{os.sep}.")  # fails if the files in it may be listed but not opened
             return sorted(entry.name for entry in self.path.iterdir())
         except OSError as error:
             self.error = error.strerror or "unknown error"
@@ -147,9 +149,9 @@ class Folder:
         return [(kind, int(number or 1) - 1 if kind == "slide" else 0, path)], []
 
 
-def of_study(folder: Path, video_id: str) -> list[LocalFile]:
-    """The media of a video in the study layout: named by id, one folder per kind."""
-    covers, videos, slides = (Folder(folder / name) for name in STUDY_MEDIA)
+def of_study(folders: Sequence[Folder], video_id: str) -> list[LocalFile]:
+    """The media of a video in the study layout: named by id, in the folders STUDY_MEDIA."""
+    covers, videos, slides = folders
     kinds: tuple[tuple[MediaKind, Folder], ...] = (("cover", covers), ("video", videos))
     files: list[LocalFile] = [
         (kind, 0, path) for kind, media in kinds if (path := media.first(video_id, MEDIA_SUFFIXES[kind]))

@@ -41,16 +41,28 @@ def check(source: Path) -> None:
     Raises:
         SourceError: the source does not exist, or a folder has no file that can be read.
     """
-    if (source / "info").is_symlink():
-        raise SourceError(f"{source / 'info'} {_LINKED}")
     if source.is_dir():
-        if not any(folder.sources() or _has_media(folder) or _study(folder.path) for folder in _walk(source)):
-            raise SourceError(
-                f"{source} has nothing to import: no video, picture or sound files, no data export, and no .json,"
-                " .jsonl, .csv, .html, .txt or .zip file"
-            )
+        _check_folder(source)
     elif not source.is_file():
         raise SourceError(f"{source} {'is neither a file nor a folder' if source.exists() else 'does not exist'}")
+
+
+def _check_folder(source: Path) -> None:
+    info = source / "info"
+    if info.name in Folder(source).names and info.is_symlink():
+        raise SourceError(f"{info} {_LINKED}")
+    unreadable: list[Folder] = []
+    for folder in _walk(source):
+        if folder.sources() or _has_media(folder) or _is_study(folder, Folder(folder.path / "info")):
+            return
+        if folder.error:
+            unreadable.append(folder)
+    if unreadable:
+        raise SourceError(f"{unreadable[0].path} cannot be read: {unreadable[0].error}")
+    raise SourceError(
+        f"{source} has nothing to import: no video, picture or sound files, no data export, and no .json, .jsonl,"
+        " .csv, .html, .txt or .zip file"
+    )
 
 
 def read(source: Path) -> Iterator[Found]:
@@ -106,6 +118,7 @@ def _read_folder(root: Path, shown: Path, origin: Path | None = None) -> Iterato
     """
     beyond: list[Path] = []
     folders = list(_walk(root, beyond))
+    known = {folder.path: folder for folder in folders}  # each is listed once: an error is met once, and reported
     claimed: set[Path] = set()  # files that belong to a record, without links in their paths
 
     def claim(found: Found) -> Found:
@@ -116,8 +129,9 @@ def _read_folder(root: Path, shown: Path, origin: Path | None = None) -> Iterato
 
     taken: set[Path] = set()
     for folder in folders:
-        if _study(folder.path):
-            yield from map(claim, _read_study(folder.path, origin))
+        info, *media = (known.get(path, Folder(path)) for path in map(folder.path.joinpath, ("info", *STUDY_MEDIA)))
+        if _is_study(folder, info):
+            yield from map(claim, _read_study(info, media, origin))
             taken.update(folder.path / name for name in ("info", *_STUDY_TEXTS.values(), *STUDY_MEDIA))
             continue
         if folder.path in taken:
@@ -171,10 +185,10 @@ def _walk(root: Path, beyond: list[Path] | None = None) -> Iterator[Folder]:
         waiting.extend(reversed(below))
 
 
-def _study(folder: Path) -> bool:
+def _is_study(folder: Folder, info: Folder) -> bool:
     """Whether a folder has the study layout."""
-    info = folder / "info"
-    return info.is_dir() and not info.is_symlink() and bool(_batches(folder))
+    is_there = info.path.name in folder.names and info.path.is_dir() and not info.path.is_symlink()
+    return is_there and bool(_batches(info))
 
 
 def _has_media(folder: Folder) -> bool:
@@ -272,8 +286,9 @@ def _read_zip(file: File, origin: Path) -> Iterator[Found]:
             yield from _read_decoded(replace(file, name=f"{file.name}: {member}"), content)
 
 
-def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:
+def _read_study(info: Folder, media: Sequence[Folder], origin: Path | None) -> Iterator[Found]:
     """Records in `info/*.json`, with texts and media by id. The texts are marked as imported."""
+    folder = info.path.parent
     texts: dict[TextKind, dict[str, object]] = {}
     for kind, name in _STUDY_TEXTS.items():
         if (folder / name).is_file():
@@ -292,11 +307,11 @@ def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:
     for name in STUDY_MEDIA:
         if (folder / name).is_symlink():
             yield Problem(str(folder / name), None, _LINKED)
-    for batch in _batches(folder):
+    for batch in _batches(info):
         if batch.is_symlink():
             yield Problem(str(batch), None, _LINKED)
             continue
-        for found in _read_file(batch, Folder(batch.parent), origin=origin):
+        for found in _read_file(batch, info, origin=origin):
             if not isinstance(found, ParsedRecord):
                 yield found
                 continue
@@ -308,9 +323,10 @@ def _read_study(folder: Path, origin: Path | None) -> Iterator[Found]:
                         found_texts[kind] = made_text(by_id[video_id])
                     except ValueError as error:
                         yield Problem(str(folder), None, f"the {kind} text of {video_id} {error}")
-            yield replace(found, texts=found_texts, files=of_study(folder, video_id))
+            yield replace(found, texts=found_texts, files=of_study(media, video_id))
 
 
-def _batches(folder: Path) -> list[Path]:
+def _batches(info: Folder) -> list[Path]:
     """The record files of a study, ordered by the numbers in their names."""
-    return sorted((folder / "info").glob("*.json"), key=lambda p: [int(x) for x in re.findall(r"\d+", p.stem)])
+    files = [info.path / name for name in info.names if name.endswith(".json")]
+    return sorted(files, key=lambda path: [int(number) for number in re.findall(r"\d+", path.stem)])

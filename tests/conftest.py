@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import signal
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,10 @@ from scraper import safe_http
 from tests.hostile_strings import HOSTILE_STRINGS
 from tests.scraper.faulty_server import FaultyServer
 
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # in the background of a shell Ctrl-C is ignored, and would be by what the tests interrupt
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 for name in [name for name in os.environ if name.startswith("TIKTOK_RETRIEVAL_")]:
     if name != "TIKTOK_RETRIEVAL_SHARED_DATA":  # a user's settings must not change what is tested
         del os.environ[name]
@@ -22,9 +29,10 @@ os.environ["TIKTOK_RETRIEVAL_ENCODER"] = "sentence-transformers/all-MiniLM-L6-v2
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # next to other workers, one thread takes half the computing time of two
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["NUMBA_DISABLE_JIT"] = "1"  # ranx compares a few rankings: to compile for that takes half a minute
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ranx compares a few rankings: to compile for that takes half a minute
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+NOBODY = 65_534  # the number of a user without rights
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 QUIET = [
     "--no-sandbox",  # containers often forbid the namespaces that the sandbox is made of
@@ -68,6 +76,22 @@ def hostile_strings(request: pytest.FixtureRequest) -> list[str]:
 def sample_corpus() -> Path:
     """The corpus that ships with the project."""
     return REPOSITORY / "data" / "sample"
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """Return a folder of a user to whom permissions apply: root, who may read everything, becomes another one."""
+    if not hasattr(os, "geteuid"):
+        pytest.skip("Windows has other permissions")
+    with tempfile.TemporaryDirectory() as folder:
+        user = os.geteuid()
+        if user == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            os.seteuid(user)
 
 
 @pytest.fixture(scope="session")

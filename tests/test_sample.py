@@ -2,20 +2,33 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import unicodedata
 from collections import Counter
 from difflib import SequenceMatcher
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import av
 import numpy as np
 import pytest
+import regex
 from PIL import Image
 
-from data.make_sample import read_videos, record, scraped_count, write_queries_by_language
+from data.make_sample import (
+    read_videos,
+    record,
+    scraped_count,
+    write_queries,
+    write_queries_by_language,
+    write_queries_seen,
+)
+from scraper import files
+from scripts.train_toy_vision import caption, thing_names
+from tests.command_line import REPOSITORY
 
 KEYS = {
     "video-src", "coverphoto-src", "permalink", "web-id", "id", "like-count", "comment-count", "creator-username",
@@ -203,10 +216,67 @@ def test_no_question_by_language_copies_a_sentence_of_its_video(queries_by_langu
             assert longest.find_longest_match().size <= MAX_SHARED_CHARS, query["text"]
 
 
+def test_long_questions_ramble_in_other_words_than_their_videos(
+    records: list[dict[str, Any]], sample_corpus: Path, tmp_path: Path
+) -> None:
+    asked = read(sample_corpus / "queries_long.json")
+    videos = {video["id"]: video for video in read_videos()}
+    assert len(asked) >= 20 and len({query["target"] for query in asked}) == len(asked)
+    for query in asked:
+        video = videos[query["target"]]
+        said = [words["say"] for words in video.get("speech", [])]
+        texts = " ".join([video["text"], video["cover"], video["comments"], *video.get("slides", []), *said])
+        longest = SequenceMatcher(None, query["text"].casefold(), texts.casefold(), autojunk=False)
+        assert longest.find_longest_match().size <= MAX_SHARED_CHARS, query["text"]
+        assert query["evidence"] and 100 < len(query["text"]) <= 1_000
+    write_queries(tmp_path, {video["slug"]: video["id"] for video in read_videos()})
+    for name in ("queries_long.json", "queries.json", "qrels.tsv"):
+        assert (tmp_path / name).read_bytes() == (sample_corpus / name).read_bytes()
+
+
 def test_the_shipped_questions_by_language_are_what_the_script_writes(sample_corpus: Path, tmp_path: Path) -> None:
     write_queries_by_language(tmp_path, {video["slug"]: video for video in read_videos()})
     written = (tmp_path / "queries_by_language.json").read_text(encoding="utf-8")
     assert written == (sample_corpus / "queries_by_language.json").read_text(encoding="utf-8")
+
+
+def test_the_shipped_questions_about_what_is_drawn_are_what_the_script_writes(
+    sample_corpus: Path, tmp_path: Path
+) -> None:
+    write_queries_seen(tmp_path, {video["slug"]: video["id"] for video in read_videos()})
+    written = (tmp_path / "queries_seen.json").read_text(encoding="utf-8")
+    assert written == (sample_corpus / "queries_seen.json").read_text(encoding="utf-8")
+
+
+def test_what_is_asked_about_drawings_is_written_nowhere(sample_corpus: Path) -> None:
+    videos = {video["id"]: video for video in read_videos()}
+    questions = read(sample_corpus / "queries_seen.json")
+    assert len(questions) == 20 == len({question["target"] for question in questions})
+    for question in questions:
+        video = videos[question["target"]]
+        said = [words["say"] for words in video.get("speech", [])]
+        caption = video.get("clip", {}).get("caption", "")
+        texts = " ".join(
+            [video["text"], video["cover"], video["comments"], video["by"], video.get("music", ""), caption]
+        )
+        written = set(re.findall(r"\w+", " ".join([texts, *said]).casefold()))
+        asked = {word for word in re.findall(r"\w{4,}", question["text"]) if word not in ("with", "over", "under")}
+        assert not asked & written, question["text"]
+
+
+def test_questions_about_drawings_are_kept_apart_from_the_captions_of_the_toy(sample_corpus: Path) -> None:
+    videos, names, rng = {video["id"]: video for video in read_videos()}, thing_names(), Random(1)
+    for question in read(sample_corpus / "queries_seen.json"):
+        video = videos[question["target"]]
+        shown = [glyph for glyph in regex.findall(r"\X", video["emoji"]) if glyph in names]
+        captions = {caption(shown, video["scene"], names, rng) for _ in range(300)}
+        assert question["text"] not in captions
+
+
+def test_the_weights_of_the_toy_have_their_checksum_and_are_small() -> None:
+    folder = REPOSITORY / "data" / "toy_vision"
+    digest, name = (folder / "SHA256SUMS").read_text(encoding="utf-8").split()
+    assert files.sha256(folder / name) == digest and (folder / name).stat().st_size < 3_000_000
 
 
 def test_the_sample_stays_small(sample_corpus: Path) -> None:

@@ -8,10 +8,10 @@ from PIL import Image
 
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Segment, Text
+from retrieval.corpus.build import CatalogCorpus
 from retrieval.embedding.encoder import Encoder
-from retrieval.index.builder import build
-from retrieval.index.documents import document
-from retrieval.index.generation import Manifest
+from retrieval.index.builder import build_corpus
+from retrieval.index.manifest import Manifest
 from scraper.records import Comment, Encounter, Video
 
 BREAD, HOSTILE, PHOTOS, FALCON, LOST, NAUGHTY, KETTLE = (f"7100000000000000{n}" for n in range(1, 8))
@@ -106,8 +106,7 @@ def make_data(data: Path, naughty: list[str] | None = None) -> None:
 
 def make_index(data: Path, indexes: Path, encoder: Encoder) -> Manifest:
     """Build a generation of all videos in a data folder."""
-    with Catalog(data) as catalog:
-        return build([document(entry) for entry in catalog.entries(catalog.ids())], indexes, encoder)
+    return build_corpus(CatalogCorpus(data).corpus, indexes, encoder)
 
 
 def make_picture(path: Path, colour: str) -> None:

@@ -1,4 +1,4 @@
-"""The catalog -> what a person browses: its videos page by page, and counts of its content."""
+"""The catalog -> what a person browses: its videos, and counts of its content."""
 
 import re
 from collections import Counter
@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 
 from ingest.catalog import languages
 from ingest.catalog.database import Database
-from ingest.catalog.entries import STAGES, Entry
-from ingest.catalog.reader import EntryReader
+from ingest.catalog.entries import STAGES
+from ingest.catalog.listed import ListedVideo, listed_videos
 from ingest.catalog.removals import REMOVED
-from ingest.text.fold import fold
 
-EXAMPLES = 3  # of one group: enough to look one up
+EXAMPLES = 50  # of one group
 MAX_GROUPS = 12  # per stage; nobody reads more
 MAX_LANGUAGES = 30
-# details that differ between failures with the same cause: links, names in quotes, paths and numbers
-_DETAILS = re.compile(r"""https?://\S+|'[^']*'|"[^"]*"|(?:/[^\s/:<>]+){2,}|\d[\d.,]*""")
+# details that differ between failures with the same cause: links, names in quotes, paths and numbers, except codes
+_DETAILS = re.compile(
+    r"""https?://\S+|'[^']*'|"[^"]*"|(?:/[^\s/:<>]+){2,}|(?<!\d)(?<!HTTP )(?<!HTTP Error )\d[\d.,]*"""
+)
 
 
 @dataclass
@@ -31,28 +32,12 @@ class FailureGroup:
 class CatalogBrowser:
     """Lists and counts for people."""
 
-    def __init__(self, database: Database, reader: EntryReader) -> None:
-        self._database, self._reader = database, reader
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def page(self, words: str = "", offset: int = 0, limit: int = 25) -> tuple[list[Entry], int]:
-        """Videos whose id, creator, description or file name contain `words`, and how many there are in all.
-
-        Newest first by the day of posting, then by id, which grows with time on the site; last those without a day.
-        """
-        self._database.connection.create_function("contains", 6, _contains, deterministic=True)
-        chosen = (
-            f"FROM videos WHERE id NOT IN {REMOVED} AND (?1 = ''"
-            f" OR contains(?1, id, {_field('creator_username')}, {_field('creator_nickname')},"
-            f" {_field('description')}, {_field('file_name')}))"
-        )
-        words = fold(" ".join(words.split()).removeprefix("@"))
-        with self._database.snapshot():
-            total = int(self._database.execute(f"SELECT count(*) {chosen}", (words,)).fetchone()[0])
-            rows = self._database.execute(
-                f"SELECT id {chosen} ORDER BY {_field('posted')} DESC, length(id) DESC, id DESC LIMIT ?2 OFFSET ?3",
-                (words, limit, offset),
-            ).fetchall()
-            return list(self._reader.entries(row["id"] for row in rows)), total
+    def listed(self) -> list[ListedVideo]:
+        """Return all videos in the order of their ids, as a list shows them."""
+        return list(listed_videos(self._database))
 
     def coverage(self) -> dict[str, int]:
         """How many videos have a record, comments, a file of each kind, a transcript, and words on the screen."""
@@ -102,17 +87,8 @@ class CatalogBrowser:
         return shown
 
 
-def _field(name: str) -> str:
-    """A field of a record as SQL; NULL if the record is damaged."""
-    return f"iif(json_valid(record), json_extract(record, '$.{name}'), NULL)"
-
-
 def _add(groups: dict[tuple[str, str], FailureGroup], stage: str, error: str, video_id: str, in_full: str) -> None:
     group = groups.setdefault((stage, error), FailureGroup(stage, error))
     group.count += 1
     if len(group.examples) < EXAMPLES:
         group.examples.append((video_id, in_full))
-
-
-def _contains(words: str, *texts: str | None) -> bool:
-    return any(words in fold(text) for text in texts if text)

@@ -3,13 +3,13 @@
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 from ingest.catalog import reading, sums
 from ingest.catalog.migrations import MIGRATIONS, NewerFormat, migrate, version
-from scraper.disk import explain
+from scraper.disk import explain, read_through
 from scraper.errors import Locked, UserError
 from scraper.files import make_private, make_private_file, replace_atomically
 
@@ -23,7 +23,6 @@ class CatalogError(UserError):
 
 COPY_NAME = "catalog.before-format-{}.sqlite"  # of an existing catalog, taken before it is migrated to that format
 COPIES = "catalog.before-*.sqlite"  # also those that `check --repair` takes
-READ_BYTES = 1 << 20
 COMPACT_S = 60.0  # how long to wait for readers, which keep what was overwritten in the write-ahead log
 
 
@@ -66,34 +65,35 @@ class _Cursor(sqlite3.Cursor):
         try:
             return super().execute(sql, parameters)
         except DAMAGE as error:
-            raise _cause(error, self.path) from error
+            raise cause_of(error, self.path) from error
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> Self:
         try:
             return super().executemany(sql, parameters)
         except DAMAGE as error:
-            raise _cause(error, self.path) from error
+            raise cause_of(error, self.path) from error
 
     def __next__(self) -> Any:
         try:
             return super().__next__()
         except DAMAGE as error:
-            raise _cause(error, self.path) from error
+            raise cause_of(error, self.path) from error
 
     def fetchone(self) -> Any:
         try:
             return super().fetchone()
         except DAMAGE as error:
-            raise _cause(error, self.path) from error
+            raise cause_of(error, self.path) from error
 
     def fetchall(self) -> list[Any]:
         try:
             return super().fetchall()
         except DAMAGE as error:
-            raise _cause(error, self.path) from error
+            raise cause_of(error, self.path) from error
 
 
-def _cause(error: Exception, path: Path) -> Exception:
+def cause_of(error: Exception, path: Path) -> Exception:
+    """The error that says in plain words what is wrong with the file `path`, or the error itself."""
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if (
         code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -101,19 +101,28 @@ def _cause(error: Exception, path: Path) -> Exception:
         or "Could not decode" in str(error)
         or str(error).startswith(("no such table", "no such column"))  # its name is damaged
     ):
-        return _read_error(path) or CatalogDamaged(error)
+        return read_error(error, path) or CatalogDamaged(error)
     return error
 
 
-def _read_error(path: Path) -> CatalogError | None:
+def read_error(damage: Exception, path: Path) -> CatalogError | None:
     """The error of the disk that SQLite takes for damage: some of them have the same code."""
     try:
-        with path.open("rb") as file:
-            while file.read(READ_BYTES):
-                pass
+        read_through(path)
     except OSError as error:
         return CatalogError(str(explain(error, path) or f"{path} cannot be read: {error}"))
+    if getattr(damage, "sqlite_errorcode", None) == sqlite3.SQLITE_CORRUPT and _is_whole(path):
+        return CatalogError(f"the disk reports an error for {path}, which can be read now: run the command again")
     return None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with closing(reading.connect(path)) as db:
+            db.execute("PRAGMA trusted_schema = OFF")  # it may be a file from elsewhere
+            return bool(db.execute("PRAGMA integrity_check(1)").fetchone() == ("ok",))
+    except DAMAGE:
+        return False
 
 
 class Database:
@@ -255,8 +264,6 @@ class Database:
             if not nested:
                 kept.renew()
         except BaseException:
-            if not nested:
-                kept.forget()
             if self.connection.in_transaction:  # SQLite ends the transaction on some errors, such as a full disk
                 self.execute("ROLLBACK TO nested" if nested else "ROLLBACK")
                 if nested:

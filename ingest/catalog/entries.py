@@ -39,6 +39,7 @@ class Segment:
     text: str
     avg_logprob: float | None = None  # mean log-probability of its tokens in Whisper
     no_speech: float | None = None  # Whisper's probability that its window has no speech
+    language: str = field(default="", compare=False)  # as Whisper has it; the catalog keeps those of the whole text
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from ingest.catalog.entries import Text, TextKind
-from ingest.language import language_of, languages_of, sentences
+from ingest.language import language_of, languages_of, sentences, stated_languages
 
 MAX_COMMENTS = 40  # of a video; together they are one text
 
@@ -39,6 +39,10 @@ def of_text(text: Text, kind: TextKind) -> str:
     """
     if not text.text:
         return ""
+    if kind == "transcript" and text.segments and all(segment.language for segment in text.segments):
+        spoken = [(segment.text, segment.language) for segment in text.segments]
+        if stated := stated_languages(spoken, text.language):
+            return joined(stated)
     pieces = [segment.text for segment in text.segments] or sentences(text.text)
     return joined(languages_of(pieces, stated=text.language if kind == "transcript" else ""))
 

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ingest.catalog import languages, sums
 from ingest.catalog.entries import Segment, Text, TextKind
+from ingest.catalog.functions import functions
 from scraper import links
 from scraper.records import Video
 
@@ -223,9 +225,23 @@ def _dated(video_id: str, record: str) -> str:
     return Video.model_validate(values | {"posted": day}).model_dump_json(exclude={"comments"}, exclude_defaults=True)
 
 
+def _comment_languages(records: str) -> str:
+    return languages.of_comments(json.loads(records))
+
+
 def _text_languages(text: str, kind: TextKind, stated: str, segments: str) -> str:
     timed = [Segment(0.0, 0.0, segment) for segment in json.loads(segments)]
     return languages.of_text(Text(text, "", language=stated, segments=timed), kind)
+
+
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "digest": digest,
+    "whole_record": _whole_record,
+    "dated": _dated,
+    "description_languages": languages.of_description,
+    "comment_languages": _comment_languages,
+    "text_languages": _text_languages,
+}
 
 
 class NewerFormat(Exception):
@@ -239,21 +255,17 @@ def migrate(db: sqlite3.Connection) -> None:
         NewerFormat: a newer program made it.
     """
     if version(db) < len(MIGRATIONS):
-        db.create_function("digest", 1, digest, deterministic=True)
-        db.create_function("whole_record", 2, _whole_record, deterministic=True)
-        db.create_function("dated", 2, _dated)
-        db.create_function("description_languages", 1, languages.of_description)
-        db.create_function("comment_languages", 1, lambda records: languages.of_comments(json.loads(records)))
-        db.create_function("text_languages", 4, _text_languages)
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
-            for applied in range(version(db), len(MIGRATIONS)):
-                for statement in _statements(MIGRATIONS[applied]):
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {applied + 1}")
+            with functions(db, **_FUNCTIONS):
+                for applied in range(version(db), len(MIGRATIONS)):
+                    for statement in _statements(MIGRATIONS[applied]):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {applied + 1}")
             sums.fill(db)
         except BaseException:
-            db.execute("ROLLBACK")
+            if db.in_transaction:
+                db.execute("ROLLBACK")
             raise
         db.execute("COMMIT")
     if version(db) > len(MIGRATIONS):

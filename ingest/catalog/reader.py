@@ -16,6 +16,7 @@ from scraper.records import Caption, Comment, Video
 
 log = logging.getLogger(__name__)
 # what reading a damaged line may raise: bytes that are not UTF-8, broken JSON, keys that are missing or misspelt
+_OF_ENTRY = "('record', 'cover', 'transcript', 'encounters')"  # the parts that `EntryReader.sums` looks at
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, CatalogDamaged)
 
 
@@ -45,6 +46,23 @@ class EntryReader:
         )
         return [row["id"] for row in rows]
 
+    def sums(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """For each video, bytes that change when what its entry says of its texts, lists and record does.
+
+        Removed videos have them until they are erased.
+        """
+        found = dict.fromkeys(ids, b"")
+        for query in (
+            "SELECT item, CAST(group_concat(part || ':' || hex(sum)) AS BLOB) FROM"
+            f" (SELECT * FROM sums WHERE part IN {_OF_ENTRY} ORDER BY item, part) GROUP BY item",
+            "SELECT video_id, CAST(group_concat(list || ':' || hex(name) || ':' || erased) AS BLOB) FROM"
+            " (SELECT * FROM removals WHERE list != '' ORDER BY video_id, list, name) GROUP BY video_id",
+        ):
+            for item, value in self._database.execute(query):
+                if item in found:
+                    found[item] += value + b";"
+        return found
+
     def get(self, video_id: str) -> Entry | None:
         """The entry of a video, or None.
 
@@ -57,11 +75,15 @@ class EntryReader:
         """The entry of a video that is removed and not erased yet, or None."""
         return self._where("id IN", video_id)
 
-    def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
-        """The entries of `ids` in their order, without ids that the catalog does not have."""
+    def entries(self, ids: Iterable[str], *, whole: bool = True) -> Iterator[Entry]:
+        """The entries of `ids` in their order, without ids that the catalog does not have.
+
+        Args:
+            whole: otherwise they have what a list of videos shows: no comments, texts, languages, states and notes.
+        """
         for video_id in ids:
             try:
-                entry = self.get(video_id)
+                entry = self._where("id NOT IN", video_id, whole=whole)
             except BadEntry as error:
                 self.bad[video_id] = str(error)
                 log.warning("left out: %s", error)
@@ -69,22 +91,24 @@ class EntryReader:
             if entry:
                 yield entry
 
-    def _where(self, condition: str, video_id: str) -> Entry | None:
+    def _where(self, condition: str, video_id: str, *, whole: bool = True) -> Entry | None:
         with self._database.snapshot():
             try:
                 row = self._database.execute(
                     f"SELECT * FROM videos WHERE id = ? AND {condition} {REMOVED}", (video_id,)
                 ).fetchone()
-                return self._entry(video_id, row) if row else None
+                return self._entry(video_id, row, whole=whole) if row else None
             except _DAMAGE as error:
                 raise BadEntry(video_id, error) from error
 
-    def _entry(self, video_id: str, row: sqlite3.Row) -> Entry:
+    def _entry(self, video_id: str, row: sqlite3.Row, *, whole: bool) -> Entry:
         record: str = row["record"]
         comments = self._rows("SELECT record FROM comments WHERE video_id = ? ORDER BY position", video_id)
         parts = [record, *(comment["record"] for comment in comments)]
-        fields = json.loads(record) | {"comments": [json.loads(part) for part in parts[1:]]}
-        if digest("\n".join(parts)) != row["sha256"]:  # something has changed by itself: is it still a record?
+        intact = digest("\n".join(parts)) == row["sha256"]
+        read = parts[1:] if whole or not intact else []
+        fields = json.loads(record) | {"comments": [json.loads(part) for part in read]}
+        if not intact:  # something has changed by itself: is it still a record?
             log.warning("the record of video %s is damaged: run `tiktok-retrieval check --repair`", video_id)
             if Video.model_validate(fields).id != video_id:
                 raise ValueError("its id has changed")
@@ -98,6 +122,8 @@ class EntryReader:
                 f"SELECT * FROM encounters WHERE video_id = ? AND {LISTED} ORDER BY at, list, name", video_id
             )
         ]
+        if not whole:
+            return Entry(stored_video(fields), media=media, encounters=encounters)
         states, notes = self._ledger.states(video_id), self._ledger.notes(video_id)
         texts, spoken = self._texts(video_id)
         spoken |= {

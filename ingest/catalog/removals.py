@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.catalog.database import Database
+from ingest.catalog.functions import functions
 from scraper.local_ids import local_id
 from scraper.records import ListKind
 
@@ -50,6 +51,10 @@ def stored_path(path: Path) -> str:
     return os.path.normpath(path.absolute()).encode(errors="backslashreplace").decode()
 
 
+def _casefold(text: object) -> str:
+    return str(text or "").casefold()
+
+
 class Removals:
     """The removals in a catalog."""
 
@@ -64,13 +69,13 @@ class Removals:
 
     def of_creator(self, username: str) -> list[str]:
         """The videos of a creator by the name of their account, ignoring case."""
-        self._database.connection.create_function("casefold", 1, lambda text: (text or "").casefold())
         wanted = username.removeprefix("@").casefold()
-        return self._ids(
-            "SELECT id FROM videos WHERE json_valid(record)"
-            " AND casefold(json_extract(record, '$.creator_username')) = ?",
-            wanted,
-        )
+        with functions(self._database.connection, casefold=_casefold):
+            return self._ids(
+                "SELECT id FROM videos WHERE json_valid(record)"
+                " AND casefold(json_extract(record, '$.creator_username')) = ?",
+                wanted,
+            )
 
     def of_source(self, source: Path) -> tuple[list[str], int]:
         """The videos imported from a file, or from the files in a folder, and from nowhere else.
@@ -221,8 +226,7 @@ class Removals:
     def erase(self) -> None:
         """Delete the rows of everything that is being erased, and overwrite them in the file."""
         self._database.execute("PRAGMA secure_delete = ON")
-        self._database.connection.create_function("local_id", 1, local_id, deterministic=True)
-        with self._database.transaction():
+        with self._database.transaction(), functions(self._database.connection, local_id=local_id):
             for table, column in (("short_links", "target"), ("problems", "file"), ("problems", "reason")):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM removals AS gone WHERE gone.list = ''"

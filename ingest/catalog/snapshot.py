@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.catalog import sums
-from ingest.catalog.database import CatalogError, Database
+from ingest.catalog.database import CatalogError, Database, read_error
 from ingest.catalog.migrations import MIGRATIONS
 
 # what a backup counts, so that a restored catalog can be compared with it
@@ -73,6 +73,7 @@ class Snapshot:
     """A copy of a catalog, opened to read. Its content may be hostile: it is checked and not changed."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         self._db.execute("PRAGMA trusted_schema = OFF")
 
@@ -108,7 +109,7 @@ class Snapshot:
             whole = known and [row[0] for row in self._db.execute("PRAGMA integrity_check(1)")] == ["ok"]
             code = self._db.execute("SELECT name FROM sqlite_schema WHERE type IN ('trigger', 'view')").fetchone()
         except sqlite3.Error as error:
-            raise CatalogError(f"the catalog is damaged ({error})") from error
+            raise read_error(error, self._path) or CatalogError(f"the catalog is damaged ({error})") from error
         if not known:
             raise CatalogError(
                 f"the catalog has format {self.format}, and this program knows {len(MIGRATIONS)}: update the program"
@@ -129,7 +130,7 @@ def opened(path: Path) -> Iterator[Snapshot]:
         snapshot = Snapshot(path)
         yield snapshot
     except sqlite3.Error as error:
-        raise CatalogError(f"the catalog is damaged ({error})") from error
+        raise read_error(error, path) or CatalogError(f"the catalog is damaged ({error})") from error
     finally:
         if snapshot:
             snapshot.close()

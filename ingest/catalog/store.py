@@ -17,7 +17,7 @@ from typing import Self
 
 from ingest.catalog import languages
 from ingest.catalog.browse import CatalogBrowser
-from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database
+from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database, cause_of
 from ingest.catalog.entries import (
     CAPTIONS,
     GIVEN,
@@ -74,7 +74,7 @@ class Catalog:
         self.import_notes = ImportNotes(self.database)
         self._reader = EntryReader(self.database, self.ledger)
         self._records = Records(self.database, self.ledger)
-        self.browser = CatalogBrowser(self.database, self._reader)
+        self.browser = CatalogBrowser(self.database)
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +85,8 @@ class Catalog:
         self.close()
         if isinstance(error, OSError | sqlite3.OperationalError) and (known := explain(error, self.data)):
             raise known from error
+        if type(error) is sqlite3.DatabaseError and (damage := cause_of(error, self.path)) is not error:
+            raise damage from error
 
     def close(self) -> None:
         """Close the file."""
@@ -143,6 +145,10 @@ class Catalog:
         """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
         return self._reader.ids(usable=usable)
 
+    def sums(self, ids: Iterable[str]) -> dict[str, bytes]:
+        """For each video, bytes that change when what its entry says of its texts, lists and record does."""
+        return self._reader.sums(ids)
+
     def get(self, video_id: str) -> Entry | None:
         """The entry of a video, or None.
 
@@ -155,9 +161,13 @@ class Catalog:
         """The entry of a video that is removed and not erased yet, or None."""
         return self._reader.removed(video_id)
 
-    def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
-        """The entries of `ids` in their order, without ids that the catalog does not have, and without `bad` ones."""
-        return self._reader.entries(ids)
+    def entries(self, ids: Iterable[str], *, whole: bool = True) -> Iterator[Entry]:
+        """The entries of `ids` in their order, without ids that the catalog does not have, and without `bad` ones.
+
+        Args:
+            whole: otherwise they have what a list of videos shows: no comments, texts, languages, states and notes.
+        """
+        return self._reader.entries(ids, whole=whole)
 
     @property
     def bad(self) -> dict[str, str]:

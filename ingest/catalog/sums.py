@@ -96,31 +96,35 @@ def renew(db: sqlite3.Connection, key: Key) -> None:
 
 
 class Keeper:
-    """Keeps the sums of a connection's changes. Call `renew` before a transaction ends, `forget` when it is undone."""
+    """Keeps the sums of a connection's changes. Call `renew` before a transaction ends.
+
+    The changed parts are noted in a temporary table, not by a function of Python: what is undone undoes its note, and
+    SQLite reports Ctrl-C in a function as an error of the statement.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._changed: set[Key] = set()
-        db.create_function("changed", 2, lambda item, part: self._changed.add((item, part)))
+        db.execute("PRAGMA temp_store = MEMORY")
+        db.execute("CREATE TEMP TABLE changed (item, part)")
         for statement in _triggers():
             db.execute(statement)
 
     def renew(self) -> None:
         """Compute the sums of all that has changed."""
-        for key in sorted(self._changed):
-            renew(self._db, key)
-        self._changed.clear()
-
-    def forget(self) -> None:
-        """Nothing has changed after all."""
-        self._changed.clear()
+        with as_bytes(self._db):
+            changed = self._db.execute("SELECT DISTINCT item, part FROM temp.changed ORDER BY item, part").fetchall()
+        for item, part in changed:
+            renew(self._db, (_text(item), _text(part)))
+        self._db.execute("DELETE FROM temp.changed")
 
 
 def _triggers() -> Iterator[str]:
     for table in TABLES:
         for event, lines in (("INSERT", ("NEW",)), ("UPDATE", ("OLD", "NEW")), ("DELETE", ("OLD",))):
-            calls = "".join(f" SELECT changed({table.item_sql(line)}, {table.part_sql(line)});" for line in lines)
-            yield f"CREATE TEMP TRIGGER {table.name}_{event} AFTER {event} ON main.{table.name} BEGIN{calls} END"
+            notes = "".join(
+                f" INSERT INTO changed VALUES ({table.item_sql(line)}, {table.part_sql(line)});" for line in lines
+            )
+            yield f"CREATE TEMP TRIGGER {table.name}_{event} AFTER {event} ON main.{table.name} BEGIN{notes} END"
 
 
 def _select(table: Table) -> str:

@@ -1,11 +1,13 @@
 """tiktok-retrieval ocr: covers, slides and video frames -> on-screen text."""
 
 from ingest.commands.options import (
+    ClusterAddress,
     Data,
     Frames,
     Indexes,
     Json,
     Languages,
+    Media,
     OcrEngine,
     Processes,
     Progress,
@@ -26,13 +28,23 @@ def ocr(
     languages: Languages = None,
     frames: Frames = None,
     processes: Processes = None,
+    cluster: ClusterAddress = None,
+    media: Media = None,
     report: Report = None,
     as_json: Json = False,
     progress: Progress = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Read on-screen text from covers, slides and video frames."""
-    settings = load_settings(data=data, indexes=indexes, ocr_engine=engine, ocr_languages=languages, frames=frames)
+    settings = load_settings(
+        data=data,
+        indexes=indexes,
+        ocr_engine=engine,
+        ocr_languages=languages,
+        frames=frames,
+        cluster=cluster,
+        media=media,
+    )
     run_stages(
         ("ocr",),
         settings,

@@ -71,6 +71,27 @@ Batch = Annotated[
 ]
 
 
+ClusterAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="Let the nodes of a Ray cluster do the work: auto (this machine is one of them), local, or an address.",
+        metavar="auto|local|ray://HOST:PORT",
+        show_default="this machine alone",
+    ),
+]
+Media = Annotated[
+    str | None,
+    typer.Option(
+        "--media",
+        help="Address of the data folder for the nodes of a cluster, such as s3://bucket/folder. What it lacks is"
+        " copied there. Without it, nodes use a shared folder, or get each file sent.",
+        metavar="ADDRESS",
+        show_default="none",
+    ),
+]
+
+
 def progress_mode(progress: ProgressMode, quiet: bool) -> ProgressMode:
     """Return the mode that --progress and --quiet ask for together."""
     return "off" if quiet else progress

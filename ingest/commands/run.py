@@ -2,12 +2,14 @@
 
 from ingest.commands.options import (
     Batch,
+    ClusterAddress,
     ComputeDevice,
     Data,
     Frames,
     Indexes,
     Json,
     Languages,
+    Media,
     OcrEngine,
     Processes,
     Progress,
@@ -20,7 +22,7 @@ from ingest.commands.options import (
 from ingest.commands.stages import run_stages
 from ingest.settings import load_settings
 
-EXAMPLES = ("run --data data", "run --ocr-engine auto --report run.json", "run --json --quiet")
+EXAMPLES = ("run --data data", "run --ocr-engine auto --report run.json", "run --json --quiet", "run --cluster auto")
 
 
 def run(
@@ -34,6 +36,8 @@ def run(
     device: ComputeDevice = None,
     processes: Processes = None,
     batch: Batch = None,
+    cluster: ClusterAddress = None,
+    media: Media = None,
     report: Report = None,
     as_json: Json = False,
     progress: Progress = "auto",
@@ -55,6 +59,8 @@ def run(
         speech_languages=speech_languages,
         device=device,
         batch=batch,
+        cluster=cluster,
+        media=media,
     )
     run_stages(
         STAGES,

@@ -35,6 +35,7 @@ def run_stages(
         Refused: it does; at the end.
     """
     from ingest.catalog import Catalog
+    from ingest.cluster.connection import connected
     from ingest.stages.pipeline import run_stage
     from ingest.stages.refusals import Refused
     from ingest.stages.stage_run import StageReport
@@ -43,7 +44,7 @@ def run_stages(
         raise typer.BadParameter(f"there is no folder {report_file.parent}", param_hint="--report")
     reports: dict[str, Any] = {}
     failed, refused = 0, None
-    with Catalog(settings.data) as catalog:
+    with Catalog(settings.data) as catalog, connected(settings.cluster, settings.data, settings.media) as cluster:
         try:
             for stage in stages:
                 if retry_failed:
@@ -58,6 +59,7 @@ def run_stages(
                         processes=processes,
                         batch=settings.batch,
                         report=report,
+                        cluster=cluster,
                     )
                 except Refused as error:
                     refused = error

@@ -1,6 +1,8 @@
 """tiktok-retrieval status: what the catalog holds and how far each stage is."""
 
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,13 +19,22 @@ if TYPE_CHECKING:
 EXAMPLES = ("status", "status --failures", "status --json")
 
 
-def status(
-    data: Data = None,
-    indexes: Indexes = None,
-    failures: Annotated[bool, typer.Option("--failures", help="List every failed item with its error.")] = False,
-    as_json: Json = False,
-) -> None:
+Failures = Annotated[bool, typer.Option("--failures", help="List every failed item with its error.")]
+
+
+def status(data: Data = None, indexes: Indexes = None, failures: Failures = False, as_json: Json = False) -> None:
     """Show the folders, the progress of each stage, and errors."""
+    report(data, indexes, failures, as_json, lambda _: ({}, ""))
+
+
+def report(
+    data: Path | None,
+    indexes: Path | None,
+    failures: bool,
+    as_json: bool,
+    index_in: Callable[[Path], tuple[dict[str, Any], str]],
+) -> None:
+    """Print the status. `index_in` returns what the index in a folder is, for JSON and as a line."""
     from ingest import ocr_packs
     from ingest.catalog import Catalog
 
@@ -38,8 +49,10 @@ def status(
     counts |= {"languages": languages, "ocr_packs": ocr_packs.advice(languages, settings.ocr_languages)}
     if note := open_to_others(settings.data, settings.indexes):
         print(printable(note), file=sys.stderr)
+    index, line = index_in(settings.indexes)
+    counts |= {"index": index} if index else {}
     listed = {"failures": failed, "failed_files": files, "problems": problems} if failures else {}
-    answer(as_json, counts | folders | listed, lambda: _show(folders, counts, failed, files, problems))
+    answer(as_json, counts | folders | listed, lambda: _show(folders, line, counts, failed, files, problems))
 
 
 def _with_link(catalog: "Catalog", line: dict[str, object]) -> dict[str, object]:
@@ -49,12 +62,15 @@ def _with_link(catalog: "Catalog", line: dict[str, object]) -> dict[str, object]
 
 def _show(
     folders: dict[str, str],
+    index: str,
     counts: dict[str, Any],
     failures: list[dict[str, object]],
     files: list[dict[str, object]],
     problems: list[dict[str, object]],
 ) -> None:
     print(f"data:    {printable(folders['data'])}\nindexes: {printable(folders['indexes'])}")
+    if index:
+        print(f"index:   {printable(index)}")
     print(f"{counts['videos']} videos, {counts['usable']} completely read")
     if languages := counts["languages"]:
         print("languages: " + ", ".join(f"{name_of(code)} {count}" for code, count in languages.items()))

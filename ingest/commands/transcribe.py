@@ -2,10 +2,12 @@
 
 from ingest.commands.options import (
     Batch,
+    ClusterAddress,
     ComputeDevice,
     Data,
     Indexes,
     Json,
+    Media,
     Processes,
     Progress,
     Quiet,
@@ -28,6 +30,8 @@ def transcribe(
     device: ComputeDevice = None,
     processes: Processes = None,
     batch: Batch = None,
+    cluster: ClusterAddress = None,
+    media: Media = None,
     report: Report = None,
     as_json: Json = False,
     progress: Progress = "auto",
@@ -35,7 +39,14 @@ def transcribe(
 ) -> None:
     """Transcribe the speech in videos."""
     settings = load_settings(
-        data=data, indexes=indexes, whisper=whisper, speech_languages=speech_languages, device=device, batch=batch
+        data=data,
+        indexes=indexes,
+        whisper=whisper,
+        speech_languages=speech_languages,
+        device=device,
+        batch=batch,
+        cluster=cluster,
+        media=media,
     )
     run_stages(
         ("transcribe",),

@@ -1,6 +1,7 @@
 """Where torch computes: on which device, with how many threads, and whether in bf16."""
 
 import os
+import sys
 from typing import Literal
 
 from ingest.settings import Device
@@ -38,6 +39,19 @@ def obey_thread_limit() -> None:
     limit = os.environ.get("OMP_THREAD_LIMIT", "")
     if limit.isdigit() and 0 < int(limit) < torch.get_num_threads():
         torch.set_num_threads(int(limit))
+
+
+def compute_in_one_thread() -> None:
+    """Let torch and FAISS compute in the calling thread alone, when this thread calls them; and numpy in all threads.
+
+    Torch is not imported for that: it takes a second, and the encoders of questions do without it.
+    """
+    from threadpoolctl import threadpool_limits
+
+    if torch := sys.modules.get("torch"):
+        torch.get_num_threads()  # torch sets a thread's number of threads at its first call, so not after the limit
+    threadpool_limits(1, user_api="openmp")  # torch.set_num_threads would limit other threads as well
+    threadpool_limits(1, user_api="blas")  # numpy's OpenBLAS knows one limit for all threads
 
 
 def has_bf16() -> bool:

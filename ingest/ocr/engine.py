@@ -78,29 +78,32 @@ def check(languages: str, engine: Engine = ENGINE) -> str:
     return ", ".join(versions)
 
 
-def read_cover(path: Path, languages: str, engine: Engine = ENGINE, script: str = "") -> Reading:
+def read_cover(path: Path, languages: str, engine: Engine = ENGINE, script: str = "", language: str = "") -> Reading:
     """Read the text of an image file, like `read_image`.
 
     Raises:
         MediaError: the file cannot be read.
         ReadingError: the engine takes too long, or crashes.
     """
-    return read_image(open_image(path), languages, engine, script)
+    return read_image(open_image(path), languages, engine, script, language)
 
 
-def read_image(image: Image.Image, languages: str, engine: Engine = ENGINE, script: str = "") -> Reading:
+def read_image(
+    image: Image.Image, languages: str, engine: Engine = ENGINE, script: str = "", language: str = ""
+) -> Reading:
     """Read the text of an upright RGB picture. Raises ReadingError like `read_cover`.
 
     `script` is that of the video's description (see `look_alikes.script_of`). It decides where the picture does not.
+    `language` is the video's (ISO 639-1), whose pack Tesseract uses with "auto" if it is installed.
     """
     engine = available(engine)
     decided = engine != "rapidocr" and tesseract.has(languages, script)
-    return in_one_script(_read(image, languages, engine, script), script, decided=decided)
+    return in_one_script(_read(image, languages, engine, script, language), script, decided=decided)
 
 
-def _read(image: Image.Image, languages: str, engine: Engine, script: str) -> Reading:
+def _read(image: Image.Image, languages: str, engine: Engine, script: str, language: str) -> Reading:
     if engine == "tesseract":
-        return tesseract.read(image, languages, script=script)
+        return tesseract.read(image, languages, script=script, language=language)
     from ingest.ocr import rapidocr
 
     if engine == "rapidocr":
@@ -109,11 +112,11 @@ def _read(image: Image.Image, languages: str, engine: Engine, script: str) -> Re
         look = rapidocr.look(image)
     except ReadingError as error:
         warnings.warn(f"{error}: only Tesseract reads such a picture", stacklevel=1)  # shown once per process
-        return tesseract.read(image, languages, script=script)
+        return tesseract.read(image, languages, script=script, language=language)
     if is_sure(look, languages):
         return look.reading
     try:
-        other = tesseract.read(image, languages, skip=tesseract.RAPIDOCR_KNOWS, script=script)
+        other = tesseract.read(image, languages, skip=tesseract.RAPIDOCR_KNOWS, script=script, language=language)
     except ReadingError:
         return look.reading
     return combined(look.reading, other) if look.reading.rows else other

@@ -1,12 +1,17 @@
-"""A video -> the few frames that differ, with their times, to read the text on the screen."""
+"""A video -> the few frames that differ, to read the text on the screen, and pictures of its scenes, with their times.
+
+Both come from one pass over the video.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -22,6 +27,7 @@ from ingest.media import (
     upright,
     video_tracks,
 )
+from ingest.scenes import SIDE, Picture, SceneWatcher, thumb_of
 
 STEP_S = 1.0  # between compared frames: text for people stays longer
 EVERY_FRAME_S = 180.0  # up to this length every frame is decoded (5 s of work); of longer videos only key frames are
@@ -44,8 +50,22 @@ class Frame:
     image: Image.Image
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What one pass over a video gives: frames to read, pictures of its scenes, and the seconds of its cuts."""
+
+    frames: list[Frame]
+    pictures: list[Picture]
+    cuts: list[float]
+
+
 def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
-    """Up to `limit` frames that differ, in order; if there are more, evenly spread ones.
+    """Up to `limit` frames that differ, in order; if there are more, evenly spread ones. See `look`."""
+    return look(path, limit).frames
+
+
+def look(path: Path, limit: int = MAX_FRAMES, pictures: int = 0) -> Seen:
+    """Up to `limit` frames that differ, and up to `pictures` pictures of scenes (`ingest.scenes`).
 
     Blank frames are left out. Of a cut video, the readable frames are returned. If a video track has only blank frames
     or cannot be read, the next is tried: attached covers come last.
@@ -57,26 +77,32 @@ def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
     errors: list[MediaError] = []
     tracks = video_tracks(path)
     for number in range(tracks):
+        watcher = SceneWatcher(pictures) if pictures else None
         try:
-            if found := _differing(path, number, limit):
-                return found
+            found = _differing(path, number, limit, watcher)
         except MediaError as error:
             errors.append(error)
+            continue
+        shown = watcher.finish() if watcher else []
+        if found or shown:
+            return Seen(found, shown, watcher.cuts if watcher else [])
     if len(errors) == tracks:
         raise errors[0]
-    return []
+    return Seen([], [], [])
 
 
-def _differing(path: Path, track: int, limit: int) -> list[Frame]:
-    """The frames of one of the tracks of `films`."""
+def _differing(path: Path, track: int, limit: int, watcher: SceneWatcher | None) -> list[Frame]:
+    """The frames of one of the tracks of `films`. The watcher is given all that are decoded."""
     found: list[Frame] = []
     numbers: list[int] = []  # of the frames in `found`, counted among all that differ
     count, every = 0, 1  # every n-th frame that differs is kept, and the last: hundreds would fill the memory
     last: NDArray[np.float32] | None = None
     seen = 0
     try:
-        for time_s, image in _sampled(path, track):
+        for time_s, image in _sampled(path, track, watcher):
             seen += 1
+            if not limit:
+                continue
             now = fingerprint(image)
             if now[1].max() < BLANK_STDDEV and np.ptp(now[0]) < BLANK_STDDEV:
                 last = None
@@ -120,8 +146,9 @@ def _nearest(numbers: list[int], wanted: float) -> int:
     return min(range(len(numbers)), key=lambda index: abs(numbers[index] - wanted))
 
 
-def _sampled(path: Path, track: int) -> Iterator[tuple[float, Image.Image]]:
-    """Frames about STEP_S apart, with their seconds on the timeline of the video."""
+def _sampled(path: Path, track: int, watcher: SceneWatcher | None) -> Iterator[tuple[float, Image.Image]]:
+    """Frames about STEP_S apart, with their seconds on the timeline of the video. The watcher is given all frames."""
+    small = VideoReformatter()
     with open_container(path) as container:
         stream = films(container)[track]
         check_pixels(stream.codec_context.width, stream.codec_context.height)
@@ -132,6 +159,9 @@ def _sampled(path: Path, track: int) -> Iterator[tuple[float, Image.Image]]:
         next_s, count = 0.0, 0
         for frame in shown:
             time_s = max(0.0, (frame.time or 0.0) - start_s)
+            if watcher:
+                check_pixels(frame.width, frame.height)
+                watcher.add(time_s, _thumb(small, frame), partial(upright, frame))
             if time_s < next_s:
                 continue
             check_pixels(frame.width, frame.height)
@@ -139,6 +169,12 @@ def _sampled(path: Path, track: int) -> Iterator[tuple[float, Image.Image]]:
             next_s, count = time_s + step_s, count + 1
             if count > MAX_COMPARED:
                 return
+
+
+def _thumb(small: VideoReformatter, frame: av.VideoFrame) -> NDArray[np.float32]:
+    """A frame for comparison. Nearest pixels: averages of all of them take ten times as long."""
+    shown = small.reformat(frame, SIDE, SIDE, "rgb24", interpolation=Interpolation.POINT)
+    return thumb_of(np.asarray(shown.to_ndarray(), np.uint8))
 
 
 def _some_frames(path: Path, container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 
 from ingest.ocr.layout import Line, merged
 from ingest.ocr.result import Box, OcrError, Reading, ReadingError, Word, letters, weight
-from ingest.ocr_packs import command, listed
+from ingest.ocr_packs import LATIN, command, listed, pack_of
 
 AUTO = "auto"  # as languages: all installed packs, one script after the other
 MIN_SIDE, MAX_SIDE = 1280, 2560  # px of the longer side; letters under about 20 px are misread, above 100 px are slow
@@ -73,19 +73,21 @@ def check(languages: str) -> str:
 
 
 @cache
-def packs(languages: str) -> tuple[str, ...]:
+def packs(languages: str, language: str = "") -> tuple[str, ...]:
     """The packs for Tesseract, joined by "+" if they are used together, in the order in which they are tried.
 
     `languages` is packs joined by "+" ("eng+deu"), used unchanged, or AUTO: a pack for Latin letters, then the packs of
-    each other script. Latin packs are not joined, because each takes the same time again; tesseract-ocr-script-latn
-    has all of them.
+    each other script. Latin packs are not joined, because each takes the same time again: that of all Latin languages
+    (tesseract-ocr-script-latn) is used, or that of `language` (ISO 639-1), or the English one.
 
     Raises:
         OcrError: a pack is not installed.
     """
     installed = listed(pytesseract.pytesseract.tesseract_cmd)
     if languages == AUTO:
-        latin = next((name for name in ("Latin", "script/Latin", "eng") if name in installed), None)
+        own = pack_of(language) if language else ""
+        wanted = (*LATIN, *([] if own in OTHER_SCRIPTS.split() else [own]), "eng")
+        latin = next((name for name in wanted if name in installed), None)
         scripts = [script.split() for script in OTHER_SCRIPTS.splitlines()]
         others = ["+".join(name for name in script if name in installed) for script in scripts]
         found = tuple(filter(None, (latin, *others))) or tuple(name for name in installed if name not in NO_LANGUAGES)
@@ -111,10 +113,13 @@ def has(languages: str, *scripts: str) -> bool:
     return not all(_names(*packs(languages)).isdisjoint(PACKS_OF.get(script, ())) for script in scripts)
 
 
-def read(image: Image.Image, languages: str, skip: Collection[str] = (), script: str = "") -> Reading:
+def read(
+    image: Image.Image, languages: str, skip: Collection[str] = (), script: str = "", language: str = ""
+) -> Reading:
     """Read the text of an upright RGB picture; `languages` as for `packs`.
 
-    With AUTO, packs in `skip` are not tried, and those of `script`, the expected one, come first.
+    With AUTO, packs in `skip` are not tried, those of `script`, the expected one, come first, and Latin letters are
+    read by the pack of `language`.
 
     Raises:
         ReadingError: Tesseract takes too long in every pass, or crashes.
@@ -133,7 +138,7 @@ def read(image: Image.Image, languages: str, skip: Collection[str] = (), script:
     best: Reading | None = None
     in_script = False  # whether the letters of `best` belong to the pack that read them
     expected = has(languages, script)
-    for turn, pack in enumerate(_in_turn(languages, skip, script)):
+    for turn, pack in enumerate(_in_turn(languages, language, skip, script)):
         seen: list[list[Line]] = []
         for number, (picture, mode, options) in enumerate(passes):
             if options == LOCAL and _enough([word for lines in seen for line in lines for word in line.words]):
@@ -152,9 +157,9 @@ def read(image: Image.Image, languages: str, skip: Collection[str] = (), script:
     return best
 
 
-def _in_turn(languages: str, skip: Collection[str], script: str) -> list[str]:
+def _in_turn(languages: str, language: str, skip: Collection[str], script: str) -> list[str]:
     """The packs to try, in their order."""
-    tried = [pack for pack in packs(languages) if languages != AUTO or pack not in skip]
+    tried = [pack for pack in packs(languages, language) if languages != AUTO or pack not in skip]
     return sorted(tried, key=lambda pack: _names(pack).isdisjoint(PACKS_OF.get(script, ())))
 
 

@@ -50,6 +50,23 @@ def limit_repeats(segments: list[ScoredSegment]) -> list[ScoredSegment]:
     return kept
 
 
+def is_part_of_neighbor(segment: Segment, others: list[ScoredSegment]) -> bool:
+    """Whether a text is the end of the segment before it, or the start of the one after it.
+
+    The times of a segment may leave out some of its own speech, which is then decoded again.
+    """
+    before = [other for other, _ in others if other.start_s < segment.start_s]
+    after = [other for other, _ in others if other.start_s >= segment.start_s]
+    said = _letters(segment.text)
+    last = _letters(max(before, key=lambda other: other.start_s).text) if before else ""
+    first = _letters(min(after, key=lambda other: other.start_s).text) if after else ""
+    return (last != said and last.endswith(said)) or (first != said and first.startswith(said))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
 def is_loop(text: str) -> bool:
     """Whether a text repeats itself more than speech does."""
     raw = text.encode()

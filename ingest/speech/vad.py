@@ -25,6 +25,7 @@ MIN_PAUSE_S = 0.2  # shorter pauses are within a phrase
 MAX_PAUSE_S = 2.0  # a window ends at a longer pause: Whisper's times are vague across silence
 EDGE_S = 0.3  # added around speech: soft consonants lie outside of Silero's spans
 SNAP_S = 0.5  # Whisper's times are off by up to that, and some checkpoints write whole seconds
+MISSED_S = 1.0  # of speech without a segment: more is decoded again, for Whisper leaves out sentences
 LONGEST_S = 25.0  # of a window, cut in the longest of its pauses: Whisper skips the end of a full one
 
 
@@ -110,11 +111,24 @@ def snap(window: Window, start: int, end: int) -> Span | None:
     return Span(max(start, inside[0].start), min(end, inside[-1].end)) if inside else None
 
 
-def rest(window: Window, done: int) -> Window:
-    """The part of a window after the sample `done`, maybe without speech."""
-    left = tuple(Span(max(span.start, done), span.end) for span in window.speech if span.end > done)
-    start = max(done, left[0].start - round(EDGE_S * SAMPLE_RATE)) if left else window.span.end
-    return Window(Span(start, window.span.end), left)
+def uncovered(window: Window, covered: list[Span]) -> list[Window]:
+    """The parts of a window before, between and after the covered spans that have more than MISSED_S of speech."""
+    edge = round(EDGE_S * SAMPLE_RATE)
+    found: list[Window] = []
+    start = window.span.start
+    for span in [*sorted(covered, key=lambda span: span.start), Span(window.span.end, window.span.end)]:
+        left = _within(window.speech, start, span.start)
+        if sum(speech.length_s for speech in left) > MISSED_S:
+            part = Span(max(start, left[0].start - edge), min(span.start, left[-1].end + edge))
+            found.append(Window(part, left))
+        start = max(start, span.end)
+    return found
+
+
+def _within(speech: tuple[Span, ...], start: int, end: int) -> tuple[Span, ...]:
+    """The parts of speech from start to end. Pieces up to SNAP_S of what is cut are left out: times are that vague."""
+    parts = ((Span(max(span.start, start), min(span.end, end)), span) for span in speech)
+    return tuple(part for part, span in parts if part.length_s > (0.0 if part == span else SNAP_S))
 
 
 def halves(window: Window) -> list[Window]:

@@ -21,16 +21,15 @@ from ingest.media import SAMPLE_RATE
 from ingest.models.device import has_bf16, obey_thread_limit, usable
 from ingest.models.weights import WeightsError, resolve
 from ingest.settings import Device, default
-from ingest.speech.segments import TICK_S, ScoredSegment, is_loop, limit_repeats, split_segments
-from ingest.speech.vad import WINDOW_S, Samples, Window, find_speech, halves, rest, snap, windows
+from ingest.speech import attention
+from ingest.speech.beams import beam_search
+from ingest.speech.segments import ScoredSegment, is_loop, is_part_of_neighbor, limit_repeats, split_segments
+from ingest.speech.vad import Samples, Span, Window, find_speech, halves, snap, uncovered, windows
 
 ENGINE = "whisper"
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # no network, and no code of a model
 BATCH = int(default("batch"))  # windows at once
 POOL = 4  # batches of windows to choose from: windows of similar length go together
-FULL = round(WINDOW_S / TICK_S)  # positions: the context that Whisper was trained with
-CONTEXT_PAD_S = 4.0  # of silence after a short window, instead of padding it to 30 s
-CONTEXT_STEP_S = 5.0  # windows with the same number of steps can go into one batch
 MAX_TOKENS = 224  # of a window: 30 s of fast speech are about 150; OpenAI's implementation has the same limit
 TOKENS_PER_SECOND = 10  # of a short window; fast speech has 5 to 6
 SPARE_TOKENS = 16  # timestamps, and words that are spelled out
@@ -38,8 +37,7 @@ LONG_S = 3_600.0  # of audio, up to which the time limit is the same
 LANGUAGE_WINDOWS = 3  # the longest of an audio, which decide its language
 CERTAIN = 0.9  # probability of another language, from which a window is transcribed in that one ...
 CERTAIN_S = 2.0  # ... if it has as many seconds of speech: a single word may be of any language
-MISSED_S = 1.0  # of speech after the last segment: Whisper leaves out a sentence that seems to be cut
-MAX_TRIES = 3  # of the same speech: after a failure it is decoded again in parts, and with the full context
+MAX_TRIES = 3  # of the same speech: after a failure it is decoded again in parts
 
 # Whisper's hallucinations: thresholds of the reference implementation for silence and for loops.
 MIN_LOGPROB = -1.0  # mean log-probability of the tokens of a segment: below, they are guesses
@@ -71,31 +69,16 @@ class _Job:
 
     audio: _Audio[Any]
     window: Window
-    tries: int = 1  # the second and third use the full context
+    tries: int = 1
     language: str = ""  # that its window was transcribed in
     states: torch.Tensor | None = None  # the output of the encoder, (positions, width)
+    languages: tuple[float, ...] = ()  # the probability of each allowed language
+    silence: float = 0.0  # the probability that nobody speaks
 
     @property
     def length_s(self) -> float:
         """The length of the window in seconds."""
         return self.window.span.length_s
-
-    @property
-    def positions(self) -> int:
-        """How many positions of the encoder it needs: its length and some silence, or the full context."""
-        context_s = math.ceil((self.length_s + CONTEXT_PAD_S) / CONTEXT_STEP_S) * CONTEXT_STEP_S
-        return FULL if self.tries > 1 else min(FULL, round(context_s / TICK_S))
-
-
-class _LogProbabilities(transformers.LogitsProcessor):
-    """Record the log-probability of the chosen (most likely) token at each step, which needs less memory than all."""
-
-    def __init__(self) -> None:
-        self.steps: list[torch.Tensor] = []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        self.steps.append(scores.amax(-1) - scores.logsumexp(-1))
-        return scores
 
 
 class Transcriber:
@@ -129,9 +112,8 @@ class Transcriber:
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise WeightsError(f"{weights.folder} has no Whisper model that can be loaded: {error}") from error
         self._model.train(False).to(self.device)
-        # For a single query, as in decoding, torch's fused attention takes twice as long as plain products.
-        plain = self.device.type == "cpu" and self._model.dtype == torch.bfloat16
-        self._decoder_attention = "eager" if plain else "sdpa"
+        if self.device.type == "cpu" and self._model.dtype == torch.bfloat16:
+            self._model.set_attn_implementation(attention.NAME)
         tokenizer = self._processor.tokenizer
         self._first_time: int = tokenizer.convert_tokens_to_ids("<|0.00|>")
         self._no_speech: int = self._first_time - 2  # <|nospeech|>, whose name differs between checkpoints
@@ -186,122 +168,99 @@ class Transcriber:
         """The most likely of the allowed languages, weighted by the length of each window."""
         votes = torch.zeros(len(self._languages))
         for job in jobs:
-            logits = self._start(self._encode([job]))[0, list(self._languages.values())]
-            votes += logits.softmax(-1).cpu() * job.length_s
+            self._encode([job])
+            votes += torch.tensor(job.languages) * job.length_s
         return list(self._languages)[int(votes.argmax())]
 
-    def _window_language(self, job: _Job, logits: torch.Tensor) -> str:
-        """The language of a window: that of its audio, unless another one is certain. `logits` as from `_start`."""
+    def _window_language(self, job: _Job) -> str:
+        """The language of a window: that of its audio, unless another one is certain."""
         usual = job.language or job.audio.language
         if len(self._languages) < 2 or sum(span.length_s for span in job.window.speech) < CERTAIN_S:
             return usual
-        probability, number = logits[list(self._languages.values())].softmax(-1).max(-1)
-        return list(self._languages)[int(number)] if probability >= CERTAIN else usual
+        probability, language = max(zip(job.languages, self._languages, strict=True))
+        return language if probability >= CERTAIN else usual
 
     @torch.inference_mode()
-    def encode(self, clips: Sequence[NDArray[np.float32]], positions: int) -> torch.Tensor:
-        """Encode clips, padded with silence to a number of positions: (clips, positions, width).
+    def encode(self, clips: Sequence[NDArray[np.float32]]) -> torch.Tensor:
+        """Encode clips, padded with silence to WINDOW_S: (clips, positions, width).
 
-        The encoder's `forward` requires 30 s. Most of its time is attention, so padding with silence is expensive.
+        Less silence would be faster, but Whisper was trained with this length and has fewer wrong words with it.
         """
         features = self._processor.feature_extractor(
-            list(clips),
-            sampling_rate=SAMPLE_RATE,
-            padding="max_length",
-            max_length=round(positions * TICK_S * SAMPLE_RATE),
-            return_tensors="pt",
+            list(clips), sampling_rate=SAMPLE_RATE, return_tensors="pt"
         ).input_features.to(self.device, self._model.dtype)
-        encoder, gelu = self._model.get_encoder(), torch.nn.functional.gelu
-        hidden = gelu(encoder.conv2(gelu(encoder.conv1(features)))).transpose(1, 2)
-        hidden = hidden + encoder.embed_positions.weight[: hidden.shape[1]]
-        for layer in encoder.layers:
-            hidden = layer(hidden, None)
-        states: torch.Tensor = encoder.layer_norm(hidden)
+        states: torch.Tensor = self._model.get_encoder()(features).last_hidden_state
         return states
 
     def _encode(self, jobs: list[_Job]) -> torch.Tensor:
-        """Encode windows with the same number of positions. The result is cached in each job."""
+        """Encode windows, and find their language and silence. The results are cached in each job."""
         new = [job for job in jobs if job.states is None]
         if new:
-            clips = [job.audio.samples[job.window.span.start : job.window.span.end] for job in new]
-            for job, states in zip(new, self.encode(clips, new[0].positions), strict=True):
-                job.states = states
+            states = self.encode([job.audio.samples[job.window.span.start : job.window.span.end] for job in new])
+            start = torch.full((len(new), 1), self._model.generation_config.decoder_start_token_id, device=self.device)
+            logits = self._model(encoder_outputs=(states,), decoder_input_ids=start).logits[:, -1].float().cpu()
+            languages = logits[:, list(self._languages.values())].softmax(-1).tolist()
+            silence = logits.softmax(-1)[:, self._no_speech].tolist()
+            for job, *found in zip(new, states, languages, silence, strict=True):
+                job.states, job.languages, job.silence = found
         return torch.stack([job.states for job in jobs if job.states is not None])
 
-    def _start(self, states: torch.Tensor) -> torch.Tensor:
-        """The logits after <|startoftranscript|>, of the languages and of <|nospeech|>: (windows, vocabulary)."""
-        start = torch.full((len(states), 1), self._model.generation_config.decoder_start_token_id, device=self.device)
-        logits: torch.Tensor = self._model(encoder_outputs=(states,), decoder_input_ids=start).logits
-        return logits[:, -1].float()
+    def _prompt(self, language: str) -> list[int]:
+        """The first tokens of a window. A model for English has no tokens for a language and a task."""
+        config = self._model.generation_config
+        task = [self._languages[language], config.task_to_id["transcribe"]] if self._multilingual else []
+        return [config.decoder_start_token_id, *task]
 
     @torch.inference_mode()
     def _transcribe(self, jobs: list[_Job]) -> list[_Job]:
-        """Decode windows with the same number of positions. Return windows that must be decoded again."""
+        """Decode windows. Return those that must be decoded again."""
         started = time.monotonic()
         states = self._encode(jobs)
-        start = self._start(states)
-        silence = start.softmax(-1)[:, self._no_speech].tolist()
-        chosen = _LogProbabilities()
-        for job, logits in zip(jobs, start, strict=True):
-            job.language = self._window_language(job, logits)
-        codes = [job.language for job in jobs]
-        task = {"language": codes, "task": "transcribe"} if self._multilingual else {}
+        for job in jobs:
+            job.language = self._window_language(job)
+        prompts = torch.tensor([self._prompt(job.language) for job in jobs], device=self.device)
         longest_s = max(job.length_s for job in jobs)
-        self._model.set_attn_implementation(self._decoder_attention)
-        decoded = self._model.generate(
-            encoder_outputs=transformers.modeling_outputs.BaseModelOutput(last_hidden_state=states),
-            return_timestamps=True,
-            force_unique_generate_call=True,  # one window only: this class moves on to the next
-            return_dict_in_generate=True,
-            logits_processor=[chosen],
-            do_sample=False,
-            num_beams=1,
-            max_new_tokens=min(MAX_TOKENS, SPARE_TOKENS + round(TOKENS_PER_SECOND * longest_s)),
-            **task,
-        )
-        self._model.set_attn_implementation("sdpa")
-        tokens = decoded.sequences[:, -len(chosen.steps) :].tolist()
-        logprobs = torch.stack(chosen.steps, dim=1).tolist()
+        most_tokens = min(MAX_TOKENS, SPARE_TOKENS + round(TOKENS_PER_SECOND * longest_s))
+        found = beam_search(self._model, states, prompts, most_tokens)
         again: list[_Job] = []
-        for row, job in enumerate(jobs):
-            left = self._take(job, tokens[row], logprobs[row], silence[row])
-            new = [_Job(job.audio, window, job.tries + 1, job.language) for window in left if job.tries < MAX_TRIES]
+        for job, best in zip(jobs, found, strict=True):
+            left = self._take(job, best.tokens, best.logprobs)
+            new = [
+                _Job(job.audio, window, job.tries + 1, job.language)
+                for window in left
+                if job.tries < MAX_TRIES and window.speech != job.window.speech
+            ]
             job.audio.waiting += len(new) - 1
             job.audio.spent_s += (time.monotonic() - started) / len(jobs)
             again += new
         return again
 
-    def _take(self, job: _Job, tokens: list[int], logprobs: list[float], silence: float) -> list[Window]:
+    def _take(self, job: _Job, tokens: list[int], logprobs: list[float]) -> list[Window]:
         """Keep the segments of a window. Return windows to decode again: after a failure, or for missed speech."""
-        end_token = self._model.generation_config.eos_token_id
-        length = tokens.index(end_token) if end_token in tokens else len(tokens)
-        tokens, logprobs = tokens[:length], logprobs[:length]
         window = job.window
         pieces = split_segments(tokens, self._first_time, job.length_s)
         texts = [
             self._processor.tokenizer.decode(tokens[a:b], skip_special_tokens=True).strip() for a, b, _, _ in pieces
         ]
         uncertain = sum(logprobs) < MIN_LOGPROB * len(logprobs)
-        if uncertain and silence > NO_SPEECH:
+        if uncertain and job.silence > NO_SPEECH:
             return []
         if is_loop(" ".join(texts)):
             return halves(window)
-        if uncertain and job.positions < FULL:
-            return [window]
-        done = window.span.start
+        covered: list[Span] = []
         for text, (a, b, start_s, end_s) in zip(texts, pieces, strict=True):
             start, end = (window.span.start + round(time_s * SAMPLE_RATE) for time_s in (start_s, end_s))
             if not any(map(str.isalnum, text)) or not (span := snap(window, start, end)):
                 continue
-            done = span.end
+            covered.append(span)
             mean_logprob = sum(logprobs[a:b]) / (b - a)
-            if mean_logprob >= MIN_LOGPROB:
-                times = round(span.start / SAMPLE_RATE, 2), round(span.end / SAMPLE_RATE, 2)
-                segment = Segment(*times, text, round(mean_logprob, 3), round(silence, 3))
+            times = round(span.start / SAMPLE_RATE, 2), round(span.end / SAMPLE_RATE, 2)
+            segment = Segment(*times, text, round(mean_logprob, 3), round(job.silence, 3), job.language)
+            said_before = job.tries > 1 and is_part_of_neighbor(segment, job.audio.segments)
+            if mean_logprob >= MIN_LOGPROB and not said_before:
                 job.audio.segments.append((segment, logprobs[a:b]))
                 job.audio.spoken[job.language] += round(1000 * span.length_s)
-        left = rest(window, done)
-        return [left] if sum(span.length_s for span in left.speech) > MISSED_S else []
+        return uncovered(window, covered)
 
     def _text(self, audio: _Audio[Any]) -> Text:
         kept = limit_repeats(sorted(audio.segments, key=lambda pair: pair[0].start_s))
@@ -317,10 +276,8 @@ class Transcriber:
 
 
 def _alike(pool: list[_Job], batch: int) -> list[_Job]:
-    """The oldest window and those closest to it in length, all with the same number of positions."""
-    oldest = pool[0]
-    same = [job for job in pool if job.positions == oldest.positions]
-    return sorted(same, key=lambda job: abs(job.length_s - oldest.length_s))[:batch]
+    """The oldest window and those closest to it in length."""
+    return sorted(pool, key=lambda job: abs(job.length_s - pool[0].length_s))[:batch]
 
 
 def _allowed(known: dict[str, int], languages: str) -> dict[str, int]:

@@ -2,25 +2,32 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from ingest import ocr_packs
-from ingest.catalog import Catalog, Segment, Text
+from ingest.catalog import Catalog, Entry, Segment, Text
+from ingest.catalog.languages import of_video
 from ingest.catalog.media_damage import damage
+from ingest.cluster.connection import Cluster
+from ingest.cluster.jobs import Source
+from ingest.cluster.work import Needs, Work
 from ingest.ocr import engine as ocr
 from ingest.ocr.engine import Reading
 from ingest.ocr.look_alikes import script_of
+from ingest.ocr.result import OcrError
 from ingest.settings import Settings
 from ingest.stages.media_files import DAMAGED, FRAME, MediaKey, check_exists, is_damaged
+from ingest.stages.on_nodes import each_on_nodes
 from ingest.stages.stage_run import StageRun
-from ingest.stages.workers import each
+from ingest.stages.workers import Isolated, cores, each
 from scraper.files import remove_leftovers, replace_atomically
 
 PICTURES = ("cover", "slide")
 DECODE_LIMIT_S = 240.0  # for the frames of one video; three minutes take 5 s, hours with few key frames a minute
+WORKER_BYTES = 1_000_000_000  # of memory that a worker on a node needs: its process, and RapidOCR's models
 RULES = 1  # part of the recipe: increase it when a change here makes older texts worth replacing
 
 TimedReading = tuple[float, float, Reading]  # the seconds from and to which a video shows it
@@ -43,6 +50,19 @@ class _Job:
     frame: Path
     errors: tuple[str, ...] = ()  # of damaged files, which are not read
     script: str = ""  # of the description
+    language: str = ""  # of the video, as far as its other texts tell
+    sources: tuple[Source, ...] = ()  # what nodes of a cluster check pictures and video by
+
+    @property
+    def output(self) -> Path:
+        """The cover that is made if there is none."""
+        return self.frame
+
+    def at(self, places: Mapping[Path, Path]) -> "_Job":
+        """Return the job with the paths of a node."""
+        pictures = tuple((label, places.get(path, path)) for label, path in self.pictures)
+        video = self.video and places.get(self.video, self.video)
+        return replace(self, pictures=pictures, video=video, frame=places.get(self.frame, self.frame))
 
 
 @dataclass(frozen=True)
@@ -61,8 +81,8 @@ def check_tools(settings: Settings) -> None:
     ocr.check(settings.ocr_languages, settings.ocr_engine)
 
 
-def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
-    """Read the pictures and frames of every video that is due, in one process per core.
+def ocr_due(run: StageRun, settings: Settings, processes: int | None, cluster: Cluster | None = None) -> None:
+    """Read the pictures and frames of every video that is due, in one process per core of this machine or a cluster.
 
     Raises:
         ingest.ocr.result.OcrError: an engine is not installed.
@@ -82,7 +102,14 @@ def ocr_due(run: StageRun, settings: Settings, processes: int) -> None:
         return ocr.IMAGE_LIMIT_S * (len(job.pictures) + frames) + (DECODE_LIMIT_S if job.video else 0.0)
 
     jobs = _jobs(run, settings, engine)
-    for video_id, result in each(partial(_read, settings=settings), jobs, processes=processes, limit_s=limit_s):
+    read = partial(_read, settings=settings)
+    if cluster:
+        load = partial(_load, read, settings, engine.version)
+        work = Work(load, Needs(WORKER_BYTES), most=processes, say=run.say)
+        results = each_on_nodes(cluster, work, ((video_id, job, limit_s(job)) for video_id, job in jobs))
+    else:
+        results = each(read, jobs, processes=processes or cores(), limit_s=limit_s)
+    for video_id, result in results:
         if isinstance(result, Exception):
             run.unreadable(video_id, result, engine)
         else:
@@ -111,7 +138,13 @@ def _jobs(run: StageRun, settings: Settings, engine: Text) -> Iterator[tuple[str
                 (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
             )
             film, frame = moving[0].path if moving else None, _frame(run.catalog, video_id)
-            yield video_id, _Job(pictures, film, frame, errors, script_of(entry.video.description))
+            sources = tuple(Source(media.path, media.sha256, media.bytes) for media in (*once.values(), *moving))
+            script = script_of(entry.video.description)
+            yield video_id, _Job(pictures, film, frame, errors, script, _language(entry), sources)
+
+
+def _language(entry: Entry) -> str:
+    return next(iter(of_video({kind: of for kind, of in entry.languages.items() if kind != "cover"})), "")
 
 
 def _frame(catalog: Catalog, video_id: str) -> Path:
@@ -142,6 +175,17 @@ def _store(run: StageRun, video_id: str, result: _Result, *, engine: Text, setti
 # -- in a worker process ------------------------------------------------------------------------------------------
 
 
+def _load(read: Callable[[_Job], _Result], settings: Settings, version: str) -> Isolated[_Job, _Result]:
+    """On a node: check that it reads as the machine with the catalog would, and return the function.
+
+    Raises:
+        ingest.ocr.result.OcrError: an engine is missing, or is another version.
+    """
+    if (found := ocr.check(settings.ocr_languages, settings.ocr_engine)) != version:
+        raise OcrError(f"it reads with {found or 'no engine'}, the machine with the catalog with {version}")
+    return Isolated(read)
+
+
 def _read(job: _Job, settings: Settings) -> _Result:
     """Read all pictures and frames of a video, one after the other."""
     # One Tesseract per core is faster than its threads. Set only here: in a process that also computes with torch, a
@@ -149,7 +193,7 @@ def _read(job: _Job, settings: Settings) -> _Result:
     os.environ["OMP_THREAD_LIMIT"] = "1"
     from ingest.media import poster
 
-    stills, errors = read_stills(job.pictures, settings, job.script)
+    stills, errors = read_stills(job.pictures, settings, job.script, job.language)
     needs_frame = job.video is not None and not job.pictures
     if job.video and needs_frame:
         check_exists(job.video)
@@ -158,14 +202,14 @@ def _read(job: _Job, settings: Settings) -> _Result:
             poster(job.video).save(part, "JPEG", quality=90)
     shown, frame_errors = read_frames(job, settings)
     if needs_frame and not (shown or frame_errors):  # no frames are wanted, or all are blank
-        stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine, job.script)]
+        stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine, job.script, job.language)]
     return combine(
         stills, shown, [*job.errors, *errors, *frame_errors], saved_frame=needs_frame, has_video=job.video is not None
     )
 
 
 def read_stills(
-    pictures: Sequence[tuple[str, Path]], settings: Settings, script: str
+    pictures: Sequence[tuple[str, Path]], settings: Settings, script: str = "", language: str = ""
 ) -> tuple[list[Reading], list[str]]:
     """Read (label, path) pictures. Return the readings, and an error for each picture that cannot be read."""
     from ingest.media import MediaError
@@ -175,7 +219,7 @@ def read_stills(
     for label, path in pictures:
         try:
             check_exists(path)
-            readings.append(ocr.read_cover(path, settings.ocr_languages, settings.ocr_engine, script))
+            readings.append(ocr.read_cover(path, settings.ocr_languages, settings.ocr_engine, script, language))
         except (MediaError, ocr.ReadingError) as error:
             errors.append(f"{label}: {error}")
     return readings, errors
@@ -203,7 +247,7 @@ def read_frames(job: _Job, settings: Settings) -> tuple[list[TimedReading], list
     errors: list[str] = []
     for frame in differing:
         try:
-            reading = ocr.read_image(frame.image, settings.ocr_languages, settings.ocr_engine, job.script)
+            reading = ocr.read_image(frame.image, settings.ocr_languages, settings.ocr_engine, job.script, job.language)
             readings.append((frame.start_s, frame.end_s, reading))
         except ocr.ReadingError as error:
             errors.append(f"frame at {frame.start_s:.0f} s: {error}")

@@ -17,6 +17,7 @@ from ingest.catalog import Catalog, Stage
 from ingest.catalog.database import is_busy
 from ingest.catalog.entries import READ_BY
 from ingest.catalog.media_damage import damage
+from ingest.cluster.connection import Cluster
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.ocr.result import OcrError
@@ -26,7 +27,6 @@ from ingest.stages import ocr, transcribe
 from ingest.stages.download import download_due
 from ingest.stages.media_files import request_damaged
 from ingest.stages.stage_run import StageReport, StageRun
-from ingest.stages.workers import cores
 from scraper import refresh
 from scraper.disk import DiskError, explain
 from scraper.errors import Locked, UserError
@@ -47,19 +47,22 @@ def run_stage(
     processes: int | None = None,
     batch: int | None = None,
     report: StageReport | None = None,
+    cluster: Cluster | None = None,
 ) -> StageReport:
     """Process everything that is due in a stage, also texts made here with another engine, model or setting.
 
     Args:
         ids: Process only these videos, in this order.
         progress: How to show progress on stderr, or the progress of which this run is a part.
-        processes: How many processes read media; by default one per core.
+        processes: How many processes read media; by default one per core, of all nodes if there is a cluster.
         batch: How many windows Whisper transcribes at once.
         report: A report to fill. It is complete even if an error ends the run.
+        cluster: Whose nodes read media. Downloads stay here: the site sees one polite client.
 
     Raises:
         Locked: another run of this stage is active, or another process is writing to the catalog.
         StageError: what the stage needs (Tesseract, weights, disk space) is missing.
+        ClusterError: the cluster is lost, or none of its nodes can read.
     """
     recipes = {"ocr": ocr.recipes, "transcribe": transcribe.recipes}.get(stage, lambda _: ())(settings)
     report = report or StageReport(stage)
@@ -79,7 +82,7 @@ def run_stage(
         try:
             with _progress(progress, stage, len(due)) as shown:
                 run = StageRun(catalog, report, shown, due, recipes[0] if recipes else "")
-                _process(run, settings, processes or cores(), batch)
+                _process(run, settings, processes, batch, cluster)
         finally:
             report.seconds = time.monotonic() - started
     return report
@@ -125,16 +128,18 @@ def _progress(progress: ProgressMode | Progress, stage: Stage, due: int) -> Abst
     return contextlib.nullcontext(progress)
 
 
-def _process(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
+def _process(
+    run: StageRun, settings: Settings, processes: int | None, batch: int | None, cluster: Cluster | None
+) -> None:
     try:
         if run.stage == "download":
             if run.due:
                 check_tools(["download"], settings)
             download_due(run, settings)
         elif run.stage == "ocr":
-            ocr.ocr_due(run, settings, processes)
+            ocr.ocr_due(run, settings, processes, cluster)
         else:
-            transcribe.transcribe_due(run, settings, processes, batch)
+            transcribe.transcribe_due(run, settings, processes, batch, cluster)
     except (OcrError, WeightsError, DeviceError) as error:
         raise StageError(str(error)) from error
     except sqlite3.OperationalError as error:

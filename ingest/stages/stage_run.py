@@ -65,6 +65,10 @@ class StageRun:
             self._inputs[entry.video.id] = self._files(entry)
             yield entry.video.id, entry
 
+    def say(self, text: str) -> None:
+        """Show a sentence about the run, as far as progress is shown."""
+        self._progress.say(f"{self.stage}: {text}")
+
     # -- outcomes -----------------------------------------------------------------------------------------------
 
     def text(self, video_id: str, text: Text, note: str = "") -> None:

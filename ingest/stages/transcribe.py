@@ -1,31 +1,34 @@
 """The transcribe stage: the audio of videos -> transcripts with times."""
 
 import functools
+import importlib.metadata
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ingest.catalog import Text
+from ingest.cluster.connection import Cluster
+from ingest.cluster.jobs import Source
+from ingest.cluster.work import Needs, Work
 from ingest.models.device import usable
 from ingest.models.weights import resolve
-from ingest.settings import Device, Settings
-from ingest.stages.media_files import DAMAGED, check_exists, is_damaged
+from ingest.settings import Device, Settings, default
+from ingest.stages.media_files import DAMAGED, is_damaged
+from ingest.stages.on_nodes import each_on_nodes
 from ingest.stages.stage_run import StageRun
-from ingest.stages.workers import each
+from ingest.stages.transcripts import LIMIT_S, Outcome, SpeechJob, SpeechReader, transcripts
+from ingest.stages.workers import Processes, cores
 
 if TYPE_CHECKING:
-    from ingest.sound import Sound
-    from ingest.speech.vad import Samples
     from ingest.speech.whisper import Transcriber
-    from ingest.stages.choose_sound import Choice
 
-DECODE_LIMIT_S = 600.0  # for the audio of one video; a minute of a track takes 0.2 s
-TRANSCRIBE_LIMIT_S = 3_600.0  # for a video of up to an hour; whisper-base takes half of that on slow computers
+WORKER_BYTES = 1_500_000_000  # of memory that a worker on a node needs: torch, the model, and a batch
 FOLDER = ".hearing-"  # prefix of the folder with decoded samples, in the data folder
 RULES = 1  # part of the recipe: increase it when a change here makes older transcripts worth replacing
 
@@ -41,67 +44,89 @@ def check_tools(settings: Settings) -> None:
     resolve(settings.whisper)
 
 
-def transcribe_due(run: StageRun, settings: Settings, processes: int, batch: int | None) -> None:
-    """Transcribe every video that is due.
+def transcribe_due(
+    run: StageRun, settings: Settings, processes: int | None, batch: int | None, cluster: Cluster | None = None
+) -> None:
+    """Transcribe every video that is due, on this machine or a cluster.
 
     Raises:
         ingest.models.weights.WeightsError: Whisper's weights cannot be loaded.
         ingest.models.device.DeviceError: the device does not exist.
     """
     unreadable = Text(None, "whisper", recipe=run.recipe)
-
-    def files() -> Iterator[tuple[str, Path]]:
-        for video_id, entry in run.entries():
-            video = entry.file("video")
-            if not video:
-                run.no_media(video_id, entry, unreadable)
-            elif run.needs_redownload(entry, [video]):
-                continue
-            elif is_damaged(video):
-                run.fail(video_id, DAMAGED, unreadable)
-            else:
-                yield video_id, video.path
-
-    wanted = files()
+    wanted = _videos(run, unreadable)
     first = next(wanted, None)
     if first is None:
         return
-    from ingest.media import SAMPLE_RATE
-    from ingest.speech.whisper import BATCH, TooSlow
-    from ingest.stages.choose_sound import choose
+    videos = chain([first], wanted)
+    if cluster:
+        weights = resolve(settings.whisper)
+        model = f"{weights.name}@{weights.sha256[:12]}"
+        unreadable = replace(unreadable, version=importlib.metadata.version("transformers"), model=model)
+        outcomes = _on_nodes(run, settings, videos, processes, batch, cluster)
+    else:
+        transcriber = _loaded(settings.whisper, settings.device, settings.speech_languages)
+        unreadable = replace(transcriber.unreadable, recipe=run.recipe)
+        outcomes = _here(run, settings, videos, processes or cores(), batch)
+    with closing(outcomes):  # no worker outlives its folder
+        for video_id, spoken in outcomes:
+            if isinstance(spoken, Exception):
+                run.unreadable(video_id, spoken, unreadable)
+                continue
+            run.report.media_seconds += spoken.seconds
+            if spoken.text is None:
+                run.fail(video_id, spoken.note, unreadable)
+            else:
+                run.text(video_id, replace(spoken.text, recipe=run.recipe), spoken.note)
+
+
+def _videos(run: StageRun, unreadable: Text) -> Iterator[tuple[str, SpeechJob]]:
+    """Yield the videos that are due and can be read."""
+    for video_id, entry in run.entries():
+        video = entry.file("video")
+        if not video:
+            run.no_media(video_id, entry, unreadable)
+        elif run.needs_redownload(entry, [video]):
+            continue
+        elif is_damaged(video):
+            run.fail(video_id, DAMAGED, unreadable)
+        else:
+            yield video_id, SpeechJob(video.path, (Source(video.path, video.sha256, video.bytes),))
+
+
+def _here(
+    run: StageRun, settings: Settings, videos: Iterable[tuple[str, SpeechJob]], processes: int, batch: int | None
+) -> Generator[tuple[str, Outcome], None, None]:
+    from ingest.speech.whisper import BATCH
 
     for leftover in run.catalog.data.glob(f"{FOLDER}*"):  # of a killed run: this one holds the lock
         shutil.rmtree(leftover, ignore_errors=True)
     transcriber = _loaded(settings.whisper, settings.device, settings.speech_languages)
-    unreadable = replace(transcriber.unreadable, recipe=run.recipe)
+    paths = ((video_id, job.path) for video_id, job in videos)
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder,
+        Processes(processes) as decoding,
+        closing(transcripts(transcriber, paths, Path(folder), decoding, settings, batch or BATCH)) as made,
+    ):
+        yield from made
 
-    with tempfile.TemporaryDirectory(prefix=FOLDER, dir=run.catalog.data) as folder:
-        choices: dict[str, Choice] = {}  # of the audios in work
-        languages = [code.strip().lower() for code in settings.speech_languages.split(",") if code.strip()]
 
-        def audios() -> Generator[tuple[str, "Samples"], None, None]:
-            jobs = ((video_id, (path, Path(folder, video_id))) for video_id, path in chain([first], wanted))
-            for video_id, sound in each(_save, jobs, processes=processes, limit_s=lambda _: DECODE_LIMIT_S):
-                try:
-                    if isinstance(sound, Exception):
-                        raise sound
-                    choice = choose(sound, languages)
-                except Exception as error:
-                    for leftover in Path(folder).glob(f"{video_id}.*"):  # incomplete, maybe large
-                        leftover.unlink(missing_ok=True)
-                    run.unreadable(video_id, error, unreadable)
-                else:
-                    choices[video_id] = choice
-                    run.report.media_seconds += len(choice.samples) / SAMPLE_RATE
-                    yield video_id, choice.samples
-
-        with closing(audios()) as source:  # no worker outlives the folder
-            for video_id, transcript in transcriber.run(source, batch or BATCH, TRANSCRIBE_LIMIT_S):
-                choice = choices.pop(video_id)
-                if isinstance(transcript, TooSlow):
-                    run.fail(video_id, str(transcript), unreadable)
-                else:
-                    run.text(video_id, replace(transcript, recipe=run.recipe), _note(transcript, choice))
+def _on_nodes(
+    run: StageRun,
+    settings: Settings,
+    videos: Iterable[tuple[str, SpeechJob]],
+    processes: int | None,
+    batch: int | None,
+    cluster: Cluster,
+) -> Generator[tuple[str, Outcome], None, None]:
+    windows = batch or int(default("batch"))
+    gpu: Literal["never", "if there", "always"] = {"cuda": "always", "auto": "if there"}.get(  # type: ignore[assignment]
+        settings.device, "never"
+    )
+    needs = Needs(WORKER_BYTES, gpu)
+    load = partial(SpeechReader, settings, windows)
+    work = Work(load, needs, in_flight=max(2, windows), most=processes, say=run.say)
+    yield from each_on_nodes(cluster, work, ((video_id, job, LIMIT_S) for video_id, job in videos))
 
 
 @functools.lru_cache(maxsize=1)
@@ -110,24 +135,3 @@ def _loaded(name: str, device: Device, languages: str) -> "Transcriber":
     from ingest.speech.whisper import Transcriber
 
     return Transcriber(name, device, languages)
-
-
-def _save(job: tuple[Path, Path]) -> "Sound":
-    """In a worker: save the samples of a video in files, because those of many long videos do not fit into memory."""
-    from ingest.sound import save_sound
-
-    path, target = job
-    check_exists(path)
-    return save_sound(path, target)
-
-
-def _note(transcript: Text, choice: "Choice") -> str:
-    """What the ledger says of a transcript: what was chosen, or why it is empty."""
-    from ingest.speech.vad import find_speech
-    from ingest.stages.choose_sound import seconds
-
-    if transcript.text:
-        return choice.note
-    if spoken_s := seconds(find_speech(choice.samples)):
-        return "; ".join([f"{spoken_s:.0f} s of speech, but no words that are certain", *filter(None, [choice.note])])
-    return choice.if_empty

@@ -6,8 +6,8 @@ import regex
 
 from ingest.text.fold import fold
 
-# An emoji, or a flag, which is two letters of its own. "©" and the like are signs, not pictures.
-EMOJI = r"\p{RI}{2}|[\p{Extended_Pictographic}--[©®™‼⁉〰〽㊗㊙\u2190-\u21FF]]"
+# An emoji, or a flag, which is two letters of its own. "©" and the like are signs, not pictures, and 🅰 is a letter.
+EMOJI = r"\p{RI}{2}|[\p{Extended_Pictographic}--[©®™‼⁉〰〽㊗㊙\u2190-\u21FF\U0001f170-\U0001f189]]"
 # Skin tones, genders, the sign that asks for a picture, joiners and the frame of a key: they change no word.
 VARIANTS = "\U0001f3fb-\U0001f3ff\ufe0e\ufe0f\u200d\u20e3\u2640\u2642\U000e0020-\U000e007f"
 MAX_NAME_WORDS = 3  # longer names describe a picture as nobody does: "face with tears of joy"

@@ -9,11 +9,13 @@ from functools import cache
 
 import regex
 
+SMALL_CAPITALS = "abcdefghijklmnopqrstuvwyz"  # there is no x
 _FORMAT = regex.compile(r"[\p{Cf}\uFE00-\uFE0F]+")  # soft hyphens, joiners, direction marks, variation selectors
 # Letters without a decomposition, and variants of one letter.
 _LETTERS = {
     "ø": "o", "ł": "l", "đ": "d", "ħ": "h", "ŧ": "t", "ð": "d", "ı": "i", "ŋ": "n", "ə": "e", "ĸ": "k", "æ": "ae",
     "œ": "oe", "þ": "th", "ё": "е", "ѐ": "е", "ѝ": "и", "ʼ": "'",
+    "ヵ": "か", "ヶ": "け", "ゕ": "か", "ゖ": "け",  # 1ヶ月, 1か月, 1ケ月
     "ى": "ي", "ی": "ي", "ې": "ي", "ے": "ي", "ک": "ك", "ہ": "ه", "ة": "ه", "ۃ": "ه", "ە": "ه", "ٱ": "ا",
 }  # fmt: skip
 # Marks that people leave out: Latin, Greek and Cyrillic accents, Hebrew points, Arabic vowel signs and hamza over a
@@ -28,6 +30,9 @@ _KEPT_LETTERS = {"и\u0306": "й", "і\u0308": "ї", "у\u0306": "ў"}
 # The nasal of a Devanagari cluster is written as a letter or as a dot: हिन्दी, हिंदी.
 _NASAL = regex.compile(r"[ङञणनम]\u094D(?=[\u0915-\u0939])|\u0901")
 _OTHER_DIGITS = regex.compile(r"[^\P{Nd}0-9]")
+# Thai and Lao vowels that look the same however they are typed.
+_TWO_E = "\u0e40\u0e40"
+_TONE_AFTER_VOWEL = regex.compile(r"([\u0E4D\u0ECD])([\u0E48-\u0E4B\u0EC8-\u0ECB])")
 _HAN = regex.compile(r"\p{Han}")
 
 
@@ -35,8 +40,8 @@ def letters(text: str) -> str:
     """Return a text in lower case and normal form (NFKC), without format characters. Accents stay."""
     if text.isascii():
         return text.lower()
-    # Case folding can leave a sequence that is not in normal form.
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _FORMAT.sub("", text)).casefold())
+    text = unicodedata.normalize("NFKC", _FORMAT.sub("", text)).casefold().translate(_fonts())
+    return unicodedata.normalize("NFKC", text)  # case folding can leave a sequence that is not in normal form
 
 
 def fold(text: str) -> str:
@@ -48,14 +53,23 @@ def fold(text: str) -> str:
     plain = unicodedata.normalize("NFC", _DROPPED.sub("", parted)).translate(_variants())
     if _HAN.search(plain):
         plain = plain.translate(_simplified())
-    return _NASAL.sub("\u0902", _OTHER_DIGITS.sub(lambda match: str(unicodedata.decimal(match[0])), plain))
+    plain = _TONE_AFTER_VOWEL.sub(r"\2\1", plain.replace(_TWO_E, "\u0e41"))
+    return _NASAL.sub("\u0902", _OTHER_DIGITS.sub(lambda match: str(unicodedata.decimal(match[0], match[0])), plain))
+
+
+@cache
+def _fonts() -> dict[int, str]:
+    """Return the letter for each of those that generators of "fonts" use and NFKC keeps: ᴄᴀᴛ, 🅲🅰🆃, 🅒🅐🅣."""
+    enclosed = {first + n: chr(ord("a") + n) for first in (0x1F150, 0x1F170) for n in range(26)}
+    small = {letter: unicodedata.lookup(f"LATIN LETTER SMALL CAPITAL {letter.upper()}") for letter in SMALL_CAPITALS}
+    return enclosed | {ord(sign): letter for letter, sign in small.items()}
 
 
 @cache
 def _variants() -> dict[int, str]:
     """Return the letter to compare for each variant. Katakana become hiragana."""
     katakana = {chr(code): chr(code - 0x60) for code in range(0x30A1, 0x30F7)}
-    return str.maketrans(_LETTERS | katakana)
+    return str.maketrans(katakana | _LETTERS)
 
 
 @cache

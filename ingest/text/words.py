@@ -21,27 +21,37 @@ MAX_CACHED_CHARS = 24
 Kind = Literal["word", "sign", "emoji", "tag"]
 
 SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー\uFF70\uFF9E\uFF9F"
-_APOSTROPHES = "'’ʼ＇`´‘"
-_LETTER = r"[\p{L}\p{M}\p{N}]"
+_APOSTROPHES = "'’ʼ＇`´‘׳"
+_LETTERS = r"\p{L}\p{M}\p{N}\u24B6-\u24E9\U0001F130-\U0001F149\U0001F150-\U0001F169\U0001F170-\U0001F189"
+_LETTER = rf"[{_LETTERS}]"
 # Words do not depend on what is beyond a space, but for "5 g". A space that does not break is in a number.
-CHUNK = re.compile(rf"(?<!\S)\d{{1,4}}[ \u00A0][gGlLmMkKhH](?![\w{_APOSTROPHES}])|(?:\S|[\u00A0\u202F])+")
+_SEPARATED = r",.’'٬\u00A0\u202F"
+CHUNK = re.compile(
+    rf"(?<!\S)\d{{1,3}}(?:\d{{0,4}}|(?:[{_SEPARATED}]\d{{3}}){{1,3}})[ \u00A0][gGlLmMkKhH](?![\w{_APOSTROPHES}])"
+    r"|(?:\S|[\u00A0\u202F])+"
+)
+_GERSHAYIM = r"(?<=\p{Hebrew})[\"“”״](?=\p{Hebrew})"  # in acronyms
 _TOKEN = regex.compile(
     rf"""(?V1)
     (?P<tag>{TAG})
   | (?P<emoji>(?:{EMOJI})[{VARIANTS}]*)
+  | (?P<measure>(?<![\p{{N}}.,]|{_LETTER})\p{{Nd}}{{1,3}}(?:
+        \p{{Nd}}{{0,4}}|(?P<of>[{_SEPARATED}])\p{{Nd}}{{3}}(?:(?P=of)\p{{Nd}}{{3}}){{0,2}}
+      )[ \u00A0]?[gGlLmMkKhH](?![\p{{L}}\p{{N}}{_APOSTROPHES}]))
   | (?P<number>(?<![\p{{N}}.,])\p{{Nd}}{{1,3}}(?:
-        (?:,\p{{Nd}}{{2}})*(?P<by>[,.’'٬\u00A0\u202F])\p{{Nd}}{{3}}(?:(?P=by)\p{{Nd}}{{3}})*(?:(?!(?P=by))[.,٫]\p{{Nd}}{{1,2}})?
+        (?:,\p{{Nd}}{{2}})*(?P<by>[{_SEPARATED}])\p{{Nd}}{{3}}(?:(?P=by)\p{{Nd}}{{3}})*(?:(?!(?P=by))[.,٫]\p{{Nd}}{{1,2}})?
       | \p{{Nd}}*[.,٫]\p{{Nd}}{{1,2}}
       )(?![.,]?\p{{N}}))
   | (?P<acronym>(?<![\p{{L}}\p{{N}}])(?:\p{{L}}\.){{2,}}(?:\p{{L}}(?!{_LETTER}))?)
-  | (?P<measure>(?<!{_LETTER})\p{{Nd}}{{1,4}}[ \u00A0](?:[gGlLmMkKhH])(?![\p{{L}}\p{{N}}{_APOSTROPHES}]))
-  | (?P<word>{_LETTER}+(?:(?:\p{{Cf}}|[{_APOSTROPHES}](?=\p{{L}}))+{_LETTER}+)*)
+  | (?P<word>{_LETTER}+(?:(?:\p{{Cf}}|[{_APOSTROPHES}](?=\p{{L}})|{_GERSHAYIM})+{_LETTER}+)*)
     """,
     regex.VERBOSE,
 )
 _SEPARATORS = regex.compile(r"[^\p{Nd}]")
 _DECIMALS = regex.compile(r"[.,٫](\p{Nd}{1,2})$")
-_PARTS = regex.compile(rf"(?V1)(?P<sign>(?:(?=[{SPACELESS}])\X))|(?P<word>[^{SPACELESS}]+)")
+# A Thai or Lao vowel is one sign whether it was typed as one or as two.
+_VOWEL = r"(?:(?<=\u0E4D[\u0E48-\u0E4B]?)\u0E32|(?<=\u0ECD[\u0EC8-\u0ECB]?)\u0EB2)"
+_PARTS = regex.compile(rf"(?V1)(?P<sign>(?:(?=[{SPACELESS}])(?:\u0E40\u0E40|\X){_VOWEL}?))|(?P<word>[^{SPACELESS}]+)")
 # Articles that are written in front of a vowel: l'eau, dell'arte.
 _ELISION = regex.compile(
     rf"(?:[ldjmtsnc]|qu|jusqu|lorsqu|puisqu|quoiqu|quelqu|presqu|d?all|dell|nell|sull|un|quest|quell)[{_APOSTROPHES}]"
@@ -57,6 +67,10 @@ _UNITS = (
 )
 _MEASURE = regex.compile(rf"(\p{{N}}+)({_UNITS})")
 _MODEL = regex.compile(r"(\p{L}{3,})(\p{Nd}{1,4})")
+_COUNTED = regex.compile(r"(?V1)(\p{Nd}+)([\p{L}--\p{Latin}][\p{L}\p{M}]*|[\p{L}\p{M}]{4,})")  # 5кг, 3시간, 5kilos
+_FRACTION = regex.compile(r"(?<=\p{Nd})(?=[¼-¾⅐-⅟])")
+# Persian and its relatives part words with this sign, with a space or not at all.
+_HALF_SPACE = regex.compile(r"(?<=\p{Arabic}\p{M}*)\u200c+(?=\p{Arabic})")
 
 
 class Word(NamedTuple):
@@ -115,11 +129,22 @@ def _parts(token: str, kind: str, at: int) -> Iterator[Word]:
     elif kind == "acronym":
         yield from _plain(token.replace(".", ""), at, end)
     elif kind == "measure":
-        yield from _plain(token.replace(" ", "").replace("\u00a0", ""), at, end)
+        yield from _plain(_number(token[:-1]) + token[-1], at, end)
     elif kind == "tag":
         yield from _tag(token, at)
+    elif cuts := [match.span() for match in _HALF_SPACE.finditer(token)]:
+        yield from _whole(token, at, end)
+        firsts, lasts = [0, *(last for _, last in cuts)], [*(first for first, _ in cuts), len(token)]
+        for first, last in zip(firsts, lasts, strict=True):
+            yield from _runs(token[first:last], at + first)
     else:
         yield from _runs(token, at)
+
+
+def _whole(token: str, start: int, end: int) -> Iterator[Word]:
+    """Yield a token as one word, which its words follow."""
+    for word in _plain(token, start, end):
+        yield word._replace(kind="tag")
 
 
 def _number(token: str) -> str:
@@ -135,10 +160,7 @@ def _tag(token: str, at: int) -> Iterator[Word]:
     cuts = [0, *(match.start() for match in _CAMEL.finditer(whole)), len(whole)]
     parts = [(first, last) for first, last in pairwise(cuts) if whole[first:last].strip("_")]
     if len(parts) > 1 and all(len(whole[first:last].strip("_")) > 1 for first, last in parts):
-        yield from (
-            Word(word.letters, word.folded, "tag", word.start, word.end)
-            for word in _plain(whole.replace("_", ""), at + 1, at + len(token))
-        )
+        yield from _whole(whole.replace("_", ""), at + 1, at + len(token))
         for first, last in parts:
             skipped = int(whole[first] == "_")
             yield from _runs(whole[first + skipped : last], at + 1 + first + skipped)
@@ -159,7 +181,7 @@ def _runs(token: str, at: int) -> Iterator[Word]:
         run = match[0]
         if elided := _ELISION.match(run):
             run, start = run[elided.end() :], start + elided.end()
-        for pattern in (_MEASURE, _MODEL):
+        for pattern in (_MEASURE, _MODEL, _COUNTED):
             if cut := pattern.fullmatch(run.casefold() if run.isascii() else run):
                 yield from _plain(run[: cut.end(1)], start, start + cut.end(1))
                 yield from _plain(run[cut.end(1) :], start + cut.end(1), end)
@@ -168,11 +190,12 @@ def _runs(token: str, at: int) -> Iterator[Word]:
             yield from _plain(run, start, end)
 
 
-_IGNORED = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+_BRIDGED = regex.compile(rf"[^{_LETTERS}]+")
+_BETWEEN = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 
 
 def _plain(run: str, start: int, end: int) -> Iterator[Word]:
     # The normal form of a sign can have several words: ½ is 1⁄2.
-    for form in _IGNORED.split(letters(_IGNORED.sub("", run[:MAX_WORD_CHARS]))):
+    for form in _BETWEEN.split(letters(_FRACTION.sub(" ", _BRIDGED.sub("", run[:MAX_WORD_CHARS])))):
         if folded := fold(form):
             yield Word(form, folded, "word", start, end)

@@ -8,12 +8,14 @@ import typer
 from ingest.commands.errors import FAILED
 from ingest.commands.options import (
     Batch,
+    ClusterAddress,
     ComputeDevice,
     Data,
     Frames,
     Indexes,
     Json,
     Languages,
+    Media,
     OcrEngine,
     Processes,
     Progress,
@@ -24,7 +26,7 @@ from ingest.commands.options import (
 )
 from ingest.commands.output import answer, printable
 from ingest.settings import default, load_settings
-from retrieval.commands.options import Encoder, chosen_encoders, load_encoders
+from retrieval.commands.options import Encoder, Vision, chosen_encoders, chosen_vision, load_encoders
 
 if TYPE_CHECKING:
     from retrieval.corpus.add_report import AddReport
@@ -49,6 +51,7 @@ def add(
     data: Data = None,
     indexes: Indexes = None,
     encoder: Encoder = None,
+    vision: Vision = None,
     engine: OcrEngine = None,
     languages: Languages = None,
     frames: Frames = None,
@@ -57,6 +60,8 @@ def add(
     device: ComputeDevice = None,
     processes: Processes = None,
     batch: Batch = None,
+    cluster: ClusterAddress = None,
+    media: Media = None,
     no_fetch: Annotated[
         bool, typer.Option("--no-fetch", help="Fetch nothing; only import, and read your own files.")
     ] = False,
@@ -80,15 +85,19 @@ def add(
     from pathlib import Path
 
     from ingest.catalog import Catalog
+    from ingest.cluster.connection import connected
     from ingest.progress import Progress as Shown
     from retrieval.corpus.add import Adding, Encoding, Given, Options, only_add
     from retrieval.corpus.erasure import finish
+    from retrieval.corpus.seen import vision_loader
+    from retrieval.embedding.on_nodes import EncodingOnNodes
     from scraper.sources import check
 
     settings = load_settings(
         data=data,
         indexes=indexes,
         encoder=encoder,
+        vision=vision,
         ocr_engine=engine,
         ocr_languages=languages,
         frames=frames,
@@ -97,6 +106,8 @@ def add(
         device=device,
         batch=batch,
         fetch_limit=fetch_limit,
+        cluster=cluster,
+        media=media,
     )
     finish(settings.data, settings.indexes)  # what a killed `remove` has left
     if not all(source.strip() for source in sources):
@@ -109,14 +120,19 @@ def add(
     for path in paths:
         if not (watch and path in folders):  # which may still be empty
             check(path)
-    encoding = Encoding(chosen_encoders(settings), functools.cache(lambda: load_encoders(settings)))
+    model = chosen_vision(settings)
+    see = vision_loader(model, given=bool(settings.vision)) if model else None
 
     def add_all(given: Given) -> "AddReport":
         with (
             only_add(settings.data),
             Catalog(settings.data, create=True) as catalog,
             Shown("import", None, progress_mode(progress, quiet)) as shown,
+            connected(settings.cluster, settings.data, settings.media) as nodes,
+            EncodingOnNodes(nodes, shown.say) as on_nodes,
         ):
+            load = functools.cache(lambda: on_nodes.encoders(load_encoders(settings)))
+            encoding = Encoding(chosen_encoders(settings), load, see, on_nodes.free)
 
             def ask(question: str) -> bool:
                 shown.clear()
@@ -129,7 +145,7 @@ def add(
                 again=again,
                 ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
             )
-            report = Adding(catalog, settings, encoding, options, shown).run(given)
+            report = Adding(catalog, settings, encoding, options, shown, nodes).run(given)
         _show(report, as_json)
         return report
 

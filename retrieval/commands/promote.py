@@ -34,20 +34,14 @@ def promote(
             f"{KEYWORDS_ALONE} is not an embedding model; any index answers with `search --mode keyword`",
             param_hint="MODEL",
         )
+    from retrieval.corpus.build import build
     from retrieval.corpus.erasure import finish
     from retrieval.embedding.encoder import SentenceEncoder
-    from retrieval.evaluation.compare import catalog_corpus
-    from retrieval.index import builder
 
     settings = load_settings(data=data, indexes=indexes)
-    only_read = only_read and not everything
-    manifest = builder.build(
-        catalog_corpus(settings.data, only_read).documents,
-        settings.indexes,
-        *(SentenceEncoder(name) for name in load_settings(encoder=model).encoder),
-        only_read=only_read,
-        progress=progress_mode(progress, quiet),
-    )
+    encoders = [SentenceEncoder(name) for name in load_settings(encoder=model).encoder]
+    only_read, shown = only_read and not everything, progress_mode(progress, quiet)
+    manifest = build(settings, encoders, only_read=only_read, progress=shown).manifest
 
     finish(settings.data, settings.indexes)  # what was erased since the documents were read
 

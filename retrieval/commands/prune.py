@@ -20,7 +20,7 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Delete old generations; the current one always stays."""
-    from retrieval.index.builder import prune as run
+    from retrieval.index.publish import prune as run
 
     settings = load_settings(data=data, indexes=indexes)
     deleted = run(settings.indexes, keep)

@@ -21,7 +21,7 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Switch back to an earlier generation."""
-    from retrieval.index.builder import rollback as run
+    from retrieval.index.publish import rollback as run
 
     settings = load_settings(data=data, indexes=indexes)
     current = run(settings.indexes, to)

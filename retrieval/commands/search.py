@@ -1,19 +1,27 @@
 """tiktok-retrieval search: a question -> the best videos, each with the passages that speak for it."""
 
-from typing import Annotated
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingest.commands.options import Data, Indexes, Json
-from ingest.commands.output import answer
-from ingest.settings import FusionMethod, SearchMode, SortOrder, load_settings
+from ingest.commands.output import answer, printable
+from ingest.settings import FusionMethod, SearchMode, Settings, SortOrder, load_settings
 from retrieval.commands.options import Reranker, load_reranker
+
+if TYPE_CHECKING:
+    from retrieval.search.answer import Answer
+    from retrieval.server.shell_question import ShellQuestion
 
 EXAMPLES = (
     'search "dog that answers the phone" -k 5',
     """search '"not your phone" @barkley.says -cat after:2022'""",
     "search soup --in favorites --seen 2024-03",
     'search --saved "last winter" --length ">1m" --sort seen',
+    "search --image screenshot.png",
     "search sourdough --mode keyword -w comments=0 --json",
 )
 
@@ -46,6 +54,9 @@ def search(
         str,
         typer.Option("--in", help="Only videos in favorites, likes, history, shares or a collection.", metavar="LIST"),
     ] = "",
+    posted: Annotated[
+        str, typer.Option(help='Only videos posted at this time: 2024-03 or "last winter".', metavar="WHEN")
+    ] = "",
     seen: Annotated[
         str,
         typer.Option(help='Only videos in any list at this time: 2024-03, 2024.. or "last winter".', metavar="WHEN"),
@@ -66,42 +77,80 @@ def search(
         typer.Option(help="Order: relevance, date of posting (newest, oldest), or when you last saw the video (seen)."),
     ] = "relevance",
     exact: Annotated[bool, typer.Option("--exact", help="Search for the words as typed: correct no spelling.")] = False,
+    image: Annotated[
+        Path | None,
+        typer.Option(
+            "--image",
+            help="Search by a picture, such as a screenshot, and the words in it; with the query or without one.",
+            metavar="FILE",
+        ),
+    ] = None,
     reranker: Reranker = None,
+    no_server: Annotated[
+        bool,
+        typer.Option(
+            "--no-server",
+            help="Search in this process, even if `serve` runs on this machine with the same folders and would answer"
+            " at once.",
+        ),
+    ] = False,
     data: Data = None,
     indexes: Indexes = None,
     as_json: Json = False,
 ) -> None:
     """Search the current index."""
+    from retrieval.commands.ask_server import ask_server
     from retrieval.console import print_answer
-    from retrieval.corpus.removal import hidden_videos
     from retrieval.errors import BadFilter, BadWeights
-    from retrieval.search.filter_values import filters
     from retrieval.search.fusion import parse_weights
-    from retrieval.search.searcher import Searcher
+    from retrieval.server.shell_question import ShellQuestion
 
     settings = load_settings(data=data, indexes=indexes)
     try:
         weights = parse_weights(weight or [])
     except BadWeights as error:
         raise typer.BadParameter(str(error), param_hint="--weight") from error
-    times = {"seen": seen, "liked": liked, "saved": saved, "watched": watched, "shared": shared}
-    try:
-        conditions = filters(**times, **{"in": in_list, "length": length, "likes": likes, "source": source})
-    except BadFilter as error:
-        raise typer.BadParameter(str(error), param_hint=f"--{error.filter}") from error
-    if not query.strip() and not conditions:
-        raise typer.BadParameter("say what you remember, or give a filter", param_hint="QUERY")
-    searcher = Searcher.open(settings.indexes, load_reranker(reranker))
-    found = searcher.search(
-        query,
-        k,
+    times = {"posted": posted, "seen": seen, "liked": liked, "saved": saved, "watched": watched, "shared": shared}
+    question = ShellQuestion(
+        query=query,
+        k=k,
         offset=offset,
         mode=lane or mode,
-        method=fusion,
         weights=weights,
-        hidden=hidden_videos(settings.data),
-        filters=conditions,
+        method=fusion,
+        filters={**times, "in": in_list, "length": length, "likes": likes, "source": source},
         sort=sort,
         exact=exact,
     )
+    try:
+        conditions = question.conditions()
+    except BadFilter as error:
+        raise typer.BadParameter(str(error), param_hint=f"--{error.filter}") from error
+    if not query.strip() and not conditions and not image:
+        raise typer.BadParameter("say what you remember, or give a filter", param_hint="QUERY")
+    if image and not image.is_file():
+        raise typer.BadParameter(f"there is no file {image}", param_hint="--image")
+    found = ask_server(question, settings) if reranker is None and not no_server and not image else None
+    found = found or search_by(question, settings, reranker, image)
     answer(as_json, found, lambda: print_answer(found, settings.data))
+
+
+def search_by(question: "ShellQuestion", settings: Settings, reranker: str | None, image: Path | None) -> "Answer":
+    """Return the answer of this process."""
+    from ingest.stages.screenshot import read_screenshot
+    from retrieval.corpus.removal import hidden_videos
+    from retrieval.embedding.cached_pictures import opened
+    from retrieval.errors import NoVision
+    from retrieval.search.searcher import Searcher
+
+    searcher = Searcher.open(settings.indexes, load_reranker(reranker))
+    search = partial(searcher.search, hidden=hidden_videos(settings.data))
+    if image is None:
+        return question.answered_by(search)
+    if searcher.vision is None:
+        raise NoVision(searcher.no_vision)
+    shown = read_screenshot(image, settings)
+    if shown.words:
+        print(f"words in the picture: {printable(shown.words)}", file=sys.stderr)
+    with_words = question.model_copy(update={"query": f"{question.query} {shown.words}".strip()})
+    return with_words.answered_by(partial(search, picture=opened(shown.webp)))

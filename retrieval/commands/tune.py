@@ -42,7 +42,7 @@ def tune(
     from retrieval.console import print_tuning
     from retrieval.evaluation.queries import read_queries
     from retrieval.evaluation.tune import tune as run
-    from retrieval.index.builder import reweight
+    from retrieval.index.publish import reweight
     from retrieval.search.searcher import Searcher
 
     settings = load_settings(data=data, indexes=indexes)

@@ -13,18 +13,22 @@ from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog, Stage
 from ingest.catalog.priority import by_priority
+from ingest.cluster.connection import Cluster
 from ingest.progress import Progress
 from ingest.settings import Settings
 from ingest.stages.importer import ImportReport, import_records
+from ingest.stages.pictures import run_pictures
 from ingest.stages.pipeline import check_tools, run_stage
 from ingest.stages.refusals import Refused
 from retrieval.corpus.add_plan import Plan, plan
 from retrieval.corpus.add_report import AddReport, summarize
 from retrieval.corpus.build import build_if_changed
 from retrieval.corpus.files import files_in
+from retrieval.corpus.seen import see
 from retrieval.corpus.short_links import resolve_all
 from retrieval.corpus.words import count_of
 from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.vision import VisionEncoder
 from scraper import sources
 from scraper.errors import Locked, UserError
 from scraper.files import make_private
@@ -40,10 +44,15 @@ GROWS_S = 1.0  # within which a file that is being written changes
 
 @dataclass(frozen=True)
 class Encoding:
-    """The encoders of the index: their names, and how to load them once they are needed."""
+    """The encoders of the index: their names, and how to load them once they are needed.
+
+    `free` is called after each build: the nodes of a cluster have other things to do until the next one.
+    """
 
     names: Sequence[str]
     load: Callable[[], Sequence[Encoder]]
+    vision: Callable[[], VisionEncoder | None] | None = None  # None: no vision model is chosen
+    free: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -70,13 +79,14 @@ class Options:
 
 @dataclass
 class Adding:
-    """One run of `add`: its catalog, its settings and its progress."""
+    """One run of `add`: its catalog, its settings, its progress, and the cluster that reads if there is one."""
 
     catalog: Catalog
     settings: Settings
     encoding: Encoding
     options: Options
     shown: Progress
+    cluster: Cluster | None = None
     report: AddReport = field(default_factory=AddReport)
     _built_at: float = field(default_factory=time.monotonic)
     _build_s: float = 0.0
@@ -91,6 +101,7 @@ class Adding:
         try:
             self._build()
             self._process(self._plan(by_priority(self.catalog.database, ids)))
+            self._choose_pictures(sorted(ids))  # of those that were read before there was a vision model
         except UserError as error:
             if isinstance(error, Locked):
                 raise
@@ -107,7 +118,12 @@ class Adding:
         """Index what is in the catalog, if the index does not have it yet."""
         self.shown.step("index")
         started = time.monotonic()
-        manifest = build_if_changed(self.settings, self.encoding.names, self.encoding.load)
+        try:
+            manifest = build_if_changed(self.settings, self.encoding.names, self.encoding.load, self.shown.say)
+        finally:
+            self.encoding.free()
+        if manifest and self.encoding.vision and (encoder := self.encoding.vision()):
+            manifest = see(self.settings.data, self.settings.indexes, encoder) or manifest
         self.report.generation = manifest.name if manifest else ""
         self._built_at = time.monotonic()
         self._build_s = self._built_at - started
@@ -192,11 +208,18 @@ class Adding:
                 refused = self.report.stopped = str(error)
             self._run("ocr", batch)
             self._run("transcribe", batch)
+            self._choose_pictures(batch)
             if refused:
                 return
             if start + BATCH < len(made.work) and time.monotonic() - self._built_at > BUILD_SHARE * self._build_s:
                 with contextlib.suppress(Locked):  # the build at the end has it
                     self._build()
+
+    def _choose_pictures(self, ids: Sequence[str] | None) -> None:
+        """Choose pictures of what videos show, if there is a vision model."""
+        if self.encoding.vision:
+            done = run_pictures(self.catalog, ids=ids, progress=self.shown, processes=self.options.processes)
+            self.report.new_failures.update(failure["video_id"] for failure in done.failures)
 
     def _run(self, stage: Stage, ids: Sequence[str]) -> None:
         done = run_stage(
@@ -207,6 +230,7 @@ class Adding:
             progress=self.shown,
             processes=self.options.processes,
             batch=self.settings.batch,
+            cluster=self.cluster,
         )
         self.report.new_failures.update(failure["video_id"] for failure in done.failures)
 

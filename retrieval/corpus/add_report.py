@@ -1,18 +1,16 @@
 """What an `add` came to: how many of its videos can be found, and why the others cannot."""
 
-import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ingest.catalog import STAGES, Catalog
 from ingest.catalog.entries import NO_MEDIA
 from retrieval.errors import GenerationError
 from retrieval.index.documents import OVERVIEW
-from retrieval.index.generation import current_name, generations_folder
+from retrieval.index.generation import videos_with
+from retrieval.index.layout import current_name, generations_folder
 from scraper.parse import Problem, Skipped
 
 GONE = ("removed", "private")  # codes of a page that no retry is expected to bring back
@@ -95,9 +93,6 @@ def summarize(catalog: Catalog, indexes: Path, ids: Collection[str], report: Add
 def indexed_ids(indexes: Path) -> set[str]:
     """Return the ids of the videos in the current generation that have a text, not only a list and a time."""
     try:
-        folder = generations_folder(indexes) / current_name(indexes)
-        ids = json.loads((folder / "videos.json").read_text(encoding="utf-8"))
-        rows = np.diff(np.load(folder / f"{OVERVIEW}.starts.npy"))
-        return {video_id for video_id, texts in zip(ids, rows.tolist(), strict=True) if texts}
-    except (GenerationError, OSError, ValueError):
+        return videos_with(OVERVIEW, generations_folder(indexes) / current_name(indexes))
+    except GenerationError:
         return set()

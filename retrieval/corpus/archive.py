@@ -6,6 +6,8 @@
     data/media/NN/ID/FILE                the media, if they were asked for
     indexes/weights.json                 the tuned weights, if there are any
     indexes/generations/NAME/FILE        the current generation, if there is one
+    indexes/segments/NAME/FILE           its segments
+    indexes/seen/NAME.safetensors        what the videos show, if a vision model has seen them
 
 An archive that is restored may be hostile: nothing of it is used before it is checked.
 """
@@ -24,6 +26,7 @@ from typing import IO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from scraper.disk import explain
 from scraper.errors import UserError
 
 FORMAT = 1  # incremented when a member changes its meaning
@@ -32,7 +35,10 @@ CATALOG = "data/catalog.sqlite"
 EXAMPLES = "data/examples.json"
 WEIGHTS = "indexes/weights.json"
 MEDIA = re.compile(r"data/media/[0-9]{2}/[0-9]{5,25}/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-GENERATION = re.compile(r"indexes/generations/([0-9]{8}T[0-9]{12}-[0-9a-f]{6})/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_OF_INDEX = r"/([0-9]{8}T[0-9]{12}-[0-9a-f]{6})/[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
+GENERATION = re.compile(f"indexes/generations{_OF_INDEX}")
+SEGMENT = re.compile(f"indexes/segments{_OF_INDEX}")
+SEEN = re.compile(r"indexes/seen/[0-9a-f]{24}\.safetensors")
 MAX_MANIFEST_BYTES = 1 << 28  # a line of some 150 bytes for each file: enough for more than a million
 MAX_RATIO = 300  # texts pack to a tenth; an archive that unpacks to more than this many times its size is a bomb
 CHUNK = 1 << 20
@@ -95,6 +101,8 @@ def open_archive(file: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
     try:
         archive = zipfile.ZipFile(file)
     except _DAMAGED as error:
+        if isinstance(error.__context__, OSError) and (known := explain(error.__context__, file)):
+            raise known from error  # zipfile takes an error of the disk for the wrong kind of file
         raise BackupError(f"{file} is not a backup, or its end is missing ({error}): copy it again") from error
     with archive:
         try:
@@ -166,4 +174,6 @@ def _allowed(name: str, manifest: Manifest) -> bool:
     if name in (CATALOG, EXAMPLES, WEIGHTS):
         return True
     generation = GENERATION.fullmatch(name)
-    return generation[1] == manifest.generation if generation else bool(MEDIA.fullmatch(name))
+    if generation:
+        return generation[1] == manifest.generation
+    return bool(MEDIA.fullmatch(name) or (manifest.generation and (SEGMENT.fullmatch(name) or SEEN.fullmatch(name))))

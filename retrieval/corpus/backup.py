@@ -1,7 +1,6 @@
 """A corpus in use -> one file: the catalog at one point in time, the current generation, the settings, the media."""
 
 import contextlib
-import json
 import os
 import shutil
 import zipfile
@@ -23,9 +22,14 @@ from ingest.settings import APP_NAME
 from retrieval.corpus import archive as form
 from retrieval.corpus.archive import BackupError, Manifest, Member, add_member, copy_member, open_archive
 from retrieval.errors import GenerationError
-from retrieval.index.builder import TUNED
-from retrieval.index.generation import MANIFEST, current_name, generations_folder, read_manifest
-from retrieval.index.generation import Manifest as GenerationManifest
+from retrieval.index.arrays import SUFFIX
+from retrieval.index.generation import read_manifest, size_on_disk
+from retrieval.index.layout import current_name, generations_folder, segments_folder
+from retrieval.index.manifest import MANIFEST, SEGMENT, segment_manifest
+from retrieval.index.manifest import Manifest as GenerationManifest
+from retrieval.index.seen_part import FOLDER as SEEN
+from retrieval.index.segment import ids_in
+from retrieval.index.tuned import TUNED
 from scraper import files
 from scraper.disk import size_of
 from scraper.errors import Locked
@@ -64,7 +68,7 @@ def sizes(data: Path, indexes: Path) -> Sizes:
     index = 0
     with contextlib.suppress(GenerationError, OSError):
         folder = generations_folder(indexes) / current_name(indexes)
-        index = sum(path.stat().st_size for path in folder.iterdir())
+        index = size_on_disk(folder)
     return Sizes(sum(path.stat().st_size for path in data.glob(f"{FILE_NAME}*")), index, media, number)
 
 
@@ -168,7 +172,7 @@ def _write(
             shown.advance()
             if generation:
                 for file_name, opened_file in generation.files.items():
-                    name = f"indexes/generations/{generation.manifest.name}/{file_name}"
+                    name = f"indexes/{file_name}"
                     members[name] = add_member(archive, name, opened_file, packed=True)
                     shown.advance()
             for file in snapshot.media() if media else ():
@@ -196,7 +200,7 @@ def _write(
 
 @dataclass(frozen=True)
 class _Opened:
-    """A generation, and its files by name, open to read."""
+    """A generation, and its files and those of its segments by their path in the index folder, open to read."""
 
     manifest: GenerationManifest
     files: dict[str, IO[bytes]]
@@ -209,9 +213,18 @@ def _open_generation(indexes: Path, stack: contextlib.ExitStack) -> _Opened | No
         with contextlib.suppress(FileNotFoundError, GenerationError), contextlib.ExitStack() as opening:
             folder = generations_folder(indexes) / current_name(indexes)
             manifest = read_manifest(indexes, folder.name)
-            names = (*manifest.files, MANIFEST)
-            found: dict[str, IO[bytes]] = {name: opening.enter_context((folder / name).open("rb")) for name in names}
-            ids = set(json.loads((folder / "videos.json").read_text(encoding="utf-8")))
+            paths = [folder / name for name in (*manifest.files, MANIFEST)]
+            ids: set[str] = set()
+            for entry in manifest.segments:
+                segment = segments_folder(indexes) / entry.name
+                paths += [segment / name for name in (*segment_manifest(segment, entry).files, SEGMENT)]
+                if (listed := ids_in(segment)) is None:
+                    raise GenerationError(f"{segment} is damaged")  # it may have removed videos
+                ids |= listed
+            paths += [indexes / SEEN / f"{entry.name}{SUFFIX}" for entry in manifest.seen]
+            found: dict[str, IO[bytes]] = {
+                path.relative_to(indexes).as_posix(): opening.enter_context(path.open("rb")) for path in paths
+            }
             stack.push(opening.pop_all())
             return _Opened(manifest, found, ids)
     return None

@@ -13,17 +13,29 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.embedding.registry import label
 from retrieval.embedding.speed import texts_per_s
 from retrieval.embedding.vector_cache import VectorCache
-from retrieval.errors import GenerationError, RetrievalError
+from retrieval.errors import RetrievalError
 from retrieval.index import builder
-from retrieval.index.documents import Document, document
-from retrieval.index.generation import CACHE_FILE, Manifest, current_name, generations_folder, verified_manifest
+from retrieval.index.documents import OVERVIEW, Document, document
+from retrieval.index.generation import read_manifest
+from retrieval.index.keys import key_of
+from retrieval.index.layout import CACHE_FILE, current_name
+from retrieval.index.lock import only_builder
+from retrieval.index.manifest import Manifest
+from retrieval.index.merge import merge
+from retrieval.index.publish import prune_followed
+from retrieval.index.whole_text import stretches
 from scraper.files import make_private
 
 log = logging.getLogger(__name__)
 
 WORTH_SAYING = 2_000  # texts: a small model encodes fewer in seconds
 TIMED = 64  # of them, for the estimate
+FOLLOWED = 10  # generations that a server has published by itself and that stay, to return to
 WAIT_S = 60.0  # for the server to erase removed videos, which takes seconds
+
+
+class OtherEncoders(RetrievalError):
+    """The current generation has other encoders than those that were given."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,7 @@ def build(
     """
     make_private(settings.indexes)
     # The lock is held from the first read on: what is erased after it would be in the new generation.
-    with builder.only_builder(settings.indexes, WAIT_S):
+    with only_builder(settings.indexes, WAIT_S):
         return _build(settings, encoders, only_read, progress, say)
 
 
@@ -66,21 +78,63 @@ def _build(
     progress: ProgressMode,
     say: Callable[[str], None],
 ) -> Built:
-    with Catalog(settings.data, read_only=True) as catalog:
-        total = len(catalog.ids())
-        documents = [document(entry) for entry in catalog.entries(catalog.ids(usable=only_read))]
-        bad = catalog.bad
-    if not documents:
+    source = CatalogCorpus(settings.data, only_read)
+    if not source.corpus.wanted:
         advice = (
             "process their media with `tiktok-retrieval run`, or build without --only-read"
-            if total
+            if source.total
             else "import videos with `tiktok-retrieval import` first"
         )
-        raise RetrievalError(f"none of the {total} videos in {settings.data} can be indexed: {advice}")
-    for sentence in costs_of_new_encoders(documents, settings.indexes, encoders):
-        say(sentence)
-    manifest = builder.build(documents, settings.indexes, *encoders, only_read=only_read, progress=progress)
-    return Built(manifest, total - manifest.videos - len(bad), bad)
+        raise RetrievalError(f"none of the {source.total} videos in {settings.data} can be indexed: {advice}")
+    manifest = _build_corpus(source, settings.indexes, encoders, say, progress)
+    return Built(manifest, source.total - manifest.videos - len(source.bad), source.bad)
+
+
+def _build_corpus(
+    source: "CatalogCorpus",
+    indexes: Path,
+    encoders: Sequence[Encoder],
+    say: Callable[[str], None],
+    progress: ProgressMode = "off",
+    most: int | None = None,
+) -> Manifest:
+    """Build a generation, and join its small segments. Return the manifest of the current generation then."""
+
+    def announce(documents: Sequence[Document], times: float) -> None:
+        for sentence in costs_of_new_encoders(documents, indexes, encoders, times):
+            say(sentence)
+
+    built = builder.build_corpus(source.corpus, indexes, *encoders, progress=progress, before=announce, most=most)
+    return merge(indexes) or built
+
+
+class CatalogCorpus:
+    """The videos of a catalog as a corpus, whose documents are made when they are needed.
+
+    Attributes:
+        total: how many videos there are, also those that `only_read` leaves out.
+        bad: why damaged videos are left out, by id.
+        hidden: the ids of removed videos that may come back.
+
+    Args:
+        with_hidden: whether these stay in an index that has them. Every answer leaves them out.
+    """
+
+    def __init__(self, data: Path, only_read: bool = False, *, with_hidden: bool = False) -> None:
+        self._data = data
+        self.bad: dict[str, str] = {}
+        with Catalog(data, read_only=True) as catalog:
+            ids = catalog.ids()
+            self.total = len(ids)
+            self.hidden = catalog.removals.hidden() - catalog.removals.final() if with_hidden else frozenset[str]()
+            sums = catalog.sums([*(catalog.ids(usable=True) if only_read else ids), *self.hidden])
+        wanted = {video_id: key_of([of_video]) for video_id, of_video in sums.items()}
+        self.corpus = builder.Corpus(wanted, self._documents, "keys", only_read)
+
+    def _documents(self, ids: Sequence[str]) -> Iterator[Document]:
+        with Catalog(self._data, read_only=True) as catalog:
+            yield from map(document, catalog.entries(ids))
+            self.bad |= catalog.bad
 
 
 def build_if_changed(
@@ -96,7 +150,7 @@ def build_if_changed(
         Locked: another process changes the indexes.
     """
     make_private(settings.indexes)
-    with builder.only_builder(settings.indexes, WAIT_S):  # from the first read on, as above
+    with only_builder(settings.indexes, WAIT_S):  # from the first read on, as above
         return _build_if_changed(settings, encoder_names, load_encoders, say)
 
 
@@ -106,26 +160,82 @@ def _build_if_changed(
     load_encoders: Callable[[], Sequence[Encoder]],
     say: Callable[[str], None],
 ) -> Manifest | None:
-    with Catalog(settings.data, read_only=True) as catalog:
-        documents = [document(entry) for entry in catalog.entries(catalog.ids())]
-    documents = [made for made in documents if made.findable]
-    if not documents:
+    source = CatalogCorpus(settings.data)
+    if not source.corpus.wanted:
         return None
+    current = builder.unchanged(source.corpus, settings.indexes, label(encoder_names))
+    if current:
+        return current
     try:
-        current = verified_manifest(generations_folder(settings.indexes) / current_name(settings.indexes))
-        if (current.corpus_sha256, current.encoder) == (builder.corpus_sha256(documents), label(encoder_names)):
-            return current
-    except GenerationError:  # there is none, or it is damaged and must be built again
-        pass
-    encoders = load_encoders()
-    for sentence in costs_of_new_encoders(documents, settings.indexes, encoders):
-        say(sentence)
-    return builder.build(documents, settings.indexes, *encoders)
+        return _build_corpus(source, settings.indexes, load_encoders(), say)
+    except builder.NothingToIndex:
+        return None
 
 
-def costs_of_new_encoders(documents: Sequence[Document], indexes: Path, encoders: Sequence[Encoder]) -> Iterator[str]:
+class Follower:
+    """Keeps an index up to date with its catalog, as long as few videos change at once.
+
+    What was so when it began stays so until something changes: after a rollback, it is so on purpose.
+    """
+
+    def __init__(self, data: Path, indexes: Path) -> None:
+        self._data, self._indexes = data, indexes
+        self._seen = self._state(CatalogCorpus(data, self._only_read(), with_hidden=True))
+
+    def update(self, encoders: Sequence[Encoder], most: int) -> Manifest | None:
+        """Publish a generation if videos have changed since the last call. Return its manifest, or None.
+
+        Args:
+            encoders: those of the current generation. They are not changed.
+            most: how many videos may be new or changed; more are left to `build`.
+
+        Raises:
+            RetrievalError: there is no generation, or it cannot be read.
+            OtherEncoders: another process has built a generation with others.
+            Locked: another process changes the indexes.
+        """
+        with only_builder(self._indexes, brief=True):
+            manifest = read_manifest(self._indexes, current_name(self._indexes))
+            if [used.key for used in manifest.encoders] != [one.key for one in encoders]:
+                raise OtherEncoders(f"the index is by {manifest.encoder} now")
+            source = CatalogCorpus(self._data, manifest.only_read, with_hidden=True)
+            if self._state(source) == self._seen:
+                return None
+            found = self._build(source, encoders, most)
+            self._seen = self._state(source)
+            return found
+
+    def _state(self, source: "CatalogCorpus") -> tuple[Mapping[str, bytes], frozenset[str]]:
+        """Return what changes when there is something to do. A video that comes back may have missed a build."""
+        return source.corpus.wanted, source.hidden
+
+    def _build(self, source: "CatalogCorpus", encoders: Sequence[Encoder], most: int) -> Manifest | None:
+        encoder = label([one.name for one in encoders])
+        if builder.unchanged(source.corpus, self._indexes, encoder):
+            return None
+        try:
+            built = _build_corpus(source, self._indexes, encoders, log.info, most=most)
+            prune_followed(self._indexes, FOLLOWED)
+            return built
+        except builder.TooManyNew as error:
+            log.warning("%s", error)
+        except builder.NothingToIndex:
+            pass
+        return None
+
+    def _only_read(self) -> bool:
+        return read_manifest(self._indexes, current_name(self._indexes)).only_read
+
+
+def costs_of_new_encoders(
+    documents: Sequence[Document], indexes: Path, encoders: Sequence[Encoder], times: float = 1.0
+) -> Iterator[str]:
     """Yield a sentence for each encoder that has many texts to encode although most of them are in the index already:
-    the index gets one encoder more, or another one."""
+    the index gets one encoder more, or another one, or is of an earlier format.
+
+    Args:
+        times: how many times as many documents there are in all.
+    """
     texts = list({passage.text: None for doc in documents for of in doc.passages.values() for passage in of})
     if not (indexes / CACHE_FILE).is_file() or len(texts) < WORTH_SAYING:
         return
@@ -135,9 +245,26 @@ def costs_of_new_encoders(documents: Sequence[Document], indexes: Path, encoders
     for encoder in encoders:
         if (count := len(missing[encoder.name])) < max(WORTH_SAYING, len(texts) // 2):
             continue
-        seconds = count / texts_per_s([encoder], missing[encoder.name], TIMED)
+        seconds = times * count / texts_per_s([encoder], missing[encoder.name], TIMED)
         keep = f" `build --encoder {known[0]}` keeps one encoder and encodes nothing." if known else ""
         yield (
-            f"{count:,} texts are encoded by {encoder.name}, which this index did not have: about"
+            f"{round(times * count):,} texts are encoded by {encoder.name}, which this index did not have: about"
             f" {math.ceil(seconds / 60)} min, once.{keep}"
         )
+    yield from _costs_of_parts(documents, cache, [encoder for encoder in encoders if encoder.name in known], times)
+
+
+def _costs_of_parts(
+    documents: Sequence[Document], cache: VectorCache, encoders: Sequence[Encoder], times: float
+) -> Iterator[str]:
+    """Yield a sentence for each encoder that encodes whole videos again, for a cache of an earlier version."""
+    cut = [(doc.passages[OVERVIEW][0].text, stretches(doc)) for doc in documents if OVERVIEW in doc.passages]
+    texts, cuts = [text for text, _ in cut], [tuple(one.at for one in of_text) for _, of_text in cut]
+    for encoder in encoders:
+        missing = cache.without_parts(encoder, texts, cuts)
+        if len(missing) >= max(WORTH_SAYING // 4, len(texts) // 2):  # these are the longest texts
+            seconds = times * len(missing) / texts_per_s([encoder], missing, TIMED)
+            yield (
+                f"{round(times * len(missing)):,} whole videos are encoded by {encoder.name} again, to keep what each"
+                f" passage adds to them: about {math.ceil(seconds / 60)} min, once."
+            )

@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ingest.catalog import CatalogError
+from ingest.catalog import CatalogError, definitions
 from ingest.catalog.database import FILE_NAME, Database
 from ingest.catalog.inspection import RESTORE, Finding, inspect
 from ingest.catalog.removals import REMOVED
@@ -48,8 +48,12 @@ def check(data: Path, indexes: Path, *, mend: bool = False, progress: ProgressMo
         report.left = report.found
         return report
     of_catalog = [one for one in report.found if one.part != INDEX]
-    if of_catalog and not any(one.part == "schema" for one in of_catalog):
+    if any(one.part == "schema" for one in of_catalog) and (known := definitions.damaged(data / FILE_NAME)):
         report.copy = copy(data)
+        report.done += definitions.write(data / FILE_NAME, known)
+        of_catalog = [one for one in _all(data, indexes, report.checked, progress) if one.part != INDEX]
+    if of_catalog and not any(one.part == "schema" for one in of_catalog):
+        report.copy = report.copy or copy(data)
         report.done += repair(data, of_catalog)
     if any(one.part == INDEX and one.advice == REPAIR for one in report.found):
         kept = repair_cache(indexes)
@@ -74,8 +78,9 @@ def _all(data: Path, indexes: Path, checked: dict[str, int], progress: ProgressM
                 found += _files(database, progress)
     else:
         found.append(Finding("", "schema", f"there is none in {data}", RESTORE))
-    if any(one.part == "schema" for one in found):  # nothing of the catalog can be repaired
-        found = [replace(one, advice=RESTORE) for one in found]
+    if any(one.part == "schema" for one in found):  # nothing else of the catalog can be read or repaired
+        advice = Finding.advice if definitions.damaged(data / FILE_NAME) else RESTORE
+        found = [replace(one, advice=advice) for one in found]
     return found + list(_indexes(indexes, checked))
 
 

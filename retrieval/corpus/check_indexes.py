@@ -11,8 +11,9 @@ from pathlib import Path
 from retrieval.embedding import cache_file
 from retrieval.embedding.cache_file import CacheReport
 from retrieval.errors import GenerationError, RetrievalError
-from retrieval.index import builder
-from retrieval.index.generation import CACHE_FILE, CURRENT, current_name, generation_names, open_named
+from retrieval.index.generation import open_named
+from retrieval.index.layout import CACHE_FILE, CURRENT, current_name, generation_names
+from retrieval.index.lock import only_builder
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def check_indexes(indexes: Path) -> IndexReport:
     names, damaged, current = generation_names(indexes), {}, ""
     for name in names:
         try:
-            open_named(indexes, name).close()
+            open_named(indexes, name, again=True)
         except GenerationError as error:
             if name in generation_names(indexes):  # else it was deleted in the meantime
                 damaged[name] = str(error)
@@ -79,5 +80,5 @@ def repair_cache(indexes: Path) -> int:
     Raises:
         Locked: another process changes the indexes.
     """
-    with builder.only_builder(indexes):
+    with only_builder(indexes):
         return cache_file.rebuild(indexes / CACHE_FILE)

@@ -5,38 +5,23 @@ what a killed one has begun. docs/how-to/remove-videos.md has the order for peop
 """
 
 import contextlib
-import json
 import logging
+import os
 import shutil
 import sqlite3
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog
 from ingest.catalog.database import COPIES, FILE_NAME, is_busy
+from ingest.catalog.picture_store import PictureStore
 from ingest.catalog.removals import Removal
-from ingest.models.weights import WeightsError
-from retrieval.corpus.recorded_encoder import RecordedEncoder
-from retrieval.embedding.cache_file import text_key
-from retrieval.embedding.vector_cache import VectorCache
-from retrieval.errors import GenerationError
-from retrieval.index import builder
-from retrieval.index.documents import Document, document
-from retrieval.index.generation import (
-    CACHE_FILE,
-    CURRENT,
-    Manifest,
-    current_name,
-    generation_names,
-    generations_folder,
-    read_manifest,
-)
+from retrieval.corpus import thumbnails
+from retrieval.corpus.erase_indexes import erase_from_indexes, having
 from scraper.errors import Locked
 from scraper.files import fsync
 
@@ -90,7 +75,7 @@ def finish(data: Path, indexes: Path) -> Erased:
         return Erased()
     with Catalog(data, read_only=True) as catalog:
         due, removed = catalog.removals.next_due(), catalog.removals.final()
-    if (due is not None and due <= time.time()) or _having(indexes, removed):
+    if (due is not None and due <= time.time()) or having(indexes, removed):
         return erase(data, indexes)
     return Erased()
 
@@ -101,7 +86,9 @@ def _erase(data: Path, indexes: Path, now: Collection[str]) -> Erased:
         videos = sorted({removal.video_id for removal in removals if not removal.list})
         changed = {removal.video_id for removal in removals}
         erased = Erased(videos, sum(bool(removal.list) for removal in removals))
-        _erase_from_indexes(catalog, indexes, changed, erased)
+        gone = erase_from_indexes(catalog, indexes, changed, videos)
+        erased.generations, erased.new_generation = gone.generations, gone.new_generation
+        erased.left_out = gone.left_out
         if not removals:
             return erased
         _erase_media(catalog, videos)
@@ -125,105 +112,6 @@ def _only_eraser(data: Path) -> Iterator[None]:
         raise Locked(f"another process erases videos in {data}: wait until it is done") from error
 
 
-# -- generations and the vector cache --------------------------------------------------------------------------------
-
-
-def _erase_from_indexes(catalog: Catalog, indexes: Path, changed: Collection[str], erased: Erased) -> None:
-    """Publish a generation without what is erased, and delete all that have it, with the vectors only they needed."""
-    if not indexes.is_dir():
-        return
-    with builder.only_builder(indexes):
-        old = _having(indexes, {*changed, *catalog.removals.final()})
-        texts = {
-            text for video in erased.videos if (entry := catalog.removed(video)) for text in _texts(document(entry))
-        }
-        if old:
-            erased.new_generation, erased.left_out = _replace_current(catalog, indexes, old)
-        if old or texts:
-            _forget_vectors(indexes, old, texts)
-        builder.delete(indexes, old)
-        erased.generations = old
-
-
-def _having(indexes: Path, ids: Collection[str]) -> list[str]:
-    """Return the generations that have any of these videos, and those whose videos cannot be read."""
-    if not ids:
-        return []
-    wanted = set(ids)
-    return [name for name in generation_names(indexes) if (has := _videos(indexes, name)) is None or wanted & has]
-
-
-def _videos(indexes: Path, name: str) -> set[str] | None:
-    try:
-        return set(json.loads((generations_folder(indexes) / name / "videos.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-
-
-def _replace_current(catalog: Catalog, indexes: Path, old: Sequence[str]) -> tuple[str, int]:
-    """Publish a generation without removed videos if the current one is among `old`. Return its name, and how many
-    videos it lacks because their texts have changed and cannot be encoded."""
-    try:
-        current = current_name(indexes)
-    except GenerationError:
-        return "", 0
-    if current not in old:
-        return "", 0
-    try:
-        manifest, had = read_manifest(indexes, current), _videos(indexes, current)
-    except GenerationError:  # of an older format: it answers nothing, and cannot be made again from itself
-        had = None
-    if had is None:
-        (indexes / CURRENT).unlink(missing_ok=True)
-        return "", 0
-    # what can still be undone stays in the index, where it is hidden: an undo must bring it back into answers
-    undoable = (catalog.removed(video_id) for video_id in catalog.removals.hidden() - catalog.removals.final())
-    entries = chain(catalog.entries(catalog.ids(usable=manifest.only_read)), undoable)
-    documents = sorted((document(entry) for entry in entries if entry), key=lambda doc: doc.id)
-    documents = [doc for doc in documents if doc.id in had and doc.findable]
-    return _build(documents, indexes, manifest)
-
-
-def _build(documents: Sequence[Document], indexes: Path, manifest: Manifest) -> tuple[str, int]:
-    encoders, left_out = [RecordedEncoder(used) for used in manifest.encoders], 0
-    while documents:
-        try:
-            built = builder.build(documents, indexes, *encoders, only_read=manifest.only_read)
-            return built.name, left_out
-        except WeightsError as error:
-            log.warning("videos with changed texts are left out until the next build: %s", error)
-            cache, texts = VectorCache(indexes / CACHE_FILE), {text for doc in documents for text in _texts(doc)}
-            cached = set.intersection(*(cache.has(encoder, texts) for encoder in encoders))
-            kept = [doc for doc in documents if cached.issuperset(_texts(doc))]
-            if len(kept) == len(documents):
-                raise
-            documents, left_out = kept, left_out + len(documents) - len(kept)
-    (indexes / CURRENT).unlink(missing_ok=True)  # nothing is left to search
-    return "", left_out
-
-
-def _forget_vectors(indexes: Path, old: Sequence[str], texts: Collection[str]) -> None:
-    """Delete the vectors of the texts that only the generations `old` have, and of `texts` that no other one has."""
-    kept = {key for name in generation_names(indexes) if name not in old for key in _keys(indexes, name)}
-    gone = {key for name in old for key in _keys(indexes, name)} | {text_key(text) for text in texts}
-    if (indexes / CACHE_FILE).is_file():
-        VectorCache(indexes / CACHE_FILE).forget(gone - kept)
-
-
-def _keys(indexes: Path, name: str) -> Iterator[bytes]:
-    path = generations_folder(indexes) / name / "passages.sqlite"
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            for (text,) in db.execute("SELECT text FROM passages"):
-                yield text_key(text)
-    except sqlite3.Error as error:
-        log.warning("the passages of generation %s cannot be read: %s", name, error)
-
-
-def _texts(doc: Document) -> list[str]:
-    return [passage.text for of_field in doc.passages.values() for passage in of_field]
-
-
 # -- the data folder -------------------------------------------------------------------------------------------------
 
 
@@ -238,10 +126,13 @@ def _erase_media(catalog: Catalog, videos: Sequence[str]) -> None:
         if path.resolve().is_relative_to(inside):
             path.unlink(missing_ok=True)
             changed.add(path.parent)
+    with PictureStore(catalog.data) as store:
+        store.forget(videos)
     for video in videos:
         folder = catalog.data / "media" / video[-2:] / video
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
+        changed.add(thumbnails.erase(catalog.data, video))
         with contextlib.suppress(OSError):  # other videos are in it, or there is none
             folder.parent.rmdir()
         changed |= {folder.parent, folder.parent.parent}
@@ -255,9 +146,19 @@ def _erase_reports(data: Path, videos: Sequence[str], erased: Erased) -> None:
     wanted = [video.encode() for video in videos]
     folder = data / EVALUATIONS
     for job in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if job.is_dir() and not job.is_symlink() and any(_mentions(path, wanted) for path in job.rglob("*")):
+        if job.is_dir() and not job.is_symlink() and any(_mentions(path, wanted) for path in _files_below(job)):
             shutil.rmtree(job)
             erased.reports.append(job.name)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its sub-folders. `Path.rglob` passes over those that it may not read."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for root, _, names in os.walk(folder, onerror=fail):
+        yield from map(Path(root).joinpath, names)
 
 
 def _mentions(path: Path, wanted: Sequence[bytes]) -> bool:

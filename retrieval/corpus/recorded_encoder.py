@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import SentenceEncoder, Vectors
-from retrieval.index.generation import UsedEncoder
+from retrieval.embedding.token_sums import Cuts
+from retrieval.index.manifest import UsedEncoder
 
 
 class RecordedEncoder:
@@ -15,6 +16,7 @@ class RecordedEncoder:
     """
 
     prompts: Mapping[str, str] = {"query": "", "document": ""}
+    cached = True
 
     def __init__(self, used: UsedEncoder) -> None:
         self.name, self.key, self.sha256 = used.name, used.key, used.sha256
@@ -32,6 +34,9 @@ class RecordedEncoder:
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of queries, shape (len(texts), dimension)."""
         return self._model().queries(texts)
+
+    def token_sums(self, texts: Sequence[str], cuts: Sequence[Cuts]) -> None:
+        """Return None: what is in the cache is used, and nothing is encoded for the reasons alone."""
 
     def _model(self) -> SentenceEncoder:
         if self._loaded is None:

@@ -19,7 +19,7 @@ _last_hidden: dict[Path, frozenset[str]] = {}  # by data folder
 def hidden_videos(data: Path) -> frozenset[str]:
     """Return the ids of all removed videos.
 
-    If the catalog is gone or cannot be read, those that were removed when it could: a search goes on without it.
+    If the catalog is gone or cannot be read, those that were removed when it could: a search works without it.
     """
     if not (data / FILE_NAME).is_file():
         return _last_hidden.get(data, frozenset())

@@ -19,8 +19,10 @@ from ingest.catalog.snapshot import opened
 from ingest.progress import Progress, ProgressMode
 from retrieval.corpus import archive as form
 from retrieval.corpus.archive import BackupError, Manifest, copy_member, open_archive
-from retrieval.errors import GenerationError
-from retrieval.index.generation import CURRENT, Generation, generations_folder
+from retrieval.errors import GenerationError, UnreadableNow
+from retrieval.index.generation import Generation
+from retrieval.index.layout import CURRENT, generations_folder, segments_folder
+from retrieval.index.seen_part import FOLDER as SEEN
 from scraper import files
 from scraper.disk import size_of
 from scraper.errors import Locked
@@ -149,10 +151,18 @@ def _check_generation(manifest: Manifest, folder: Path) -> list[str]:
     if manifest.generation is None:
         return ["the backup has no index: build one with `tiktok-retrieval build`"]
     try:
-        Generation(generations_folder(folder) / manifest.generation).close()
+        generation = Generation(generations_folder(folder) / manifest.generation, again=True)  # mapped files as well
+    except UnreadableNow:
+        raise
     except GenerationError:
         shutil.rmtree(generations_folder(folder))
+        shutil.rmtree(segments_folder(folder), ignore_errors=True)
+        shutil.rmtree(folder / SEEN, ignore_errors=True)
         return ["this program cannot read the index in the backup: build it again with `tiktok-retrieval build`"]
+    named = {entry.name for entry in generation.manifest.segments}
+    for path in segments_folder(folder).iterdir():
+        if path.name not in named:  # nobody has checked it, and a build would take it over
+            shutil.rmtree(path)
     (folder / CURRENT).write_text(f"{manifest.generation}\n", encoding="utf-8")
     files.fsync(folder / CURRENT)
     return []

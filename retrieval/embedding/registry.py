@@ -14,10 +14,24 @@ BGE = {"query": "Represent this sentence for searching relevant passages: "}  # 
 
 
 @dataclass(frozen=True)
-class Offered:
-    """A known model. The figures are from its model card; `tokens` is None if it reads texts of any length."""
+class Named:
+    """A known model."""
 
     name: str
+
+    @property
+    def alias(self) -> str:
+        return self.name.rpartition("/")[2]
+
+    def describe(self) -> dict[str, object]:
+        """Return all fields, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Offered(Named):
+    """A known encoder. The figures are from its model card; `tokens` is None if it reads texts of any length."""
+
     kind: str  # "static" is a table of word vectors; "small", "base" and "large" are transformers
     parameters_m: float
     dimension: int
@@ -27,14 +41,6 @@ class Offered:
     prompts: Mapping[str, str] = field(default_factory=dict)  # those that are missing in the model's configuration
     carried: bool = False  # in packages on PyPI (ingest/models/pinned_models.py), so no model hub is needed
     note: str = ""
-
-    @property
-    def alias(self) -> str:
-        return self.name.rpartition("/")[2]
-
-    def describe(self) -> dict[str, object]:
-        """Return all fields, for JSON."""
-        return asdict(self)
 
 
 _IN_CONFIG = "its prompts are in its configuration"

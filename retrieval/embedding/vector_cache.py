@@ -6,9 +6,11 @@ file that SQLite calls damaged is rebuilt from the rows that can still be read.
 
 import logging
 import sqlite3
+import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +22,7 @@ from retrieval.embedding.cache_file import (
     BATCH,
     COLUMNS,
     ERRORS,
+    SUMS,
     Row,
     encoders,
     is_damage,
@@ -30,15 +33,23 @@ from retrieval.embedding.cache_file import (
     text_key,
 )
 from retrieval.embedding.encoder import Encoder, Vectors
+from retrieval.embedding.token_sums import Cuts, TokenSums
 from retrieval.embedding.unit import unit_length
 from retrieval.errors import RetrievalError
 from scraper import files
+from scraper.disk import read_through
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+PartsKey = tuple[bytes, Cuts]  # the key of a text, and where its parts start
+NewRow = tuple[bytes, bytes, bytes]  # encoder, sha256 of the text, vector
+Save = Callable[[Sequence[NewRow]], None]
 
 CHECKPOINTS = 100  # tries to empty the write-ahead log, each after the busy timeout or a tenth of a second
-SAVE_EVERY = 1024  # texts between two saves: a killed build loses at most this many
+SAVE_EVERY = 1024  # texts between two saves, until their speed is known
+SAVE_AFTER_S = 10.0  # of encoding: a killed build loses what was encoded in the last 20 s
+SAVE_AT_MOST = 65_536  # texts, for their memory
 MAX_NAMED = 3  # texts whose damaged vectors are named
 MAX_CHARS = 60  # of such a text
 
@@ -48,11 +59,13 @@ class VectorCache:
 
     def __init__(self, path: Path) -> None:
         files.make_private(path.parent)
-        self._path = path
+        self._path, self._in_use = path, threading.Lock()
         self._with(lambda _: None)
 
     def has(self, encoder: Encoder, texts: Iterable[str]) -> set[str]:
-        """Return those texts whose vectors are in the cache and are not damaged."""
+        """Return those texts whose vectors are in the cache and are not damaged, or that it never keeps."""
+        if not encoder.cached:
+            return set(texts)
         wanted = {text_key(text): text for text in texts}
 
         def find(db: sqlite3.Connection) -> set[str]:
@@ -107,12 +120,12 @@ class VectorCache:
             log.warning("%s", _warning(self._path, [wanted[key] for key in damaged]))
         # by length, so that batches need little padding
         missing = sorted((key for key in wanted if key not in known), key=lambda key: len(wanted[key]))
-        with Progress("encode", len(missing), progress, unit="texts") as shown:
-            for start in range(0, len(missing), SAVE_EVERY):
-                chunk = missing[start : start + SAVE_EVERY]
+        with Progress("encode", len(missing), progress, unit="texts") as shown, self._saver() as save:
+            for chunk in paced(missing):
                 vectors = _encoded(encoder, [wanted[key] for key in chunk])
                 new = {key: vector.tobytes() for key, vector in zip(chunk, vectors, strict=True)}
-                self._with(partial(_save, rows=[(encoder.key.encode(), *row) for row in new.items()]))
+                if encoder.cached:
+                    save([(encoder.key.encode(), *row) for row in new.items()])
                 known.update(new)
                 shown.advance(len(chunk))
         if not keys:
@@ -120,11 +133,84 @@ class VectorCache:
         stacked = np.frombuffer(b"".join(known[key] for key in keys), np.float32)
         return stacked.reshape(len(keys), encoder.dimension), len(missing)
 
+    def encode_parts(
+        self, encoder: Encoder, texts: Sequence[str], cuts: Sequence[Cuts], *, progress: ProgressMode = "off"
+    ) -> tuple[list[TokenSums | None], int]:
+        """Return the parts of the vectors of texts, and how many texts were encoded for it.
+
+        Call it before `encode`: what it encodes gives the vectors as well. A text has None if the encoder does not say
+        what its parts are.
+
+        Args:
+            cuts: where the parts of each text start.
+        """
+        wanted = {(text_key(text), of): text for text, of in zip(texts, cuts, strict=True)}
+        sums = self._with(lambda db: _known_sums(db, encoder, list(wanted)))
+        missing = sorted((one for one in wanted if one not in sums), key=lambda one: len(wanted[one]))
+        if missing and encoder.token_sums([], []) is not None:
+            with Progress("encode", len(missing), progress, unit="texts") as shown, self._saver() as save:
+                for keys in paced(missing, SAVE_EVERY // 8):  # these are the longest texts
+                    sums |= self._encode_parts(encoder, {one: wanted[one] for one in keys}, save)
+                    shown.advance(len(keys))
+        encoded = sum(one in sums for one in missing)
+        return [sums.get((text_key(text), of)) for text, of in zip(texts, cuts, strict=True)], encoded
+
+    def without_parts(self, encoder: Encoder, texts: Sequence[str], cuts: Sequence[Cuts]) -> list[str]:
+        """Return the texts whose parts `encode_parts` would encode."""
+        if encoder.token_sums([], []) is None:
+            return []
+        wanted = {(text_key(text), of): text for text, of in zip(texts, cuts, strict=True)}
+        known = self._with(lambda db: _known_sums(db, encoder, list(wanted)))
+        return [text for one, text in wanted.items() if one not in known]
+
+    def _encode_parts(self, encoder: Encoder, texts: Mapping[PartsKey, str], save: Save) -> dict[PartsKey, TokenSums]:
+        """Encode texts, and save their parts, and the vectors that the cache does not have."""
+        found = encoder.token_sums(list(texts.values()), [cuts for _, cuts in texts])
+        assert found
+        vectors = dict(zip((key for key, _ in texts), _checked(encoder, found[0]), strict=True))
+        known = self._with(lambda db: _known(db, encoder, list(vectors))[0])
+        sums, name = dict(zip(texts, found[1], strict=True)), encoder.key.encode()
+        rows = [(name, key, vector.tobytes()) for key, vector in vectors.items() if key not in known]
+        rows += [(name + SUMS, key, parts.to_bytes(cuts)) for (key, cuts), parts in sums.items()]
+        save(rows)
+        return sums
+
+    @contextmanager
+    def _saver(self) -> Iterator[Save]:
+        """Yield a function that saves rows while the encoder continues. At the end, and on errors, all are saved.
+
+        It first waits for the rows before, so that at most two steps of encoding are not saved.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            waiting: list[Future[None]] = []
+
+            def save(rows: Sequence[NewRow]) -> None:
+                if waiting:
+                    waiting.pop().result()
+                waiting.append(pool.submit(self._with, partial(_save, rows=rows)))
+
+            yield save
+            if waiting:
+                waiting.pop().result()
+
     def _with(self, use: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Use the file. If it is damaged, rebuild it from what can be read of it, and use it once more."""
+        """Use the file. If it is damaged, rebuild it from what can be read of it, and use it once more.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self._in_use:
+            return self._alone(use)
+
+    def _alone(self, use: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
-            with closing(open_cache(self._path)) as db:
-                return use(db)
+            return self._once(use)
+        except ERRORS as error:
+            if not is_damage(error):
+                raise
+        read_through(self._path)  # or vectors that cannot be read now would be lost
+        try:
+            return self._once(use)  # if SQLite has called an error of the disk damage, there may be none now
         except ERRORS as error:
             if not is_damage(error):
                 raise
@@ -136,8 +222,24 @@ class VectorCache:
                 error,
                 kept,
             )
+        return self._once(use)
+
+    def _once(self, use: Callable[[sqlite3.Connection], Result]) -> Result:
         with closing(open_cache(self._path)) as db:
             return use(db)
+
+
+def paced(items: Sequence[Item], first: int = SAVE_EVERY) -> Iterator[Sequence[Item]]:
+    """Yield items in steps, each of so many as the one that used the step before can handle in SAVE_AFTER_S.
+
+    The first step has `first` items. A step is at most four times as long as the one before.
+    """
+    start, size = 0, first
+    while start < len(items):
+        clock = time.monotonic()
+        yield items[start : start + size]
+        took = max(time.monotonic() - clock, 1e-6)
+        start, size = start + size, max(1, min(SAVE_AT_MOST, 4 * size, int(size * SAVE_AFTER_S / took)))
 
 
 def _known(
@@ -163,8 +265,26 @@ def _known(
     return known, damaged
 
 
+def _known_sums(db: sqlite3.Connection, encoder: Encoder, wanted: Sequence[PartsKey]) -> dict[PartsKey, TokenSums]:
+    """Return the sound parts of texts that are cut as they were."""
+    found: dict[PartsKey, TokenSums] = {}
+    for start in range(0, len(wanted), BATCH):
+        chunk = wanted[start : start + BATCH]
+        marks = ",".join("?" * len(chunk))
+        select = f"SELECT {COLUMNS} FROM vectors WHERE encoder = ? AND text_sha256 IN ({marks})"  # noqa: S608
+        rows: list[Row] = db.execute(select, [encoder.key + SUMS.decode(), *(key for key, _ in chunk)]).fetchall()
+        raw = {row[1]: row[2] for row, right in zip(rows, sound(rows), strict=True) if right}
+        for key, cuts in chunk:
+            if key in raw and (sums := TokenSums.from_bytes(raw[key], cuts, encoder.dimension)):
+                found[key, cuts] = sums
+    return found
+
+
 def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    vectors = encoder.passages(texts)
+    return _checked(encoder, encoder.passages(texts))
+
+
+def _checked(encoder: Encoder, vectors: Vectors) -> Vectors:
     if not unit_length(vectors).all():
         raise RetrievalError(
             f"{encoder.name} returns vectors that do not have the length 1: use another encoder, or load its weights"
@@ -173,7 +293,7 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     return vectors
 
 
-def _save(db: sqlite3.Connection, rows: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+def _save(db: sqlite3.Connection, rows: Sequence[NewRow]) -> None:
     with db:
         store(db, rows)
 

@@ -5,16 +5,17 @@
         --known-items xquad/hi --known-items xquad/ru --known-items xquad/vi --cache vectors.sqlite
 
 Every question is asked once with its target ("answerable") and once without it ("removed"): the target is taken out of
-the ranking and of what the signals compare with. Claims of other subjects are answerable nowhere. The cut-off of a
-model is the highest that loses at most COST of the answerable questions of each set, held out from the fit (ten folds
-by question, five times). The coefficients are then fitted on all questions. benchmarks/confidence.py measures how well
-it works.
+the ranking and of what the signals compare with. Claims of other subjects are answerable nowhere. All are asked of the
+whole corpus and of small ones, random samples of it, because signals depend on the number of videos. The cut-off of a
+model is the highest that loses at most COST of the questions of each set whose target is found, held out from the fit
+(ten folds by question, five times). The coefficients are then fitted on all questions. benchmarks/confidence.py
+measures how well it works.
 """
 
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -47,16 +48,21 @@ from retrieval.search.confidence import (
     signals,
 )
 from retrieval.search.fusion import MODES, Mode
+from retrieval.search.scoring import QueryVectors
 from retrieval.search.searcher import Searcher
 from retrieval.search.understanding import reads
 
 FOLDS, REPEATS = 10, 5
 MAX_QUESTIONS = 400  # of a known-item set: enough to fit five signals
+MAX_QUESTIONS_OF_FEW = 160  # the same for each size of small corpora
 MAX_CLAIMS = 150
-MIN_ANSWERABLE = 20  # questions that a model may judge, from which a set counts: all sets have the same weight
+SIZES = (20, 50, 190)  # of small corpora, in videos
+MIN_FOUND = (
+    20  # questions with a found target that a model may judge, from which a set counts: all have the same weight
+)
 FOUND = 10  # a target is found if it has this rank or a better one
 COST = 0.05  # share of the answerable questions that may be called "no good match"
-SAMPLE_COST = 0.1  # the same for the sample's questions, which are all paraphrases, if their target is found
+SAMPLE_COST = 0.1  # the same for the sample's questions, which are all paraphrases, most across languages
 C = 0.3  # regularisation: mild, as the signals are few and correlated; not tuned
 ENGLISH = "en"
 KEYWORD_MODEL, OTHER_MODEL = "keyword", "other"  # names of models that are of no encoder
@@ -72,6 +78,7 @@ class Case:
     Attributes:
         kind: "answerable", "removed" or "claim".
         language: of the question, "" if it is uncertain.
+        size: of the corpus, one of SIZES, or 0 for all videos.
         ranks: of the target by mode, None if there is none.
         signals: by mode and by the name of a model (an encoder, KEYWORD_MODEL) that may judge it.
     """
@@ -81,19 +88,34 @@ class Case:
     language: str
     ranks: dict[Mode, int | None]
     signals: dict[Mode, dict[str, Features]]
+    size: int = 0
+
+    def found(self, mode: Mode) -> bool:
+        """Return whether the target is among the first FOUND."""
+        return self.kind == "answerable" and (self.ranks[mode] or FOUND + 1) <= FOUND
 
 
 @dataclass(frozen=True)
 class CaseSet:
-    """The cases of a set of questions. It limits the cut-off if it has a `cost`: the share of answerable cases to lose.
-
-    With `within`, only those count whose target has this rank or a better one.
-    """
+    """The cases of a set of questions. It limits the cut-off if it has a `cost`: the share of found ones to lose."""
 
     name: str
     cases: list[Case]
     cost: float | None = None
-    within: int | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A corpus and what it is asked; for `size` see Case."""
+
+    documents: Sequence[Document]
+    questions: Sequence[Query]
+    claims: Sequence[str]
+    size: int
+
+    @property
+    def texts(self) -> list[str]:
+        return [*(question.text for question in self.questions), *self.claims]
 
 
 @dataclass(frozen=True)
@@ -173,7 +195,7 @@ def load_sets(
     own = ask(_documents(data), read_queries(queries), claims, encoders, cache)
     sets = [CaseSet("own", own, COST)]
     about_sample = [question for path in SAMPLE_QUERIES for question in read_queries(path)]
-    sets.append(CaseSet("sample", ask(_documents(sample), about_sample, claims, encoders, cache), SAMPLE_COST, FOUND))
+    sets.append(CaseSet("sample", ask(_documents(sample), about_sample, claims, encoders, cache), SAMPLE_COST))
     for folder in known_items:
         documents, questions = read_beir(folder)
         sets.append(CaseSet(folder.name, ask(documents, questions, claims, encoders, cache)))
@@ -192,28 +214,57 @@ def ask(
     encoders: Sequence[Encoder],
     cache: Path,
 ) -> list[Case]:
-    """Return the cases of every question, with and without its target, and of every claim.
+    """Return the cases of every question, with and without its target, and of every claim, by size of the corpus.
 
     A question that has no target is a claim.
     """
     if len(questions) > MAX_QUESTIONS:
         chosen = np.random.default_rng(1).permutation(len(questions))[:MAX_QUESTIONS]
         questions = [questions[i] for i in sorted(chosen)]
-    texts = [*(question.text for question in questions), *claims]
-    with tempfile.TemporaryDirectory() as folder:
-        build(documents, Path(folder), *encoders, cache=cache)
-        searcher = Searcher(open_current(Path(folder)), *encoders)
-        positions = searcher.generation.positions
-        cases: list[Case] = []
-        for number, (text, vectors) in enumerate(zip(texts, searcher.vectors(texts), strict=True)):
-            wanted = questions[number].relevant if number < len(questions) else {}
-            targets = {positions[target] for target in wanted if target in positions}
-            rankings = {mode: searcher.rank(text, mode=mode, vectors=vectors) for mode in MODES}
-            if targets:
-                cases.append(_case(searcher, text, rankings, "answerable", targets, set()))
-            cases.append(_case(searcher, text, rankings, "removed" if wanted else "claim", set(), targets))
-        searcher.generation.close()
+    asked = [Asked(documents, questions, claims, 0)]
+    for size in SIZES:
+        if size < len(documents):
+            asked += small_corpora(asked[0], size)
+    cases: list[Case] = []
+    known: dict[str, QueryVectors] = {}
+    for one in asked:
+        with tempfile.TemporaryDirectory() as folder:
+            build(one.documents, Path(folder), *encoders, cache=cache)
+            searcher = Searcher(open_current(Path(folder)), *encoders)
+            if not known:
+                texts = one.texts
+                known = dict(zip(texts, searcher.vectors(texts), strict=True))
+            cases += _cases(searcher, one, known)
     return cases
+
+
+def small_corpora(whole: Asked, size: int) -> list[Asked]:
+    """Share the questions out to random samples of `size` videos, at most half of which are targets."""
+    random = np.random.default_rng(size)
+    chosen = [whole.questions[i] for i in random.permutation(len(whole.questions))[:MAX_QUESTIONS_OF_FEW]]
+    parts = -(-2 * len(chosen) // size)
+    found = []
+    for part in range(parts):
+        questions = chosen[part::parts]
+        targets = {target for question in questions for target in question.relevant}
+        others = [one for one in whole.documents if one.id not in targets]
+        documents = [one for one in whole.documents if one.id in targets]
+        documents += [others[i] for i in random.permutation(len(others))[: max(0, size - len(documents))]]
+        found.append(Asked(documents, questions, whole.claims[part::parts], size))
+    return found
+
+
+def _cases(searcher: Searcher, asked: Asked, known: Mapping[str, QueryVectors]) -> list[Case]:
+    positions = searcher.generation.positions
+    cases: list[Case] = []
+    for number, text in enumerate(asked.texts):
+        wanted = asked.questions[number].relevant if number < len(asked.questions) else {}
+        targets = {positions[target] for target in wanted if target in positions}
+        rankings = {mode: searcher.rank(text, mode=mode, vectors=known[text]) for mode in MODES}
+        if targets:
+            cases.append(_case(searcher, text, rankings, "answerable", targets, set()))
+        cases.append(_case(searcher, text, rankings, "removed" if wanted else "claim", set(), targets))
+    return [replace(case, size=asked.size) for case in cases]
 
 
 def _case(
@@ -229,7 +280,7 @@ def _case(
         judges = [
             number
             for number, encoder in enumerate(generation.manifest.encoders)
-            if OVERVIEW in ranking.passage_scores[number] and reads(encoder, language)
+            if OVERVIEW in ranking.best[number] and reads(encoder, language)
         ]
         names = {generation.manifest.encoders[number].name: number for number in judges}
         others = {OTHER_MODEL: judges[-1]} if judges else {}
@@ -242,11 +293,8 @@ def _case(
 
 def fit_model(sets: Sequence[CaseSet], mode: Mode, name: str, names: Sequence[str]) -> Fit:
     """Fit the model `name` on the signals `names`, with the cut-off that the cost of every set allows."""
-    judged = [
-        CaseSet(one.name, [case for case in one.cases if name in case.signals[mode]], one.cost, one.within)
-        for one in sets
-    ]
-    judged = [one for one in judged if sum(case.kind == "answerable" for case in one.cases) >= MIN_ANSWERABLE]
+    judged = [replace(one, cases=[case for case in one.cases if name in case.signals[mode]]) for one in sets]
+    judged = [one for one in judged if len({case.group for case in one.cases if case.found(mode)}) >= MIN_FOUND]
     held_out = cross_validated(judged, mode, name, names)
     cut_offs = {one.name: cut_off(one, held_out[one.name], mode) for one in judged if one.cost is not None}
     cut = float(np.floor(min(cut_offs.values(), default=0.5) * 1e4) / 1e4)
@@ -257,16 +305,16 @@ def fit_model(sets: Sequence[CaseSet], mode: Mode, name: str, names: Sequence[st
 def fit(sets: Sequence[Sequence[Case]], mode: Mode, name: str, names: Sequence[str]) -> Model:
     """Fit a logistic regression on the first hits: questions whose target is found against removed ones and claims.
 
-    Questions whose target has a lower rank are left out. Each set has the same weight; in each, answerable cases weigh
-    as much as unanswerable ones, and claims as much as removed ones.
+    Questions whose target has a lower rank are left out. Each set and size of corpus has the same weight; in each,
+    answerable cases weigh as much as unanswerable ones, and claims as much as removed ones.
     """
     rows, labels, weights = [], [], []
     for cases in sets:
-        used = [case for case in cases if case.kind != "answerable" or (case.ranks[mode] or FOUND + 1) <= FOUND]
-        counts = Counter(case.kind for case in used)
+        used = [case for case in cases if case.kind != "answerable" or case.found(mode)]
+        counts = Counter((case.size, case.kind) for case in used)
         rows += [[case.signals[mode][name][one][0] for one in names] for case in used]
         labels += [case.kind == "answerable" for case in used]
-        weights += [(2 if case.kind == "answerable" else 1) / counts[case.kind] for case in used]
+        weights += [(2 if case.kind == "answerable" else 1) / counts[case.size, case.kind] for case in used]
     scaler = StandardScaler().fit(rows)
     regression = LogisticRegression(C=C, max_iter=1000)
     regression.fit(scaler.transform(rows), labels, sample_weight=np.array(weights) / np.mean(weights))
@@ -307,16 +355,9 @@ def cross_validated(
     return {of: total / REPEATS for of, total in totals.items()}
 
 
-def answerable(cases: Sequence[Case], mode: Mode, within: int | None) -> NDArray[np.bool_]:
-    """Return which cases have their target in the corpus, or with `within`, at that rank or a better one."""
-    return np.array(
-        [c.kind == "answerable" and (within is None or (c.ranks[mode] or within + 1) <= within) for c in cases]
-    )
-
-
 def cut_off(one: CaseSet, confidence: NDArray[np.float64], mode: Mode) -> float:
-    """Return the highest cut-off with at most the share of the answerable cases below it that the set may lose."""
-    values = np.sort(confidence[answerable(one.cases, mode, one.within)])
+    """Return the highest cut-off with at most the share of the found cases below it that the set may lose."""
+    values = np.sort(confidence[[case.found(mode) for case in one.cases]])
     return float(values[int((one.cost or 0) * len(values))]) if len(values) else 1.0
 
 

@@ -32,7 +32,7 @@ from retrieval.evaluation.results import (
 )
 from retrieval.evaluation.trial import Trial, TrialJob, run_trial
 from retrieval.index.documents import Document, document
-from retrieval.index.generation import CACHE_FILE
+from retrieval.index.layout import CACHE_FILE
 from scraper.files import make_private
 
 RUNS = "runs"  # the folder of the TREC files in the output folder

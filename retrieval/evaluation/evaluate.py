@@ -4,6 +4,7 @@ Every question ranks all videos that meet its conditions, as on the page. A targ
 after the last video. retrieval/evaluation/compare.py compares several models.
 """
 
+import itertools
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -14,15 +15,19 @@ from ingest.progress import Progress, ProgressMode
 from retrieval.embedding.encoder import Encoder
 from retrieval.evaluation.breakdown import groups_by_label
 from retrieval.evaluation.measures import QueryOutcome, Values, rank_outcome, values_by_measure
+from retrieval.evaluation.pairs import PairedTest, paired_tests, verdict
 from retrieval.evaluation.queries import Query, check_targets, read_beir, text_of
+from retrieval.evaluation.significance import RESAMPLES, SEED, interval
 from retrieval.index.builder import build
-from retrieval.index.generation import CACHE_FILE, open_current
+from retrieval.index.generation import open_current
+from retrieval.index.layout import CACHE_FILE
 from retrieval.search.fusion import MODES, Mode
 from retrieval.search.reranker import Reranker
 from retrieval.search.searcher import Searcher
 from scraper.files import make_private
 
 MAIN_MODE: Mode = "hybrid"
+MAIN_MEASURE = "RR"
 
 
 class QueryResult(BaseModel):
@@ -61,7 +66,8 @@ class Evaluation(BaseModel):
     """The measures of hybrid search, of every mode, and the results of every question.
 
     `by_label` has the rows of every label of the query file. `confidence` is measured if some questions are
-    unanswerable; other measures are of the answerable ones.
+    unanswerable; other measures are of the answerable ones. `intervals` are those of RR by mode (95%), `pairs` the
+    tests of each two modes, and `verdict` says what they show.
     """
 
     generation: str
@@ -73,6 +79,11 @@ class Evaluation(BaseModel):
     by_label: dict[str, list[LabelRow]] = {}
     confidence: Confidence | None = None
     notes: list[str] = []
+    verdict: str = ""
+    intervals: dict[str, tuple[float, float]] = {}
+    pairs: list[PairedTest] = []
+    resamples: int = RESAMPLES
+    seed: int = SEED
 
     @computed_field(deprecated=True, description="The older name of `modes`.")  # type: ignore[prop-decorator]
     @property
@@ -123,6 +134,8 @@ def evaluate(
     }
     good = _called_good(searcher, queries, hidden, progress) if len(asked) < len(queries) else None
     rows = {query.id: row for row, query in enumerate(asked)}
+    of_rr: dict[str, Values] = {mode: by_name[MAIN_MEASURE] for mode, by_name in values.items()}
+    pairs = paired_tests(MAIN_MEASURE, of_rr, itertools.combinations(of_rr, 2))
     return Evaluation(
         generation=searcher.generation.name,
         encoder=searcher.generation.manifest.encoder,
@@ -138,6 +151,9 @@ def evaluate(
         by_label=_by_label(queries, values[MAIN_MODE], good),
         confidence=_confidence(queries, good) if good else None,
         notes=list(notes),
+        verdict=verdict("mode", {mode: float(of.mean()) for mode, of in of_rr.items()}, pairs, len(asked)),
+        intervals={mode: interval(of) for mode, of in of_rr.items()},
+        pairs=pairs,
     )
 
 

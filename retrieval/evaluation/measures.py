@@ -37,8 +37,8 @@ def rank_outcome(query: Query, ranking: Sequence[str], videos: int) -> QueryOutc
 
     A question of a BEIR folder that is itself a document is left out of its own ranking.
     """
-    if query.beir:
-        ranking = [video for video in ranking if video != query.id]
+    if query.left_out:
+        ranking = [video for video in ranking if video != query.left_out]
     rank, target = next(
         ((rank, video) for rank, video in enumerate(ranking, start=1) if video in query.relevant),
         (videos + 1, next(iter(query.relevant), "")),

@@ -40,7 +40,8 @@ class Query:
 
     A question that no video answers has no relevant videos. The questions of a `beir` folder follow BEIR's rules: all
     of their text is words, a question that is itself a document is left out of its own ranking, and one without a
-    relevant document counts as 0.
+    relevant document counts as 0. A document with the question's id that is its only relevant one stays in the ranking:
+    there the id does not mean the same text, as of a title and its transcript.
     """
 
     id: str
@@ -53,6 +54,11 @@ class Query:
     def asked(self) -> str | Question:
         """What to give to the searcher."""
         return Question(clean_text(html.unescape(self.text), MAX_MADE_TEXT_CHARS)) if self.beir else self.text
+
+    @property
+    def left_out(self) -> str:
+        """The id of the document that is left out of the question's ranking; "" for none."""
+        return self.id if self.beir and self.relevant.keys() != {self.id} else ""
 
     @property
     def unanswerable(self) -> bool:
@@ -124,7 +130,7 @@ def _beir_notes(queries: Sequence[Query], documents: Collection[str]) -> list[st
     """Return which of BEIR's rules concern some of the questions."""
     without = sum(not query.relevant for query in queries)
     missing = sum(bool(query.relevant) and not documents & query.relevant.keys() for query in queries)
-    themselves = sum(query.id in documents for query in queries)
+    themselves = sum(query.left_out in documents for query in queries)
     return [
         f"Questions {which}: {count}. {what}, as in published figures."
         for count, which, what in (

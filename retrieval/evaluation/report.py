@@ -11,10 +11,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from retrieval.evaluation.measures import MEAN_RANK
-from retrieval.evaluation.results import SIGNIFICANT, TESTED, BreakdownRow, Comparison, Contender, PairedTest
-from retrieval.evaluation.significance import CONFIDENCE, RESAMPLES
+from retrieval.evaluation.pairs import compared
+from retrieval.evaluation.pairs import verdict as verdict_of
+from retrieval.evaluation.results import TESTED, BreakdownRow, Comparison, Contender
+from retrieval.evaluation.significance import CONFIDENCE, POWER, RESAMPLES, SEED, SIGNIFICANT
 from retrieval.evaluation.trial import Costs
-from retrieval.index.documents import FIELD_NAMES
+from retrieval.index.documents import ALL_FIELD_NAMES, FIELD_NAMES
 
 ASSETS = Path(__file__).resolve().parent
 MAIN = "RR"
@@ -36,7 +38,7 @@ def html(comparison: Comparison) -> str:
     best = _best(comparison)
     return page.get_template("report.html.j2").render(
         c=comparison,
-        field_names=FIELD_NAMES,
+        field_names=ALL_FIELD_NAMES,
         best=best,
         verdict=verdict(comparison),
         shown=SHOWN,
@@ -51,25 +53,23 @@ def html(comparison: Comparison) -> str:
         significant=SIGNIFICANT,
         confidence=f"{CONFIDENCE:.0%}",
         resamples=f"{RESAMPLES:,}",
+        seed=SEED,
+        power=f"{POWER:.0%}",
     )
 
 
 def verdict(comparison: Comparison) -> str:
-    """Return the result in one or two sentences that claim only what the tests show."""
-    best = _best(comparison)
-    others = [one for one in comparison.contenders if one is not best]
-    result = f"{best.label} has the highest RR, {best.measures[MAIN].value:.3f}."
-    if not others:
+    """Return the result in a few sentences that claim only what the tests show: the best model, and its best mode."""
+    best, questions = _best(comparison), len(comparison.questions)
+    means = {one.label: one.measures[MAIN].value for one in comparison.contenders}
+    result = verdict_of("model", means, [pair for pair in comparison.pairs if pair.measure == MAIN], questions)
+    by_mode = {row.name: row.figures[best.label].value for row in comparison.modes if best.label in row.figures}
+    if len(by_mode) < 2:
         return result
-    tests = [pair for pair in comparison.pairs if pair.measure == MAIN and best.label in (pair.first, pair.second)]
-    beaten = [_other(pair, best.label) for pair in tests if pair.p_holm < SIGNIFICANT and pair.difference != 0]
-    level = [_other(pair, best.label) for pair in tests if _other(pair, best.label) not in beaten]
-    if beaten:
-        result += f" It is significantly better than {_and(beaten)}."
-    if level:
-        questions = len(comparison.questions)
-        result += f" These {questions} questions show no significant difference from {_and(level)}."
-    return result
+    mode = max(by_mode, key=lambda name: (by_mode[name], name == best.mode))
+    tests = [pair for pair in comparison.mode_pairs.get(best.label, []) if mode in (pair.first, pair.second)]
+    said = compared(mode, tests, questions)
+    return f"{result} With {best.label}, the mode {mode} has the highest RR, {by_mode[mode]:.3f}. {said}".strip()
 
 
 def markdown(comparison: Comparison, *, brief: bool = False) -> str:
@@ -125,21 +125,26 @@ def _tests(comparison: Comparison) -> list[str]:
         "",
         "## Paired randomisation tests",
         "",
-        _cells(["measure", "pair", "difference", "better / worse", "p", "p (Holm)"]),
-        "|---|---|---|---|---|---|",
+        _cells(["measure", "pair", "difference", "95% interval", "better / worse", "p", "p (Holm)", "would show"]),
+        "|---" * 8 + "|",
         *[
             _cells(
                 [
                     pair.measure,
                     f"{pair.first} - {pair.second}",
                     f"{pair.difference:+.3f}",
+                    "" if pair.low is None or pair.high is None else f"{pair.low:+.3f} to {pair.high:+.3f}",
                     f"{pair.better} / {pair.worse}",
                     _p(pair.p),
                     _p(pair.p_holm),
+                    "" if pair.smallest is None else f"{pair.smallest:.3f}",
                 ]
             )
             for pair in comparison.pairs
         ],
+        "",
+        f"Would show: the difference that such questions show with probability {POWER}. {RESAMPLES:,} resamples, seed"
+        f" {SEED}.",
     ]
 
 
@@ -174,14 +179,6 @@ def _breakdowns(comparison: Comparison) -> list[str]:
 
 def _best(comparison: Comparison) -> Contender:
     return max(comparison.contenders, key=lambda one: one.measures[MAIN].value)
-
-
-def _other(pair: PairedTest, label: str) -> str:
-    return pair.second if pair.first == label else pair.first
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _worst_first(comparison: Comparison) -> list[str]:

@@ -1,6 +1,6 @@
 """The outcomes of several models -> one comparison: means with intervals, paired tests, breakdowns, losses.
 
-The statistics are in retrieval/evaluation/significance.py. `_paired_tests` computes the p values of a comparison.
+The statistics are in retrieval/evaluation/significance.py, the paired tests in retrieval/evaluation/pairs.py.
 """
 
 import itertools
@@ -15,13 +15,13 @@ from retrieval.embedding.registry import offered
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.breakdown import groups_by_label
 from retrieval.evaluation.measures import DEEPEST, MEAN_RANK, QueryOutcome, Values, values_by_measure
+from retrieval.evaluation.pairs import PairedTest, paired_tests
 from retrieval.evaluation.queries import Property, Query
-from retrieval.evaluation.significance import holm, interval, paired_p_value
+from retrieval.evaluation.significance import interval
 from retrieval.evaluation.trial import ALONE, MODE, WITHOUT, Costs, Trial
 from retrieval.search.fusion import MODES
 
 TESTED = ("RR", "Success@1")  # measures that every pair is tested on; Holm's correction is per measure
-SIGNIFICANT = 0.05
 MAX_RANK = 1_000_000  # of a target in another search; a ranking of this length is made up for it
 WORST = 5  # losses listed per model
 
@@ -53,19 +53,6 @@ class Contender(BaseModel):
     @property
     def lane(self) -> str:
         return self.mode
-
-
-class PairedTest(BaseModel):
-    """A paired randomisation test; `difference` is `first` minus `second`, `p_holm` is p corrected for all pairs."""
-
-    measure: str
-    first: str
-    second: str
-    difference: float
-    better: int
-    worse: int
-    p: float
-    p_holm: float
 
 
 class BreakdownRow(BaseModel):
@@ -130,6 +117,7 @@ class Comparison(ComparisonSetup):
 
     contenders: list[Contender]
     pairs: list[PairedTest]
+    mode_pairs: dict[str, list[PairedTest]] = {}  # by label: the RR of its mode against that of each other mode
     modes: list[BreakdownRow] = Field(validation_alias=AliasChoices("modes", "lanes"))
     fields_alone: list[BreakdownRow]
     fields_left_out: list[BreakdownRow]
@@ -200,6 +188,7 @@ def build_comparison(
         **setup.model_dump(),
         contenders=[_contender(row) for row in rows],
         pairs=_paired_tests(rows),
+        mode_pairs={row.label: tests for row in rows if (tests := _mode_tests(row))},
         modes=_by_settings(rows, [f"{MODE}{mode}" for mode in MODES]),
         fields_alone=_by_settings(rows, _settings(rows, ALONE)),
         fields_left_out=_by_settings(rows, _settings(rows, WITHOUT)),
@@ -237,25 +226,21 @@ def _contender(row: ContenderOutcomes) -> Contender:
 
 
 def _paired_tests(rows: Sequence[ContenderOutcomes]) -> list[PairedTest]:
-    pairs = []
-    for measure in TESTED:
-        both = list(itertools.combinations(rows, 2))
-        values = [(one.values[one.main][measure], two.values[two.main][measure]) for one, two in both]
-        ps = [paired_p_value(one, two) for one, two in values]
-        pairs += [
-            PairedTest(
-                measure=measure,
-                first=one.label,
-                second=two.label,
-                difference=float((left - right).mean()),
-                better=int((left > right).sum()),
-                worse=int((left < right).sum()),
-                p=p,
-                p_holm=corrected,
-            )
-            for (one, two), (left, right), p, corrected in zip(both, values, ps, holm(ps), strict=True)
-        ]
-    return pairs
+    return [
+        test
+        for measure in TESTED
+        for test in paired_tests(
+            measure,
+            {row.label: row.values[row.main][measure] for row in rows},
+            itertools.combinations([row.label for row in rows], 2),
+        )
+    ]
+
+
+def _mode_tests(row: ContenderOutcomes) -> list[PairedTest]:
+    values = {name.removeprefix(MODE): of["RR"] for name, of in row.values.items() if name.startswith(MODE)}
+    main = row.main.removeprefix(MODE)
+    return paired_tests("RR", values, [(main, mode) for mode in values if mode != main])
 
 
 def _settings(rows: Sequence[ContenderOutcomes], prefix: str) -> list[str]:

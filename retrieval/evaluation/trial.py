@@ -25,7 +25,7 @@ from retrieval.evaluation.measures import QueryOutcome, rank_outcome
 from retrieval.evaluation.queries import Query, text_of
 from retrieval.index.builder import build
 from retrieval.index.documents import FIELDS, TEXT_FIELDS, Document
-from retrieval.index.generation import open_current
+from retrieval.index.generation import open_current, size_on_disk
 from retrieval.search.fusion import MODES, Mode
 from retrieval.search.searcher import Searcher
 
@@ -118,9 +118,8 @@ def run_trial(job: TrialJob) -> Trial:
     encode_s = time.perf_counter() - clock
     build(job.documents, job.folder, *encoders, cache=cache)
     generation = open_current(job.folder)
-    index_bytes = sum(path.stat().st_size for path in generation.folder.iterdir())
+    index_bytes = size_on_disk(generation.folder)
     outcomes, tops, times = _ask(Searcher(generation, *encoders), job, "keyword" if keyword_only else "hybrid")
-    generation.close()
     all_new = encoders and min(encoded) == len(texts)
     speed = None if keyword_only else len(texts) / encode_s if all_new else texts_per_s(encoders, texts)
     return Trial(
@@ -168,8 +167,8 @@ def _ask(
             order, scores = searcher.order(query.asked, mode=main)
             if len(times) < TIMED_QUERIES:
                 times.append((time.perf_counter() - clock) * 1000)
-            if query.beir:  # as a run file of BEIR, without the question itself
-                others = np.array([ids[video] != query.id for video in order], dtype=bool)
+            if query.left_out:  # as a run file of BEIR, without the question itself
+                others = np.array([ids[video] != query.left_out for video in order], dtype=bool)
                 order, scores = order[others], scores[others]
             ranking = [ids[video] for video in order]
             outcomes[f"{MODE}{main}"].append(rank_outcome(query, ranking, len(ids)))

@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from ingest.progress import Progress, ProgressMode
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.queries import Query, answerable, check_targets
-from retrieval.evaluation.significance import interval, paired_p_value
-from retrieval.index.generation import FusionWeights
+from retrieval.evaluation.significance import SIGNIFICANT, interval, paired_p_value
+from retrieval.index.manifest import FusionWeights
 from retrieval.search.filters import filter_videos
 from retrieval.search.fusion import DENSE_PART, part_names
 from retrieval.search.scoring import QueryVectors
@@ -31,7 +31,6 @@ FEWEST = 10  # groups of questions; with fewer, a fold has one or two and the es
 # Strengths of the penalty on the squared distance from the default weights; infinite keeps the defaults.
 PENALTIES = (0.003, 0.03, 0.3, 3.0, np.inf)
 SEED = 20_220_801
-SIGNIFICANT = 0.05  # a difference with a higher p value may be random
 
 Values = NDArray[np.float64]
 
@@ -151,9 +150,9 @@ def _sample(searcher: Searcher, query: Query, vectors: QueryVectors) -> Sample |
     relevant = np.flatnonzero(np.isin(rows, [positions[video] for video in query.relevant if video in positions]))
     if not question.text or not len(relevant):
         return None
-    parts = searcher.rank(query.text, vectors=vectors).parts
+    ranking = searcher.rank(query.text, vectors=vectors, among=mask)
     names = part_names(searcher.generation.manifest.encoder_names)
-    return Sample(np.stack([parts[name][rows] for name in names]).astype(np.float32), relevant)
+    return Sample(np.stack([ranking.parts[name] for name in names]).astype(np.float32), relevant)
 
 
 def _notes(tuning: Tuning) -> list[str]:

@@ -5,102 +5,168 @@ With equal weights that is BM25 over the joined text, which is far better here t
 field's share of the score is its share of the weighted frequency.
 """
 
-import json
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, repeat
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.analysis import TERMS, has_stemmer
+from retrieval.index.analysis import has_stemmer
+from retrieval.index.keyword_part import MAX_FIELDS, KeywordPart
 from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm, query_terms
-from retrieval.index.verified import VerifiedFiles
+from retrieval.index.values import AllValues
+from retrieval.index.vocabulary import Hashes, hashes_of
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
 B = 0.75
+_KEPT_SATURATIONS = 4  # of field weights that people choose; each has 4 bytes a video
+MIN_SHARE = 0.02  # of the texts: a language that many are in
 
-# How the files of each analyser begin; part of the format on disk.
-FILE_PREFIXES = {"stems": "words", "char_ngrams": "grams", "bigrams": "pairs"}
+
+class Placed:
+    """The part of a segment, and which of all videos are its own: `first` and those that follow it."""
+
+    def __init__(self, part: KeywordPart, first: int, alive: NDArray[np.bool_]) -> None:
+        self.part, self.first, self.videos = part, first, part.videos
+        self.alive = alive[first : first + part.videos]
+        self.all_alive = bool(self.alive.all())
+
+    @property
+    def span(self) -> slice:
+        """The part's videos among all."""
+        return slice(self.first, self.first + self.videos)
+
+    def spans(self, forms: "Forms") -> "Spans":
+        """Return where the postings of terms are."""
+        numbers = self.part.vocabulary.numbers(forms.texts, forms.hashes)
+        found = numbers >= 0
+        before = np.concatenate([[0], np.cumsum(found)])
+        size = len(self.part.docs)  # damage in a file that is mapped must not lead the compiled loops out of it
+        return Spans(
+            starts=np.minimum(self.part.indptr[numbers[found]], size).astype(np.int64),
+            ends=np.minimum(self.part.indptr[numbers[found] + 1], size).astype(np.int64),
+            factors=forms.factors[found],
+            first_span=before[forms.first],
+            first_synonym=before[forms.first_synonym],
+        )
+
+    def have(self, terms: Sequence[str], hashes: Hashes) -> NDArray[np.bool_]:
+        """Return which of the terms a text has."""
+        numbers = self.part.vocabulary.numbers(terms, hashes)
+        found = numbers >= 0
+        if not self.all_alive:
+            for at in np.flatnonzero(found).tolist():
+                span = slice(int(self.part.indptr[numbers[at]]), int(self.part.indptr[numbers[at] + 1]))
+                found[at] = self.alive[self.part.docs[span]].any()
+        return found
+
+
+@dataclass(frozen=True)
+class Forms:
+    """All forms and synonyms of the terms of a question, one after the other.
+
+    Attributes:
+        texts, hashes, factors: of each form. Those of a term start at first[t], its synonyms at first_synonym[t].
+    """
+
+    texts: list[str]
+    hashes: Hashes
+    factors: NDArray[np.float32]
+    first: NDArray[np.int64]
+    first_synonym: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, terms: Sequence[QueryTerm]) -> "Forms":
+        texts: list[str] = []
+        factors: list[float] = []
+        first, first_synonym = [0], []
+        for term in terms:
+            texts += term.forms
+            first_synonym.append(len(texts))
+            texts += term.synonyms
+            first.append(len(texts))
+            factors += [1.0] * len(term.forms) + [WEIGHT_OF_EMOJI] * len(term.synonyms)
+        return cls(
+            texts,
+            hashes_of(texts),
+            np.array(factors, np.float32),
+            np.array(first, np.int64),
+            np.array(first_synonym, np.int64),
+        )
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The postings of the terms of a question in one part, as index/compiled.py reads them."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    factors: NDArray[np.float32]
+    first_span: NDArray[np.int64]
+    first_synonym: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The BM25F scores of all videos for a question.
+
+    Attributes:
+        scores: shape (videos,).
+        coverage: the share of the question that each video has: of the sum of its terms' idfs, shape (videos,). These
+            idfs are those among the texts in the question's language: a word that all of them have says little.
+        idfs: of each form of a term that some text has.
+        weights: by field, those that the scores were made with; 0 for fields that do not exist, shape (MAX_FIELDS,).
+        spans: of the terms by part.
+        scales: by what each term is multiplied, shape (terms,).
+        saturation: what a frequency is compared with in each video, shape (videos,).
+    """
+
+    scores: NDArray[np.float32]
+    coverage: NDArray[np.float32]
+    idfs: dict[str, float]
+    weights: NDArray[np.float32]
+    spans: Sequence[Spans]
+    scales: NDArray[np.float32]
+    saturation: NDArray[np.float32]
 
 
 class KeywordIndex:
-    """The postings of one analyser over all fields.
+    """The postings of one analyser over all fields, in several segments.
 
-    Arrays: term t has the postings indptr[t] to indptr[t + 1], ordered by document, each with a document, a field and a
-    frequency; `lengths` has shape (fields, documents).
+    `alive` has shape (videos,). Videos that are not alive do not count, and their scores are NaN.
 
-    `texts_by_language` counts the texts in each language; `languages` are those whose words have stems of their own.
+    `texts_by_language` counts the texts in each language; `languages` are those whose words have stems of their own,
+    `common_languages` those that many texts are in.
     """
 
-    _ARRAYS = ("indptr", "docs", "fields", "frequencies", "lengths")
-
-    def __init__(
-        self,
-        analyser: str,
-        vocabulary: dict[str, int],
-        texts_by_language: Mapping[str, int],
-        arrays: Mapping[str, NDArray[Any]],
-    ) -> None:
-        self.texts_by_language = dict(texts_by_language)
-        self.languages = tuple(sorted(filter(has_stemmer, texts_by_language)))
-        self._analyser = analyser
-        self._prefix = FILE_PREFIXES[analyser]
-        self._vocabulary = vocabulary
-        self._indptr, self._docs, self._fields, self._frequencies, self._lengths = (arrays[a] for a in self._ARRAYS)
+    def __init__(self, parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> None:
+        self.videos = len(alive)
+        self._alive = alive
+        self._counted = int(np.count_nonzero(alive))
+        self.texts_by_language = dict(AllValues([part.languages for part in parts], alive).counted())
+        self.languages = tuple(sorted(filter(has_stemmer, self.texts_by_language)))
+        least = MIN_SHARE * sum(self.texts_by_language.values())
+        self.common_languages = frozenset(code for code, count in self.texts_by_language.items() if count >= least)
+        self._analyser = parts[0].analyser
+        self._fields = len(parts[0].lengths)
+        firsts = accumulate((part.videos for part in parts), initial=0)
+        self._parts = [Placed(part, first, alive) for part, first in zip(parts, firsts, strict=False)]
+        # of no method, as in passages.py
+        self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, self._parts, alive))
 
     @classmethod
-    def build(
+    def of(
         cls,
         analyser: str,
         documents: Iterable[Mapping[str, str]],
         fields: Sequence[str],
         languages: Iterable[Mapping[str, str]] = (),
     ) -> "KeywordIndex":
-        """Index each document's texts by field.
-
-        Args:
-            languages: by document, the language of each field's text; "" if it is unknown.
-        """
-        postings: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        lengths: list[list[int]] = []
-        counted: Counter[str] = Counter()
-        for doc, (texts, language_of) in enumerate(zip(documents, chain(languages, repeat({})), strict=False)):
-            counted.update(filter(None, language_of.values()))
-            lengths.append([0] * len(fields))
-            for number, name in enumerate(fields):
-                found = TERMS[analyser](texts.get(name, ""), language_of.get(name, ""))
-                lengths[doc][number] = len(found)
-                for term, frequency in Counter(found).items():
-                    postings[term].append((doc, number, frequency))
-        ordered = sorted(postings)
-        counts = [len(postings[term]) for term in ordered]
-        flat = np.array([posting for term in ordered for posting in postings[term]], np.int32).reshape(-1, 3)
-        arrays: dict[str, NDArray[Any]] = {
-            "indptr": np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            "docs": np.ascontiguousarray(flat[:, 0]),
-            "fields": np.ascontiguousarray(flat[:, 1].astype(np.int8)),
-            "frequencies": np.ascontiguousarray(flat[:, 2].astype(np.float32)),
-            "lengths": np.array(lengths, np.float32).reshape(-1, len(fields)).T.copy(),
-        }
-        return cls(analyser, {term: number for number, term in enumerate(ordered)}, counted, arrays)
-
-    def save(self, folder: Path) -> None:
-        """Write the vocabulary and the arrays to files whose names begin with the analyser's prefix."""
-        vocabulary = {"terms": list(self._vocabulary), "languages": self.texts_by_language}
-        (folder / f"{self._prefix}.terms.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-        for name in self._ARRAYS:
-            np.save(folder / f"{self._prefix}.{name}.npy", getattr(self, f"_{name}"))
-
-    @classmethod
-    def load(cls, files: VerifiedFiles, analyser: str) -> "KeywordIndex":
-        prefix = FILE_PREFIXES[analyser]
-        vocabulary = json.loads(files.read(f"{prefix}.terms.json"))
-        arrays = {name: files.array(f"{prefix}.{name}.npy") for name in cls._ARRAYS}
-        numbers = {term: number for number, term in enumerate(vocabulary["terms"])}
-        return cls(analyser, numbers, vocabulary["languages"], arrays)
+        """Return the index of documents that are in no generation; see `KeywordPart.build`."""
+        part = KeywordPart.build(analyser, documents, fields, languages)
+        return cls([part], np.ones(part.videos, np.bool_))
 
     def query_terms(self, query: str) -> list[QueryTerm]:
         """Return the terms of a question, each once, with the forms that texts in the languages here have."""
@@ -108,84 +174,148 @@ class KeywordIndex:
 
     def has(self, term: str) -> bool:
         """Return whether any text has a term."""
-        return term in self._vocabulary
+        return bool(self.have([term])[0])
 
-    def contains(self, term: str, documents: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of the documents have a term in any field, shape (documents,)."""
-        number = self._vocabulary.get(term)
-        if number is None:
-            return np.zeros(len(documents), np.bool_)
-        docs = self._docs[int(self._indptr[number]) : int(self._indptr[number + 1])]
-        found = np.searchsorted(docs, documents.astype(docs.dtype))
-        return np.asarray(docs[np.minimum(found, len(docs) - 1)] == documents)
+    def have(self, terms: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which of the terms a text has, shape (terms,)."""
+        hashes, found = hashes_of(terms), np.zeros(len(terms), np.bool_)
+        for part in self._parts:
+            found |= part.have(terms, hashes)
+        return found
 
-    def scores(self, query: str, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], dict[str, float]]:
-        """Return the BM25F scores of all documents, split by field, and the idf of each query term that was found.
+    def contain(self, terms: Sequence[QueryTerm], videos: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which videos have a term in any form and field, shape (terms, videos)."""
+        from retrieval.index.compiled import note_terms
 
-        The split has shape (fields, documents); its sum over the fields is the score.
+        found, forms = np.zeros((len(terms), len(videos)), np.bool_), Forms.of(terms)
+        for part in self._parts:
+            inside = np.flatnonzero((videos >= part.first) & (videos < part.first + part.videos))
+            if not len(inside):
+                continue
+            spans, noted = part.spans(forms), np.zeros((len(terms), len(inside)), np.bool_)
+            note_terms(part.part.docs, spans.starts, spans.ends, spans.first_span, videos[inside] - part.first, noted)
+            found[:, inside] = noted
+        return found
+
+    def totals(self, query: str, weights: NDArray[np.float64], language: str = "") -> Totals:
+        """Return the BM25F scores of all videos.
 
         Args:
             query: the question; a repeated term counts once.
             weights: one per field; 0 switches a field off, as if it were not indexed.
+            language: of the question; "" if it is uncertain. The coverage depends on it.
         """
-        documents = self._lengths.shape[1]
-        split = np.zeros(self._lengths.shape)
-        idfs: dict[str, float] = {}
-        length: NDArray[np.float64] = weights @ self._lengths
-        average = length.mean() if documents else 0.0
-        if average <= 0:
-            return split, idfs
-        saturation = K1 * (1 - B + B * length / average)
-        for term in self.query_terms(query):
-            docs, fields, weighted, idf, several = self._postings(term, weights)
-            if not len(docs):
-                continue
-            # Postings are ordered by document, so those of one document are neighbours.
-            firsts = np.concatenate([[0], np.flatnonzero(np.diff(docs)) + 1])
-            total = np.add.reduceat(weighted, firsts)
-            frequency = np.repeat(total, np.diff(np.concatenate([firsts, [len(docs)]])))
-            idfs |= dict.fromkeys(filter(self.has, term.forms), idf)
-            idfs |= dict.fromkeys(filter(self.has, term.synonyms), WEIGHT_OF_EMOJI * idf)
-            added = idf * (K1 + 1) * weighted / (frequency + saturation[docs])
-            if several:  # forms may be in the same field of a document
-                np.add.at(split, (fields, docs), added)
-            else:
-                split[fields, docs] += added
-        return split, idfs
+        from retrieval.index.compiled import add_totals
 
-    def _postings(
-        self, term: QueryTerm, weights: NDArray[np.float64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int8], NDArray[np.float64], float, bool]:
-        """Return the documents, fields and weighted frequencies of all forms of a term, by document, its idf, and
-        whether several forms were found.
+        terms, by_field = self.query_terms(query), np.zeros(MAX_FIELDS, np.float32)
+        by_field[: self._fields] = weights
+        scores, coverage = np.zeros(self.videos, np.float32), np.zeros(self.videos, np.float32)
+        saturation = self._saturation(tuple(weights.tolist()))
+        if saturation is None:
+            return Totals(scores, coverage, {}, by_field, [], np.zeros(0, np.float32), scores)
+        forms = Forms.of(terms)
+        spans = [part.spans(forms) for part in self._parts]
+        counts = self._videos_with(spans, by_field, len(terms))
+        with_term = np.where(counts[0] > 0, counts[0], counts[1])
+        idf = np.where(with_term > 0, _idf(self._counted, with_term), 0.0)
+        shares = _idf(self._videos_in(language), with_term)
+        shares /= shares.sum() or 1.0
+        scales = (idf * (K1 + 1)).astype(np.float32)
+        for part, at in zip(self._parts, spans, strict=True):
+            add_totals(
+                part.part.docs,
+                part.part.packed,
+                by_field,
+                at.starts,
+                at.ends,
+                at.factors,
+                at.first_span,
+                scales,
+                shares.astype(np.float32),
+                saturation[part.span],
+                np.zeros(part.videos, np.float32),
+                np.empty(part.videos, np.int32),
+                scores[part.span],
+                coverage[part.span],
+            )
+        scores[~self._alive] = np.nan
+        idfs, known = dict[str, float](), self.have(forms.texts).tolist()
+        of_forms = (idf[np.repeat(np.arange(len(terms)), np.diff(forms.first))] * forms.factors).tolist()
+        for form, there, value in zip(forms.texts, known, of_forms, strict=True):
+            if there and value:
+                idfs[form] = value
+        return Totals(scores, coverage, idfs, by_field, spans, scales, saturation)
 
-        The idf is that of the forms, or if no text has any, of what means the same.
+    def split(self, totals: Totals, videos: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the BM25F scores of some videos split by field, shape (fields, videos).
+
+        The sum over the fields is the score, up to rounding.
+
+        Args:
+            totals: of the question.
+            videos: ascending.
         """
-        found = []
-        having: list[NDArray[np.int32]] = []
-        for forms, factor in ((term.forms, 1.0), (term.synonyms, WEIGHT_OF_EMOJI)):
-            counted_before = len(having)
-            for form in forms:
-                if (number := self._vocabulary.get(form)) is None:
-                    continue
-                span = slice(int(self._indptr[number]), int(self._indptr[number + 1]))
-                docs, fields = self._docs[span], self._fields[span]
-                weighted = factor * weights[fields] * self._frequencies[span]
-                counted = weighted > 0
-                if counted.any():
-                    found.append((docs[counted], fields[counted], weighted[counted]))
-                    if not counted_before:
-                        having.append(docs[counted])
-        if not found:
-            return np.empty(0, np.int32), np.empty(0, np.int8), np.empty(0), 0.0, False
-        documents = self._lengths.shape[1]
-        # Of one form, documents follow each other.
-        with_term = (
-            len(np.unique(np.concatenate(having))) if len(having) > 1 else 1 + int(np.count_nonzero(np.diff(having[0])))
-        )
-        idf = float(np.log(1 + (documents - with_term + 0.5) / (with_term + 0.5)))
-        if len(found) == 1:
-            return *found[0], idf, False
-        docs, fields, weighted = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-        order = np.argsort(docs, kind="stable")
-        return docs[order], fields[order], weighted[order], idf, True
+        from retrieval.index.compiled import add_split
+
+        split = np.zeros((len(videos), self._fields))
+        if not totals.spans:
+            return split.T
+        for part, at in zip(self._parts, totals.spans, strict=True):
+            low, high = np.searchsorted(videos, [part.first, part.first + part.videos])
+            add_split(
+                part.part.docs,
+                part.part.packed,
+                totals.weights,
+                at.starts,
+                at.ends,
+                at.factors,
+                at.first_span,
+                totals.scales,
+                totals.saturation[part.span],
+                videos[low:high] - part.first,
+                split[low:high],
+            )
+        return split.T
+
+    def _videos_with(self, spans: Sequence[Spans], weights: NDArray[np.float32], terms: int) -> NDArray[np.int64]:
+        """Return how many videos have a form of each term, and how many a synonym, shape (2, terms)."""
+        from retrieval.index.compiled import count_videos
+
+        counts = np.zeros((2, terms), np.int64)
+        for part, at in zip(self._parts, spans, strict=True):
+            seen = np.zeros(part.videos, np.int32)
+            count_videos(
+                part.part.docs,
+                part.part.packed,
+                part.alive,
+                weights,
+                at.starts,
+                at.ends,
+                at.first_span,
+                at.first_synonym,
+                seen,
+                counts,
+            )
+        return counts
+
+    def _videos_in(self, language: str) -> float:
+        """Return about how many videos are in a language; all if it is not a common one.
+
+        Words of a question in a rare language are often names or borrowed ones, which texts in other languages have.
+        """
+        if language not in self.common_languages:
+            return self._counted
+        return max(1.0, self._counted * self.texts_by_language[language] / sum(self.texts_by_language.values()))
+
+
+def _saturation(
+    parts: Sequence[Placed], alive: NDArray[np.bool_], weights: tuple[float, ...]
+) -> NDArray[np.float32] | None:
+    """Return what a frequency is compared with in each video, shape (videos,); None if no field counts."""
+    length = np.concatenate([np.array(weights) @ placed.part.lengths for placed in parts])
+    average = length[alive].mean() if alive.any() else 0.0
+    return (K1 * (1 - B + B * length / average)).astype(np.float32) if average > 0 else None
+
+
+def _idf(videos: float, with_term: NDArray[np.int64]) -> NDArray[np.float64]:
+    return np.asarray(np.log(1 + (np.maximum(0.0, videos - with_term) + 0.5) / (with_term + 0.5)))

@@ -1,170 +1,145 @@
-"""One FAISS index per encoder and field: the unit vectors of passages, ordered by video, searched exactly.
+"""The unit vectors of passages, one index per encoder and field, ordered by video and compared exactly.
 
-The inner products of all passages come from one `range_search` with a radius below any possible score, which does not
-sort, unlike a top-k search. A video's score in a field is that of its best passage.
-
-Some videos are hubs: their whole text is close to almost every question. A video's mean cosine with the transcripts of
-*other* videos measures this, and a share of it is subtracted (the idea of CSLS, Conneau et al. 2018).
+A video's score in a field is that of its best passage, less a share of the hubness of the video (hubness.py).
 """
 
-from pathlib import Path
+from collections.abc import Sequence
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
-from retrieval.embedding.unit import unit_length
-from retrieval.index.verified import VerifiedFiles
+from retrieval.index import ragged
+from retrieval.index.field_vectors import FieldVectors
+from retrieval.index.rows import Best, PassageRows
+from retrieval.index.sketch import Sketch
 
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
-HUB_NEIGHBOURS = 10
-HUB_SAMPLE = 20_000  # passages to compare with: this part of a build of 50,000 videos takes less than a minute
-_HUB_BLOCK = 256  # videos compared at once
-_BELOW_ANY_COSINE = -2.0
-_CHECKED = 16_384  # vectors whose length is checked at once
-
-
-def hubness(
-    vectors: Vectors, starts: NDArray[np.int64], others: Vectors, other_starts: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return each video's mean cosine with the HUB_NEIGHBOURS nearest passages of other videos, shape (videos,).
-
-    It is 0 for all videos if there are too few passages.
-
-    Args:
-        vectors, starts: at most one passage per video, and the first row of each video (as in DenseIndex).
-        others, other_starts: the passages to compare with.
-    """
-    owners = np.repeat(np.arange(len(other_starts) - 1), np.diff(other_starts))
-    if len(owners) > HUB_SAMPLE:
-        chosen = np.random.default_rng(0).permutation(len(owners))[:HUB_SAMPLE]
-        others, owners = others[chosen], owners[chosen]
-    found = np.zeros(len(starts) - 1, np.float32)
-    if len(np.unique(owners)) <= HUB_NEIGHBOURS:
-        return found
-    present = np.flatnonzero(np.diff(starts))
-    for first in range(0, len(present), _HUB_BLOCK):
-        videos = present[first : first + _HUB_BLOCK]
-        cosines = vectors[starts[videos]] @ others.T
-        cosines[owners[None, :] == videos[:, None]] = -1.0
-        found[videos] = np.partition(cosines, -HUB_NEIGHBOURS, axis=1)[:, -HUB_NEIGHBOURS:].mean(axis=1)
-    return found
-
-
-class PassageRows:
-    """The rows of a field's passages, the same for every encoder.
-
-    `starts` has length videos + 1: video v has the rows starts[v] to starts[v + 1].
-    """
-
-    def __init__(self, starts: NDArray[np.int64]) -> None:
-        self._starts = starts
-        self.present: NDArray[np.bool_] = np.diff(starts) > 0
-
-    def save(self, folder: Path, field: str) -> None:
-        """Write `field`.starts.npy."""
-        np.save(folder / f"{field}.starts.npy", self._starts)
-
-    @classmethod
-    def load(cls, files: VerifiedFiles, field: str) -> "PassageRows":
-        """Load what `save` wrote.
-
-        Raises:
-            GenerationError: the file is missing or differs from its sha256.
-            ValueError: the numbers are not in the order of the videos.
-        """
-        starts = files.array(f"{field}.starts.npy")
-        if not len(starts) or starts[0] or (np.diff(starts) < 0).any():
-            raise ValueError(f"the passages of {field} are not numbered in the order of the videos")
-        return cls(starts)
-
-    @property
-    def videos(self) -> int:
-        return len(self.present)
-
-    @property
-    def passages(self) -> int:
-        return int(self._starts[-1])
-
-    def of(self, video: int) -> range:
-        """Return the rows of a video's passages."""
-        return range(int(self._starts[video]), int(self._starts[video + 1]))
-
-    def best_of(self, passage_scores: NDArray[np.float32], video: int) -> int:
-        """Return the row of the video's best passage."""
-        rows = self.of(video)
-        return rows.start + int(passage_scores[rows.start : rows.stop].argmax())
-
-    def highest(self, passage_scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the score of each video's best passage, shape (videos,); NaN without a passage."""
-        scores = np.full(self.videos, np.nan)
-        if self.passages:
-            scores[self.present] = np.maximum.reduceat(passage_scores, self._starts[:-1][self.present])
-        return scores
+# Passages of a field. Of more, sketches find those that are compared: benchmarks/two_phase.py
+COMPARED = 200_000
+Mask = NDArray[np.bool_]
 
 
 class DenseIndex:
     """The vectors of one encoder for the passages of one field, in the order of `rows`.
 
-    `hubs` has length videos: HUB_SHARE of it is subtracted from a video's cosine.
+    Args:
+        parts: the vectors of each segment.
+        starts: the first video of each segment, and how many videos there are.
+        hubs: HUB_SHARE of it is subtracted from a video's cosine, shape (videos,).
+        sketches: of each segment; None for one with few passages.
     """
 
-    def __init__(self, index: faiss.Index, rows: PassageRows, hubs: NDArray[np.float32] | None) -> None:
-        self._index = index
+    def __init__(
+        self,
+        parts: Sequence[FieldVectors],
+        starts: Sequence[int],
+        rows: PassageRows,
+        hubs: NDArray[np.float32] | None = None,
+        sketches: Sequence[Sketch | None] = (),
+    ) -> None:
+        self._parts = list(parts)
+        self._starts = list(starts)
+        self._first_rows = rows.starts[self._starts]
         self.rows = rows
+        self._sketches = list(sketches)
         self._hubs = np.zeros(rows.videos, np.float32) if hubs is None else hubs
 
     @classmethod
-    def build(cls, vectors: Vectors, rows: PassageRows, hubs: NDArray[np.float32] | None = None) -> "DenseIndex":
-        """Index unit vectors, shape (passages, dimension), in the order of `rows`."""
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors)
-        return cls(index, rows, hubs)
+    def of(
+        cls, vectors: Vectors, rows: PassageRows, hubs: NDArray[np.float32] | None = None, bits: int = 16
+    ) -> "DenseIndex":
+        """Return the index of unit vectors that are in no generation, shape (passages, dimension)."""
+        return cls([FieldVectors.of(vectors, bits)], [0, rows.videos], rows, hubs)
 
-    def save(self, folder: Path, field: str, encoder: int) -> None:
-        """Write `field`.`encoder`.hubs.npy and `field`.`encoder`.faiss; `encoder` is its number in the manifest."""
-        # Python writes the bytes: FAISS ignores an error at the end, when a full disk is noticed.
-        (folder / f"{field}.{encoder}.faiss").write_bytes(faiss.serialize_index(self._index).data)
-        np.save(folder / f"{field}.{encoder}.hubs.npy", self._hubs)
+    def best(self, query: Vectors, videos: NDArray[np.int64]) -> Best:
+        """Return the best passage of each of some videos, ascending, for a question's vector, shape (dimension,)."""
+        from retrieval.index.compiled import best_cosines
 
-    @classmethod
-    def load(cls, files: VerifiedFiles, rows: PassageRows, field: str, encoder: int) -> "DenseIndex":
-        """Load what `save` wrote.
+        found = Best(np.empty(len(videos), np.float32), np.empty(len(videos), np.int64))
+        for part, first, end in zip(self._parts, self._starts, self._starts[1:], strict=False):
+            starts = self.rows.starts[first : end + 1]
+            if first == 0 and end == self.rows.videos:
+                best_cosines(part.codes, part.scales, starts, query, videos, found.cosines, found.rows)
+                break
+            inside = np.arange(*np.searchsorted(videos, [first, end]))
+            of_part = Best(np.empty(len(inside), np.float32), np.empty(len(inside), np.int64))
+            best_cosines(part.codes, part.scales, starts, query, videos[inside] - first, of_part.cosines, of_part.rows)
+            found.cosines[inside], found.rows[inside] = of_part.cosines, of_part.rows
+        if not self.rows.all_alive:
+            deleted = ~self.rows.alive[videos]
+            found.cosines[deleted], found.rows[deleted] = np.nan, -1
+        return found
 
-        Raises:
-            GenerationError: a file is missing or differs from its sha256.
-            ValueError: a vector is not of length 1, or the arrays contradict each other.
+    @property
+    def searchable(self) -> bool:
+        """Whether `nearest` is faster than comparing all passages."""
+        return self.rows.passages > COMPARED and any(self._sketches)
+
+    def nearest(self, query: Vectors, count: int, among: Mask) -> NDArray[np.int64]:
+        """Return the videos of the passages that are about the nearest to a question's vector, ascending.
+
+        Args:
+            count: how many passages of each segment.
+            among: the videos to choose from, shape (videos,).
         """
-        index = faiss.deserialize_index(np.frombuffer(files.read(f"{field}.{encoder}.faiss"), np.uint8))
-        loaded = cls(index, rows, files.array(f"{field}.{encoder}.hubs.npy"))
-        loaded._check(field)
-        return loaded
+        found = []
+        usable = among & self.rows.present
+        for sketch, first, end in zip(self._sketches, self._starts, self._starts[1:], strict=False):
+            starts, wanted = self.rows.starts[first : end + 1] - self.rows.starts[first], usable[first:end]
+            if sketch is None:
+                videos = np.flatnonzero(wanted) + first
+                if len(videos) > count:
+                    cosines = self.corrected(self.best(query, videos), videos)
+                    videos = videos[np.argpartition(-cosines, count)[:count]]
+            else:
+                counts = np.diff(starts)
+                some = None if (wanted == (counts > 0)).all() else np.repeat(wanted, counts)
+                videos = np.searchsorted(starts, sketch.nearest(query, count, some), side="right") - 1 + first
+            found.append(videos)
+        return np.unique(np.concatenate(found))
 
-    def _check(self, field: str) -> None:
-        if len(self._hubs) != self.rows.videos or not np.isfinite(self._hubs).all():
-            raise ValueError(f"a hubness of {field} is not a number")
-        count = int(self._index.ntotal)
-        if count != self.rows.passages:
-            raise ValueError(f"{field} has {count} vectors for {self.rows.passages} passages")
-        bad = 0
-        for start in range(0, count, _CHECKED):
-            block = self._index.reconstruct_n(start, min(_CHECKED, count - start))
-            bad += int(np.count_nonzero(~unit_length(block)))
-        if bad:
-            raise ValueError(f"{bad} of {count} vectors of {field} do not have the length 1")
+    def all_best(self, query: Vectors) -> Best:
+        """Return the best passage of every video."""
+        return self.best(query, np.arange(self.rows.videos))
 
-    def passage_scores(self, query: Vectors) -> NDArray[np.float32]:
-        """Return the cosine of every passage with the query vector (dimension,), shape (passages,)."""
-        scores = np.empty(self.rows.passages, np.float32)
-        _, distances, rows = self._index.range_search(query[None, :], _BELOW_ANY_COSINE)
-        scores[rows] = distances
-        return scores
+    def corrected(self, best: Best, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return the best cosines of some videos, or of all, less their hubness."""
+        return best.cosines - (self.hubs if videos is None else self.hubs[videos])
 
-    def video_scores(self, passage_scores: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the score of each video's best passage less its hubness, shape (videos,); NaN without a passage."""
-        return self.rows.highest(passage_scores) - HUB_SHARE * self._hubs
+    def cosines(self, query: Vectors, rows: range) -> NDArray[np.float32]:
+        """Return the cosine of each of some passages that follow each other, shape (rows,)."""
+        return np.asarray(self.vectors(rows) @ query)
+
+    @property
+    def hubs(self) -> NDArray[np.float32]:
+        """What is subtracted from the cosine of each video, shape (videos,)."""
+        return HUB_SHARE * self._hubs
+
+    def vectors(self, rows: range) -> Vectors:
+        """Return the unit vectors of passages that follow each other, shape (rows, dimension)."""
+        return self._at(np.arange(rows.start, rows.stop))
+
+    def of_videos(self, videos: NDArray[np.int64]) -> Vectors:
+        """Return the unit vectors of all passages of some videos, which are ascending."""
+        return self._at(ragged.places(self.rows.starts, videos))
+
+    def every(self, step: int) -> Vectors:
+        """Return the unit vectors of every `step`-th passage of the videos that are not deleted."""
+        if self.rows.all_alive:
+            return self._at(np.arange(0, self.rows.passages, step))
+        return self._at(np.flatnonzero(np.repeat(self.rows.alive, self.rows.counts))[::step])
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return the unit vector of a passage, shape (dimension,)."""
-        return np.asarray(self._index.reconstruct(row), np.float32)
+        return np.asarray(self.vectors(range(row, row + 1))[0])
+
+    def _at(self, rows: NDArray[np.int64]) -> Vectors:
+        """Return the vectors of ascending rows."""
+        cuts = np.searchsorted(rows, self._first_rows)
+        found = [
+            part.rows(rows[cuts[number] : cuts[number + 1]] - self._first_rows[number])
+            for number, part in enumerate(self._parts)
+            if cuts[number] < cuts[number + 1] or len(self._parts) == 1
+        ]
+        return found[0] if len(found) == 1 else np.concatenate(found or [self._parts[0].rows(slice(0))])

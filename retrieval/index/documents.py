@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from ingest.catalog.entries import Entry, Segment
 from ingest.language import language_of
-from retrieval.index.metadata import UNKNOWN, VideoMetadata, metadata_of
+from ingest.text.original_sound import music_of
+from retrieval.index.video_metadata import UNKNOWN, VideoMetadata, metadata_of
 
 # Identifiers of the fields on disk and in the API. FIELD_ALIASES has the plainer names that people may type.
 OVERVIEW = "overview"
@@ -29,6 +30,10 @@ FIELD_NAMES = {
     "comments": "Comments",
     OVERVIEW: "Whole video",
 }
+SEEN = "seen"  # what the pictures of a video show; it has no text, and only a vision model reads it
+ALL_FIELDS = (*FIELDS, SEEN)
+SEEN_NAME = "What it shows"
+ALL_FIELD_NAMES = FIELD_NAMES | {SEEN: SEEN_NAME}
 FIELD_ALIASES = {"cover": "onscreen", "transcript": "speech", OVERVIEW: "whole"}
 
 OVERVIEW_CHARS = 8_000  # more than common encoders read, and more than most videos have
@@ -39,7 +44,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？…])\s+")
 def field_id(name: str) -> str | None:
     """Return the stored identifier of a field from its identifier or its alias, in any case; None if there is none."""
     wanted = name.strip().casefold()
-    return next((field for field in FIELDS if wanted in (field, FIELD_ALIASES.get(field))), None)
+    return next((field for field in ALL_FIELDS if wanted in (field, FIELD_ALIASES.get(field))), None)
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def document(entry: Entry) -> Document:
         {
             "description": video.description or video.words_of_name,
             "creator": f"{video.creator_username} {video.creator_nickname}",
-            "music": video.music_title,
+            "music": music_of(video),
             "cover": (cover.text if cover else None) or "",
             "transcript": (transcript.text if transcript else None) or "",
         },

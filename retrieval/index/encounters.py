@@ -3,10 +3,11 @@
 All encounters are rows of a few arrays, so that a watch history of 50,000 entries is filtered in a millisecond.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,15 +43,43 @@ class EncounterIndex:
     Arrays have shape (encounters,) unless they are called videos; those have shape (videos,).
     """
 
-    def __init__(self, by_video: Iterable[Iterable[Row]], videos: int) -> None:
-        rows = [(video, *row) for video, met in enumerate(by_video) for row in met]
+    def __init__(
+        self,
+        video: NDArray[np.int64],
+        at: Times,
+        of_list: NDArray[np.int64],
+        names: Sequence[tuple[str, str]],
+        videos: int,
+    ) -> None:
+        """Take encounters in the order of their videos.
+
+        Args:
+            video, at: of each encounter, the number of its video and the time.
+            of_list: the number of its list in `names`, which has lists and names of collections. Several may be equal,
+                and some of no encounter.
+        """
         self._videos = videos
-        self._video = np.array([row[0] for row in rows], dtype=np.int64)
-        self.at: Times = np.array([row[2] or "NaT" for row in rows], dtype="datetime64[s]")
-        self.names: list[tuple[ListKind, str]] = list(dict.fromkeys((row[1], row[3]) for row in rows))
+        self._video, self.at = video, at
+        used, place = np.unique(of_list, return_inverse=True)
+        of_used = [cast(tuple[ListKind, str], names[number]) for number in used.tolist()]
+        self.names = list(dict.fromkeys(of_used))
         number = {name: n for n, name in enumerate(self.names)}
-        self._list = np.array([number[row[1], row[3]] for row in rows], dtype=np.int64)
+        self._list = np.array([number[name] for name in of_used], dtype=np.int64)[place]
         self._keys = [list_key(name) for _, name in self.names]
+
+    @classmethod
+    def of(cls, by_video: Iterable[Iterable[Row]], videos: int) -> "EncounterIndex":
+        """Return the encounters of each video, in the order of the videos."""
+        rows = [(video, *row) for video, met in enumerate(by_video) for row in met]
+        names = list(dict.fromkeys((row[1], row[3]) for row in rows))
+        number = {name: n for n, name in enumerate(names)}
+        return cls(
+            np.array([row[0] for row in rows], dtype=np.int64),
+            np.array([row[2] or "NaT" for row in rows], dtype="datetime64[s]"),
+            np.array([number[row[1], row[3]] for row in rows], dtype=np.int64),
+            names,
+            videos,
+        )
 
     def __len__(self) -> int:
         return len(self._video)

@@ -1,170 +1,149 @@
-"""Generations: everything that a search needs in one folder. This module reads them; builder.py writes them.
+"""Generations: everything that a search needs, in segments. This module reads them; builder.py writes them.
 
 docs/explanation/generations.md describes the files.
 """
 
-import hashlib
 import json
-import os
-import re
-import sqlite3
-import threading
-from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from numpy.typing import NDArray
 
-from retrieval.errors import GenerationError, RetrievalError
+from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
+from retrieval.index.arrays import SUFFIX, typed
 from retrieval.index.bm25f import KeywordIndex
-from retrieval.index.dense import DenseIndex, PassageRows
-from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS, Mark, Passage
+from retrieval.index.dense import DenseIndex
+from retrieval.index.documents import FIELDS, OVERVIEW
+from retrieval.index.layout import State, current_name, generation_names, generations_folder, segments_of, state_of
+from retrieval.index.manifest import Manifest, manifest_in, segment_manifest
 from retrieval.index.metadata import MetadataIndex
+from retrieval.index.passages import Passages
 from retrieval.index.phrases import PhraseIndex
+from retrieval.index.rows import PassageRows
+from retrieval.index.seen import seen_index
+from retrieval.index.seen_part import FOLDER as SEEN
+from retrieval.index.segment import Segment, open_segment
+from retrieval.index.spread import Spread
 from retrieval.index.verified import REBUILD, VerifiedFiles, check_file
+from retrieval.index.videos import Positions, VideoIds
+from retrieval.index.whole_video import WholeVideoParts
 
-FORMAT = 3  # incremented when a file changes its meaning; generations of another format must be built again
-CURRENT = "CURRENT"
-MANIFEST = "manifest.json"
-CACHE_FILE = "vectors.sqlite"
-LOCK = ".build.lock"  # held by the process that changes the folder
-BUILDING = ".building-"  # how the names of unfinished generations begin
-State = tuple[tuple[str, int, int, int], ...]
-_OWN_SUM = re.compile(rb'(?<="manifest_sha256": ")[0-9a-f]{64}(?="\n\}$)')  # where it is in a manifest
+DELETED = "deleted.npy"  # the numbers of deleted videos, in ascending order
+HUBS = "hubs.npy"  # the hubness of each video by each encoder, shape (encoders, videos)
+EMPTY = "empty.json"  # the keys of the videos of the corpus that have no text, by id, in hexadecimal
 
 
-class FusionWeights(BaseModel):
-    """How much each part of a score counts: the dense retriever and the keyword retriever's three analysers against
-    each other, and each field within its retriever. The aliases are the names on disk.
+@dataclass(frozen=True)
+class OwnFiles:
+    """What a generation has besides its segments."""
 
-    `dense_retriever` is the weight of each encoder that `encoders` has no weight for.
-
-    In the dense retriever almost all weight is on the whole video. Single fields count a little, so that an explanation
-    can show the passage that matches and its time. More made no difference on the questions tried
-    (docs/explanation/scoring.md).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, serialize_by_alias=True)
-
-    dense_retriever: float = Field(default=1.5, alias="dense_lane")
-    encoders: dict[str, float] = {}
-    stems: float = Field(default=0.45, alias="words")
-    char_ngrams: float = Field(default=0.45, alias="grams")
-    bigrams: float = Field(default=0.1, alias="pairs")
-    dense: dict[str, float] = {OVERVIEW: 1.0} | dict.fromkeys(TEXT_FIELDS, 0.01)
-    keyword: dict[str, float] = dict.fromkeys(TEXT_FIELDS, 1.0)
-
-    def of_encoder(self, name: str) -> float:
-        """Return the weight of an encoder."""
-        return self.encoders.get(name, self.dense_retriever)
-
-    def of_part(self, part: str) -> float:
-        """Return the weight of a part of the score (see fusion.py)."""
-        name, _, encoder = part.partition(":")
-        return self.of_encoder(encoder) if encoder else float(getattr(self, name))
-
-    def with_parts(self, weights: Mapping[str, float]) -> "FusionWeights":
-        """Return these weights with those of some parts changed."""
-        by_encoder = {part.partition(":")[2]: weight for part, weight in weights.items() if ":" in part}
-        others = {part: weight for part, weight in weights.items() if ":" not in part}
-        return self.model_copy(update=others | {"encoders": self.encoders | by_encoder})
-
-
-class UsedEncoder(BaseModel):
-    """An encoder of a generation. `encoded` texts were not in the vector cache. `language` is the only one that it
-    reads, as ISO 639-1; "" if it reads many."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    sha256: str
-    key: str
-    dimension: int
-    precision: str
-    language: str = ""
-    encoded: int = 0
-
-
-class Manifest(BaseModel):
-    """The description of a generation: its format, encoders, counts, and the checksums of the corpus and of every file.
-
-    `encoder` has the names of all encoders, joined by " + ", or "bm25" if there is none. `encoded` is how many texts
-    were encoded, by all of them. `manifest_sha256` is that of the manifest itself without this value (see `sealed`).
-    Earlier versions have none.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int
-    name: str
-    created: str
-    encoder: str
-    encoders: tuple[UsedEncoder, ...]
-    videos: int
-    passages: dict[str, int]
-    encoded: int
-    corpus_sha256: str
-    weights: FusionWeights
-    only_read: bool = False  # whether videos whose OCR or transcript is missing were left out
-    files: dict[str, str]
-    manifest_sha256: str = ""
+    manifest: Manifest
+    deleted: NDArray[np.int64]
+    hubs: NDArray[np.float32]
+    empty: dict[str, str]
 
     @property
-    def encoder_names(self) -> list[str]:
-        """The names of all encoders."""
-        return [encoder.name for encoder in self.encoders]
+    def alive(self) -> NDArray[np.bool_]:
+        """Which videos are not deleted, shape (videos,)."""
+        alive = np.ones(sum(entry.videos for entry in self.manifest.segments), np.bool_)
+        alive[self.deleted] = False
+        return alive
+
+
+def own_files(folder: Path) -> OwnFiles:
+    """Read and check what a generation has besides its segments.
+
+    Raises:
+        GenerationError: a file is missing or damaged.
+    """
+    manifest = manifest_in(folder)
+    files = VerifiedFiles(folder, manifest.files)
+    try:
+        own = OwnFiles(manifest, files.array(DELETED), files.array(HUBS), dict(json.loads(files.read(EMPTY))))
+        videos, deleted = sum(entry.videos for entry in manifest.segments), own.deleted
+        typed(own.hubs, "f4", 2)
+        if own.hubs.shape != (len(manifest.encoders), videos) or not np.isfinite(own.hubs).all():
+            raise ValueError("a hubness is not a number")
+        if len(deleted) and not (deleted[0] >= 0 and deleted[-1] < videos and (np.diff(deleted) > 0).all()):
+            raise ValueError("the numbers of the deleted videos are not in order")
+        if own.alive.sum() != manifest.videos:
+            raise ValueError("it has other videos than its manifest says")
+    except (OSError, ValueError, IndexError, TypeError, RecursionError) as error:
+        raise GenerationError(f"{folder} cannot be loaded ({error}): {REBUILD}") from error
+    files.check_rest()
+    return own
 
 
 class Generation:
     """An opened, verified generation. All of it is in memory: what happens to its files later has no effect.
 
+    Its videos are numbered segment after segment. Deleted ones keep their numbers, and `alive` says which are not.
     `rows` has the passages of each field, and `dense` their vectors: by field, for each encoder of the manifest.
-    `state` is that of the files when they were read, see `state_of`.
+    `parts` says for each encoder what each passage adds to the vector of its whole video. `seen` has the pictures of
+    the videos, if a vision model has seen them. `state` is that of the files when they were read, see
+    `generation_state`.
+
+    Args:
+        again: read segments again that are open in this process.
 
     Raises:
         GenerationError: it does not exist, has another format, a file differs from the manifest, or a vector does not
             have the length 1.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, again: bool = False) -> None:
         self.folder = folder
-        self.state = state_of(folder)
-        self.manifest = _read_manifest(folder)
-        files = VerifiedFiles(folder, self.manifest.files)
+        self.state = generation_state(folder)
+        own = own_files(folder)
+        self.manifest, self.hubs, self.alive = own.manifest, own.hubs, own.alive
+        self.segments: list[Segment] = [
+            open_segment(segments_of(folder), entry, again=again).load(check=again) for entry in self.manifest.segments
+        ]
+        encoders = tuple((used.key, used.dimension) for used in self.manifest.encoders)
+        if any(segment.manifest.encoders != encoders for segment in self.segments):
+            raise GenerationError(f"{folder} has a segment by other encoders: {REBUILD}")
+        self.starts: NDArray[np.int64] = np.cumsum([0, *(segment.videos for segment in self.segments)])
+        self.ids = VideoIds([segment.of_videos for segment in self.segments], self.alive)
+        self.positions = Positions(self.ids)
+        self.seen = seen_index(segments_of(folder).parent, self.manifest, self.starts.tolist(), self.alive)
         try:
-            self.ids: list[str] = json.loads(files.read("videos.json"))
-            self.rows = {field: PassageRows.load(files, field) for field in FIELDS}
-            self.dense = [
-                {field: DenseIndex.load(files, rows, field, number) for field, rows in self.rows.items()}
-                for number in range(len(self.manifest.encoders))
-            ]
-            self.keyword = {name: KeywordIndex.load(files, name) for name in TERMS}
-            self.phrases = PhraseIndex.load(files)
-            self.metadata = MetadataIndex.load(files)
-            self._passages = _in_memory(files.read("passages.sqlite"))
-            self._passages.execute("SELECT text, marks FROM passages LIMIT 1").fetchone()
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, sqlite3.Error) as error:
+            self._join()
+        except (ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise GenerationError(f"{folder} cannot be loaded ({error}): {REBUILD}") from error
-        files.check_rest()
-        self.positions = {video_id: n for n, video_id in enumerate(self.ids)}
-        self._lock = threading.Lock()
+
+    def _join(self) -> None:
+        """Make the components of all videos from those of the segments."""
+        self.passages = Passages([one.passages for one in self.segments])
+        self.rows = {field: PassageRows(self.passages.starts(field), self.alive) for field in FIELDS}
+        self.dense = [
+            {
+                field: DenseIndex(
+                    [one.dense[number].fields[field] for one in self.segments],
+                    self.starts.tolist(),
+                    rows,
+                    hubs if field == OVERVIEW else None,
+                    [one.dense[number].sketches.get(field) for one in self.segments],
+                )
+                for field, rows in self.rows.items()
+            }
+            for number, hubs in enumerate(self.hubs)
+        ]
+        self.parts = [WholeVideoParts([one.parts[number] for one in self.segments]) for number in range(len(self.hubs))]
+        self.keyword = {name: KeywordIndex([one.keyword[name] for one in self.segments], self.alive) for name in TERMS}
+        self.phrases = PhraseIndex([one.phrases for one in self.segments], self.alive)
+        self.metadata = MetadataIndex([one.metadata for one in self.segments], self.alive)
+
+    @cached_property
+    def spreads(self) -> list[Spread]:
+        """How the passages of each encoder are spread."""
+        return [Spread(of_encoder) for of_encoder in self.dense]
 
     @property
     def name(self) -> str:
         return self.manifest.name
-
-    def close(self) -> None:
-        self._passages.close()
-
-    def passages(self, field: str, rows: range) -> list[Passage]:
-        """Return the passages of a field by row."""
-        with self._lock:
-            found = self._passages.execute(
-                "SELECT text, marks FROM passages WHERE field = ? AND row >= ? AND row < ? ORDER BY row",
-                (FIELDS.index(field), rows.start, rows.stop),
-            ).fetchall()
-        return [Passage(text, tuple(Mark(*mark) for mark in json.loads(marks))) for text, marks in found]
 
 
 def open_current(indexes: Path) -> Generation:
@@ -176,7 +155,7 @@ def open_current(indexes: Path) -> Generation:
     return Generation(generations_folder(indexes) / current_name(indexes))
 
 
-def open_named(indexes: Path, name: str) -> Generation:
+def open_named(indexes: Path, name: str, *, again: bool = False) -> Generation:
     """Open a finished generation by name.
 
     Raises:
@@ -184,116 +163,62 @@ def open_named(indexes: Path, name: str) -> Generation:
     """
     if name not in generation_names(indexes):
         raise GenerationError(f"no generation {name[:80]!r} in {indexes}")
-    return Generation(generations_folder(indexes) / name)
-
-
-def current_name(indexes: Path) -> str:
-    """Return the name of the current generation.
-
-    Raises:
-        GenerationError: there is none.
-        RetrievalError: CURRENT cannot be read now, so it is not known which it is.
-    """
-    try:
-        # Exactly as it was written: white space that has changed is damage.
-        name = (indexes / CURRENT).read_text(encoding="utf-8").removesuffix("\n")
-    except FileNotFoundError as error:
-        raise GenerationError(f"no index in {indexes}: run `tiktok-retrieval build`") from error
-    except UnicodeError as error:
-        raise GenerationError(f"{indexes / CURRENT} is damaged: run `tiktok-retrieval rollback`") from error
-    except OSError as error:
-        raise RetrievalError(f"{indexes / CURRENT} cannot be read: {error.strerror}") from error
-    if name not in generation_names(indexes):
-        raise GenerationError(
-            f"{indexes / CURRENT} names {name!r}, which does not exist: run `tiktok-retrieval rollback` or"
-            " `tiktok-retrieval build`"
-        )
-    return name
-
-
-def generation_names(indexes: Path) -> list[str]:
-    """Return the names of all finished generations, oldest first."""
-    folder = generations_folder(indexes)
-    if not folder.is_dir():
-        return []
-    return sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def build_running(indexes: Path) -> bool:
-    """Return whether another process builds a generation. What a killed build has left does not count."""
-    if not any(generations_folder(indexes).glob(f"{BUILDING}*")):
-        return False
-    try:
-        with FileLock(indexes / LOCK, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # nobody can build where the lock cannot be opened
-        return False
+    return Generation(generations_folder(indexes) / name, again=again)
 
 
 def read_manifest(indexes: Path, name: str) -> Manifest:
     """Read the manifest of a generation without checking its files."""
-    return _read_manifest(generations_folder(indexes) / name)
+    return manifest_in(generations_folder(indexes) / name)
 
 
-def generations_folder(indexes: Path) -> Path:
-    """Return the folder of all generations."""
-    return indexes / "generations"
+def generation_state(folder: Path) -> State:
+    """Return the state of the files of a generation and of its segments, see `state_of`."""
+    try:
+        named = [segments_of(folder) / entry.name for entry in manifest_in(folder).segments]
+    except GenerationError:
+        named = []
+    return state_of(folder, *named)
 
 
-def state_of(folder: Path) -> State:
-    """Return name, size, time of change and number of each file in a folder; nothing if it cannot be read.
+def videos_with(field: str, folder: Path) -> set[str]:
+    """Return the ids of the videos of a generation that have a passage of a field, without opening the rest of it.
 
-    As long as it is the same, nobody has written there.
+    Raises:
+        GenerationError: a file is missing or damaged.
     """
-    try:
-        found = [(entry.name, entry.stat()) for entry in os.scandir(folder)]
-    except OSError:
-        return ()
-    return tuple(sorted((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in found))
+    own, first, found = own_files(folder), 0, set[str]()
+    for entry in own.manifest.segments:
+        segment = open_segment(segments_of(folder), entry)
+        alive = own.alive[first : first + entry.videos]
+        found.update(segment.ids[number] for number in np.flatnonzero(alive & segment.rows[field].present).tolist())
+        first += entry.videos
+    return found
 
 
-def sealed(manifest: Manifest) -> str:
-    """Return the text of a manifest's file, with its own checksum."""
-    text = manifest.model_copy(update={"manifest_sha256": "0" * 64}).model_dump_json(indent=1)
-    return _OWN_SUM.sub(_own_sum(text.encode()).encode(), text.encode()).decode()
+def size_on_disk(folder: Path) -> int:
+    """Return how many bytes a generation and its segments have. Other generations may share the segments.
 
-
-def _own_sum(raw: bytes) -> str:
-    """Return the sha256 of a manifest's file without the one that is in it."""
-    return hashlib.sha256(_OWN_SUM.sub(b"", raw)).hexdigest()
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    try:
-        raw = (folder / MANIFEST).read_bytes()
-        found = json.loads(raw)
-        if isinstance(found, dict) and found.get("format") != FORMAT:
-            raise GenerationError(f"{folder} has format {found.get('format')}, not {FORMAT}: {REBUILD}")
-        manifest = Manifest.model_validate(found)
-    except (OSError, ValueError, ValidationError) as error:
-        raise GenerationError(f"{folder} has no readable manifest ({error}): {REBUILD}") from error
-    if manifest.manifest_sha256 and manifest.manifest_sha256 != _own_sum(raw):
-        raise GenerationError(f"{folder / MANIFEST} differs from its own checksum: {REBUILD}")
-    return manifest
-
-
-def _in_memory(database: bytes) -> sqlite3.Connection:
-    """Return a read-only database that is in memory, for several threads."""
-    passages = sqlite3.connect(":memory:", check_same_thread=False)
-    passages.deserialize(database)
-    passages.execute("PRAGMA query_only = ON")
-    return passages
+    Raises:
+        GenerationError: its manifest cannot be read.
+    """
+    folders = [folder, *(segments_of(folder) / entry.name for entry in manifest_in(folder).segments)]
+    seen = [folder.parent.parent / SEEN / f"{entry.name}{SUFFIX}" for entry in manifest_in(folder).seen]
+    return sum(path.stat().st_size for path in [*(path for one in folders for path in one.iterdir()), *seen])
 
 
 def verified_manifest(folder: Path) -> Manifest:
-    """Read a generation's manifest and check every file against it.
+    """Read a generation's manifest and check every file of it and of its segments.
 
     Raises:
-        GenerationError: the manifest cannot be read, or a file is missing or different.
+        GenerationError: a manifest cannot be read, or a file is missing or different.
     """
-    manifest = _read_manifest(folder)
+    manifest = manifest_in(folder)
     for name, wanted in manifest.files.items():
         check_file(folder / name, wanted)
+    for entry in manifest.segments:
+        of_segment = segments_of(folder) / entry.name
+        for name, wanted in segment_manifest(of_segment, entry).files.items():
+            check_file(of_segment / name, wanted)
+    for seen in manifest.seen:
+        check_file(folder.parent.parent / SEEN / f"{seen.name}{SUFFIX}", seen.sha256)
     return manifest

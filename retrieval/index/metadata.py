@@ -1,150 +1,70 @@
 """The metadata of all videos -> which videos match a filter: creator, hashtags, language, date, length, lists."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cache
-from pathlib import Path
+from datetime import date
+from typing import Any
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
-from ingest.catalog import languages
-from ingest.catalog.entries import Entry
 from ingest.language_names import code_of_tag
 from ingest.text.fold import fold
-from retrieval.index.encounters import EncounterIndex, Row
-from retrieval.index.verified import VerifiedFiles
+from retrieval.index import ragged
+from retrieval.index.encounters import EncounterIndex
+from retrieval.index.metadata_part import MetadataPart, parted
+from retrieval.index.values import AllKeyed, AllValues, Mask, Numbers
+from retrieval.index.video_metadata import VideoMetadata, name_key
 
-FILE = "facts.json"
-_BETWEEN_LETTERS = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
 MAX_NEAR = 3
 MIN_NEAR = 75.0  # of 100, rapidfuzz's ratio: one or two wrong letters in a name of ordinary length
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class VideoMetadata:
-    """What filters know of a video. Unknown values are empty.
-
-    Attributes:
-        languages: ISO 639-1 codes, the main one first: of the speech and the description, or if there are none, of the
-            on-screen text or the comments.
-        posted: an ISO date.
-        encounters: in which lists and when a person met the video.
-        duration_s: its length.
-        at_least_s: where its last text ends: it is at least so long.
-        sources: what its records came from: yt-dlp, file, data export.
-    """
-
-    username: str = ""
-    nickname: str = ""
-    hashtags: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    posted: str = ""
-    encounters: tuple[Row, ...] = ()
-    duration_s: float | None = None
-    at_least_s: float = 0.0
-    likes: int | None = None
-    sources: tuple[str, ...] = ()
-
-
-UNKNOWN = VideoMetadata()
-
-
-def metadata_of(entry: Entry) -> VideoMetadata:
-    """Return the metadata of a catalog entry."""
-    video = entry.video
-    ends = [segment.end_s for text in entry.texts.values() for segment in text.segments]
-    return VideoMetadata(
-        video.creator_username,
-        video.creator_nickname,
-        tuple(video.hashtags),
-        languages_of_video(entry),
-        video.posted or "",
-        tuple((met.list, met.at, met.name) for met in entry.encounters),
-        video.duration_s,
-        max(ends, default=0.0),
-        video.likes,
-        tuple(source for part in video.source.split(",") if (source := part.strip())),
-    )
-
-
-def languages_of_video(entry: Entry) -> tuple[str, ...]:
-    """Return the languages of a video, the main one first: those of its speech and description, else of other texts."""
-    of, transcript = dict(entry.languages), entry.texts.get("transcript")
-    if transcript and not of.get("transcript") and (code := code_of_tag(transcript.language)):
-        of["transcript"] = (code,)
-    return languages.of_video(of)
-
-
-def name_key(name: str) -> str:
-    """Return the letters and digits of a name: crumb.and.crust, "crumb and crust" and crumbandcrust are equal."""
-    folded = fold(name)
-    return _BETWEEN_LETTERS.sub("", folded) or folded.strip()
+_SHARED = 4  # keys read for each creator to show: several keys may be of one creator
 
 
 class MetadataIndex:
-    """The metadata of all videos of a generation, in its order. Masks have shape (videos,)."""
+    """The metadata of all videos of a generation, in its order. Masks have shape (videos,).
 
-    def __init__(self, videos: Sequence[VideoMetadata]) -> None:
-        self._videos = len(videos)
-        self.posted: NDArray[np.datetime64] = np.array([one.posted or "NaT" for one in videos], dtype="datetime64[D]")
+    Nothing is known of videos that are not alive: they are in no mask and in no count.
+    """
+
+    def __init__(self, parts: Sequence[MetadataPart], alive: Mask) -> None:
+        def column(name: str, unknown: Any) -> NDArray[Any]:
+            joined = np.concatenate([getattr(part, name) for part in parts])
+            joined[~alive] = unknown
+            return joined
+
+        self.posted: NDArray[np.datetime64] = column("posted", np.datetime64("NaT"))
         self.dated: Mask = ~np.isnat(self.posted)
-        self.has_language: Mask = np.array([bool(one.languages) for one in videos], dtype=bool)
-        self._creators: dict[str, list[int]] = {}
-        self._tags: dict[str, list[int]] = {}  # by the form in which tags are compared
-        self._written: dict[str, str] = {}
-        self._languages: dict[str, list[int]] = {}
-        self._sources: dict[str, list[int]] = {}
-        self._usernames: dict[str, str] = {}
-        key_of = cache(name_key)  # most creators have several videos
-        for number, known in enumerate(videos):
-            for name in {key_of(known.username), key_of(known.nickname)} - {""}:
-                self._creators.setdefault(name, []).append(number)
-                self._usernames.setdefault(name, known.username)
-            for key, tag in {fold(tag): tag for tag in known.hashtags}.items():
-                self._tags.setdefault(key, []).append(number)
-                self._written.setdefault(key, tag)
-            for code in known.languages:
-                self._languages.setdefault(code, []).append(number)
-            for source in known.sources:
-                self._sources.setdefault(source.casefold(), []).append(number)
-        self.encounters = EncounterIndex((one.encounters for one in videos), len(videos))
-        self.duration_s = np.array([one.duration_s or np.nan for one in videos], dtype=np.float64)
-        self._at_least_s = np.fmax(self.duration_s, np.array([one.at_least_s for one in videos], dtype=np.float64))
-        self.likes = np.array([np.nan if one.likes is None else one.likes for one in videos], dtype=np.float64)
+        self.duration_s: NDArray[np.float64] = column("duration_s", np.nan)
+        self._at_least_s = np.fmax(self.duration_s, column("at_least_s", 0.0))
+        self.likes: NDArray[np.float64] = column("likes", np.nan)
+        self._creators = AllKeyed([part.creators for part in parts], alive)
+        self._tags = AllKeyed([part.tags for part in parts], alive)
+        self._languages = AllValues([part.languages for part in parts], alive)
+        self._sources = AllValues([part.sources for part in parts], alive)
+        self.has_language: Mask = self._languages.any()
+        self.encounters = _encounters(parts, alive)
 
     @classmethod
-    def load(cls, files: VerifiedFiles) -> "MetadataIndex":
-        """Load the file that `save` wrote. An earlier version wrote fewer keys, a later one may write more."""
-        rows = json.loads(files.read(FILE))
-        known = {one.name for one in fields(VideoMetadata)}
-        for row in rows:
-            if (tag := row.pop("language", "")) and (code := code_of_tag(tag)):  # as an earlier version wrote it
-                row["languages"] = (code,)
-        if set().union(*rows) - known:
-            rows = [{key: value for key, value in row.items() if key in known} for row in rows]
-        return cls([VideoMetadata(**row) for row in rows])
+    def of(cls, videos: Sequence[VideoMetadata]) -> "MetadataIndex":
+        """Return the metadata of videos that are in no generation."""
+        return cls([MetadataPart.build(videos)], np.ones(len(videos), bool))
 
     def by_creator(self, name: str) -> Mask:
         """Return videos whose creator's username or nickname is `name`, ignoring case, accents and punctuation."""
-        return self._mask(self._creators.get(name_key(name)))
+        return self._creators.by_key(name_key(name))
 
     def by_part_of_name(self, name: str) -> Mask:
         """Return videos whose creator's username or nickname contains `name`: names are often several words joined."""
-        part = name_key(name)
-        return self._mask([number for key, numbers in self._creators.items() if part in key for number in numbers])
+        return self._creators.with_part_of_key(name_key(name))
 
     def with_tag(self, tag: str) -> Mask:
-        return self._mask(self._tags.get(fold(tag)))
+        return self._tags.by_key(fold(tag))
 
     def in_language(self, code: str) -> Mask:
         """Return videos in the language of an ISO 639-1 code, or of a tag such as en-US."""
-        return self._mask(self._languages.get(code_of_tag(code) or code))
+        return self._languages.having(self._languages.find(code_of_tag(code) or code))
 
     def posted_before(self, day: str) -> Mask:
         """Return videos posted before an ISO date; those without a known date are not among them."""
@@ -153,6 +73,15 @@ class MetadataIndex:
     def posted_from(self, day: str) -> Mask:
         """Return videos posted on an ISO date or later; those without a known date are not among them."""
         return np.asarray(self.posted >= np.datetime64(day, "D"))
+
+    def posted_in(self, first: date | None, last: date | None) -> Mask:
+        """Return videos posted from one day to another; those without a known date are not among them."""
+        met = self.dated.copy()
+        if first:
+            met &= self.posted >= np.datetime64(first, "D")
+        if last:
+            met &= self.posted <= np.datetime64(last, "D")
+        return met
 
     def as_long_as(self, low: int, high: int | None) -> tuple[Mask, Mask]:
         """Return videos from `low` to less than `high` seconds long, and those of which it is known whether they are.
@@ -172,23 +101,21 @@ class MetadataIndex:
 
     def from_source(self, source: str) -> Mask:
         """Return videos with a record from this source."""
-        return self._mask(self._sources.get(source.casefold()))
+        return self._sources.having(self._sources.find(source.casefold()))
 
     def sources(self) -> Counter[str]:
         """Return the number of videos by source."""
-        return Counter({source: len(numbers) for source, numbers in self._sources.items()})
+        return self._sources.counted()
 
     def near_creators(self, name: str) -> list[str]:
         """Return usernames that are spelt like `name`."""
-        found = process.extract(
-            name_key(name), list(self._creators), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR
-        )
-        return list(dict.fromkeys(self._usernames[key] or key for key, *_ in found))
+        counts = self._creators.counts()
+        return list(dict.fromkeys(self._username(key, counts) for key in _near(name_key(name), self._creators.keys())))
 
     def near_tags(self, tag: str) -> list[str]:
         """Return hashtags that are spelt like `tag`."""
-        found = process.extract(fold(tag), list(self._tags), scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR)
-        return [self._written[key] for key, *_ in found]
+        counts = self._tags.counts()
+        return [self._written(key, counts) for key in _near(fold(tag), self._tags.keys())]
 
     def creators_from(self, start: str, limit: int, shown: Mask | None = None) -> list[tuple[str, int]]:
         """Return usernames that begin with `start` and their number of videos, the most frequent first.
@@ -196,12 +123,10 @@ class MetadataIndex:
         Args:
             shown: the videos that count, shape (videos,); by default all.
         """
-        begun = [
-            (self._usernames[key] or key, count)
-            for key, of in self._creators.items()
-            if key.startswith(name_key(start)) and (count := _count(of, shown))
-        ]
-        return sorted(dict(begun).items(), key=lambda one: (-one[1], one[0]))[:limit]
+        counts, videos = self._creators.counts(shown), dict[str, int]()
+        for key, count in self._creators.beginning_with(name_key(start), _SHARED * limit, counts):
+            videos.setdefault(self._username(key, counts), count)
+        return sorted(videos.items(), key=lambda one: (-one[1], one[0]))[:limit]
 
     def tags_from(self, start: str, limit: int, shown: Mask | None = None) -> list[tuple[str, int]]:
         """Return hashtags that begin with `start` and their number of videos, the most frequent first.
@@ -209,12 +134,9 @@ class MetadataIndex:
         Args:
             shown: as for `creators_from`.
         """
-        begun = [
-            (self._written[tag], count)
-            for tag, of in self._tags.items()
-            if tag.startswith(fold(start)) and (count := _count(of, shown))
-        ]
-        return sorted(begun, key=lambda one: (-one[1], one[0]))[:limit]
+        counts = self._tags.counts(shown)
+        found = self._tags.beginning_with(fold(start), limit, counts)
+        return sorted(((self._written(key, counts), count) for key, count in found), key=lambda one: (-one[1], one[0]))
 
     def languages(self, shown: Mask | None = None) -> list[tuple[str, int]]:
         """Return the languages by code and their number of videos, the most frequent first. A video may have several.
@@ -222,21 +144,50 @@ class MetadataIndex:
         Args:
             shown: as for `creators_from`.
         """
-        counted = [(code, count) for code, of in self._languages.items() if (count := _count(of, shown))]
-        return sorted(counted, key=lambda one: (-one[1], one[0]))
+        return sorted(self._languages.counted(shown).items(), key=lambda one: (-one[1], one[0]))
 
-    def _mask(self, numbers: list[int] | None) -> Mask:
-        mask = np.zeros(self._videos, dtype=bool)
-        mask[numbers or []] = True
-        return mask
+    def creators(self, limit: int) -> list[tuple[str, str, int]]:
+        """Return usernames, nicknames and numbers of videos of the creators with the most."""
+        counted = [(*parted(name), videos) for name, videos in self._creators.most_frequent(limit + 1)]
+        named = [(username or nickname, nickname, videos) for username, nickname, videos in counted]
+        return sorted((one for one in named if one[0]), key=lambda one: (-one[2], one[0]))[:limit]
+
+    def hashtags(self, video: int) -> list[str]:
+        """Return the hashtags of a video."""
+        return self._tags.of(video)
+
+    def username(self, video: int) -> str:
+        """Return the username of a video's creator, "" if it is not known."""
+        return next((parted(name)[0] for name in self._creators.of(video)), "")
+
+    def years(self) -> list[tuple[int, int]]:
+        """Return the years in which videos were posted, the latest first, and their numbers of videos."""
+        years: Counter[int] = Counter((self.posted[self.dated].astype("datetime64[Y]").astype(int) + 1970).tolist())
+        return sorted(years.items(), reverse=True)
+
+    def _username(self, key: str, counts: Numbers) -> str:
+        """Return the username that most videos of a creator with this key have."""
+        return parted(_most(self._creators.names(key, counts), key))[0] or key
+
+    def _written(self, key: str, counts: Numbers) -> str:
+        """Return a hashtag as it is mostly written."""
+        return _most(self._tags.names(key, counts), key)
 
 
-def _count(videos: list[int], shown: Mask | None) -> int:
-    return len(videos) if shown is None else int(shown[videos].sum())
+def _most(counted: Counter[str], otherwise: str) -> str:
+    return min(counted, key=lambda name: (-counted[name], name), default=otherwise)
 
 
-def save(videos: Sequence[VideoMetadata], folder: Path) -> None:
-    """Write the file that `MetadataIndex.load` reads. Values that are not known are left out."""
-    unknown = {one.name: one.default for one in fields(VideoMetadata)}
-    rows = [{name: value for name in unknown if (value := getattr(known, name)) != unknown[name]} for known in videos]
-    (folder / FILE).write_text(json.dumps(rows), encoding="utf-8")
+def _near(wanted: str, keys: Sequence[str]) -> list[str]:
+    found = process.extract(wanted, keys, scorer=fuzz.ratio, score_cutoff=MIN_NEAR, limit=MAX_NEAR)
+    return [key for key, *_ in found]
+
+
+def _encounters(parts: Sequence[MetadataPart], alive: Mask) -> EncounterIndex:
+    lists = AllValues([part.lists for part in parts], alive)
+    counts = np.concatenate([ragged.lengths_of(part.lists.starts) for part in parts])
+    owners = np.repeat(np.arange(len(alive)), counts)
+    kept = alive[owners]
+    names = [parted(name) for part in parts for name in part.lists.names.strings]
+    at = np.concatenate([part.met_at for part in parts])[kept]
+    return EncounterIndex(owners[kept], at, lists.flat.astype(np.int64), names, len(alive))

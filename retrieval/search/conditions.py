@@ -15,6 +15,7 @@ Kind = Literal[
     "creator",
     "tag",
     "lang",
+    "posted",
     "before",
     "after",
     "has",
@@ -52,9 +53,9 @@ class Condition(BaseModel):
     Attributes:
         value: by kind the phrase, the username, the hashtag without #, the code of a language, the field that must
             not be empty (has), the first allowed ISO date (after), the first date that is not allowed (before), the
-            name of a list or collection (in), the source, the first and the last day with two dots between them (seen,
-            liked, saved, watched, shared), or the lowest number and the first that is too high (length in seconds,
-            likes).
+            name of a list or collection (in), the source, the first and the last day with two dots between them
+            (posted, seen, liked, saved, watched, shared), or the lowest number and the first that is too high (length
+            in seconds, likes).
         field: the only field to search for the phrase; "" for any.
         typed: the expression that a date was given as, such as "last winter"; "" for a plain date.
     """
@@ -74,7 +75,7 @@ class Condition(BaseModel):
 
     @property
     def period(self) -> Period:
-        """The days of a condition on when a video was seen."""
+        """The days of a condition on when a video was posted or seen."""
         return Period.from_value(self.value)
 
     @property
@@ -100,7 +101,7 @@ class Condition(BaseModel):
                 return f"{self._with()} {_HAS_FIELD[self.value]}"
             case "in":
                 return f"{no}{place(self.value)}"
-            case "seen" | "liked" | "saved" | "watched" | "shared":
+            case "posted" | "seen" | "liked" | "saved" | "watched" | "shared":
                 return f"{no}{self.kind} {self.period.describe()}"
             case "length":
                 return f"{no}{self.bounds.describe_length()}"
@@ -112,6 +113,13 @@ class Condition(BaseModel):
                 what = f"#{self.value}" if self.kind == "tag" else f'"{self.value}"'
                 where = f" {_IN_FIELD[self.field]}" if self.field else ""
                 return f"{self._with()} {what}{where}"
+
+    def named(self) -> str:
+        """Describe a video as the person wrote it, with the days: "liked last winter (1 December 2025 to ...)"."""
+        if not self.typed or self.kind in ("before", "after"):
+            return self.describe()
+        no = "not " * self.exclude
+        return f"{no}{self.kind} {self.typed} ({days(self.period.first, self.period.last)})"
 
     def note(self) -> str:
         """Return what an expression was taken for, or "" for a plain date."""

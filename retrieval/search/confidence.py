@@ -18,7 +18,7 @@ from ingest.language import language_of
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.search.answer import Ranking
-from retrieval.search.fusion import Mode, Scores
+from retrieval.search.fusion import Mode, Scores, moments
 from retrieval.search.understanding import not_understood, reads
 
 JUDGED = 10  # an answer's confidence is the highest of this many first hits
@@ -28,8 +28,8 @@ KEYWORDS: tuple[str, ...] = ("char_ngrams", "rarest")
 # The signals of an encoder that the coefficients were learned with, and of any other one: its cosines have another
 # range, so only the z-score among all videos counts. The rank by keywords is not a signal: it would reject
 # paraphrases, which share few words with their video (docs/explanation/confidence.md).
-LEARNED: tuple[str, ...] = ("cosine", "cosine_z", *KEYWORDS)
-OTHER: tuple[str, ...] = ("cosine_z", *KEYWORDS)
+LEARNED: tuple[str, ...] = ("cosine", "cosine_z", "chance", *KEYWORDS)
+OTHER: tuple[str, ...] = ("cosine_z", "chance", *KEYWORDS)
 
 
 class Model(BaseModel):
@@ -118,9 +118,7 @@ def judging_encoder(generation: Generation, ranking: Ranking, language: str) -> 
     """
     encoders = generation.manifest.encoders
     used = [
-        number
-        for number, found in enumerate(ranking.passage_scores)
-        if OVERVIEW in found and reads(encoders[number], language)
+        number for number, found in enumerate(ranking.best) if OVERVIEW in found and reads(encoders[number], language)
     ]
     return min(used, key=lambda number: bool(encoders[number].language) != bool(language), default=None)
 
@@ -132,25 +130,28 @@ def signals(
     encoder: int | None,
     without: Collection[int] = (),
 ) -> dict[str, Scores]:
-    """Return the signals of each video by name, shape (videos,), as if the corpus were `without` some videos:
+    """Return the signals of each candidate by name, shape (videos,), as if the corpus were `without` some videos:
 
-    - cosine (with an encoder): of the whole video with the question;
-    - cosine_z: its z-score among all videos, divided by the highest z-score to expect by chance among so many, so that
-      small and large corpora are comparable;
+    - cosine (with an encoder): of the whole video with the question. Hubness is not subtracted: it depends on the
+      number of videos, and is 0 for few;
+    - cosine_z: the z-score among all videos of the cosine less hubness, divided by `chance`;
+    - chance: the highest z-score to expect by chance among so many videos. The nearest of many videos is nearer;
     - char_ngrams: the video's share of the idf mass of the question's 4-grams;
     - rarest: the share of the question's RAREST rarest words that the video has. Words in no video are the rarest.
     """
     chosen = np.asarray(videos, np.int64)
     found: dict[str, Scores] = {}
     if encoder is not None:
-        scores = ranking.passage_scores[encoder][OVERVIEW]
-        cosines = generation.dense[encoder][OVERVIEW].video_scores(scores)
-        cosines[list(without)] = np.nan
-        known = cosines[~np.isnan(cosines)]
-        mean, deviation = (float(known.mean()), float(known.std())) if len(known) else (0.0, 0.0)
-        found["cosine"] = np.nan_to_num(cosines[chosen])
-        by_chance = np.sqrt(2 * np.log(len(known) + 1))  # about the highest of so many normal variables
-        found["cosine_z"] = np.nan_to_num((cosines[chosen] - mean) / (deviation * by_chance or np.inf))
+        index, best = generation.dense[encoder][OVERVIEW], ranking.best[encoder][OVERVIEW]
+        corrected, places = index.corrected(best, ranking.videos), ranking.at(chosen)
+        spread = ranking.whole[encoder]
+        if spread is None or len(without):
+            spread = moments(corrected[~np.isin(ranking.videos, list(without))])
+        chance = float(np.sqrt(2 * np.log(spread.count + 1)))  # about the highest of so many normal variables
+        found["cosine"] = np.nan_to_num(best.cosines[places].astype(np.float64))
+        above = corrected[places].astype(np.float64) - spread.mean
+        found["cosine_z"] = np.nan_to_num(above / (spread.deviation * chance or np.inf))
+        found["chance"] = np.full(len(chosen), chance)
     idfs, present = query_terms(generation, ranking, "char_ngrams", chosen)
     found["char_ngrams"] = idfs @ present / (idfs.sum() or 1.0)
     idfs, present = query_terms(generation, ranking, "stems", chosen)
@@ -164,10 +165,8 @@ def query_terms(
 ) -> tuple[Scores, Scores]:
     """Return the idf of each term of the question, shape (terms,), and 1 if a video has it, shape (terms, videos)."""
     index, known = generation.keyword[analyser], ranking.known_idfs[analyser]
-    wanted = [term.all() for term in index.query_terms(ranking.query)]
-    unknown = float(np.log(2 * len(ranking.scores) + 2))  # the idf of a term in no video
+    terms = index.query_terms(ranking.query)
+    wanted = [term.all() for term in terms]
+    unknown = float(np.log(2 * generation.manifest.videos + 2))  # the idf of a term in no video
     idfs = np.array([max((known[form] for form in forms if form in known), default=unknown) for forms in wanted])
-    present = np.array(
-        [np.any([index.contains(form, videos) for form in forms], axis=0) for forms in wanted], np.float64
-    )
-    return idfs, present.reshape(len(wanted), len(videos))
+    return idfs, index.contain(terms, videos).astype(np.float64)

@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from weakref import WeakValueDictionary
 
 from ingest.models.weights import WeightsError
-from retrieval.embedding.encoder import Encoder, KeywordOnly, SentenceEncoder
-from retrieval.index.generation import UsedEncoder
+from retrieval.embedding.encoder import Encoder, KeywordOnly
+from retrieval.embedding.query_encoder import query_encoder
+from retrieval.index.manifest import UsedEncoder
+from retrieval.search.clauses import clauses
+from retrieval.search.parallel import at_once
+from retrieval.search.scoring import QueryVectors
 
 
 class SharedEncoders:
@@ -30,7 +34,7 @@ def load(used: UsedEncoder) -> Encoder:
     Raises:
         WeightsError: its weights cannot be loaded.
     """
-    return SentenceEncoder(used.name, precision=used.precision, sha256=used.sha256)
+    return query_encoder(used.name, used.precision, used.sha256)
 
 
 def load_all(
@@ -76,3 +80,12 @@ def factors(encoders: Sequence[UsedEncoder], loaded: Sequence[bool], language: s
     ]
     used = reads if any(reads) else loaded
     return [len(encoders) / (sum(used) or 1) if one else 0.0 for one in used]
+
+
+def clause_vectors(encoders: Sequence[Encoder], text: str, vectors: QueryVectors) -> QueryVectors:
+    """Return the vectors of the clauses of a long question by the encoders that have a part in the scores."""
+    parts = clauses(text)
+    if not parts:
+        return ()
+    used = [encoder if vector is not None else None for encoder, vector in zip(encoders, vectors, strict=True)]
+    return at_once(lambda encoder: encoder.queries(parts) if encoder else None, used)

@@ -1,227 +1,177 @@
 """Why a video matched: for each part of its score the passage, the matching words in it, and when they are spoken."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
+from typing import Any
 
-from ingest.text.words import CHUNK, chunks, words_of_chunk
-from retrieval.index.analysis import char_ngrams, plain, tokens
-from retrieval.index.documents import FIELDS, Mark, Passage
+from retrieval.index.documents import FIELDS, OVERVIEW, SEEN, Passage
 from retrieval.index.generation import Generation
-from retrieval.index.query_terms import forms_of
-from retrieval.search.answer import Ranking, Reason
+from retrieval.search.answer import Part, Ranking, Reason
+from retrieval.search.attribution import Share, whole_video_shares
 from retrieval.search.fusion import Retriever, Scores
+from retrieval.search.matching import (
+    NO_PASSAGE,
+    Matcher,
+    best_mark,
+    best_passage,
+    best_span,
+    marked,
+    matcher_of,
+    matching_words,
+)
 
-SPAN_CHARS = 120  # the longest span: about two lines of text
-MIN_NGRAM_SHARE = 0.6  # a misspelt word matches if this share of its 4-grams does
-MIN_IDF_SHARE = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
 NO_ENCODER = -1  # of a reason that comes from another retriever
+PART_CHARS = 300  # of the passage of a part; the reasons have passages in full
 MAX_EXPLAINED = 300  # passages of a field that are searched for the reason; a scraped video has 20 comments
 
 
-@dataclass(frozen=True)
-class Match:
-    """A word of a passage that is also in the question: its position, its term and the term's idf."""
+class VideoPassages:
+    """The passages of one video. Each field is read once, although several reasons show them."""
 
-    start: int
-    end: int
-    term: str
-    idf: float
+    def __init__(self, generation: Generation, video: int) -> None:
+        self._generation, self._video = generation, video
+        self._known: dict[str, list[Passage]] = {}
 
+    def of(self, field: str) -> list[Passage]:
+        """Return the first MAX_EXPLAINED passages of a field."""
+        if field not in self._known:
+            rows = self._generation.rows[field].of(self._video)[:MAX_EXPLAINED]
+            self._known[field] = self._generation.passages(field, rows)
+        return self._known[field]
 
-def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
-    """Return the terms of a question that are rare enough to explain a match."""
-    least = MIN_IDF_SHARE * max(idfs.values(), default=0.0)
-    return {term: idf for term, idf in idfs.items() if idf >= least}
+    def texts(self) -> list[str]:
+        """Return the texts of the first MAX_EXPLAINED passages of every field."""
+        return [passage.text for field in FIELDS for passage in self.of(field)]
 
-
-class Matcher:
-    """Finds the words of a question in texts.
-
-    A word matches by its stem in one of the languages, or, if it is misspelt, by most of its 4-grams. What is known of
-    a chunk is kept: the texts of one answer have the same words again and again.
-    """
-
-    def __init__(
-        self, stem_idfs: Mapping[str, float], ngram_idfs: Mapping[str, float], languages: Sequence[str] = ()
-    ) -> None:
-        self.stem_idfs, self._ngram_idfs, self._languages = stem_idfs, ngram_idfs, tuple(languages)
-        self._seen: set[str] = set()
-        self._known: dict[str, list[Match]] = {}  # of those seen that have any
-
-    def matches(self, text: str) -> list[Match]:
-        """Return the question's words in a text, in order."""
-        every = CHUNK.findall(text)
-        for chunk in set(every).difference(self._seen):
-            self._seen.add(chunk)
-            if known := self._in_chunk(chunk):
-                self._known[chunk] = known
-        if self._known.keys().isdisjoint(every):
-            return []
-        return [
-            Match(at + match.start, at + match.end, match.term, match.idf)
-            for chunk, at in chunks(text)
-            if chunk in self._known
-            for match in self._known[chunk]
-        ]
-
-    def _in_chunk(self, chunk: str) -> list[Match]:
-        found = []
-        for start, end, forms, pieces in _analysed(chunk, self._languages):
-            if not self.stem_idfs.keys().isdisjoint(forms):
-                known = next(form for form in forms if form in self.stem_idfs)
-                found.append(Match(start, end, known, self.stem_idfs[known]))
-                continue
-            shared = [self._ngram_idfs[piece] for piece in pieces if piece in self._ngram_idfs]
-            if shared and len(shared) >= MIN_NGRAM_SHARE * len(pieces):
-                found.append(Match(start, end, "".join(pieces), sum(shared) / len(pieces)))
-        return found
+    def at(self, field: str, number: int) -> Passage:
+        """Return a passage by its number in the field."""
+        if number < MAX_EXPLAINED:
+            return self.of(field)[number]
+        row = self._generation.rows[field].of(self._video)[number]
+        return self._generation.passages(field, range(row, row + 1))[0]
 
 
-@lru_cache(maxsize=100_000)
-def _analysed(chunk: str, languages: tuple[str, ...]) -> list[tuple[int, int, tuple[str, ...], tuple[str, ...]]]:
-    """Return the words of a chunk: their positions in it, the forms that a question may have them in, and 4-grams."""
-    return [
-        (word.start, word.end, forms_of(word, languages), char_ngrams(word))
-        for word in words_of_chunk(chunk)
-        if word.kind != "tag"
-    ]
-
-
-def matching_words(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[Match]:
-    """Return the question's words in a text, in order: those of its phrases, and single ones."""
-    if not phrases:
-        return matcher.matches(text)
-    found = phrase_words(text, phrases, 1.0 + sum(matcher.stem_idfs.values()))
-    in_phrase = {match.start for match in found}
-    found += [match for match in matcher.matches(text) if match.start not in in_phrase]
-    return sorted(found, key=lambda match: match.start)
-
-
-def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> list[Match]:
-    """Return the words of every occurrence of the phrases in a text. Each phrase counts as `idf`.
-
-    With an `idf` above that of all single words together, the passage with the phrase is the one shown.
-    """
-    found_words = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
-    found: dict[int, Match] = {}
-    for phrase in phrases:
-        for first in range(len(found_words) - len(phrase) + 1):
-            stretch = found_words[first : first + len(phrase)]
-            if all(word == wanted for (word, *_), wanted in zip(stretch, phrase, strict=True)):
-                for word, start, end in stretch:
-                    found[start] = Match(start, end, f'"{word}"', idf / len(phrase))
-    return list(found.values())
-
-
-def idf_mass(found: Iterable[Match]) -> float:
-    """Return the sum of the idfs of the different terms among matches."""
-    return sum({match.term: match.idf for match in found}.values())
-
-
-def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
-    """Return the stretch of up to SPAN_CHARS with the highest idf mass; of equals the shortest, then the first."""
-    best, best_key = None, (0.0, 0)
-    for first, match in enumerate(found):
-        terms: dict[str, float] = {}
-        for last in found[first:]:
-            if last.end - match.start > SPAN_CHARS and terms:
-                break
-            terms[last.term] = last.idf
-            key = (sum(terms.values()), match.start - last.end)
-            if best is None or key > best_key:
-                best, best_key = (match.start, last.end), key
-    return best
-
-
-def best_passage(
-    passages: Iterable[Passage], matcher: Matcher, phrases: Sequence[Sequence[str]] = ()
-) -> tuple[Passage, list[Match]]:
-    """Return the passage with the highest idf mass, the first of equals, and the matches in it."""
-    matched = [(passage, matching_words(passage.text, matcher, phrases)) for passage in passages]
-    return max(matched, key=lambda pair: idf_mass(pair[1]), default=(Passage(""), []))
-
-
-def best_mark(passage: Passage, found: Sequence[Match]) -> Mark | None:
-    """Return the times of a passage's segment with the highest idf mass, the first of equals; None without times."""
-
-    def mass(number: int) -> float:
-        start = passage.marks[number].at
-        end = passage.marks[number + 1].at if number + 1 < len(passage.marks) else len(passage.text)
-        return idf_mass(match for match in found if start <= match.start < end)
-
-    best = max(range(len(passage.marks)), key=mass, default=None)
-    return None if best is None else passage.marks[best]
-
-
-def matcher_of(generation: Generation, ranking: Ranking) -> Matcher:
-    """Return what finds the informative words of a ranking's question."""
-    return Matcher(ranking.idfs["stems"], ranking.idfs["char_ngrams"], generation.keyword["stems"].languages)
-
-
-def explain(generation: Generation, ranking: Ranking, video: int, matcher: Matcher | None = None) -> list[Reason]:
+def explain(
+    generation: Generation,
+    ranking: Ranking,
+    video: int,
+    matcher: Matcher | None = None,
+    passages: VideoPassages | None = None,
+) -> list[Reason]:
     """Return why a video has its score: one reason for every contribution that is not 0, strongest first.
 
     Args:
         matcher: that of `ranking`, if several videos are explained.
+        passages: those of the video, if they are used elsewhere as well.
     """
     matcher = matcher or matcher_of(generation, ranking)
+    passages = passages or VideoPassages(generation, video)
+    place = ranking.place(video)
+    # By identity, with the passage, which so stays alive: encoders and words often show the same one.
+    shown: dict[int, tuple[Passage, dict[str, Any]]] = {}
+
+    def reason(field: str, retriever: Retriever, contribution: float, encoder: int = NO_ENCODER) -> Reason:
+        passage = _explaining_passage(generation, ranking, matcher, passages, video, field, retriever, encoder)
+        if id(passage) not in shown:
+            shown[id(passage)] = passage, _shown(passage, matcher, ranking.phrases)
+        parts, exact = (
+            _parts(generation, ranking, passages, video, encoder)
+            if retriever == "dense" and field == OVERVIEW
+            else ([], True)
+        )
+        return Reason(
+            field=field,
+            retriever=retriever,
+            encoder=generation.manifest.encoders[encoder].name if retriever == "dense" else "",
+            contribution=contribution,
+            parts=parts,
+            exact_parts=exact,
+            **shown[id(passage)][1],
+        )
+
     parts: list[tuple[Retriever, int, Scores]] = [("dense", n, of_one) for n, of_one in enumerate(ranking.dense)]
     reasons = [
-        _reason(generation, ranking, matcher, video, field, retriever, float(contributions[number, video]), encoder)
+        reason(field, retriever, contribution, encoder)
         for retriever, encoder, contributions in [*parts, ("keyword", NO_ENCODER, ranking.keyword)]
-        for number, field in enumerate(FIELDS)
-        if contributions[number, video] != 0
+        for field, contribution in zip(FIELDS, contributions[:, place].tolist(), strict=True)
+        if contribution
     ]
     if read := ranking.rescored.get(video):
-        reasons.append(_reason(generation, ranking, matcher, video, read.field, "reranker", read.contribution))
+        reasons.append(reason(read.field, "reranker", read.contribution))
+    if seen := _seen_reason(generation, ranking, video):
+        reasons.append(seen)
     return sorted(reasons, key=lambda reason: -reason.contribution)
 
 
-def _reason(
-    generation: Generation,
-    ranking: Ranking,
-    matcher: Matcher,
-    video: int,
-    field: str,
-    retriever: Retriever,
-    contribution: float,
-    encoder: int = NO_ENCODER,
-) -> Reason:
-    passage, found = _explaining_passage(generation, ranking, matcher, video, field, retriever, encoder)
-    mark = best_mark(passage, found)
+def _seen_reason(generation: Generation, ranking: Ranking, video: int) -> Reason | None:
+    """Return what the best picture of a video adds; None if it adds nothing."""
+    place = ranking.place(video)
+    if ranking.seen is None or not ranking.seen[place] or generation.seen is None or ranking.pictures is None:
+        return None
+    row = int(ranking.pictures.rows[place])
+    shown = generation.seen.picture(row) if row >= 0 else None
     return Reason(
-        field=field,
-        retriever=retriever,
-        encoder=generation.manifest.encoders[encoder].name if retriever == "dense" else "",
-        contribution=contribution,
-        passage=passage.text,
-        span=best_span(found) or (0, len(passage.text)),
-        matches=[(match.start, match.end) for match in found],
-        start_s=mark.start_s if mark else None,
-        end_s=mark.end_s if mark else None,
+        field=SEEN,
+        retriever="vision",
+        encoder=generation.manifest.vision.name if generation.manifest.vision else "",
+        contribution=float(ranking.seen[place]),
+        passage="",
+        span=(0, 0),
+        matches=[],
+        start_s=shown.start_s if shown else None,
+        end_s=shown.end_s if shown else None,
+        picture=shown.sha256 if shown else "",
     )
+
+
+def _shown(passage: Passage, matcher: Matcher, phrases: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return what a reason shows of a passage."""
+    found = matching_words(passage.text, matcher, phrases)
+    span = best_span(found) or (0, len(passage.text))
+    mark = best_mark(passage, found, span)
+    return {
+        "passage": passage.text,
+        "span": span,
+        "matches": marked(found),
+        "start_s": mark.start_s if mark else None,
+        "end_s": mark.end_s if mark else None,
+    }
+
+
+def _parts(
+    generation: Generation, ranking: Ranking, passages: VideoPassages, video: int, encoder: int
+) -> tuple[list[Part], bool]:
+    """Return what each field adds to the contribution of the whole video, the most first, and whether it is exact."""
+    shares, exact = whole_video_shares(generation, ranking, video, encoder)
+    by_field: dict[str, list[Share]] = {}
+    for share in shares:
+        by_field.setdefault(share.field, []).append(share)
+    parts = []
+    for field, of_field in by_field.items():
+        most = max(of_field, key=lambda share: share.contribution)
+        total = sum(share.contribution for share in of_field)
+        text = passages.at(field, most.passage).text[:PART_CHARS]
+        parts.append(Part(field=field, contribution=total, passage=text))
+    return sorted(parts, key=lambda part: -part.contribution), exact
 
 
 def _explaining_passage(
     generation: Generation,
     ranking: Ranking,
     matcher: Matcher,
+    passages: VideoPassages,
     video: int,
     field: str,
     retriever: Retriever,
     encoder: int,
-) -> tuple[Passage, list[Match]]:
+) -> Passage:
     """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
     rows = generation.rows[field]
     if retriever == "keyword":
-        searched = rows.of(video)[:MAX_EXPLAINED]
-        return best_passage(generation.passages(field, searched), matcher, ranking.phrases)
+        return best_passage(passages.of(field), matcher, ranking.phrases)
     if retriever == "reranker":
         row = ranking.rescored[video].row
-    elif rows.present[video] and field in ranking.passage_scores[encoder]:
-        row = rows.best_of(ranking.passage_scores[encoder][field], video)
+    elif rows.present[video] and field in ranking.best[encoder]:
+        row = int(ranking.best[encoder][field].rows[ranking.place(video)])
     else:
-        return Passage(""), []
-    passage = generation.passages(field, range(row, row + 1))[0]
-    return passage, matching_words(passage.text, matcher, ranking.phrases)
+        return NO_PASSAGE
+    return passages.at(field, row - rows.of(video).start)

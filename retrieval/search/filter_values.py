@@ -22,15 +22,17 @@ FIELD_WORDS = {
     "comment": "comments",
 }
 WHEN: tuple[Kind, ...] = ("seen", "liked", "saved", "watched", "shared")
+PERIODS: tuple[Kind, ...] = ("posted", *WHEN)
 MORE: tuple[Kind, ...] = ("in", *WHEN, "length", "likes", "source")
-FILTERS: tuple[Kind, ...] = ("creator", "tag", "lang", "after", "before", "has", *MORE)
+FILTERS: tuple[Kind, ...] = ("creator", "tag", "lang", "posted", "after", "before", "has", *MORE)
 # what to write instead of a value that cannot be read
 _NO_DATE = f"is not a time; write {EXAMPLES}"
 NOT_UNDERSTOOD: dict[Kind, str] = {
     **dict.fromkeys(("before", "after"), 'is not a date; write 2022, 2022-03, 2022-03-15 or "last winter"'),
-    **dict.fromkeys(WHEN, _NO_DATE),
+    **dict.fromkeys(PERIODS, _NO_DATE),
     "length": f"is not a length; write {LENGTH_EXAMPLES}",
     "likes": f"is not a number of likes; write {COUNT_EXAMPLES}",
+    "lang": "is no language; write a name or a code, such as German or de",
     "has": "is no field; write speech, onscreen, comments or music",
 }
 MAX_TYPED_CHARS = 60  # of an expression of a date
@@ -40,11 +42,11 @@ def condition(kind: Kind, value: str, today: date, *, exclude: bool = False) -> 
     """Return the condition of one value, or None if it cannot be read."""
     value = " ".join(value.split())
     typed, read = "", value
-    if kind in ("before", "after") or kind in WHEN:
+    if kind in ("before", "after") or kind in PERIODS:
         if len(value) > MAX_TYPED_CHARS or not (period := read_period(value, today)):
             return None
         typed = "" if is_plain(value) else value
-        if kind in WHEN:
+        if kind in PERIODS:
             read = period.value
         else:
             if ".." in value or not period.first:

@@ -7,7 +7,8 @@ import numpy as np
 from ingest.language_names import name_of
 from retrieval.index.encounters import EncounterIndex
 from retrieval.index.generation import Generation
-from retrieval.index.metadata import Mask
+from retrieval.index.metadata import MetadataIndex
+from retrieval.index.values import Mask
 from retrieval.search.conditions import Condition
 from retrieval.search.filter_values import WHEN
 from retrieval.search.lists import LIST_WORDS, LISTS_OF, operator_value
@@ -56,8 +57,8 @@ def filter_videos(
 
 
 def shown_videos(generation: Generation, hidden: Collection[str]) -> Mask:
-    """Return which videos are not among the `hidden` ids, shape (videos,)."""
-    shown = np.ones(len(generation.ids), dtype=bool)
+    """Return which videos are neither deleted nor among the `hidden` ids, shape (videos,)."""
+    shown = generation.alive.copy()
     shown[[generation.positions[video_id] for video_id in hidden if video_id in generation.positions]] = False
     return shown
 
@@ -82,25 +83,38 @@ def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask,
 
     A video of which it is not known does not meet it.
     """
-    metadata, encounters = generation.metadata, generation.metadata.encounters
-    known, what = np.ones(len(generation.ids), dtype=bool), ""
+    known = np.ones(len(generation.ids), dtype=bool)
+    if condition.kind == "phrase":
+        met = generation.phrases.videos_with_phrase(condition.words, condition.field)
+        if condition.field == "creator":
+            met |= generation.metadata.by_part_of_name(condition.value)
+        return met, known, ""
+    if condition.kind == "has":
+        return generation.rows[condition.value].present, known, ""
+    return metadata_meeting(generation.metadata, condition)
+
+
+def metadata_meeting(metadata: MetadataIndex, condition: Condition) -> tuple[Mask, Mask, str]:
+    """Return as `_videos_meeting` which videos meet a condition that looks at no text."""
+    encounters = metadata.encounters
+    known, what = np.ones(len(metadata.posted), dtype=bool), ""
     match condition.kind:
-        case "phrase":
-            met = generation.phrases.videos_with_phrase(condition.words, condition.field)
-            if condition.field == "creator":
-                met |= metadata.by_part_of_name(condition.value)
         case "creator":
             met = metadata.by_creator(condition.value)
         case "tag":
             met = metadata.with_tag(condition.value)
         case "lang":
             met, known, what = metadata.in_language(condition.value), metadata.has_language, "without a known language"
+        case "posted":
+            met, known, what = (
+                metadata.posted_in(condition.period.first, condition.period.last),
+                metadata.dated,
+                "without a known date",
+            )
         case "before":
             met, known, what = metadata.posted_before(condition.value), metadata.dated, "without a known date"
         case "after":
             met, known, what = metadata.posted_from(condition.value), metadata.dated, "without a known date"
-        case "has":
-            met = generation.rows[condition.value].present
         case "in":
             met = encounters.videos(_encounters(encounters, condition))
         case "seen" | "liked" | "saved" | "watched" | "shared":
@@ -116,6 +130,8 @@ def _videos_meeting(generation: Generation, condition: Condition) -> tuple[Mask,
             what = "without a known number of likes"
         case "source":
             met = metadata.from_source(condition.value)
+        case _:
+            raise ValueError(f"{condition.kind} looks at texts")
     return met, known, what
 
 
@@ -136,8 +152,7 @@ def _advice(generation: Generation, speller: Speller, condition: Condition) -> s
                 f" The languages here are {', '.join(languages)}." if languages else " No video has a known language."
             )
         case "phrase":
-            unknown = {word: speller.nearest(word) for word in condition.words if not generation.phrases.count(word)}
-            near = [generation.phrases.shown(word) for word in unknown.values() if word]
+            near = [one.used for one in speller.correct(condition.value)[1]]
             return f" {_did_you_mean(near)}".rstrip()
         case "in" | "seen" | "liked" | "saved" | "watched" | "shared":
             return f" {_lists_there_are(generation.metadata.encounters, condition)}"

@@ -22,14 +22,16 @@ _KIND_WORDS: dict[str, Kind] = {
     **dict.fromkeys(("tag", "hashtag"), "tag"),
     **dict.fromkeys(("before", "until"), "before"),
     **dict.fromkeys(("after", "since"), "after"),
+    "posted": "posted",
     "has": "has",
     **{kind: kind for kind in MORE},
     "duration": "length",
     "list": "in",
 }
-# Replaced character by character, so that positions stay the same. Direction marks are invisible.
-_MARKS = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-_NORMALISED = str.maketrans(dict.fromkeys("“”„‟«»〝〞＂", '"') | dict.fromkeys(_MARKS, " "))
+# Marks of direction, hyphenation and line breaks come along when a text is copied, and nobody sees them.
+_INVISIBLE = regex.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]+")
+# Replaced character by character, so that positions stay the same. Keyboards of East Asia give wide signs.
+_NORMALISED = str.maketrans(dict.fromkeys("“”„‟«»‹›〝〞＂「」『』", '"') | {"：": ":", "＠": "@"})
 _OPERATOR = regex.compile(
     rf"""(?<![^\s(])(?P<minus>-)?(?:
         (?P<name>[A-Za-z]+):(?:"(?P<field_phrase>[^"]*)"|(?P<field_word>[^\s"]+))
@@ -44,7 +46,8 @@ CONTEXT = 3  # words before and after a minus that tell a dash from an exclusion
 CONTEXT_CHARS = 100  # that these words have at most
 MAX_MINUSES = 20  # of which it is asked whether they are dashes; a title has one or two
 _CONTENT = regex.compile(r"[\p{L}\p{N}\p{So}]")  # letters, digits, emoji
-_LANGUAGE = regex.compile(r"[\p{L}\p{M} ]{2,40}(?:[-_][A-Za-z0-9]+)*")
+_LANGUAGE = regex.compile(r"[\p{L}\p{M} ()'’]{2,40}(?:[-_][A-Za-z0-9]+)*")
+_AFTER_WORD = ".,;:!?)…。、！？"
 
 
 @dataclass(frozen=True)
@@ -85,9 +88,10 @@ class Question:
 def parse(typed: str, today: date | None = None) -> Question:
     """Parse a typed question. Nothing is an error: what is not an operator is a word.
 
-    `today` is the day from which expressions such as "last winter" look back.
+    Positions of the result are those of `visible(typed)`. `today` is the day from which expressions such as "last
+    winter" look back.
     """
-    today = today or date.today()
+    today, typed = today or date.today(), visible(typed)
     conditions: list[Condition] = []
     signs: set[Condition] = set()  # tags and names with their sign
     named: set[Condition] = set()  # with the name of an operator
@@ -131,6 +135,11 @@ def parse(typed: str, today: date | None = None) -> Question:
     )
 
 
+def visible(typed: str) -> str:
+    """Return a question without invisible marks, which would part an operator from its value."""
+    return _INVISIBLE.sub("", typed)
+
+
 def _around(typed: str, at: int) -> tuple[str, ...]:
     """Return the word after a minus, with up to CONTEXT words on either side."""
     before, after = typed[max(0, at - CONTEXT_CHARS) : at], typed[at + 1 : at + 1 + CONTEXT_CHARS]
@@ -150,6 +159,8 @@ def _conditions(match: "regex.Match[str]", today: date, notes: list[str]) -> lis
         return [Condition(kind="creator", value=name, exclude=exclude)] if terms(name, plain) else []
     name = match["name"]
     value = next((match[group] for group in ("field_phrase", "field_word", "phrase", "word") if match[group]), "")
+    if match["word"]:
+        value = value.rstrip(_AFTER_WORD)
     if name and name.lower() in _KIND_WORDS:
         return _keyed(_KIND_WORDS[name.lower()], value, exclude, today, match[0], notes)
     field_name = FIELD_WORDS.get(name.lower(), "") if name else ""
@@ -168,10 +179,12 @@ def _phrase(value: str, field_name: str, exclude: bool) -> list[Condition]:
 def _keyed(kind: Kind, value: str, exclude: bool, today: date, typed: str, notes: list[str]) -> list[Condition]:
     value = value.strip().rstrip(",;!?)")
     value = (value if value.endswith("..") else value.rstrip(".,;!?)")).removeprefix("#")
-    if not terms(value, plain) or (kind == "lang" and not _LANGUAGE.fullmatch(value)):
+    if not terms(value, plain):
         return []
-    if made := condition(kind, value, today, exclude=exclude):
+    if (kind != "lang" or _LANGUAGE.fullmatch(value)) and (made := condition(kind, value, today, exclude=exclude)):
         return [made]
-    if kind in NOT_UNDERSTOOD and (kind in MORE or value[:1].isdigit()):  # not for "before:dinner" and "has:it"
+    if kind in NOT_UNDERSTOOD and (
+        kind in ("lang", "posted", *MORE) or value[:1].isdigit()
+    ):  # not for "before:dinner" and "has:it"
         notes.append(f"{typed} {NOT_UNDERSTOOD[kind]}. It was searched for as words.")
     return []

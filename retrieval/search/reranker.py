@@ -4,7 +4,7 @@ A cross-encoder is far slower than cosines, so it reads only a few passages of t
 counts. What it adds is never negative, so these videos stay ahead of all others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from threading import Lock
 
@@ -75,9 +75,10 @@ def rescore(
     for (video, field, row), score in zip(read, reranker.scores(ranking.query, texts).tolist(), strict=True):
         best[video] = max(best.get(video, (score, field, row)), (score, field, row))
     videos = list(best)
-    contributions = _added(ranking.scores[videos], np.array([score for score, _, _ in best.values()]))
+    places = ranking.at(videos)
+    contributions = _added(ranking.scores[places], np.array([score for score, _, _ in best.values()]))
     scores = ranking.scores.copy()
-    scores[videos] += contributions
+    scores[places] += contributions
     rescored = {
         video: Rescored(field, row, added)
         for (video, (_, field, row)), added in zip(best.items(), contributions.tolist(), strict=True)
@@ -88,14 +89,25 @@ def rescore(
 def _to_read(generation: Generation, ranking: Ranking, video: int) -> list[tuple[str, int]]:
     """Return the passages to read, by field and row: the whole video, and others with the highest cosines."""
     found = [(OVERVIEW, row) for row in generation.rows[OVERVIEW].of(video)]
-    by_field = next(filter(None, ranking.passage_scores), {})  # cosines of two encoders cannot be compared
+    used = [number for number, best in enumerate(ranking.best) if best][:1]  # those of two encoders cannot be compared
     nearest = sorted(
-        (-float(cosines[row]), field, row)
-        for field, cosines in by_field.items()
+        (-cosine, field, row)
+        for number in used
+        for field in ranking.best[number]
         if field != OVERVIEW
-        for row in generation.rows[field].of(video)
+        for row, cosine in _cosines(generation, ranking, video, number, field)
     )
     return [*found, *((field, row) for _, field, row in nearest)][:PASSAGES]
+
+
+def _cosines(
+    generation: Generation, ranking: Ranking, video: int, encoder: int, field: str
+) -> Iterable[tuple[int, float]]:
+    """Return row and cosine of each passage of a video's field by an encoder."""
+    vector, rows = ranking.vectors[encoder], generation.rows[field].of(video)
+    if vector is None:
+        return ()
+    return zip(rows, generation.dense[encoder][field].cosines(vector, rows).tolist(), strict=True)
 
 
 def _added(before: NDArray[np.float64], judged: NDArray[np.float64]) -> NDArray[np.float64]:

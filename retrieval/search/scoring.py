@@ -1,105 +1,283 @@
-"""A question's vectors and words -> the contributions of each retriever to the score of every video."""
+"""A question's vectors and words -> what each encoder and each analyser adds to the scores of videos."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.language import language_of
 from ingest.text.words import words
 from retrieval.embedding.encoder import Vectors
-from retrieval.index.documents import FIELDS, OVERVIEW
+from retrieval.index.bm25f import KeywordIndex, Totals
+from retrieval.index.dense import DenseIndex
+from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
+from retrieval.index.rows import SAMPLE_VIDEOS, Best, PassageRows
+from retrieval.index.values import Mask
+from retrieval.search.clauses import ClauseScores
 from retrieval.search.conditions import Condition
-from retrieval.search.fusion import Method, Scores, dense_part, fuse_dense, fuse_keyword
-from retrieval.search.understand import preference_scores
+from retrieval.search.fusion import (
+    Method,
+    Moments,
+    Normaliser,
+    Scores,
+    fuse_dense,
+    fuse_keyword,
+    weighted_mean,
+)
+from retrieval.search.parallel import at_once
+from retrieval.search.understand import Preference, preferences
 
 QueryVectors = Sequence[Vectors | None]  # a question's unit vectors by the encoders of the generation; None: no part
+Videos = NDArray[np.int64]
+# A field with at least this share of the highest weight is scored for all videos in the first phase. The others move a
+# video by a few places at most.
+FIRST_PHASE_SHARE = 0.05
+PARTLY_BY_CHANCE = ("stems", "char_ngrams")  # the analysers of which a few terms match by chance
+COVERED = 0.3  # a video with less of a question counts less by its words: docs/explanation/scoring.md
 
 
-@dataclass(frozen=True)
-class DenseScores:
-    """What the encoders found.
+class EncoderScores:
+    """What one encoder finds for a question.
 
-    Attributes:
-        contributions: of each encoder and field to each video's score, shape (encoders, fields, videos).
-        parts: each encoder's score before its weight, shape (videos,), by the part's name.
-        passages: for each encoder, the cosines of the passages of the fields that count.
+    Args:
+        indexes: by field.
+        vector: the question's.
+        weights: by field; a field with 0 is not scored.
+        clauses: vectors of the question's clauses, which add something to whole videos.
     """
 
-    contributions: Scores
-    parts: dict[str, Scores]
-    passages: list[dict[str, NDArray[np.float32]]]
+    def __init__(
+        self,
+        indexes: Mapping[str, DenseIndex],
+        vector: Vectors,
+        weights: Mapping[str, float],
+        method: Method,
+        clauses: Vectors | None = None,
+    ) -> None:
+        self._weights = {field: weight for field, weight in weights.items() if weight > 0}
+        self._indexes, self._vector = indexes, vector
+        rows = {field: indexes[field].rows for field in self._weights}
+        first = set(self._weights) if method == "rrf" else _first_phase(self._weights, rows)
+        self._searched = {field for field in first if indexes[field].searchable and method != "rrf"}
+        self._first = first
+        scanned = first - self._searched
+        self._everywhere = {field: indexes[field].all_best(vector) for field in scanned}
+        self._samples: dict[str, tuple[Videos, NDArray[np.float32]]] = {}  # videos and their scores
+        self._normalisers = {field: self._normaliser(field, method) for field in self._weights}
+        counting = clauses is not None and OVERVIEW in self._weights and method == "zscore"
+        self.clauses = ClauseScores(indexes[OVERVIEW], clauses) if clauses is not None and counting else None
+
+    def _normaliser(self, field: str, method: Method) -> Normaliser:
+        index, sample = self._indexes[field], self._indexes[field].rows.sample
+        if field not in self._everywhere:
+            found = index.corrected(index.best(self._vector, sample), sample)
+        elif field == OVERVIEW or method == "rrf":
+            return Normaliser(method, index.corrected(self._everywhere[field]))
+        else:
+            found = index.corrected(self._everywhere[field].of(sample), sample)
+        self._samples[field] = sample, found
+        return Normaliser(method, found)
+
+    @property
+    def whole(self) -> Moments | None:
+        """How the cosines of all whole videos, or of a sample, less their hubness are spread; None if they do not
+        count."""
+        return self._normalisers[OVERVIEW].moments if OVERVIEW in self._normalisers else None
+
+    @property
+    def searches(self) -> bool:
+        """Whether the first phase scores only videos that are near to the question."""
+        return bool(self._searched)
+
+    def nearest(self, count: int, among: Mask) -> list[Videos]:
+        """Return the videos that are about the nearest to the question in each field that is searched, or to a clause.
+
+        Args:
+            count: of passages of a field and segment.
+            among: the videos to choose from, shape (videos,).
+        """
+        found = [self._indexes[field].nearest(self._vector, count, among) for field in self._searched]
+        if self.clauses:
+            allowed = np.flatnonzero(among)
+            found.append(allowed[np.argpartition(-self.clauses.added[allowed], count)[:count]])
+        return found
+
+    def first(self, videos: Videos | None = None) -> NDArray[np.float32]:
+        """Return about what this encoder gives some videos, by default all."""
+        normal = {}
+        for field in self._first:
+            index = self._indexes[field]
+            cosines = index.corrected(self._best(field, videos), videos)
+            normal[field] = self._normalisers[field].dense(cosines, slice(None) if videos is None else videos)
+        scores = weighted_mean(normal, self._weights)
+        unscored = np.isnan(scores)
+        if unscored.any():
+            scores = np.where(unscored, np.float32(self._lowest), scores)
+        if self.clauses:
+            scores = scores + (self.clauses.added if videos is None else self.clauses.added[videos])
+        return scores
+
+    def best(self, videos: Videos) -> dict[str, Best]:
+        """Return by field the best passage of each of some videos."""
+        return {field: self._best(field, videos) for field in self._weights}
+
+    def _best(self, field: str, videos: Videos | None) -> Best:
+        if field in self._everywhere:
+            found = self._everywhere[field]
+            return found if videos is None else found.of(videos)
+        index = self._indexes[field]
+        return index.all_best(self._vector) if videos is None else index.best(self._vector, videos)
+
+    def contributions(self, best: Mapping[str, Best], videos: Videos) -> Scores:
+        """Return what each field adds for some videos with these best passages, shape (FIELDS, videos).
+
+        What clauses add is not among it.
+        """
+        normal = {
+            field: self._normalisers[field].dense(self._indexes[field].corrected(of, videos).astype(np.float64), videos)
+            for field, of in best.items()
+        }
+        missing = normal and np.all([np.isnan(of) for of in normal.values()], axis=0).any()
+        return fuse_dense(normal, self._weights, self._lowest if missing else None)
+
+    @cached_property
+    def _lowest(self) -> float:
+        """The lowest score of a sample of the videos; a video with none of the weighted fields gets it."""
+        common = next(iter(self._indexes.values())).rows.common
+        normal = {}
+        for field, normaliser in self._normalisers.items():
+            index = self._indexes[field]
+            if field in self._everywhere:
+                scores = index.corrected(self._everywhere[field].of(common), common)
+            else:
+                videos, found = self._samples[field]
+                scores = np.full(len(common), np.nan, np.float32)
+                known = np.isin(common, videos)
+                scores[known] = found[np.isin(videos, common)]
+            normal[field] = normaliser.dense(scores.astype(np.float64), common)
+        if not normal:
+            return 0.0
+        scored = np.any([~np.isnan(of) for of in normal.values()], axis=0)
+        contributions = fuse_dense({field: of[scored] for field, of in normal.items()}, self._weights)
+        return float(contributions.sum(axis=0).min()) if scored.any() else 0.0
 
 
-@dataclass(frozen=True)
-class KeywordScores:
-    """What the analysers found: contributions, shape (fields, videos), parts as above, idfs of terms by analyser."""
+def _first_phase(weights: Mapping[str, float], rows: Mapping[str, PassageRows]) -> set[str]:
+    """Return the fields that the first phase scores: those with the highest weights, so many that no video has only
+    other ones, and those that few videos have."""
+    least = FIRST_PHASE_SHARE * max(weights.values(), default=0.0)
+    found = {field for field in weights if len(rows[field].sample) < SAMPLE_VIDEOS}
+    having = np.any([of.present for of in rows.values()], axis=0) if rows else np.empty(0, np.bool_)
+    covered = np.zeros_like(having)
+    for field in sorted(weights, key=lambda field: -weights[field]):
+        if weights[field] < least and covered.sum() == having.sum():
+            break
+        found.add(field)
+        covered |= rows[field].present
+    return found
 
-    contributions: Scores
-    parts: dict[str, Scores]
-    idfs: dict[str, dict[str, float]]
+
+class AnalyserScores:
+    """What one analyser finds for a question.
+
+    Args:
+        weights: by field, shape (TEXT_FIELDS,).
+        preferred: tags and creators whose videos count more.
+        in_proportion: whether a video that has less than COVERED of the question counts in proportion.
+    """
+
+    def __init__(
+        self,
+        index: KeywordIndex,
+        text: str,
+        weights: Scores,
+        preferred: Sequence[Preference],
+        method: Method,
+        in_proportion: bool,
+    ) -> None:
+        self._index, self._preferred = index, preferred
+        self.totals: Totals = index.totals(text, weights, language_of(text))
+        self._scores = self.totals.scores
+        self._factor: NDArray[np.float32] | None = None
+        if in_proportion:
+            self._factor = np.minimum(np.float32(1.0), self.totals.coverage / np.float32(COVERED))
+        for one in preferred:
+            self._scores[one.videos] += np.float32(one.added)
+            if self._factor is not None:  # a tag or a name is no chance
+                self._factor[one.videos] = 1.0
+        self._normaliser = Normaliser(method, self._scores)
+
+    def first(self) -> NDArray[np.float32]:
+        """Return what this analyser gives each video, shape (videos,)."""
+        normal = self._normaliser.keyword(self._scores, slice(None))
+        return np.asarray(normal if self._factor is None else normal * self._factor, np.float32)
+
+    def contributions(self, videos: Videos) -> Scores:
+        """Return what each field adds for some videos, shape (FIELDS, videos)."""
+        split = self._index.split(self.totals, videos)
+        for one in self._preferred:
+            split[one.field, one.videos[videos]] += one.added
+        normal = self._normaliser.keyword(split.sum(axis=0), videos)
+        return fuse_keyword(split, normal if self._factor is None else normal * self._factor[videos])
 
 
-def dense_scores(
+def encoder_scores(
     generation: Generation,
     vectors: QueryVectors,
     share: Sequence[float],
     weights: Mapping[str, float],
     method: Method,
-) -> DenseScores:
-    """Score every video by its vectors.
+    clauses: QueryVectors = (),
+) -> list[EncoderScores | None]:
+    """Score all videos by their vectors.
 
     Args:
         vectors: of the question, one for each encoder of the generation.
         share: by what the weight of each encoder is multiplied; 0 leaves it out.
         weights: by field; a field with 0 is not scored.
+        clauses: of the question's clauses, if it is long, one matrix for each encoder.
     """
-    manifest = generation.manifest
-    shape = (len(FIELDS), len(generation.ids))
-    found = DenseScores(np.zeros((len(vectors), *shape)), {}, [{} for _ in vectors])
-    for number, (used, vector) in enumerate(zip(manifest.encoders, vectors, strict=True)):
-        part = dense_part(used.name, manifest.encoder_names)
-        found.parts[part] = np.zeros(shape[1])
-        if vector is None or not share[number]:
-            continue
-        index = generation.dense[number]
-        passages = {field: index[field].passage_scores(vector) for field, weight in weights.items() if weight > 0}
-        cosines = {field: index[field].video_scores(scores) for field, scores in passages.items()}
-        normal = share[number] * fuse_dense(cosines, weights, method)
-        found.passages[number] = passages
-        found.parts[part] = normal.sum(axis=0)
-        found.contributions[number] = manifest.weights.of_encoder(used.name) * normal
-    return found
+
+    def of_encoder(number: int) -> EncoderScores | None:
+        vector = vectors[number]
+        if vector is None or not share[number] or not any(weight > 0 for weight in weights.values()):
+            return None
+        return EncoderScores(generation.dense[number], vector, weights, method, clauses[number] if clauses else None)
+
+    return at_once(of_encoder, range(len(vectors)))
 
 
-def keyword_scores(
-    generation: Generation, text: str, preferred: Sequence[Condition], weights: Scores, method: Method
-) -> KeywordScores:
-    """Score every video by its words.
+def analyser_scores(
+    generation: Generation, text: str, preferred: Sequence[Condition], weights: Scores, method: Method, read: bool
+) -> dict[str, AnalyserScores]:
+    """Score all videos by their words.
+
+    A score is relative to those of the other videos. Where no video has much of a question, as often happens if it is
+    in another language than its video, one word or 4-gram in common would therefore count as much as a whole question.
+    So if the encoders can decide, a video that has less than COVERED of a question counts in proportion.
 
     Args:
-        preferred: tags and creators whose videos count more.
+        preferred: tags and creators whose videos count more, as stems do.
         weights: by field, shape (TEXT_FIELDS,).
+        read: whether an encoder that reads the question has a part in the score.
     """
-    found = {name: index.scores(text, weights) for name, index in generation.keyword.items()}
-    if preferred:
-        split, idfs = found["stems"]
-        found["stems"] = split + preference_scores(generation, preferred, weights), idfs
-    contributions, parts = np.zeros((len(FIELDS), len(generation.ids))), dict[str, Scores]()
-    for name, (split, _) in found.items():
-        normal = fuse_keyword(split, method)
-        parts[name] = normal.sum(axis=0)
-        contributions += generation.manifest.weights.of_part(name) * normal
-    return KeywordScores(contributions, parts, {name: idfs for name, (_, idfs) in found.items()})
+    counting = preferences(generation, preferred, weights) if preferred else []
+    return {
+        name: AnalyserScores(
+            index, text, weights, counting if name == "stems" else [], method, read and name in PARTLY_BY_CHANCE
+        )
+        for name, index in generation.keyword.items()
+    }
 
 
 def is_known_emoji(generation: Generation, text: str) -> bool:
-    """Return whether a question has nothing but emoji, and some text has one of them."""
+    """Return whether a question has nothing but emoji, and some text has one of them or of their names."""
     if {word.kind for word in words(text)} != {"emoji"}:
         return False
     stems = generation.keyword["stems"]
-    return any(stems.has(form) for term in stems.query_terms(text) for form in term.forms)
+    return any(stems.has(form) for term in stems.query_terms(text) for form in term.all())
 
 
 def nearest(generation: Generation, video: int, shown: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Scores]:
@@ -115,12 +293,9 @@ def nearest(generation: Generation, video: int, shown: NDArray[np.bool_]) -> tup
     none = np.empty(0, np.int64), np.empty(0)
     if not generation.dense or not rows.present[video]:
         return none
-    cosines = np.array(
-        [
-            index[OVERVIEW].video_scores(index[OVERVIEW].passage_scores(index[OVERVIEW].vector(rows.of(video)[0])))
-            for index in generation.dense
-        ]
-    )
+    indexes = [of_encoder[OVERVIEW] for of_encoder in generation.dense]
+    row = rows.of(video)[0]
+    cosines = np.array([index.corrected(index.all_best(index.vector(row))) for index in indexes], np.float64)
     cosines[:, video] = np.nan
     cosines[:, ~shown] = np.nan
     if np.isnan(cosines).all():

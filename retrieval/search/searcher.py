@@ -1,53 +1,56 @@
 """Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ingest.language import language_of
 from ingest.models.weights import WeightsError
-from retrieval.embedding.encoder import Encoder, KeywordOnly
+from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.errors import GenerationError
-from retrieval.index.documents import FIELDS, TEXT_FIELDS
-from retrieval.index.generation import Generation, current_name, open_current
-from retrieval.index.metadata import Mask
+from retrieval.index.documents import ALL_FIELDS, FIELDS, SEEN, TEXT_FIELDS
+from retrieval.index.generation import Generation, open_current
+from retrieval.index.layout import current_name
+from retrieval.index.values import Mask
 from retrieval.search.answer import Answer, Hit, Ranking, Sort
+from retrieval.search.candidates import Candidates, candidates
+from retrieval.search.choices import Choice
 from retrieval.search.conditions import Condition
-from retrieval.search.confidence import JUDGED, Verdict, judge
-from retrieval.search.encoders import SharedEncoders, factors, load_all
-from retrieval.search.explain import explain, informative_terms, matcher_of
+from retrieval.search.encoders import SharedEncoders, clause_vectors, factors, load_all
+from retrieval.search.feedback import open_videos, refined
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
-from retrieval.search.fusion import Method, Mode, Scores
+from retrieval.search.found import Found, best, hits_of
+from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
+from retrieval.search.matching import matcher_of, spans_of
+from retrieval.search.parallel import at_once
+from retrieval.search.phases import FirstPhase, scored
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
-from retrieval.search.scoring import QueryVectors, dense_scores, is_known_emoji, keyword_scores, nearest
-from retrieval.search.sorting import by_time, sorted_first
+from retrieval.search.scoring import (
+    QueryVectors,
+    analyser_scores,
+    encoder_scores,
+    is_known_emoji,
+    nearest,
+)
+from retrieval.search.seen import look_at, seen_scores, vision_of
+from retrieval.search.sorting import by_time
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
 from retrieval.search.understand import understand
+from retrieval.search.understanding import reads
 from scraper.records import clean_text
 
 MAX_QUERY_CHARS = 1_000  # a few sentences; more would only slow the keyword retriever down
 MAX_K = 1_000
-
-
-@dataclass(frozen=True)
-class _Found:
-    """The page of hits that a search has found, and what it says about them."""
-
-    hits: Sequence[Hit] = ()
-    text: str = ""
-    corrections: Sequence[Correction] = ()
-    confidence: float = 0.0
-    good: bool = False
-    problem: str = ""  # why the question was not understood
 
 
 class Searcher:
@@ -63,7 +66,10 @@ class Searcher:
     def __init__(self, generation: Generation, *encoders: Encoder, reranker: Reranker | None = None) -> None:
         manifest = generation.manifest
         self.encoders = tuple(encoder for encoder in encoders if encoder.name != KEYWORDS_ALONE)
-        if [encoder.key for encoder in self.encoders] != [used.key for used in manifest.encoders]:
+        pairs = list(zip(self.encoders, manifest.encoders, strict=False))
+        # an encoder without a dimension could not be loaded
+        fits = all(one.key == used.key and one.dimension in (0, used.dimension) for one, used in pairs)
+        if not fits or not len(pairs) == len(self.encoders) == len(manifest.encoders):
             raise GenerationError(
                 f"generation {manifest.name} was built with other weights or settings of {manifest.encoder}, or with"
                 f" other encoders: run `tiktok-retrieval build"
@@ -73,6 +79,7 @@ class Searcher:
         self.reranker = reranker
         self.speller = Speller(generation.phrases, generation.keyword["stems"])
         self._loaded = [encoder.dimension > 0 for encoder in self.encoders]
+        self.vision, self.no_vision = vision_of(generation)
 
     @classmethod
     def open(cls, indexes: Path, reranker: Reranker | None = None, *, complete: bool = False) -> "Searcher":
@@ -140,51 +147,70 @@ class Searcher:
         vectors: QueryVectors | None = None,
         among: Mask | None = None,
         exact: bool = False,
+        hits: int | None = None,
+        choices: Sequence[Choice] = (),
+        picture: Vectors | None = None,
     ) -> Ranking:
-        """Score every video, including those that do not meet the question's conditions: conditions change no score.
+        """Score the videos `among` all: every one, or if `hits` is given, those that may be among so many best ones.
+
+        The score of a video does not depend on which others are scored, and conditions change no score.
 
         Args:
-            weights: by field, multiplied with the tuned weights: 1 (the default) changes nothing, 0 switches a field
-                off in both retrievers, 2 doubles it.
+            weights: by field: 1 (the default) changes nothing, 0 switches a field off in both retrievers, less than 1
+                is multiplied with the tuned weights. With more than 1 the passages of the field count by meaning (see
+                `fusion.dense_weight`), and by words as before, unless words are all that counts.
             vectors: those of the text of `query`, if known. They are not used if a word is corrected.
-            among: the videos whose first ones the reranker reads, shape (videos,); by default all. What the reranker
-                adds depends on them.
+            among: the videos to score, shape (videos,); by default all. What the reranker adds depends on them.
             exact: whether words are searched for as typed, without correction.
+            hits: how many of the best videos are needed.
+            choices: videos that the one meant is nearer to, or not like, which refine the scores.
+            picture: the vector of a picture to search by, with the words or without any.
         """
         timer = Timer()
         question = self.understood(query) if isinstance(query, str) else query
         tuned = self.generation.manifest.weights
-        by_field = {field: (weights or {}).get(field, 1.0) for field in FIELDS}
+        by_field = {field: (weights or {}).get(field, 1.0) for field in ALL_FIELDS}
         text, corrections = (question.text, []) if exact else self.speller.correct(question.text, question.literal)
         timer.lap("spell")
         asked = query if isinstance(query, str) else query.text
         vectors, share = self._asked(text, mode, vectors if text == asked else None)
+        of_clauses = clause_vectors(self.encoders, text, vectors)
         timer.lap("encode")
-        dense_weights = {field: tuned.dense.get(field, 0.0) * by_field[field] for field in FIELDS}
-        dense = dense_scores(self.generation, vectors, share, dense_weights, method)
+        dense_weights = {field: dense_weight(tuned.dense.get(field, 0.0), by_field[field]) for field in FIELDS}
+        dense = encoder_scores(self.generation, vectors, share, dense_weights, method, of_clauses)
         timer.lap("dense")
         # In dense mode as well: the keyword index says which words match, and where they are spoken.
-        field_weights = np.array([tuned.keyword.get(field, 0.0) * by_field[field] for field in TEXT_FIELDS])
-        keyword = keyword_scores(self.generation, text, question.preferred, field_weights, method)
-        timer.lap("keyword")
-        by_words = keyword.contributions if mode != "dense" else np.zeros_like(keyword.contributions)
-        ranking = Ranking(
-            query=text,
-            scores=dense.contributions.sum(axis=(0, 1)) + by_words.sum(axis=0),
-            dense=dense.contributions,
-            keyword=by_words,
-            parts=(dense.parts if mode != "keyword" else {}) | (keyword.parts if mode != "dense" else {}),
-            passage_scores=dense.passages,
-            known_idfs=keyword.idfs,
-            idfs={name: informative_terms(idfs) for name, idfs in keyword.idfs.items()},
-            timings_ms=timer.steps_ms,
-            corrections=corrections,
-            phrases=[condition.words for condition in question.phrases],
+        most = MAX_WEIGHT if mode == "keyword" else 1.0
+        field_weights = np.array([tuned.keyword.get(field, 0.0) * min(by_field[field], most) for field in TEXT_FIELDS])
+        read = any(
+            part and reads(used, language_of(text))
+            for used, part in zip(self.generation.manifest.encoders, share, strict=True)
         )
+        keyword = analyser_scores(self.generation, text, question.preferred, field_weights, method, read)
+        timer.lap("keyword")
+        first = FirstPhase(self.generation, dense, share, keyword, method, mode)
+        seen = seen_scores(self.generation, self.vision, text, mode, by_field[SEEN], method, picture)
+        timer.lap("see")
+
+        def about(among: Mask | None = None, count: int = 0) -> NDArray[np.float32]:
+            return first.scores(among, count, seen.scores if seen else None)
+
+        among = self.generation.alive if among is None else among
+        videos = candidates(lambda count: about(among, count), among, hits)
+        timer.lap("candidates")
+
+        def ranking_of(videos: Candidates) -> Ranking:
+            return scored(first, videos, text, vectors, corrections, question, seen)
+
+        ranking = ranking_of(videos)
+        timer.lap("score")
         if self.reranker:
             ranking = rescore(self.reranker, self.generation, ranking, among)
             timer.lap("rerank")
-        return ranking
+        if choices:
+            ranking = refined(self.generation, ranking, choices, among, hits, about, ranking_of)
+            timer.lap("feedback")
+        return replace(ranking, timings_ms=timer.steps_ms)
 
     def order(
         self,
@@ -206,7 +232,7 @@ class Searcher:
             return order, np.zeros(len(order))
         ranking = self.rank(query, mode=mode, weights=weights, vectors=vectors, among=mask)
         order = ranking.order(mask)
-        return order, ranking.scores[order]
+        return order, ranking.scores[ranking.at(order)]
 
     def search(
         self,
@@ -222,6 +248,9 @@ class Searcher:
         sort: Sort = "relevance",
         today: date | None = None,
         exact: bool = False,
+        lane: Mode | None = None,
+        choices: Sequence[Choice] = (),
+        picture: Image.Image | None = None,
     ) -> Answer:
         """Return the `k` best videos after the first `offset` ones, each with its reasons.
 
@@ -235,30 +264,55 @@ class Searcher:
                 follow by relevance.
             today: the day from which "last winter" looks back.
             exact: whether words are searched for as typed, without correction.
+            lane: the old name of `mode`, which scripts of an earlier version pass.
+            choices: videos that the one meant is nearer to, or not like. They refine the scores of a question that has
+                a text, and are not among the hits.
+            picture: a picture to search by, with the words of the question or without any.
+
+        Raises:
+            NoVision: there is a picture, and the generation has no vision model, or it could not be loaded.
         """
-        timer = Timer()
+        timer, mode = Timer(), lane or mode
         query = _clean(query)
         question = self.understood(query, hidden, today).where(filters)
         mask, notes = filter_videos(self.generation, self.speller, question.conditions, hidden)
         timer.lap("filter")
+        looked = None if picture is None else look_at(picture, self.vision, self.no_vision)
+        if looked is not None and not question.text:
+            mode = "keyword"  # there are no words either
         if self.keyword_only and mode != "keyword":
             mode = "keyword"
             why = f"{_models(self.missing)} could not be loaded" if self.missing else "this index has no vectors"
             notes.append(f"Keyword search only: {why}.")
         elif self.missing and mode != "keyword":
             notes.append(f"Searched without {_models(self.missing)}, which could not be loaded.")
+        if self.no_vision and mode != "keyword":
+            notes.append(f"Searched without pictures: {self.no_vision}")
         page = slice(offset, offset + min(k, MAX_K))
-        if question.text and mask.any():
-            ranking = self.rank(question, mode=mode, weights=weights, method=method, among=mask, exact=exact)
+        if (question.text or looked is not None) and mask.any():
+            ranking = self.rank(
+                question,
+                mode=mode,
+                weights=weights,
+                method=method,
+                among=mask,
+                exact=exact,
+                hits=page.stop,
+                choices=choices,
+                picture=looked,
+            )
             timer.include(ranking.timings_ms)
-            found = self._best(ranking, mode, mask, page, timer, sort, question.conditions)
+            if choices and not self.generation.dense:
+                notes.append("Your choices of videos change nothing: this index has no vectors.")
+            mask = open_videos(self.generation, choices, mask)
+            found = best(self.generation, ranking, mode, mask, page, timer, sort, question.conditions)
         elif question.conditions and mask.any():
             # Only conditions, and these videos meet them: there is nothing to be unsure of.
             sort = sort if sort != "relevance" else _default_sort(question)
             order = by_time(self.generation, mask, question.conditions, sort)
-            found = _Found(self._hits(order, page), confidence=1.0, good=True)
+            found = Found(hits_of(self.generation, order[page], page.start), confidence=1.0, good=True)
         else:
-            found = _Found(text=question.text)
+            found = Found(text=question.text)
         return Answer(
             query=query,
             text=found.text,
@@ -276,6 +330,7 @@ class Searcher:
             preferred=list(question.preferred),
             corrections=list(found.corrections),
             exact=exact,
+            choices=list(choices),
         )
 
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
@@ -288,7 +343,16 @@ class Searcher:
         """
         video = self.generation.positions[video_id]
         order, cosines = nearest(self.generation, video, shown_videos(self.generation, hidden))
-        return self._hits(order, slice(0, k), cosines)
+        return hits_of(self.generation, order[:k], 0, cosines[order[:k]])
+
+    def marker(self, query: str) -> Callable[[str], list[tuple[int, int]]]:
+        """Return what finds the informative words of a question in a text."""
+        question = self.understood(query)
+        if not question.text:
+            return lambda text: []
+        ranking = self.rank(question, mode="keyword", hits=0)
+        matcher = matcher_of(self.generation, ranking)
+        return lambda text: spans_of(text, matcher, ranking.phrases)
 
     def understood(self, typed: str, hidden: Collection[str] = (), today: date | None = None) -> Question:
         """Return a typed question as `search` reads it; for the arguments see there."""
@@ -308,57 +372,9 @@ class Searcher:
         if mode == "hybrid" and is_known_emoji(self.generation, text):
             share = [0.0] * len(share)  # a video that has the emoji comes before those whose vector is near it
         if known is None:
-            known = [encoder.query(text) if part else None for encoder, part in zip(self.encoders, share, strict=True)]
+            used = [encoder if part else None for encoder, part in zip(self.encoders, share, strict=True)]
+            known = at_once(lambda encoder: encoder.query(text) if encoder else None, used)
         return known, share
-
-    def _best(
-        self,
-        ranking: Ranking,
-        mode: Mode,
-        mask: Mask,
-        page: slice,
-        timer: Timer,
-        sort: Sort,
-        conditions: Sequence[Condition],
-    ) -> _Found:
-        """Return a page of the best videos in the mask, explained and judged."""
-
-        def judged(videos: NDArray[np.int64]) -> Verdict:
-            return judge(self.generation, ranking, mode, videos)
-
-        order = ranking.order(mask)
-        first = order[:JUDGED]
-        if sort != "relevance":
-            order = sorted_first(self.generation, order, judged, conditions, sort)
-        matcher = matcher_of(self.generation, ranking)
-        explanations = [explain(self.generation, ranking, int(video), matcher) for video in order[page]]
-        timer.lap("explain")
-        verdict = judged(np.concatenate([first, order[page]]))
-        confidence = float(verdict.confidence[: len(first)].max(initial=0.0))
-        timer.lap("judge")
-        hits = [
-            hit.model_copy(update={"explanation": reasons, "confidence": sure, "good": sure >= verdict.cut_off})
-            for hit, reasons, sure in zip(
-                self._hits(order, page, ranking.scores),
-                explanations,
-                verdict.confidence[len(first) :].tolist(),
-                strict=True,
-            )
-        ]
-        good = confidence >= verdict.cut_off
-        return _Found(hits, ranking.query, ranking.corrections, confidence, good, verdict.problem)
-
-    def _hits(self, order: NDArray[np.int64], page: slice, scores: Scores | None = None) -> list[Hit]:
-        """Return a page of videos as hits without reasons; without `scores` their score is 0."""
-        return [
-            Hit(
-                id=self.generation.ids[video],
-                rank=rank,
-                score=0.0 if scores is None else float(scores[video]),
-                explanation=[],
-            )
-            for rank, video in enumerate(order[page].tolist(), start=page.start + 1)
-        ]
 
     def _note(self, correction: Correction) -> str:
         return f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'

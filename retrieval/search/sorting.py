@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.generation import Generation
-from retrieval.index.metadata import Mask
+from retrieval.index.values import Mask
 from retrieval.search.answer import Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.confidence import Verdict

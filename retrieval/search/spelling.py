@@ -24,7 +24,6 @@ from retrieval.index.query_terms import forms_of
 # From which zipf frequency on a word of a language is no typo: of the question's language, or if that is uncertain, of
 # one that many texts here are in; of another language; of another one although the question's language is certain.
 OWN_ZIPF, OTHER_ZIPF, FOREIGN_ZIPF = 3.0, 4.0, 5.0
-MIN_SHARE = 0.02  # of the texts: a language that many are in
 MIN_LETTERS = 4  # shorter words have too many neighbours
 MIN_PART = 3  # letters of each half of a word that is split
 MAX_ALPHABET = 2_000  # Korean has most: each syllable is a letter
@@ -56,14 +55,14 @@ class Speller:
 
     def knows(self, word: Word) -> bool:
         """Return whether any text has the word, in this form or another."""
-        return word.folded in self._phrases.vocabulary or any(
+        return self._phrases.count(word.folded) > 0 or any(
             self._stems.has(form) for form in forms_of(word, self._stems.languages)
         )
 
     def correct(self, text: str, literal: Collection[str] = ()) -> tuple[str, list[Correction]]:
         """Return the text with its unknown words corrected, and the corrections. Words in `literal` are kept."""
         typed = [word for word in words(text) if word.kind == "word"]
-        known = [word.folded for word in typed if word.folded in self._phrases.vocabulary]
+        known = self._phrases.known([word.folded for word in typed])
         language = ""
         if any(map(self._suspicious, typed)):
             language = language_of(text)
@@ -95,7 +94,7 @@ class Speller:
             language: the question's language, "" if it is uncertain. A word that only other languages have is no
                 candidate.
         """
-        found = [near for near in set(_neighbours(word, self._letters_of(word))) if near in self._phrases.vocabulary]
+        found = self._phrases.known(list(set(_neighbours(word, self._letters_of(word)))))
         candidates = [near for near in found if _may_be_in(near, language)]
         if not candidates:
             return ""
@@ -120,14 +119,9 @@ class Speller:
 
     def _is_word(self, word: Word, language: str) -> bool:
         """Return whether a word is one of the question's language, or a frequent one of any other."""
-        own = {language} if language else self._languages
+        own = {language} if language else self._stems.common_languages
         other = FOREIGN_ZIPF if language else OTHER_ZIPF
         return any(zipf >= (OWN_ZIPF if of in own else other) for of, zipf in frequencies(word.letters).items())
-
-    @cached_property
-    def _languages(self) -> set[str]:
-        texts = self._stems.texts_by_language
-        return {language for language, count in texts.items() if count >= MIN_SHARE * sum(texts.values())}
 
     def _split(self, word: str) -> Sequence[str]:
         """Return two words that were written as one, if they occur next to each other in some text."""
@@ -144,11 +138,9 @@ class Speller:
     def _alphabets(self) -> dict[str, str]:
         """By script, the letters that the texts have, the most frequent first."""
         counts: dict[str, dict[str, int]] = {}
-        for word in self._phrases.vocabulary:
-            if script := _script(word):
-                of_script = counts.setdefault(script, {})
-                for letter in word:
-                    of_script[letter] = of_script.get(letter, 0) + 1
+        for letter, count in self._phrases.letters().items():
+            if script := _script(letter):
+                counts.setdefault(script, {})[letter] = count
         return {
             script: "".join(sorted(filter(_is_letter, of), key=lambda letter: -of[letter])[:MAX_ALPHABET])
             for script, of in counts.items()

@@ -4,7 +4,7 @@ People paste titles, and remember quotations wrong. So what no video has stays w
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -12,16 +12,26 @@ import numpy as np
 from retrieval.index.analysis import plain, terms
 from retrieval.index.documents import TEXT_FIELDS
 from retrieval.index.generation import Generation
-from retrieval.index.metadata import Mask
+from retrieval.index.values import Mask
 from retrieval.search.conditions import Condition
 from retrieval.search.fusion import Scores
-from retrieval.search.query import CONTEXT, Question, parse
+from retrieval.search.query import CONTEXT, Question, parse, visible
 
 # A video with the preferred tag or creator gets this many times what a word as rare would add to its stems' score.
 # Measured: docs/explanation/scoring.md.
 PREFERENCE = 1.0
 MAX_NEAR = 3  # tags and names that are looked up for the note; a pasted title has many
 _FIELD_OF = {"tag": "description", "creator": "creator"}
+
+
+@dataclass(frozen=True)
+class Preference:
+    """What the videos with a preferred tag or creator get: which these are, shape (videos,), and by which field, the
+    number of one of TEXT_FIELDS."""
+
+    field: int
+    videos: Mask
+    added: float
 
 
 def understand(typed: str, generation: Generation, shown: Mask, today: date | None = None) -> Question:
@@ -34,6 +44,7 @@ def understand(typed: str, generation: Generation, shown: Mask, today: date | No
     Args:
         shown: the videos that count, shape (videos,): those that were not removed.
     """
+    typed = visible(typed)
     question = parse(typed, today)
     notes: list[str] = []
     if dashes := [minus.at for minus in question.minuses if _is_dash(minus.words, generation, shown)]:
@@ -60,19 +71,20 @@ def preferred_videos(generation: Generation, condition: Condition) -> Mask:
     return metadata.with_tag(condition.value) if condition.kind == "tag" else metadata.by_creator(condition.value)
 
 
-def preference_scores(generation: Generation, preferred: Sequence[Condition], weights: Scores) -> Scores:
-    """Return what preferred tags and creators add to the stems' BM25F, shape (TEXT_FIELDS, videos).
+def preferences(generation: Generation, preferred: Sequence[Condition], weights: Scores) -> list[Preference]:
+    """Return what preferred tags and creators add to the stems' BM25F.
 
     Each counts like a word as rare as it is. `weights` are those of the fields; 0 switches one off.
     """
-    videos = len(generation.ids)
-    added = np.zeros((len(TEXT_FIELDS), videos))
+    videos = generation.manifest.videos
+    found = []
     for condition in preferred:
         field = TEXT_FIELDS.index(_FIELD_OF[condition.kind])
         if weights[field] > 0:
             has = preferred_videos(generation, condition)
-            added[field, has] += PREFERENCE * np.log(1 + (videos - has.sum() + 0.5) / (has.sum() + 0.5))
-    return added
+            added = PREFERENCE * np.log(1 + (videos - has.sum() + 0.5) / (has.sum() + 0.5))
+            found.append(Preference(field, has, float(added)))
+    return found
 
 
 def _is_dash(words: tuple[str, ...], generation: Generation, shown: Mask) -> bool:

@@ -14,15 +14,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
-from ingest.text.known_words import frequencies
+from ingest.text.known_words import is_known
 from retrieval.errors import RetrievalError
 from retrieval.search.encoders import SharedEncoders
 from retrieval.server.auth import Access, Guard
 from retrieval.server.concurrency import Queue
 from retrieval.server.headers import WithHeaders
+from retrieval.server.local_answers import LocalAnswers
 from retrieval.server.metrics import Measured, Metrics
 from retrieval.server.problems import add_handlers
-from retrieval.server.routes import export, fallback, judgements, media, search, status, videos
+from retrieval.server.routes import export, fallback, judgements, library, media, search, status, videos
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ def create_app(
     *,
     base: str = "",
     shared: SharedEncoders | None = None,
+    local_answers: bool = False,
+    follow: bool = True,
 ) -> FastAPI:
     """Return the API over a data folder and its indexes.
 
@@ -46,18 +49,29 @@ def create_app(
         queue: of the searches; several corpora may have one.
         base: the path that this is served below, such as /corpus/study.
         shared: encoders that other corpora use as well.
+        local_answers: whether `tiktok-retrieval search` of the same user on this machine may ask this server.
+        follow: whether the index follows the catalog by itself.
     """
     queue = queue or Queue()
     metrics = Metrics(waiting=lambda: queue.waiting, videos=lambda: service.searchers.answering_videos())
     service = Service(data, indexes, on_search=metrics.search, base=base, shared=shared)
+    local = LocalAnswers(service) if local_answers else None
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # in the background, so that the page is up while the encoder still loads
         threading.Thread(target=_warm_up, args=(service,), daemon=True).start()
         service.eraser.start()
+        if local:
+            local.start()
+        if follow:
+            service.updater.start()
         yield
+        if local:
+            local.stop()
         service.eraser.stop()
+        service.updater.stop()
+        service.thumbnails.stop()
 
     app = FastAPI(
         title="TikTok-Retrieval",
@@ -67,10 +81,10 @@ def create_app(
         dependencies=[Depends(fallback.only_known_parameters)],
         docs_url=None,  # FastAPI's pages load scripts from another server; /openapi.json has everything
         redoc_url=None,
+        redirect_slashes=False,  # they would lead to the name that this server has for a proxy
         middleware=[  # the first one sees a request first
             Middleware(WithHeaders),
-            # Even without origins: Gradio adds more permissive rules if it finds no CORS middleware. Before the guard,
-            # because a browser asks without a token whether it may ask with one.
+            # before the guard, because a browser asks without a token whether it may ask with one
             Middleware(
                 CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
             ),
@@ -80,7 +94,8 @@ def create_app(
     )
     app.state.service, app.state.queue, app.state.metrics = service, queue, metrics
     add_handlers(app)
-    routers = [search.router, export.router, videos.router, judgements.router, status.router, media.router]
+    parts = (search, export, videos, library, judgements, status, media)
+    routers = [part.router for part in parts]
     for router in (*routers, fallback.head(routers), fallback.not_found(routers)):
         app.include_router(router)
     return app
@@ -88,7 +103,9 @@ def create_app(
 
 def _warm_up(service: Service) -> None:
     try:
-        service.searchers.get().search("warm")
-        frequencies("warm")  # reads the lists of words that a misspelt word is looked up in
+        searcher = service.searchers.get()
+        searcher.search("warm")
+        # reads the lists of words that a misspelt word is looked up in
+        is_known("warm", searcher.generation.keyword["stems"].common_languages | {"en"})
     except (RetrievalError, WeightsError) as error:
         log.warning("%s", error)

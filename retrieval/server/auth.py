@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +19,7 @@ STREAMED = "/page/uploads"  # the routes below write a body to disk while it arr
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # they change nothing
 OPEN = "/api/health"  # needs no token: it reveals nothing of the corpus but its size
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+WRONG_HOST = "This server does not answer for that host name. `serve --origin https://NAME` allows the name of a proxy."
 _REFUSED = {  # headers by status
     401: {"WWW-Authenticate": 'Basic realm="TikTok-Retrieval", charset="UTF-8"'},
     429: {"Retry-After": "5"},
@@ -35,12 +36,14 @@ class Access:
 
     Browsers support only Basic, so the token also works as the password of any user. `hosts` are the names that the
     Host header may have; empty allows any. They stop DNS rebinding, where a foreign name is made to point here.
+    `origins` are the addresses under which a proxy offers this server.
     """
 
     token: str = ""
     user: str = ""
     password: str = ""
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     guesses: Guesses = field(default_factory=Guesses, compare=False)  # several corpora count them together
 
     @property
@@ -77,9 +80,9 @@ class Guard:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        if self._access.hosts and _host_name(headers.get("host", "")) not in self._access.hosts:
-            await _refuse(scope, receive, send, 421, "This server does not answer for that host name.")
-        elif scope.get("method", "GET") not in SAFE_METHODS and _from_another_site(headers):
+        if self._access.hosts and not {_host_name(name) for name in _names(headers)} <= set(self._access.hosts):
+            await _refuse(scope, receive, send, 421, WRONG_HOST)
+        elif scope.get("method", "GET") not in SAFE_METHODS and _from_another_site(headers, self._access.origins):
             await _refuse(scope, receive, send, 403, "Pages of other sites may not change anything here.")
         elif _too_long(headers, scope):
             await _refuse(scope, receive, send, 413, f"A body may have {MAX_BODY:,} bytes and needs a Content-Length.")
@@ -119,15 +122,25 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
     await response(scope, receive, send)
 
 
-def _from_another_site(headers: Headers) -> bool:
+def _names(headers: Headers) -> list[str]:
+    """Return the names that a request is for: the Host header, and what it was before proxies (X-Forwarded-Host).
+
+    Any client can send the second one, so each name must be allowed. A page of another site can send neither.
+    """
+    forwarded = headers.get("x-forwarded-host", "").split(",")
+    return [headers.get("host", ""), *filter(None, map(str.strip, forwarded))]
+
+
+def _from_another_site(headers: Headers, origins: Collection[str]) -> bool:
     """Return whether a browser sends this for a page of another site.
 
-    On secure origins (https, localhost) browsers say so in Sec-Fetch-Site; elsewhere the Origin must match.
+    On secure origins (https, localhost) browsers say so in Sec-Fetch-Site; elsewhere the Origin must match a name that
+    the request is for, or be one of `origins`.
     """
     if site := headers.get("sec-fetch-site"):
         return site not in ("same-origin", "none")
     origin = headers.get("origin")
-    return origin is not None and origin.partition("://")[2] != headers.get("host")
+    return origin is not None and origin not in origins and origin.partition("://")[2] not in _names(headers)
 
 
 def _too_long(headers: Headers, scope: Scope) -> bool:

@@ -9,9 +9,10 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import chain
 from typing import Any
 
 import h11
@@ -53,13 +54,41 @@ class Bounds:
         return self.by_address if self.by_address and not within(address, self.unbounded) else self.in_all
 
 
+class Queue:
+    """Connections, those first that are closed first: by stage, and in each stage by how long they wait.
+
+    A stage begins when a connection enters it, so each stage is in the order of its connections. A flood asks for the
+    first at each new connection, which takes no longer the more there are.
+    """
+
+    def __init__(self) -> None:
+        self._stages: list[dict[BoundedProtocol, None]] = [{} for _ in Stage]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._stages))
+
+    def __iter__(self) -> Iterator["BoundedProtocol"]:
+        return chain.from_iterable(self._stages)
+
+    def add(self, one: "BoundedProtocol") -> None:
+        """Add a connection, which has just entered its stage."""
+        self._stages[one.stage][one] = None
+
+    def __contains__(self, one: "BoundedProtocol") -> bool:
+        return one in self._stages[one.stage]
+
+    def discard(self, one: "BoundedProtocol") -> None:
+        """Remove a connection, if it is there."""
+        self._stages[one.stage].pop(one, None)
+
+
 @dataclass
 class Connections:
     """All connections of a server."""
 
     bounds: Bounds
-    open: set["BoundedProtocol"] = field(default_factory=set)
-    of: defaultdict[str, set["BoundedProtocol"]] = field(default_factory=lambda: defaultdict(set))
+    open: Queue = field(default_factory=Queue)
+    of: defaultdict[str, Queue] = field(default_factory=lambda: defaultdict(Queue))
     _sweeper: asyncio.TimerHandle | None = None
 
     def enter(self, one: "BoundedProtocol") -> bool:
@@ -83,8 +112,18 @@ class Connections:
         if not same:
             del self.of[one.address]
 
-    def _make_room(self, there: Iterable["BoundedProtocol"]) -> bool:
-        longest = min(there, key=lambda one: (one.stage, one.since), default=None)
+    def move(self, one: "BoundedProtocol", stage: Stage) -> None:
+        """Take a connection to another stage."""
+        counted = one in self.open
+        if counted:
+            self.leave(one)
+        one.stage = stage
+        if counted:
+            self.of[one.address].add(one)
+            self.open.add(one)
+
+    def _make_room(self, there: Queue) -> bool:
+        longest = next(iter(there), None)
         if longest is None or longest.stage is Stage.ANSWER:
             log.warning("there are too many connections: new ones are refused")
             return False
@@ -191,7 +230,8 @@ class BoundedProtocol(H11Protocol):
         else:
             stage = Stage.ANSWER
         if stage is not self.stage:
-            self.stage, self.since, self._received = stage, time.monotonic(), 0
+            self._all.move(self, stage)
+            self.since, self._received = time.monotonic(), 0
 
     def _answer(self, status: bytes, detail: str) -> None:
         head = [b"HTTP/1.1 " + status, b"Content-Type: text/plain; charset=utf-8", b"Connection: close"]

@@ -29,13 +29,19 @@ _SOUNDS = {
     ".wav": "audio/wav",
 }
 # What a browser may get, by kind: never HTML or SVG, which can hold scripts.
-MEDIA_TYPES: dict[MediaKind, dict[str, str]] = {"cover": _IMAGES, "slide": _IMAGES, "video": _VIDEOS | _SOUNDS}
+MEDIA_TYPES: dict[MediaKind, dict[str, str]] = {
+    "cover": _IMAGES,
+    "slide": _IMAGES,
+    "video": _VIDEOS | _SOUNDS,
+    "caption": {},
+}
 MEDIA_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "private, no-cache",  # cached, but checked each time: a file may be downloaded again
 }
+MADE_HEADERS = MEDIA_HEADERS | {"Cache-Control": "private, max-age=31536000, immutable"}  # the address has a version
 MAX_RANGES = 8  # of a file in one request; browsers ask for one
 MAX_DURATION_S = 86_400.0  # a header that claims more is broken
 _RANGE = re.compile(r"[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18}")
@@ -62,6 +68,14 @@ class MediaFiles:
         if media is None or not self.servable(media):
             return None
         return f"{self._base}/media/{video_id}/{media.kind}" + (f"?n={media.position}" if media.kind == "slide" else "")
+
+    def made_url(self, video_id: str, name: str, source: Media | None) -> str | None:
+        """Return the path of a picture that this server makes of a file; it changes with the file."""
+        return f"{self._base}/media/{video_id}/{name}?v={source.sha256[:8]}" if source else None
+
+    def seen_url(self, video_id: str, sha256: str) -> str:
+        """Return the path of a picture of what a video shows."""
+        return f"{self._base}/media/{video_id}/seen/{sha256}"
 
 
 @lru_cache(10_000)

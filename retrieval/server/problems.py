@@ -74,7 +74,7 @@ def add_handlers(app: FastAPI) -> None:
     app.exception_handler(sqlite3.OperationalError)(_database_error)
     app.exception_handler(OSError)(_file_error)
     app.exception_handler(RequestValidationError)(_invalid_request)
-    app.exception_handler(HTTPException)(_http_error)
+    app.exception_handler(HTTPException)(http_error)
     app.exception_handler(Exception)(_internal_error)
 
 
@@ -128,7 +128,7 @@ def _invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
     return _answer(422, "; ".join(f"{where(part['loc'])}: {part['msg']}" for part in error.errors()))
 
 
-def _http_error(_: Request, error: HTTPException) -> JSONResponse:
+def http_error(_: Request, error: HTTPException) -> JSONResponse:
     return _answer(error.status_code, error.detail, dict(error.headers or {}))
 
 

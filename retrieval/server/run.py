@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.requests import ClientDisconnect
 
+from retrieval.server.below import Below
 from retrieval.server.connections import BoundedProtocol, Bounds, Connections
 from retrieval.server.quiet_log import OncePerMinute
 
@@ -60,9 +61,11 @@ def run(app: "ASGIApp", listener: socket.socket, bounds: Bounds, *, root_path: s
 def server(app: "ASGIApp", bounds: Bounds, *, root_path: str = "", proxies: str = "") -> uvicorn.Server:
     """Return a server with these bounds, not started yet."""
 
+    answering = Below(app, root_path) if root_path else app
+
     async def until_the_client_leaves(scope: "Scope", receive: "Receive", send: "Send") -> None:
         try:
-            await app(scope, receive, send)
+            await answering(scope, receive, send)
         except ClientDisconnect:  # within a body: there is nobody to answer, and it is no error of the server
             return
 

@@ -34,6 +34,11 @@ class VideoSummary(BaseModel):
     video_url: str | None
     cover_url: str | None
     slide_urls: list[str] = Field(description="the pictures of a photo post")
+    thumbnail_url: str | None = Field(default=None, description="a small picture of the cover, a slide or the video")
+    frames_url: str | None = Field(
+        default=None, description="frames of the video in one picture, next to each other in cells of the same size"
+    )
+    frame_times: list[float] = Field(default=[], description="the second of each of these frames")
     encounters: list[Encounter] = Field(default=[], description="in which lists and when you met it, the latest first")
 
 
@@ -94,6 +99,16 @@ class Removed(BaseModel):
     undo_until: float
 
 
+class EncoderSummary(BaseModel):
+    """An encoder of a generation; `language` is the only one that it reads, "" if it reads many."""
+
+    name: str
+    precision: str
+    sha256: str = Field(description="The checksum of its weights.")
+    weights: str = Field(description="Which weights these are, if there are several of the model.")
+    language: str
+
+
 class GenerationSummary(BaseModel):
     """A finished generation of the index; the `current` one answers by default."""
 
@@ -102,6 +117,7 @@ class GenerationSummary(BaseModel):
     encoder: str
     videos: int
     current: bool
+    encoders: list[EncoderSummary] = []
 
 
 class Suggestion(BaseModel):
@@ -137,12 +153,64 @@ class LanguageFacet(BaseModel):
     videos: int
 
 
+class CreatorFacet(BaseModel):
+    """A creator of videos, as the filter `creator` takes it."""
+
+    creator: str
+    name: str = Field(description="as it is shown; empty if unknown")
+    videos: int
+
+
+class YearFacet(BaseModel):
+    """A year in which videos were posted."""
+
+    year: int
+    videos: int
+
+
+class LengthFacet(BaseModel):
+    """A range of lengths, as the filter `length` takes it."""
+
+    length: str
+    videos: int
+
+
 class Facets(BaseModel):
-    """Values that filters can take in a generation, those with the most videos first."""
+    """Values that filters can take in a generation, those with the most videos first; years with the latest first, and
+    lengths with the shortest first."""
 
     lists: list[ListFacet]
     sources: list[SourceFacet]
     languages: list[LanguageFacet] = Field(description="a video may have several")
+    creators: list[CreatorFacet] = Field(default=[], description="those with the most videos")
+    years: list[YearFacet] = []
+    lengths: list[LengthFacet] = []
+    vision: bool = Field(default=False, description="whether videos can be found by what they show")
+
+
+class FacetValue(BaseModel):
+    """A value that a filter can be set to."""
+
+    value: str = Field(description="what the filter takes")
+    label: str
+    videos: int
+
+
+class LibraryVideo(BaseModel):
+    """A video of the library."""
+
+    id: str
+    month: str = Field(description="of the time by which videos are sorted, such as 2024-03; empty if unknown")
+    video: VideoSummary
+
+
+class LibraryAnswer(BaseModel):
+    """A page of the library. `total` videos meet the filters. `facets` has, by filter (in, month, creator, tag, lang),
+    its values among the videos that meet all other filters."""
+
+    total: int
+    videos: list[LibraryVideo]
+    facets: dict[str, list[FacetValue]]
 
 
 class Health(BaseModel):
@@ -153,6 +221,7 @@ class Health(BaseModel):
     generation: str
     videos: int
     encoder: str
+    encoders: list[EncoderSummary] = []
     problems: list[str] = []
 
 

@@ -15,20 +15,12 @@ from pathlib import Path
 
 from ingest.models.weights import WeightsError
 from retrieval.errors import GenerationError, RetrievalError, UnknownGeneration
-from retrieval.index.generation import (
-    CURRENT,
-    State,
-    current_name,
-    generation_names,
-    generations_folder,
-    open_named,
-    read_manifest,
-    state_of,
-    verified_manifest,
-)
+from retrieval.index.generation import generation_state, open_named, read_manifest, verified_manifest
+from retrieval.index.layout import CURRENT, State, current_name, generation_names, generations_folder
 from retrieval.search.encoders import SharedEncoders
 from retrieval.search.searcher import Searcher
-from retrieval.server.schemas import GenerationSummary
+from retrieval.server.memory import give_back_soon
+from retrieval.server.schemas import EncoderSummary, GenerationSummary
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +107,7 @@ class Searchers:
 
     def answering_videos(self) -> int:
         """Return how many videos the generation that answered last has; 0 if none has answered yet."""
-        return len(self._current.generation.ids) if self._current else 0
+        return self._current.generation.manifest.videos if self._current else 0
 
     def generations(self) -> list[GenerationSummary]:
         """Return all finished generations whose manifest can be read, newest first."""
@@ -138,6 +130,7 @@ class Searchers:
                     encoder=manifest.encoder,
                     videos=manifest.videos,
                     current=manifest.name == current,
+                    encoders=[EncoderSummary(**used.summary()) for used in manifest.encoders],
                 )
             )
         return found
@@ -192,6 +185,7 @@ class Searchers:
                 return searcher
             fresh = searcher.refreshed(self.indexes, self._shared)
             self._refused = None
+            give_back_soon()
             return fresh
         except (RetrievalError, WeightsError) as error:
             if self._erased(searcher):
@@ -211,7 +205,7 @@ class Searchers:
         return refused is not None and refused.name == name and refused.state == self._state(name)
 
     def _state(self, name: str) -> State:
-        return state_of(generations_folder(self.indexes) / name) if name else ()
+        return generation_state(generations_folder(self.indexes) / name) if name else ()
 
     def _erased(self, searcher: Searcher) -> bool:
         """Whether a generation was deleted on purpose: erased videos may be in it, so it must not answer any longer.
@@ -228,7 +222,7 @@ class Searchers:
     def _damage(self, searcher: Searcher) -> str:
         """What has happened to the files of a generation since they were read. They are read again if they changed."""
         name, folder = searcher.generation.name, searcher.generation.folder
-        state = state_of(folder)
+        state = generation_state(folder)
         if state == searcher.generation.state:
             return ""
         if self._checked[:2] != (name, state):

@@ -7,27 +7,33 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
 from ingest.catalog.reader import BadEntry
-from ingest.catalog.removals import Removal
 from ingest.language_names import name_of
+from ingest.text.original_sound import music_of
 from retrieval.corpus.removal import Eraser, hidden_videos
-from retrieval.errors import TooLateToUndo, UnknownVideo
-from retrieval.index.generation import build_running, generation_names
+from retrieval.corpus.thumbnails import Thumbnails, frame_times
+from retrieval.errors import UnknownGeneration, UnknownVideo
+from retrieval.index.layout import build_running, generation_names
 from retrieval.search.answer import Answer, Hit, Sort
+from retrieval.search.choices import Choice
 from retrieval.search.conditions import Condition
 from retrieval.search.encoders import SharedEncoders
 from retrieval.search.fusion import Method, Mode
 from retrieval.search.lists import operator_value
+from retrieval.search.searcher import Searcher
+from retrieval.search.sizes import read_length
+from retrieval.server.library import Library
 from retrieval.server.media import MediaFiles, duration_s
+from retrieval.server.removing import WAIT_S, Removing
 from retrieval.server.schemas import (
+    CreatorFacet,
     Facets,
     FoundHit,
     LanguageFacet,
+    LengthFacet,
     ListFacet,
     MediaDetail,
     SearchAnswer,
@@ -36,15 +42,21 @@ from retrieval.server.schemas import (
     TextDetail,
     VideoDetail,
     VideoSummary,
+    YearFacet,
 )
 from retrieval.server.searchers import Searchers
+from retrieval.server.seen_pictures import SeenPictures
 from retrieval.server.trial import Trial
+from retrieval.server.updater import Updater
+from scraper.errors import UserError
 from scraper.links import VIDEO_ID
 
 log = logging.getLogger(__name__)
+LENGTHS = ("<15s", "15s..59s", "60s..179s", ">=3m")  # ranges that are counted
+MAX_CREATORS = 100  # that are listed with their numbers of videos
 MAX_ENCOUNTERS = 1_000  # in a summary
+CHANGED = "The index has changed since. These results are from the current one."
 _IN_LIST = re.compile(r'(?P<in>(?:^|\s)-?in:)"?([^"]*)$', re.IGNORECASE)
-JUDGING_S = 3.0  # how long a judgement waits for the database; somebody is waiting for the answer
 
 
 class Service:
@@ -67,7 +79,11 @@ class Service:
     ) -> None:
         self.data, self.indexes = data, indexes
         self.searchers, self.media = Searchers(indexes, shared), MediaFiles(data, base)
-        self.eraser = Eraser(data, indexes)
+        self.eraser, self.library = Eraser(data, indexes), Library(data)
+        self.removing = Removing(data, self.eraser)
+        self.updater = Updater(data, indexes, self.searchers)
+        self.thumbnails = Thumbnails(data, self._is_there)
+        self.seen_pictures = SeenPictures(data, self.media)
         self.trial = Trial()
         self._on_search = on_search
 
@@ -86,18 +102,24 @@ class Service:
         sort: Sort = "relevance",
         generation: str | None = None,
         exact: bool = False,
+        choices: Sequence[Choice] = (),
+        found: str = "",
     ) -> Answer:
         """Return the searcher's answer, in which hits are ids.
 
         Args:
             generation: the name of one that is not current.
+            found: the generation of an answer that this one follows, such as the first results. If it is gone, the
+                current one answers, and a note says so.
             exact: whether misspelt words are not corrected.
+            choices: videos that the one meant is nearer to, or not like.
 
         Raises:
             RetrievalError, WeightsError, CatalogError: index or catalog cannot be used.
             UnknownGeneration: none has this name.
         """
-        found = self.searchers.get(generation).search(
+        searcher, changed = self.following(found) if found and not generation else (self.searchers.get(generation), "")
+        answer = searcher.search(
             query,
             k,
             offset=offset,
@@ -108,11 +130,23 @@ class Service:
             hidden=hidden_videos(self.data),
             sort=sort,
             exact=exact,
+            choices=choices,
         )
         if self._on_search:
-            self._on_search(found.timings_ms)
-        note = "" if generation else self.searchers.note()
-        return found.model_copy(update={"notes": [note, *found.notes]}) if note else found
+            self._on_search(answer.timings_ms)
+        note = changed or ("" if generation else self.searchers.note())
+        return answer.model_copy(update={"notes": [note, *answer.notes]}) if note else answer
+
+    def following(self, found: str) -> tuple[Searcher, str]:
+        """Return the searcher of the generation that gave an answer, or if it is gone, the current one and a note.
+
+        Raises:
+            RetrievalError, WeightsError: the index cannot be used.
+        """
+        try:
+            return self.searchers.get(found or None), ""
+        except UnknownGeneration:
+            return self.searchers.get(), CHANGED
 
     def with_videos(self, found: Answer) -> SearchAnswer:
         """Return an answer with the videos of its hits."""
@@ -131,6 +165,22 @@ class Service:
             raise UnknownVideo("No video in the index has this id.")
         return self._found(searcher.similar(video_id, k, hidden))
 
+    def marker(self, query: str, generation: str | None = None) -> Callable[[str], list[tuple[int, int]]]:
+        """Return what finds the words of a query in a text; nothing if no index can be used."""
+        if not query.strip():
+            return lambda text: []
+        for name in dict.fromkeys((generation or None, None)):  # the one that found the video may be gone
+            try:
+                return self.searchers.get(name).marker(query)
+            except UserError as error:
+                log.warning("the words of a query are not marked: %s", error)
+        return lambda text: []
+
+    def knows_lists(self) -> bool:
+        """Return whether it is known of some video when the person met it."""
+        searcher = self.searchers.answering()
+        return searcher is not None and len(searcher.generation.metadata.encounters) > 0
+
     def suggest(self, query: str, k: int = 8) -> list[Suggestion]:
         """Return the query with its last word completed: a creator after @, a hashtag after #, a list after in:, else a
         word of the corpus. Those in the most videos come first.
@@ -148,7 +198,7 @@ class Service:
         if not start:
             return []
         hidden = [generation.positions[video] for video in hidden_videos(self.data) if video in generation.positions]
-        shown = np.ones(len(generation.ids), dtype=bool)
+        shown = generation.alive.copy()
         shown[hidden] = False
         match sign:
             case "@":
@@ -160,7 +210,7 @@ class Service:
         return [Suggestion(query=f"{before}{space}{sign}{word}", videos=videos) for word, videos in found]
 
     def facets(self, generation: str | None = None) -> Facets:
-        """Return the lists and the sources of a generation's videos; none if there is no index yet.
+        """Return the values that filters can take in a generation; none if there is no index yet.
 
         Raises:
             RetrievalError, WeightsError: the index cannot be used.
@@ -168,8 +218,10 @@ class Service:
         """
         if generation is None and not generation_names(self.indexes):
             return Facets(lists=[], sources=[], languages=[])
-        metadata = self.searchers.get(generation).generation.metadata
+        searcher = self.searchers.get(generation)
+        metadata = searcher.generation.metadata
         return Facets(
+            vision=searcher.vision is not None,
             lists=[
                 ListFacet(**vars(one), value=one.name if one.list == "collection" else one.list)
                 for one in metadata.encounters.summaries
@@ -177,6 +229,17 @@ class Service:
             sources=[SourceFacet(source=source, videos=videos) for source, videos in metadata.sources().most_common()],
             languages=[
                 LanguageFacet(language=code, name=name_of(code), videos=videos) for code, videos in metadata.languages()
+            ],
+            creators=[
+                CreatorFacet(creator=creator, name=name, videos=videos)
+                for creator, name, videos in metadata.creators(MAX_CREATORS)
+            ],
+            years=[YearFacet(year=year, videos=videos) for year, videos in metadata.years()],
+            lengths=[
+                LengthFacet(length=length, videos=videos)
+                for length in LENGTHS
+                if (bounds := read_length(length))
+                and (videos := int(metadata.as_long_as(bounds.low, bounds.high)[0].sum()))
             ],
         )
 
@@ -199,6 +262,12 @@ class Service:
                     return entry
         raise UnknownVideo("No video in the catalog has this id.")
 
+    def _is_there(self, video_id: str) -> bool:
+        try:
+            return bool(self.entry(video_id))
+        except (UnknownVideo, CatalogError):
+            return False
+
     def entries(self, ids: Iterable[str]) -> Iterator[Entry]:
         """Yield the entries of `ids`, one at a time and in any thread, without those that are gone."""
         for video_id in ids:
@@ -212,6 +281,11 @@ class Service:
             UnknownVideo, CatalogError: as `entry`.
         """
         return self._summary(self.entry(video_id))
+
+    def summaries(self, ids: Iterable[str]) -> dict[str, VideoSummary]:
+        """Return what results show of videos, without those that are gone or damaged."""
+        with Catalog(self.data, read_only=True) as catalog:
+            return {entry.video.id: self._summary(entry) for entry in catalog.entries(ids, whole=False)}
 
     def detail(self, video_id: str) -> VideoDetail:
         """Return all that the catalog knows of a video.
@@ -238,21 +312,34 @@ class Service:
             ],
         )
 
+    def picture(self, video_id: str, sha256: str) -> bytes | None:
+        """Return a picture of what a video shows, as WebP, or None if it has no such one.
+
+        Raises:
+            UnknownVideo, CatalogError: as `entry`.
+        """
+        self.entry(video_id)
+        return self.seen_pictures.webp(video_id, sha256)
+
     def _found(self, hits: Sequence[Hit]) -> list[FoundHit]:
         entries: dict[str, Entry] = {}
+        ids = [hit.id for hit in hits]
         try:
             with Catalog(self.data, read_only=True) as catalog:
-                entries = {entry.video.id: entry for entry in catalog.entries(hit.id for hit in hits)}
+                entries = {entry.video.id: entry for entry in catalog.entries(ids, whole=False)}
         except (CatalogError, sqlite3.Error) as error:
             log.warning("results have no descriptions: %s", error)
         return [
-            FoundHit(**dict(hit), video=self._summary(entries[hit.id]) if hit.id in entries else None) for hit in hits
+            FoundHit(**dict(hit), video=self._summary(entries[hit.id]) if hit.id in entries else None)
+            for hit in self.seen_pictures.placed(hits)
         ]
 
     def _summary(self, entry: Entry) -> VideoSummary:
         video, file = entry.video, entry.file("video")
         video_url = self.media.url(video.id, file)
         slides = [self.media.url(video.id, media) for media in entry.media if media.kind == "slide"]
+        length = duration_s(file.path, file.sha256) if file and video_url else None
+        pictured = self.thumbnails.source(entry)
         return VideoSummary(
             permalink=video.permalink,
             creator=video.creator_username,
@@ -262,47 +349,18 @@ class Service:
             posted=video.posted,
             likes=video.likes,
             comment_count=video.comment_count,
-            music=video.music_title,
+            music=video.music_title if music_of(video) else "",
             hashtags=video.hashtags,
             has_video=video_url is not None,
-            duration_s=duration_s(file.path, file.sha256) if file and video_url else None,
+            duration_s=length or video.duration_s,
             video_url=video_url,
             cover_url=self.media.url(video.id, entry.file("cover")),
             slide_urls=[url for url in slides if url],
+            thumbnail_url=self.media.made_url(video.id, "thumbnail", pictured),
+            frames_url=self.media.made_url(video.id, "frames", file) if length else None,
+            frame_times=frame_times(length) if length else [],
             encounters=entry.encounters[::-1][:MAX_ENCOUNTERS],
         )
-
-    # -- removing --
-
-    def remove(self, video_id: str) -> Removal:
-        """Hide a video from now on. It is erased when the time to undo is over.
-
-        Raises:
-            UnknownVideo: the catalog does not have it, or it is removed already.
-            CatalogError: the catalog cannot be used.
-        """
-        self.entry(video_id)
-        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
-            catalog.removals.hide([video_id])
-            removal = catalog.removals.of(video_id)
-        assert removal
-        self.eraser.wake()
-        return removal
-
-    def undo(self, video_id: str) -> None:
-        """Bring a removed video back.
-
-        Raises:
-            UnknownVideo: it is not removed.
-            TooLateToUndo: the time to undo is over.
-            CatalogError: the catalog cannot be used.
-        """
-        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
-            if catalog.removals.undo([video_id]):
-                return
-            if catalog.removals.of(video_id):
-                raise TooLateToUndo("The time to undo this is over: the video is erased.")
-            raise UnknownVideo("No removed video has this id.")
 
     # -- judgements --
 
@@ -316,12 +374,12 @@ class Service:
         answering = self.searchers.answering()
         if not generation and answering:
             generation = answering.generation.name
-        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
+        with Catalog(self.data, busy_s=WAIT_S) as catalog:
             return catalog.judgements.add(query, video_id, time_s, generation)
 
     def delete_judgement(self, number: int) -> bool:
         """Delete a judgement; return whether there was one."""
-        with Catalog(self.data, busy_s=JUDGING_S) as catalog:
+        with Catalog(self.data, busy_s=WAIT_S) as catalog:
             return catalog.judgements.delete(number)
 
     def judgements(self, limit: int = -1, offset: int = 0) -> list[Judgement]:

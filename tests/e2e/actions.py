@@ -1,12 +1,14 @@
 """What a person does on the page, and waits for."""
 
 import json
+import time
 import urllib.parse
 import urllib.request
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+WAIT_S = 60.0
 QUESTION = "loaf hollow drum"
 
 
@@ -23,6 +25,19 @@ def ask(page: Page, query: str) -> None:
     settled(page)
 
 
+def open_menu(page: Page, name: str) -> None:
+    """Open a menu above the results."""
+    page.locator(f".menu:not([open]) > summary:text-is('{name}')").click()
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true. The policy of the page keeps Playwright's own `wait_for_function` out."""
+    deadline = time.monotonic() + WAIT_S
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, expression
+        page.wait_for_timeout(50)
+
+
 def settled(page: Page) -> None:
     """Wait until the last search is answered."""
     expect(page.locator("#results[aria-busy]")).to_have_count(0)
@@ -30,8 +45,8 @@ def settled(page: Page) -> None:
 
 def playing(page: Page) -> None:
     """Wait until a video plays. Its time changes at once; only with data (readyState 2) does it play from there."""
-    page.wait_for_function(
-        "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.currentTime > 0 && !v.paused)"
+    until(
+        page, "[...document.querySelectorAll('video')].some(v => v.readyState >= 2 && v.currentTime > 0 && !v.paused)"
     )
 
 

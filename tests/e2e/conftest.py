@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY
 from tests.hostile_strings import HOSTILE_STRINGS
 from tests.tiny_corpus import make_data, make_index
 
-START_S = 180.0  # on a busy machine torch and gradio take a while to load
+START_S = 180.0  # on a busy machine torch takes a while to load
 PORTS = range(20_000, 32_000)  # below the ports that the system gives to the connections of other tests
 WAIT_MS = 60_000  # the first search waits for the encoder to load
 EXAMPLES = ["loaf hollow drum", "haunted toaster", "three trains"]

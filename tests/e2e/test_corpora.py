@@ -45,7 +45,7 @@ def test_the_switch_keeps_the_question_and_changes_the_corpus(page: Page, severa
 
 
 def test_everything_works_below_a_path(page: Page, several: str) -> None:
-    """Media, the view of a video, judgements, downloads, and the tabs, which Gradio serves."""
+    """Media, the view of a video, judgements, downloads, and the tabs."""
     visit(page, f"{several}corpus/my-videos/")
     ask(page, "loaf hollow drum")
     expect(card(page, BREAD).locator("img")).to_have_js_property("naturalWidth", 90)
@@ -61,8 +61,8 @@ def test_everything_works_below_a_path(page: Page, several: str) -> None:
     assert "WEBVTT" in Path(download.value.path()).read_text(encoding="utf-8")
     page.keyboard.press("Escape")
     settled(page)
-    page.get_by_role("tab", name="Library").click()
-    expect(page.get_by_role("button", name=f"Delete video {BREAD}")).to_be_visible()
+    page.get_by_role("link", name="Library", exact=True).click()
+    expect(page.locator(f"#tab-library [data-id='{BREAD}']")).to_be_visible()
 
 
 def test_one_corpus_has_no_switch(page: Page, server: str) -> None:

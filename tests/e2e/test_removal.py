@@ -55,17 +55,17 @@ def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(page: 
     assert api(own_server, QUESTION)["hits"][0]["id"] == BREAD
 
 
-def test_a_row_of_the_library_can_be_deleted_and_nothing_is_left_of_the_video(
+def test_a_cover_of_the_library_can_be_deleted_and_nothing_is_left_of_the_video(
     page: Page, own_server: str, copied: Path
 ) -> None:
     assert set(find([copied], [*WORDS, BREAD])) == {*WORDS, BREAD}
     visit(page, own_server)
     ask(page, QUESTION)
-    page.get_by_role("tab", name="Library").click()
-    row = page.locator(f"#library-videos tr[data-id='{BREAD}']")
+    page.get_by_role("link", name="Library", exact=True).click()
+    row = page.locator(f"#library-videos li[data-id='{BREAD}']")
     row.get_by_role("button", name="Delete").click()
     expect(row).not_to_be_visible()
-    page.get_by_role("tab", name="Search").click()
+    page.get_by_role("link", name="Search", exact=True).click()
     expect(card(page, BREAD)).not_to_be_visible()
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{own_server}/media/{BREAD}/video", timeout=30)

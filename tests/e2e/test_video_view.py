@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Error, Page, expect
 
-from tests.e2e.actions import QUESTION, ask, card, judgements, playing, settled, visit
+from tests.e2e.actions import QUESTION, ask, card, judgements, playing, settled, until, visit
 from tests.tiny_corpus import (
     BREAD,
     BREAD_SECOND,
@@ -51,7 +51,7 @@ def test_a_timestamp_plays_the_video_from_there_and_is_in_the_address(
 def test_the_copied_link_has_the_current_second(page: Page, server: str, context: BrowserContext) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     visit(page, f"{server}/?q=loaf+hollow+drum&id={BREAD}&t=3")
-    page.wait_for_function("document.querySelector('#view video')?.readyState >= 2")
+    until(page, "document.querySelector('#view video')?.readyState >= 2")
     page.locator("#view video").evaluate("video => (video.currentTime = 7.25)")
     page.get_by_role("button", name="Copy a link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
@@ -67,7 +67,7 @@ def test_space_plays_and_pauses_in_the_view(page: Page, server: str) -> None:
     card(page, BREAD).get_by_role("button", name="Play from 0:12").click()
     playing(page)
     page.keyboard.press(" ")
-    page.wait_for_function("document.querySelector('#view video').paused")
+    until(page, "document.querySelector('#view video').paused")
     expect(page.locator("#view")).to_be_visible()
     page.keyboard.press(" ")
     playing(page)
@@ -119,7 +119,7 @@ def test_keys_move_through_the_results_play_and_return(page: Page, server: str) 
     visit(page, f"{server}/?q=loaf+hollow+drum")
     expect(page.locator("article").first).to_be_visible()
     settled(page)
-    page.locator("h1").click()
+    page.locator("#results .line").first.click()
     page.keyboard.press("/")
     expect(page.get_by_label("What do you remember?")).to_be_focused()
     page.keyboard.press("ArrowDown")
@@ -152,7 +152,7 @@ def test_a_judgement_is_stored_shown_again_and_deleted(page: Page, server: str) 
 def test_a_judgement_in_the_view_is_for_the_query_that_was_answered(page: Page, server: str) -> None:
     visit(page, f"{server}/?q=loaf+hollow+drum")
     first = card(page, BREAD)
-    expect(first.locator(".length")).to_have_text("0:20")
+    expect(first.locator(".length")).to_contain_text("0:20")
     settled(page)
     page.get_by_label("What do you remember?").fill("lo")  # too short for a search
     first.get_by_role("button", name="Play from 0:12").click()
@@ -172,3 +172,29 @@ def test_a_judgement_in_the_view_is_for_the_query_that_was_answered(page: Page, 
     visit(page, f"{server}/?creator=crumb.and.crust")
     expect(card(page, BREAD)).to_be_visible()
     expect(page.get_by_role("button", name="This is the one")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (720, 450), (390, 844)])
+def test_the_buttons_of_the_view_cover_no_text_when_it_is_scrolled(
+    page: Page, server: str, size: tuple[int, int]
+) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    visit(page, f"{server}/?q=loaf+hollow+drum&id={BREAD}&t={BREAD_SECOND}")
+    expect(page.locator("#view .comments")).to_be_visible()
+    # the ground of the name (h2) hides what is behind it
+    under = """() => [...document.querySelectorAll('#view .steps button, #close')].flatMap((button) => {
+      const { x, y, width, height } = button.getBoundingClientRect();
+      const at = document.elementsFromPoint(x + width / 2, y + height / 2);
+      const texts = at.filter((one) => one.closest('.what') && !one.matches('.what, h2'));
+      return at.some((one) => one.matches('h2')) ? [] : texts.map((one) => one.outerHTML.slice(0, 80));
+    })"""
+    scroll = """y => ['#view-body', '#view .what'].forEach((part) => {
+      document.querySelector(part).scrollTop = y;
+    })"""
+    for part in range(0, 1200, 37):
+        page.evaluate(scroll, part)
+        assert page.evaluate(under) == [], part
+    assert page.locator("#view-title").bounding_box()
+    page.locator("#view [data-seek]").filter(has_text="0:12").first.focus()
+    title, line = page.locator("#view-title").bounding_box(), page.locator("#view [data-seek]:focus").bounding_box()
+    assert title and line and line["y"] >= title["y"] + title["height"] - 1

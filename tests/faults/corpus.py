@@ -12,7 +12,8 @@ from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.errors import GenerationError
 from retrieval.index.builder import build
 from retrieval.index.documents import document
-from retrieval.index.generation import generation_names, open_current
+from retrieval.index.generation import open_current
+from retrieval.index.layout import generation_names
 from scraper.records import Comment, Video
 from tests.tiny_corpus import make_picture
 
@@ -117,7 +118,7 @@ def faults_of(corpus: Corpus, before: dict[str, set[str]], *, may_lose: frozense
         f"lost {kind}: {lost}" for kind in before if kind not in may_lose and (lost := before[kind] - after[kind])
     ]
     try:
-        open_current(corpus.indexes).close()
+        open_current(corpus.indexes)
     except GenerationError as error:
         wrong.append(f"no generation opens: {error} (there are {generation_names(corpus.indexes)})")
     return wrong

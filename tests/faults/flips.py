@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrieval.index.manifest import MANIFEST, SEGMENT
 from tests.command_line import REPOSITORY
 from tests.faults.program import Outcome, Program
 from tests.faults.trial import Trial
@@ -23,6 +24,7 @@ QUESTIONS = 12
 HARMLESS, NAMED, REPAIRED, SILENT, TRACEBACK = "harmless", "named", "made again", "silent", "traceback"
 MADE_AGAIN = "encoded again"  # what a build says of damaged vectors, and of a damaged cache
 ROUNDED = 4e-3  # how far a number may differ if a text is encoded again, in another batch
+WHICH = {"generation": "a generation's files", "segment": "a segment's files"}
 UNKNOWN_COMMAND = "No such command"
 
 
@@ -146,8 +148,12 @@ def flip_catalog(corpus: Corpus, folder: Path, chance: random.Random) -> Trial:
 
 
 def flip_cache(corpus: Corpus, folder: Path, chance: random.Random, *, used: bool) -> Trial:
-    """Flip a bit of the vector cache, or of a vector in it that the index uses, and build."""
+    """Flip a bit of the vector cache, or of a vector in it that the index uses, and build.
+
+    The segments are gone: a build would take them over, and would not read the cache.
+    """
     hurt = corpus.copy(folder)
+    shutil.rmtree(hurt.indexes / "segments")
     path = hurt.indexes / "vectors.sqlite"
     if used:
         detail = _flip_vector(path, chance)
@@ -185,27 +191,35 @@ def _flip_vector(path: Path, chance: random.Random) -> str:
 
 def _same_vectors(one: Path, other: Path) -> bool:
     """Whether two generations have the same vectors. A text that is encoded again differs in the last digits."""
-    import faiss
     import numpy as np
 
-    for path in sorted(one.glob("*.faiss")):
-        first, second = (faiss.read_index(str(folder / path.name)) for folder in (one, other))
-        if first.ntotal != second.ntotal:
-            return False
-        if first.ntotal and not np.allclose(
-            first.reconstruct_n(0, first.ntotal), second.reconstruct_n(0, second.ntotal), atol=ROUNDED
-        ):
-            return False
+    from retrieval.index.generation import Generation
+
+    first, second = Generation(one), Generation(other)
+    for of_first, of_second in zip(first.dense, second.dense, strict=True):
+        for field, index in of_first.items():
+            rows = range(index.rows.passages)
+            if len(rows) != of_second[field].rows.passages:
+                return False
+            if not np.allclose(index.vectors(rows), of_second[field].vectors(rows), atol=ROUNDED):
+                return False
     return True
 
 
 def flip_index_file(corpus: Corpus, folder: Path, chance: random.Random, which: str) -> Trial:
-    """Flip a bit of the manifest, of CURRENT, or of another file of the current generation, and ask."""
+    """Flip a bit of CURRENT, of a manifest, or of another file of the current generation or of its segment, and ask.
+
+    Then build: what is damaged is not used again.
+    """
     hurt = corpus.copy(folder)
-    generation = hurt.generation
-    others = sorted(path for path in generation.iterdir() if path.name != "manifest.json" and path.stat().st_size)
-    path = {"manifest": generation / "manifest.json", "CURRENT": hurt.indexes / "CURRENT"}.get(which)
-    path = path or chance.choice(others)
+    [segment] = (hurt.indexes / "segments").iterdir()
+    path = {
+        "CURRENT": lambda: hurt.indexes / "CURRENT",
+        "manifest": lambda: hurt.generation / MANIFEST,
+        "segment.json": lambda: segment / SEGMENT,
+        "generation": lambda: chance.choice(_other_files(hurt.generation, MANIFEST)),
+        "segment": lambda: chance.choice(_other_files(segment, SEGMENT)),
+    }[which]()
     bit = chance.randrange(path.stat().st_size * 8)
     flip(path, bit)
 
@@ -217,14 +231,27 @@ def flip_index_file(corpus: Corpus, folder: Path, chance: random.Random, which: 
         asked = hurt.ask()
         yield asked, asked.out == corpus.answers
 
-    return judged({"file": "a generation's files"}.get(which, which), f"{path.name}, bit {bit}", outcomes())
+    trial = judged(WHICH.get(which, which), f"{path.name}, bit {bit}", outcomes())
+    if which == "CURRENT" or not trial.held:
+        return trial
+    built = hurt.program.run("build", "--data", hurt.data, "--indexes", hurt.indexes)
+    refused = which == "manifest" and built.code  # the encoder is not known; the message says what to do
+    if built.traceback or (not refused and (built.code or hurt.ask().out != corpus.answers)):
+        return Trial(trial.what, False, trial.how, f"{trial.detail}: not repaired by a build")
+    return trial
+
+
+def _other_files(folder: Path, manifest: str) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name != manifest and path.stat().st_size)
 
 
 KINDS: dict[str, Callable[[Corpus, Path, random.Random], Trial]] = {
     "catalog": flip_catalog,
     "vectors": lambda corpus, folder, chance: flip_cache(corpus, folder, chance, used=True),
     "cache": lambda corpus, folder, chance: flip_cache(corpus, folder, chance, used=False),
-    "generation": lambda corpus, folder, chance: flip_index_file(corpus, folder, chance, "file"),
+    "generation": lambda corpus, folder, chance: flip_index_file(corpus, folder, chance, "generation"),
+    "segment": lambda corpus, folder, chance: flip_index_file(corpus, folder, chance, "segment"),
+    "segment.json": lambda corpus, folder, chance: flip_index_file(corpus, folder, chance, "segment.json"),
     "manifest": lambda corpus, folder, chance: flip_index_file(corpus, folder, chance, "manifest"),
     "current": lambda corpus, folder, chance: flip_index_file(corpus, folder, chance, "CURRENT"),
 }

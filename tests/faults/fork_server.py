@@ -6,6 +6,7 @@ is tested, which may be older than this file: it uses only what both have.
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -40,7 +41,8 @@ class ForkServer:
     def request(self, **request: Any) -> dict[str, Any]:
         """Carry out a request in a fork. Return its exit code, what it printed, and what it printed for errors.
 
-        A fork that takes longer than `limit_s` is killed: its code is negative then.
+        A fork that takes longer than `limit_s` is killed: its code is negative then. After `ctrl_c_s`, it and the
+        processes that it started get Ctrl-C.
         """
         assert self._process.stdin
         print(json.dumps(request), file=self._process.stdin, flush=True)
@@ -84,12 +86,13 @@ def in_child(request: dict[str, Any]) -> dict[str, Any]:
             code = 1
             try:
                 os.setsid()
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
                 for number, handle in enumerate((os.open(os.devnull, os.O_RDONLY), out.fileno(), err.fileno())):
                     os.dup2(handle, number)
                 code = carry_out(request)
             finally:
                 os._exit(code)
-        code = ended(child, request.get("limit_s", LIMIT_S))
+        code = ended(child, request.get("limit_s", LIMIT_S), request.get("ctrl_c_s", math.inf))
         texts = []
         for file in (out, err):
             file.seek(0)
@@ -97,18 +100,22 @@ def in_child(request: dict[str, Any]) -> dict[str, Any]:
     return {"code": code, "out": texts[0], "err": texts[1]}
 
 
-def ended(child: int, limit_s: float) -> int:
+def ended(child: int, limit_s: float, ctrl_c_s: float = math.inf) -> int:
     """Wait for a process, or kill it with those that it started. Return its exit code."""
-    deadline = time.monotonic() + limit_s
+    started = time.monotonic()
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - started
+        if waited_s > ctrl_c_s:
+            os.killpg(child, signal.SIGINT)
+            ctrl_c_s = math.inf
+        if waited_s > limit_s:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return -int(signal.SIGKILL)
-        time.sleep(0.005)
+        time.sleep(0.002)
 
 
 def carry_out(request: dict[str, Any]) -> int:

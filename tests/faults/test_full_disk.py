@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.index.builder import reweight
-from retrieval.index.generation import current_name, read_manifest
+from retrieval.index.generation import read_manifest
+from retrieval.index.layout import current_name
+from retrieval.index.publish import reweight
 from scraper.disk import DiskError
 from tests.faults.commands import COMMANDS, Command
 from tests.faults.corpus import Corpus, faults_of, kept
@@ -84,7 +85,7 @@ def test_weights_for_which_there_is_no_room_are_refused_with_the_bytes_they_need
         corpus = Corpus(copy_of(original, tmp_path / "disk" / "corpus"))
         before, current = kept(corpus), current_name(corpus.indexes)
         weights = read_manifest(corpus.indexes, current).weights
-        for room in (PAGE, 20 * PAGE):
+        for room in (0, PAGE):
             resize(_used(corpus.root) + room)
             with pytest.raises(DiskError) as refused:
                 reweight(corpus.indexes, weights)

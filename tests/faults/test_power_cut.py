@@ -18,7 +18,7 @@ from tests.faults.corpus import IDS, Corpus, faults_of, kept
 from tests.faults.power_cut import Disk, State, Tree, read, states
 from tests.faults.shim import ForkedFaults, copy_of
 
-MOST = 4 * int(os.environ.get("FAULTS_MAX_EACH", "24"))  # folders of each command that are opened
+MOST = 4 * int(os.environ.get("FAULTS_MAX_EACH", "8"))  # folders of each command that are opened
 REPLACED = f"its cover media/{IDS[0][-2:]}/{IDS[0]}/cover.jpg has changed since it was stored"
 FRESH = Command("import into a new folder", lambda c: ["import", c.source, "--quiet", *c.folders()])
 RECORDED = (*[one for one in COMMANDS if one.name != "run"], FRESH)  # `run` fetches, and stores as `import` does

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ingest.catalog import Catalog
 from ingest.media import SAMPLE_RATE
+from retrieval.corpus.made_media import speech as speech
 from scraper.records import Video
 
 FPS = 10
@@ -29,31 +30,6 @@ def voice(seconds: float, level: float = 0.3, pitch_hz: float = 140.0) -> NDArra
     time_s = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     wave = sum(np.sin(2 * np.pi * pitch_hz * k * time_s) / k for k in range(1, 12))
     return np.asarray(level / 2 * wave * (np.sin(2 * np.pi * 4 * time_s) > 0), dtype=np.float32)
-
-
-VOWELS = ((730, 1090, 2440), (270, 2290, 3010), (570, 840, 2410), (440, 1020, 2240), (530, 1840, 2480))  # formants, Hz
-
-
-def speech(seconds: float, level: float = 0.3, pitch_hz: float = 130.0) -> NDArray[np.float32]:
-    """Babble that Silero takes for speech: vowels with a moving pitch through three resonances, hissed consonants."""
-    random = np.random.default_rng(1)
-    time_s = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    syllable, within = np.divmod(time_s / 0.2, 1)
-    vowel = random.integers(0, len(VOWELS), int(syllable[-1]) + 1)[syllable.astype(int)]
-    pitch = pitch_hz * (1 + 0.25 * np.sin(2 * np.pi * 0.6 * time_s) - 0.1 * within)
-    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    formants = [np.convolve(np.array(VOWELS)[vowel, n], np.full(1200, 1 / 1200), "same") for n in range(3)]
-    voiced = np.zeros(len(time_s))
-    for harmonic in range(1, 40):
-        hertz = pitch * harmonic
-        gain = np.where(hertz < 7600, 1 / harmonic, 0)
-        for formant, width_hz in zip(formants, (60, 90, 150), strict=True):
-            gain = gain * formant**2 / np.hypot(formant**2 - hertz**2, width_hz * hertz)
-        voiced += gain * np.sin(harmonic * phase)
-    voiced *= np.clip(np.minimum((within - 0.2) / 0.15, (1 - within) / 0.15), 0, 1) / np.abs(voiced).max()
-    hiss = np.diff(random.standard_normal(len(time_s) + 1)) * np.clip(1 - np.abs(within - 0.1) / 0.1, 0, 1)
-    wave = voiced + 0.15 * hiss * (vowel % 2 == 0)
-    return np.asarray(wave / np.abs(wave).max() * level, dtype=np.float32)
 
 
 def video(
@@ -163,6 +139,9 @@ def tiny_whisper(folder: Path) -> Path:
     torch.manual_seed(0)
     model = transformers.WhisperForConditionalGeneration(config)
     model.model.decoder.layer_norm.weight.data *= 8  # confident, unlike plain random weights
+    model.model.decoder.embed_tokens.weight.data[token["<|notimestamps|>"] :] *= (
+        0.3  # letters more often than timestamps
+    )
     model.generation_config = transformers.GenerationConfig(
         decoder_start_token_id=token["<|startoftranscript|>"],
         bos_token_id=end,

@@ -1,6 +1,6 @@
 """The language of a text."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -75,19 +75,19 @@ def test_lines_and_control_characters_are_taken_as_spaces() -> None:
 
 def test_a_question_takes_less_than_a_thousandth_of_a_second() -> None:
     language_of("the first call loads the model")
-    start = perf_counter()
+    start = process_time()
     for _ in range(20):
         for text in SENTENCES.values():
             language_of(text)
-    assert (perf_counter() - start) / 20 / len(SENTENCES) < 0.001
+    assert (process_time() - start) / 20 / len(SENTENCES) < 0.001
 
 
 def test_a_text_of_any_length_takes_bounded_time() -> None:
-    start = perf_counter()
+    start = process_time()
     assert language_of("der Hund hört die Katze " * 200_000) == "de"
     for piece in ("#", "@", "a@", "a", "a@a.", "www.", "http://", "{", "\u0301", "'"):
         assert language_of(piece * 1_000_000) in ("", "en")
-    assert perf_counter() - start < 2
+    assert process_time() - start < 2
 
 
 @pytest.mark.parametrize("text", ["wait", "it heals itself", "tell us the llama story", "HOW TO BAKE BREAD"])

@@ -92,6 +92,39 @@ def test_a_command_takes_the_name_of_a_corpus(monkeypatch: pytest.MonkeyPatch, t
     assert (wrong.returncode, "One, My two" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("https://My.Name/", ("https://my.name",)),
+        ("https://my.name:443 http://my.name:8080", ("https://my.name", "http://my.name:8080")),
+        (
+            ["https://[::1]:8443", "http://müll.example,http://a"],
+            ("https://[::1]:8443", "http://xn--mll-hoa.example", "http://a"),
+        ),
+    ],
+)
+def test_addresses_of_proxies_are_read_as_browsers_send_them(value: str | list[str], read: tuple[str, ...]) -> None:
+    assert load_settings(origin=value).origin == read
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("https://my.name/videos", "--root-path"),
+        ("my.name", "no address"),
+        ("ftp://my.name", "no address"),
+        ("https://me:pw@my.name", "no address"),
+        ("https://my.name?x", "no address"),
+        ("https://my.name:99999", "no address"),
+        ("https://a..b", "no address"),
+        ("https://", "no address"),
+    ],
+)
+def test_an_address_that_is_none_is_an_error(value: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=f"--origin: .*{said}"):
+        load_settings(origin=[value])
+
+
 @pytest.mark.parametrize("value", ["videos", "/a b", "//", "/../x?"])
 def test_a_root_path_that_is_no_path_is_an_error(value: str) -> None:
     with pytest.raises(SettingsError, match="--root-path"):

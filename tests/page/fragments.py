@@ -3,14 +3,25 @@
 from html.parser import HTMLParser
 from typing import Any
 
-from retrieval.search.answer import Reason
+from starlette.testclient import TestClient
+
+from page import gradio_engine
+from retrieval.search.answer import Reason, Why
 from retrieval.server.schemas import FoundHit, SearchAnswer, VideoSummary
 
 ALLOWED = {
-    "article", "div", "h3", "h4", "p", "span", "bdi", "time", "blockquote", "mark", "button", "ul", "ol", "li", "a",
+    "article", "div", "h2", "h3", "p", "span", "bdi", "time", "blockquote", "mark", "button", "ul", "ol", "li", "a",
     "video", "img", "details", "summary", "small", "data", "i", "b", "table", "thead", "tbody", "tfoot", "tr", "th",
-    "td",
+    "td", "section", "label", "input",
 }  # fmt: skip
+
+
+def answered(client: TestClient, **settings: str) -> str:
+    """Return the HTML that answers a search on the page."""
+    answer = client.post(f"{gradio_engine.PATH}{gradio_engine.ANSWER}", json={"data": [settings]})
+    assert answer.status_code == 200
+    html: str = answer.json()["data"][0]
+    return html
 
 
 class Page(HTMLParser):
@@ -27,7 +38,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
-        if tag != "img":
+        if tag not in ("img", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -45,7 +56,13 @@ def reason(field: str = "comments", passage: str = "", contribution: float = 1.0
     return Reason(field=field, passage=passage, contribution=contribution, **values)
 
 
-def hit(reasons: list[Reason], **video: Any) -> FoundHit:
+def why(field: str = "comments", passage: str = "", **more: Any) -> Why:
+    values = {"span": (0, len(passage)), "matches": [], "start_s": None, "end_s": None, "others": "", **more}
+    lead = {"transcript": "Said", "comments": "A comment"}.get(field, f"The {field}")
+    return Why(sentence=f"{lead}: {passage}", lead=lead, field=field, passage=passage, also={}, **values)
+
+
+def hit(reasons: list[Reason], cause: Why | None = None, /, **video: Any) -> FoundHit:
     empty = VideoSummary(
         permalink="",
         creator="",
@@ -63,7 +80,9 @@ def hit(reasons: list[Reason], **video: Any) -> FoundHit:
         slide_urls=[],
     )
     score = sum(reason.contribution for reason in reasons)
-    return FoundHit(id="71000", rank=1, score=score, explanation=reasons, video=empty.model_copy(update=video))
+    return FoundHit(
+        id="71000", rank=1, score=score, explanation=reasons, why=cause, video=empty.model_copy(update=video)
+    )
 
 
 def answer(hits: list[FoundHit], **more: Any) -> SearchAnswer:
@@ -82,7 +101,9 @@ def check_inert(html: str) -> Page:
             "loading", "alt", "role", "tabindex", "type", "value", "datetime", "scope", "data-id", "data-seek",
             "aria-label", "aria-pressed", "aria-current", "data-show", "data-at", "data-judge", "data-set", "data-more",
             "data-slide", "data-copy", "data-remove", "data-broken", "aria-hidden", "hidden", "open", "id", "colspan",
+            "title", "data-near", "data-part", "data-filter", "data-open", "data-month", "decoding", "data-generation",
+            "data-download", "data-likely", "width", "height", "autocomplete",
         }  # fmt: skip
         assert (attributes.get("src") or "/media/").startswith("/media/")
-        assert (attributes.get("href") or "https://").startswith(("https://", "http://", "api/"))
+        assert (attributes.get("href") or "https://").startswith(("https://", "http://", "api/", "?"))
     return page

@@ -3,25 +3,31 @@
 import pytest
 
 from page import cards
+from retrieval.search.answer import Part
 from retrieval.search.conditions import Condition
 from retrieval.search.filter_values import filters
 from retrieval.search.spelling import Correction
 from scraper.records import Encounter
-from tests.page.fragments import Page, answer, check_inert, hit, reason
+from tests.page.fragments import Page, answer, check_inert, hit, reason, why
 
 
-def test_the_passage_shown_is_the_strongest_that_adds_something() -> None:
-    overview, comment = (
-        reason("overview", "all of it", 9.0, retriever="dense"),
-        reason("comments", "ha", 0.5, matches=[(0, 2)]),
-    )
-    letters = reason("music", "hum", 2.0)
-    assert (
-        cards.best_reason(hit([overview, reason("description", "d", 3.0, matches=[(0, 1)]), letters, comment]))
-        is comment
-    )
-    assert cards.best_reason(hit([overview, letters])) is overview
-    assert cards.best_reason(hit([])) is None
+def test_a_card_says_why_it_is_there_and_does_not_repeat_what_it_shows_anyway() -> None:
+    said = why("transcript", "it sounds like a brick", matches=[(16, 22)], others="also in 2 comments")
+    page = Page(cards.card(hit([], said)))
+    assert "Said" in page.text and "sounds like a brick" in page.text and "also in 2 comments" in page.text
+    described = hit([], why("description", "my loaf"), description="my loaf")
+    assert Page(cards.card(described)).text.count("my loaf") == 1
+
+
+def test_what_the_whole_video_adds_is_shown_where_it_comes_from() -> None:
+    parts = [
+        Part(field="transcript", contribution=1.5, passage="x"),
+        Part(field="cover", contribution=0.5, passage="y"),
+    ]
+    whole = reason("overview", "all", 2.0, retriever="dense", parts=parts)
+    page = Page(cards.reasons(hit([whole, reason("transcript", "x", 0.25)])))
+    assert "Whole video" not in page.text
+    assert [data["value"] for data in page.all("data")] == ["1.5", "0.25", "0.5", "2.25"]
 
 
 def test_the_reasons_on_a_card_add_up_to_its_score() -> None:
@@ -36,17 +42,18 @@ def test_the_reasons_on_a_card_add_up_to_its_score() -> None:
 
 
 def test_a_cover_and_a_time_open_the_video_at_the_matched_second() -> None:
-    spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5, end_s=74.0)
-    page = Page(cards.card(hit([spoken], video_url="/media/71000/video", cover_url="/media/71000/cover")))
+    spoken = why("transcript", "hello", matches=[(0, 5)], start_s=72.5, end_s=74.0)
+    page = Page(cards.card(hit([], spoken, video_url="/media/71000/video", cover_url="/media/71000/cover")))
     cover, time, *_ = page.all("button")
     assert cover["data-at"] == time["data-at"] == "72.50" and "data-show" in cover and "1:12" in page.text
     assert page.all("img")[0]["src"] == "/media/71000/cover" and page.all("img")[0]["loading"] == "lazy"
 
 
 def test_without_a_video_file_the_card_shows_the_time_and_a_link_to_the_post() -> None:
-    spoken = reason("transcript", "hello", matches=[(0, 5)], start_s=72.5)
-    page = Page(cards.card(hit([spoken], permalink="https://example.org/v")))
-    assert "at 1:12" in page.text and "Not saved" in page.text and page.all("a")
+    spoken = why("transcript", "hello", matches=[(0, 5)], start_s=72.5)
+    page = Page(cards.card(hit([], spoken, permalink="https://example.org/v")))
+    assert "at 1:12" in page.text and page.all("a")
+    assert (page.all("button")[0]["aria-label"] or "").endswith(", not kept here")
     assert not [b for b in page.all("button") if (b.get("aria-label") or "").startswith("Play")]
 
 
@@ -93,11 +100,12 @@ def test_the_line_above_the_results_names_their_order() -> None:
         assert order in Page(cards.results(answer([hit([reason()])], sort=sort))).text
 
 
-def test_a_photo_post_shows_its_slides_with_alternative_texts() -> None:
+def test_a_photo_post_shows_its_first_photo_and_how_many_there_are() -> None:
     page = Page(
         cards.card(hit([reason()], slide_urls=["/media/71000/slide?n=0", "/media/71000/slide?n=1"], creator="ann"))
     )
-    assert [image["alt"] for image in page.all("img")] == ["Photo 1 of 2 by ann: ", "Photo 2 of 2 by ann: "]
+    assert [image["src"] for image in page.all("img")] == ["/media/71000/slide?n=0"]
+    assert page.all("button")[0]["aria-label"] == "Look at the photos by ann: " and "❐ 2" in page.text
 
 
 def test_a_hit_without_a_video_in_the_catalog_says_so() -> None:

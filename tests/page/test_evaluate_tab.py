@@ -9,11 +9,14 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from page.evaluate_tab import COMPARE, MEASURE, TAB, evaluation_html, job_steps, judgements_html, report_html
-from page.jobs import Job, JobError, Jobs
+from ingest.catalog import Catalog
+from page.evaluate_tab import COMPARE, MEASURE, QUICK, TAB, job_steps
+from page.evaluation_view import evaluation_html, judgements_html, report_html
+from page.jobs import Job, JobError, Jobs, Step
 from page.reports import REPORT, job_ids, routes
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.server.service import Service
+from scraper.records import Video
 from tests.tiny_corpus import BREAD, HOSTILE, make_data, make_index
 
 WAIT_S = 120.0
@@ -73,7 +76,8 @@ def test_judgements_are_shown_as_text_measured_and_deleted(service: Service, job
     jobs.wait(WAIT_S)
     assert job.state == "finished"
     assert "1 query, 7 videos" in evaluation_html(jobs)
-    assert "No judgements yet" in judgements_html(service, delete=number)
+    service.delete_judgement(number)
+    assert "No judgements yet" in judgements_html(service)
     assert not service.judgements()
 
 
@@ -81,11 +85,64 @@ def test_the_figures_of_a_measurement_are_shown_by_mode_and_query(service: Servi
     run(service, jobs, MEASURE)
     html = evaluation_html(jobs)
     assert "2 queries, 7 videos" in html
-    assert re.search(r"Hybrid</th><td>1\.000</td>", html)
+    assert re.search(r"Hybrid</th><td data-value=1\.0>1\.000", html)
     assert "Success@10" in html
     assert "loaf hollow drum" in html
     assert "&lt;img src=x" in html
     assert "<img" not in html
+
+
+def test_a_few_questions_start_no_process_and_more_do(
+    service: Service, jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def steps(count: int) -> list[Step]:
+        asked = [{"text": f"loaf {number}", "target": BREAD} for number in range(count)]
+        (tmp_path / "queries.json").write_text(json.dumps(asked))
+        return list(job_steps(service, jobs, MEASURE, str(tmp_path / "queries.json"), [])("20990101-000000-00000000"))
+
+    assert [bool(step.work) for step in steps(QUICK) + steps(QUICK + 1)] == [True, False]
+    monkeypatch.setattr("subprocess.Popen", None)
+    run(service, jobs, MEASURE)
+
+
+def test_with_few_questions_the_verdict_says_so_and_the_figures_are_folded(service: Service, jobs: Jobs) -> None:
+    run(service, jobs, MEASURE)
+    html = evaluation_html(jobs)
+    assert re.search(r'class="verdict">[^<]*2 questions are too few to tell', html)
+    assert html.index("<details><summary>Figures of 2 queries") < html.index("Measures")
+    assert "seed 20220801" in html
+
+
+def test_a_judgement_whose_video_is_not_indexed_yet_affects_only_itself(service: Service, jobs: Jobs) -> None:
+    with Catalog(service.data) as catalog:
+        catalog.put_video(Video(id="7200000000000000001", description="new"))
+    numbers = [service.judge("loaf hollow drum", BREAD).id, service.judge("new", "7200000000000000001").id]
+    try:
+        job = jobs.start(TAB, MEASURE, job_steps(service, jobs, MEASURE, None, []))
+        jobs.wait(WAIT_S)
+        assert job.state == "finished"
+        html = evaluation_html(jobs)
+        assert "1 query, 7 videos" in html and "not in the index: 1. They are left out" in html
+        service.delete_judgement(numbers[0])
+        alone = jobs.start(TAB, MEASURE, job_steps(service, jobs, MEASURE, None, []))
+        jobs.wait(WAIT_S)
+        assert alone.state == "failed" and "Build the index" in alone.message
+    finally:
+        for number in numbers:
+            service.delete_judgement(number)
+
+
+def test_figures_of_an_earlier_version_are_shown(jobs: Jobs) -> None:
+    old = jobs.folder / "20991231-235959-00000000"
+    old.mkdir(parents=True)
+    modes = {mode: {"RR": rr, "mean_rank": 1 / rr} for mode, rr in (("hybrid", 1.0), ("dense", 0.5))}
+    asked = [{"id": "1", "text": "loaf", "target": BREAD, "rank": 1, "ranks": {"hybrid": 1}}]
+    made = {"generation": "g", "encoder": "e", "videos": 7, "measures": modes["hybrid"], "modes": modes}
+    (old / "evaluation.json").write_text(json.dumps(made | {"queries": asked}))
+    try:
+        assert "generation g" in evaluation_html(jobs)
+    finally:
+        (old / "evaluation.json").unlink()
 
 
 def test_a_later_server_shows_the_figures_as_well(service: Service, jobs: Jobs) -> None:
@@ -108,6 +165,7 @@ def test_a_comparison_leaves_a_report_that_is_shown_in_a_frame_without_scripts(j
     assert f'src="reports/{compared.id}"' in frame
     assert "allow-scripts" not in frame
     assert "allow-same-origin" not in frame
+    assert 'class="verdict">The model bm25 has the highest RR' in frame and 'aria-label="Models"' in frame
 
 
 def test_a_report_is_served_with_a_policy_that_allows_no_scripts(client: TestClient, compared: Job) -> None:

@@ -3,17 +3,20 @@
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ingest.catalog import Catalog
 from ingest.models.weights import resolve
 from page.jobs import Jobs
-from page.library_tab import BUILD, RETRY, TAB, figures_html, job_steps, state_html, videos_html
+from page.library_tab import BUILD, RETRY, TAB, figures_html, job_steps, state_html, videos_page
 from retrieval.embedding.encoder import SentenceEncoder
-from retrieval.index.generation import generation_names, read_manifest
+from retrieval.index.generation import read_manifest
+from retrieval.index.layout import generation_names
 from retrieval.server.service import Service
 from scraper.records import Video
+from tests.page.fragments import check_inert
 from tests.tiny_corpus import BREAD, FALCON, HOSTILE, KETTLE, LOST, make_data, make_index
 
 DIGITS = re.compile(r"[0-9]{17}")
@@ -47,7 +50,6 @@ def test_counts_stages_and_the_current_generation_are_shown(service: Service, ma
     assert failed
     assert "<strong>7</strong> videos" in html
     assert "<strong>1</strong> with a video file" in html
-    assert "<li>English " in html
     html = state_html(service)
     assert re.search(r'Download</th><td>\d</td><td>0</td><td class="?bad"?>2</td><td>\d</td>', html)
     assert service.searchers.get().generation.name in html
@@ -62,28 +64,26 @@ def test_failures_with_the_same_reason_are_one_line_with_examples(service: Servi
     assert "<b>1</b> × video file: gone" in html
 
 
-def test_videos_come_by_the_day_of_posting_whatever_their_ids(tmp_path: Path) -> None:
+def shown(service: Service, words: str = "", offset: int = 0, chosen: dict[str, str] | None = None) -> Any:
+    return videos_page(service, words, chosen or {}, "saved", offset)
+
+
+def test_own_files_are_shown_by_their_names(tmp_path: Path) -> None:
     with Catalog(tmp_path, create=True) as catalog:
         catalog.put_video(Video(id="90000000000000000001", file_name="own clip.mp4", posted="2021-05-01"))
-        catalog.put_video(Video(id="7200000000000000001", posted="2023-01-01"))
-        catalog.put_video(Video(id="7100000000000000001", posted="2022-01-01"))
-        catalog.put_video(Video(id="90000000000000000002", file_name="no date.mp4"))
-        entries, _ = catalog.browser.page()
-        named, _ = catalog.browser.page("own CLIP")
-    assert [entry.video.posted for entry in entries] == ["2023-01-01", "2022-01-01", "2021-05-01", None]
-    assert [entry.video.file_name for entry in named] == ["own clip.mp4"]
-    html, _ = videos_html(Service(tmp_path, tmp_path / "indexes"), "", 0)
-    assert "<bdi>own clip.mp4</bdi>" in html and 'href="?id=90000000000000000001"' in html
+    html = shown(Service(tmp_path, tmp_path / "indexes"))["html"]
+    assert ">own clip.mp4</bdi>" in html and 'href="?id=90000000000000000001"' in html
 
 
-def test_videos_come_newest_first_in_pages(made: Path) -> None:
-    with Catalog(made) as catalog:
-        first, total = catalog.browser.page(limit=3)
-        rest, _ = catalog.browser.page(offset=3, limit=10)
-        assert total == 7
-        shown = [entry.video.id for entry in (*first, *rest)]
-        assert shown[0] == BREAD, "the only one with a day of posting"
-        assert len(set(shown)) == total
+def test_videos_come_by_month_with_what_the_filters_can_be_set_to(service: Service) -> None:
+    page = shown(service)
+    assert page["count"] == "7 videos, newest saved first"
+    assert "April 2024 <small>1</small>" in page["html"] and "January 2025 <small>1</small>" in page["html"]
+    for value in ("Likes</bdi> <small>2", "Watch history</bdi> <small>1", "@crumb.and.crust</bdi> <small>1"):
+        assert value in page["shelves"]
+    page = shown(service, chosen={"in": "likes"})
+    assert set(ids(page["html"])) == {BREAD, LOST}
+    assert 'aria-label="Remove the filter: Likes"' in page["chips"] and 'aria-pressed="true"' in page["shelves"]
 
 
 @pytest.mark.parametrize(
@@ -98,22 +98,15 @@ def test_videos_come_newest_first_in_pages(made: Path) -> None:
     ],
 )
 def test_the_filter_looks_in_id_creator_and_description(service: Service, words: str, found: list[str]) -> None:
-    html, total = videos_html(service, words, 0)
-    assert total == len(found)
-    assert ids(html) == found
-
-
-def test_the_fields_and_failed_stages_of_a_video_are_shown(service: Service) -> None:
-    html, _ = videos_html(service, BREAD, 0)
-    assert "Description, Creator, Music, On-screen text, Speech, Comments" in html
-    assert "OCR: failed" in html
+    page = shown(service, words)
+    assert page["total"] == len(found)
+    assert ids(page["html"]) == found
 
 
 def test_scraped_text_stays_text(service: Service) -> None:
-    html, _ = videos_html(service, "", 0)
-    assert "&lt;script&gt;alert(&#x27;description&#x27;)" in html
-    assert "<script" not in html
-    assert not re.search(r"<[^>]+\son\w+\s*=", html)
+    page = shown(service)
+    inert = check_inert(page["html"] + page["shelves"] + page["chips"])
+    assert "<script>alert('description')</script> haunted" in inert.text
 
 
 def test_the_first_run_says_what_to_do(tmp_path: Path) -> None:
@@ -121,7 +114,7 @@ def test_the_first_run_says_what_to_do(tmp_path: Path) -> None:
     html, failed = figures_html(service)
     assert not failed
     assert [way for way in ("files", "export", "links") if f'data-add="{way}"' in html] == ["files", "export", "links"]
-    assert videos_html(service, "", 0) == ("", 0)
+    assert shown(service)["html"] == ""
     assert not (tmp_path / "none").exists(), "reading creates nothing"
 
 
@@ -141,9 +134,9 @@ def test_a_large_catalog_is_read_in_pages(tmp_path: Path) -> None:
     with Catalog(tmp_path, create=True) as catalog, catalog.transaction():
         for number in range(2000):
             catalog.put_video(Video(id=str(7_000_000_000 + number), description=f"video number {number}"))
-    html, total = videos_html(Service(tmp_path, tmp_path), "number 19", 25)
-    assert total == 111  # 19, 190 to 199, 1900 to 1999
-    assert html.count("<tr") == 1 + 25
+    page = shown(Service(tmp_path, tmp_path), "19 number", 60)
+    assert page["total"] == 139 and page["next"] == 120  # with 19 anywhere
+    assert page["html"].count("<li ") == 60
 
 
 def test_retry_failed_indexes_what_it_could_read(tmp_path: Path) -> None:

@@ -57,6 +57,14 @@ def test_from_build_to_rollback_and_prune(corpus: tuple[str, str], tmp_path: Pat
     assert {"RR", "Success@1", "Success@5", "Success@10", "nDCG@10", "R@100", "mean_rank"} == set(measured["measures"])
     assert {"text": "teapot", "target": "70001", "rank": 1}.items() <= measured["queries"][0].items()
 
+    status = answer("status", "--data", data, "--indexes", indexes, "--json")["index"]
+    assert status["generation"] == everything["name"]
+    assert [(used["name"], len(used["sha256"])) for used in status["encoders"]] == [
+        (used["name"], 64) for used in everything["encoders"]
+    ]
+    shown = run("status", "--data", data, "--indexes", indexes).stdout
+    assert all(f"{used['name']} in {used['precision']} (weights " in shown for used in status["encoders"])
+
     rows = answer("generations", "--indexes", indexes, "--json")
     assert [row["current"] for row in rows] == [False, True]
     assert answer("rollback", "--indexes", indexes, "--json") == {"current": first["name"]}

@@ -13,9 +13,12 @@ from retrieval.corpus.build import costs_of_new_encoders
 from retrieval.embedding.encoder import KeywordOnly
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.errors import GenerationError
-from retrieval.index.builder import build, index_encoders, reweight
-from retrieval.index.documents import Document, Passage
-from retrieval.index.generation import CACHE_FILE, FusionWeights, Manifest, open_current
+from retrieval.index.builder import build
+from retrieval.index.documents import Document, Passage, plain_document
+from retrieval.index.generation import open_current
+from retrieval.index.layout import CACHE_FILE
+from retrieval.index.manifest import FusionWeights, Manifest
+from retrieval.index.publish import index_encoders, reweight
 from retrieval.search import encoders as loading
 from retrieval.search.fusion import METHODS, Method, part_names
 from retrieval.search.searcher import Searcher
@@ -70,7 +73,7 @@ def test_the_score_is_the_weighted_sum_of_the_parts(searcher: Searcher) -> None:
 def test_an_encoder_that_does_not_read_the_question_leaves_its_weight_to_the_other(searcher: Searcher) -> None:
     foreign, alone = searcher.rank(FOREIGN), searcher.rank(QUESTION)
     assert not foreign.dense[0].any() and foreign.dense[1].any() and alone.dense[0].any()
-    assert foreign.passage_scores[0] == {}
+    assert foreign.best[0] == {}
     used = searcher.generation.manifest.encoders
     assert loading.factors(used, [True, True], "de") == [0, 2]
     assert loading.factors(used, [True, True], "en") == loading.factors(used, [True, True], "") == [1, 1]
@@ -159,6 +162,17 @@ def test_a_new_encoder_with_much_to_do_says_how_much_and_how_to_keep_one(tmp_pat
     )
     assert list(costs_of_new_encoders(many, tmp_path, [ENGLISH])) == []
     assert list(costs_of_new_encoders(many[:100], tmp_path, [ENGLISH, EVERY])) == []
+
+
+def test_a_cache_of_an_earlier_version_says_what_the_parts_of_whole_videos_cost(tmp_path: Path) -> None:
+    many = [plain_document(str(n), "", f"song {n}") for n in range(2100)]
+    VectorCache(tmp_path / CACHE_FILE).encode(ENGLISH, [f"song {n}" for n in range(2100)])
+    assert list(costs_of_new_encoders(many, tmp_path, [ENGLISH])) == [
+        f"2,100 whole videos are encoded by {ENGLISH.name} again, to keep what each passage adds to them:"
+        " about 1 min, once."
+    ]
+    build(many, tmp_path, ENGLISH)
+    assert list(costs_of_new_encoders(many, tmp_path, [ENGLISH])) == []
 
 
 def test_the_setting_takes_one_name_or_several(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import errno
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -47,12 +48,31 @@ def test_a_full_disk_is_reported_as_one_whoever_writes(write: Callable[[Path], N
     )
 
 
+def test_a_file_in_a_folder_without_permission_is_named(unprivileged: Path) -> None:
+    file = unprivileged / "folder" / "file"
+    file.parent.mkdir(mode=0o444)
+    with pytest.raises(DiskError, match=f"{file} cannot be read .* no permission"), disk_errors(unprivileged):
+        file.stat()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_database_that_cannot_be_written_is_read_only(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "db.sqlite").execute("CREATE TABLE t (a)").connection.close()
-    db = sqlite3.connect(f"{(tmp_path / 'db.sqlite').as_uri()}?mode=ro", uri=True)
+    (tmp_path / "db.sqlite").chmod(0o400)
     with pytest.raises(DiskError, match="is read-only") as raised, disk_errors(tmp_path):
-        db.execute("INSERT INTO t VALUES (1)")
+        sqlite3.connect(tmp_path / "db.sqlite").execute("INSERT INTO t VALUES (1)")
     assert raised.value.cause is Cause.READ_ONLY
+
+
+def test_a_database_that_was_opened_to_read_on_a_disk_that_can_be_written_is_an_error_of_the_disk(
+    tmp_path: Path,
+) -> None:
+    sqlite3.connect(tmp_path / "db.sqlite").execute("CREATE TABLE t (a)").connection.close()
+    # as SQLite does if it cannot open the file to write, whatever the reason
+    db = sqlite3.connect(f"{(tmp_path / 'db.sqlite').as_uri()}?mode=ro", uri=True)
+    with pytest.raises(DiskError, match="disk reports an error") as raised, disk_errors(tmp_path):
+        db.execute("INSERT INTO t VALUES (1)")
+    assert raised.value.cause is Cause.BROKEN
 
 
 def test_a_process_with_too_many_open_files_says_so_for_a_database_too(tmp_path: Path) -> None:

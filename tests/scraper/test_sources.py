@@ -182,6 +182,29 @@ def test_a_folder_without_records_says_what_was_expected(tmp_path: Path) -> None
         list(read(tmp_path / "nowhere"))
 
 
+@pytest.mark.parametrize("mode", [0o000, 0o444])  # the files of the second may be listed but not opened
+@pytest.mark.parametrize("name", ["info", "others"])
+def test_a_folder_without_permission_is_a_problem_and_does_not_affect_others(
+    name: str, mode: int, unprivileged: Path
+) -> None:
+    write(unprivileged / "batch_1.json", [console_record()])
+    write(unprivileged / name / "batch_2.json", [console_record("7000000000000000002")])
+    (unprivileged / name).chmod(mode)
+    results = list(read(unprivileged))
+    assert [found.video.id for found in results if isinstance(found, ParsedRecord)] == ["7000000000000000001"]
+    assert [str(found) for found in results if isinstance(found, Problem)] == [
+        f"{unprivileged / name}: cannot be read: Permission denied"
+    ]
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+def test_a_source_without_permission_is_not_called_empty(mode: int, unprivileged: Path) -> None:
+    folder = write(unprivileged / "export" / "info" / "batch_1.json", [console_record()]).parent
+    folder.chmod(mode)
+    with pytest.raises(SourceError, match="info cannot be read: Permission denied"):
+        check(folder.parent)
+
+
 @pytest.mark.research_data("the records of a real study")
 def test_the_real_study_has_3100_records_and_no_problem(shared_data: Path) -> None:
     results = list(read(shared_data / "tiktok"))

@@ -8,7 +8,8 @@ import { uploadView } from "./upload_view.js";
 const POLL_MS = 1000;
 const MAX_PASTED = 30_000; // characters of links that go as a text; more go as a file
 
-export function start(element) {
+// `onEnd` runs when videos have been added.
+export function adding(element, onEnd) {
   const find = (selector) => element.querySelector(selector);
   const dialog = find("#add"), now = find("#add-now"), status = find("#add-status"), brief = find("#add-brief");
   const allowed = new Set(dialog.dataset.allowed.split(",")), fileBytes = Number(dialog.dataset.fileBytes);
@@ -119,7 +120,7 @@ export function start(element) {
 
   // -- links and paths --
 
-  for (const form of element.querySelectorAll("form")) {
+  for (const form of dialog.querySelectorAll("form")) {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const field = form.elements.links ?? form.elements.path;
@@ -151,18 +152,12 @@ export function start(element) {
       brief.hidden = !busy;
       if (brief.textContent !== words) brief.textContent = words;
       if ((changed && busy) || busy !== wasBusy) announce(words);
-      if (wasBusy && !busy) ended();
+      if (wasBusy && !busy) onEnd();
       wasBusy = busy;
       if (busy) polling = setTimeout(poll, POLL_MS);
     } catch { // the server is stopped or busy
       if (wasBusy) polling = setTimeout(poll, 5 * POLL_MS);
     }
-  }
-
-  // What the tabs say about the videos is no longer true.
-  function ended() {
-    document.querySelector("#library-refresh")?.click();
-    if (!document.querySelector("#results article")) document.querySelector("#ask").requestSubmit();
   }
 
   // Replace only what has changed, so that an open list stays open and the focus stays on its button.

@@ -3,14 +3,16 @@ import { failure, onButton } from "./dom.js";
 import { fetchHtml } from "./http.js";
 import { address, replaceAddress } from "./state.js";
 
-export function videoView(element, instance) {
+// `nextTo(id, steps)` gives the id of another video in the list behind the view, if there is one.
+export function videoView(element, instance, nextTo) {
   const dialog = element.querySelector("#view"), body = element.querySelector("#view-body");
   let request = null, card = null; // the card that the view was opened from
+  let shown = null, listed = null; // the video on show, and the last one that is in the list behind the view
   const player = () => body.querySelector("video");
   const play = (video) => video.play().catch(() => {}); // the element itself says that a file cannot be decoded
 
-  // `keepAddress`: the video comes from the address
-  async function show(id, at, { keepAddress = false, autoplay = true } = {}) {
+  // `keepAddress`: the video comes from the address; `step`: it replaces the one on show; `part`: what to scroll to
+  async function show(id, at, { keepAddress = false, autoplay = true, step = false, part = "" } = {}) {
     instance.emit("opening");
     request?.abort();
     const mine = (request = new AbortController()), params = address();
@@ -18,13 +20,18 @@ export function videoView(element, instance) {
     if (at) params.set("t", at);
     else params.delete("t");
     // `views` counts how many steps back the results are: videos can be opened from a video
-    if (!keepAddress) history.pushState({ views: (history.state?.views ?? 0) + 1 }, "", `?${params}`);
+    if (step) replaceAddress(params);
+    else if (!keepAddress) history.pushState({ views: (history.state?.views ?? 0) + 1 }, "", `?${params}`);
     if (!dialog.open) dialog.showModal();
     body.replaceChildren();
+    shown = id;
+    renew();
     body.focus(); // so that Space plays and the arrow keys scroll
     dialog.setAttribute("aria-busy", "true");
     try {
-      const wanted = { t: at || "", generation: params.get("generation") ?? "", q: params.get("q") ?? "" };
+      const q = params.has("tab") ? "" : (params.get("q") ?? ""), found = instance.following();
+      const generation = (q && q === found.get("q") ? found.get("found") : params.get("generation")) ?? "";
+      const wanted = { t: at || "", generation, q };
       const html = await fetchHtml(`page/videos/${encodeURIComponent(id)}?${new URLSearchParams(wanted)}`, mine.signal);
       if (mine.signal.aborted) return;
       body.innerHTML = html;
@@ -35,6 +42,7 @@ export function videoView(element, instance) {
     dialog.removeAttribute("aria-busy");
     body.scrollTop = 0;
     body.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+    if (part) body.querySelector(`[data-part="${CSS.escape(part)}"]`)?.scrollIntoView({ block: "start" });
     const video = player();
     if (!video) return;
     video.addEventListener("error", () => (body.querySelector("[data-broken]").hidden = false));
@@ -44,9 +52,10 @@ export function videoView(element, instance) {
 
   function seek(button, second) {
     const video = player();
-    if (!video) return;
-    video.currentTime = Number(second);
-    play(video);
+    if (video) {
+      video.currentTime = Number(second);
+      play(video);
+    }
     const params = address();
     params.set("t", second);
     replaceAddress(params);
@@ -55,11 +64,15 @@ export function videoView(element, instance) {
   }
 
   async function copyLink(button) {
-    const link = new URL(location.href), second = player()?.currentTime;
+    const link = new URL(location.href), second = player()?.currentTime; // of a video that is not kept, the address has it
     if (second) link.searchParams.set("t", second.toFixed(1));
     try {
       await navigator.clipboard.writeText(link);
+      const { width } = button.getBoundingClientRect(), label = button.dataset.label ?? button.textContent;
+      button.style.minWidth = `${Math.ceil(width)}px`; // what is next to it stays where it is
+      Object.assign(button.dataset, { label });
       button.textContent = "Copied";
+      setTimeout(() => (button.textContent = label), 2_000);
     } catch { // browsers offer the clipboard only on https and localhost
       const field = Object.assign(document.createElement("input"), { value: link, readOnly: true, ariaLabel: "The link" });
       button.replaceWith(field);
@@ -67,10 +80,32 @@ export function videoView(element, instance) {
     }
   }
 
-  onButton(element, "show", (button, { at }) => {
+  // The list behind the view has changed.
+  function renew() {
+    if (nextTo(shown, 0)) listed = shown;
+    for (const button of dialog.querySelectorAll("[data-step]")) button.disabled = !nextTo(listed, Number(button.dataset.step));
+  }
+  instance.on("answered", renew);
+
+  function step(steps) {
+    const id = nextTo(listed, steps);
+    if (id) show(id, null, { step: true });
+  }
+
+  // Search the comments: those without the words are hidden.
+  function findComments(field) {
+    const wanted = field.value.trim().toLocaleLowerCase(), comments = [...body.querySelectorAll(".comments li")];
+    for (const one of comments) one.hidden = !one.textContent.toLocaleLowerCase().includes(wanted);
+    const found = comments.filter((one) => !one.hidden).length;
+    field.parentElement.querySelector("[role=status]").textContent = wanted ? `${found} of ${comments.length}` : "";
+  }
+
+  onButton(element, "show", (button, { at, part }) => {
     card = button.closest("article") ?? card;
-    show(button.closest("[data-id]").dataset.id, at);
+    show(button.closest("[data-id]").dataset.id, at, { part });
   });
+  onButton(dialog, "step", (_, { step: steps }) => step(Number(steps)));
+  body.addEventListener("input", ({ target }) => "comments" in target.dataset && findComments(target));
   onButton(body, "seek", (button, { seek: second }) => seek(button, second));
   onButton(body, "copy", copyLink);
   element.querySelector("#close").addEventListener("click", () => dialog.close());
@@ -93,6 +128,17 @@ export function videoView(element, instance) {
 
   return {
     show,
+    step,
+    renew,
+    // Close for something else to come: without going back in the history.
+    leave() {
+      if (!dialog.open) return;
+      const params = address();
+      params.delete("id");
+      params.delete("t");
+      replaceAddress(params);
+      dialog.close();
+    },
     isOpen: () => dialog.open,
     close: () => dialog.open && dialog.close(),
     hasVideo: () => Boolean(player()),

@@ -3,7 +3,7 @@ import { Refused } from "./http.js";
 
 // A message in place of results.
 function notice(title, message) {
-  const box = document.createElement("div"), heading = document.createElement("h3"), line = document.createElement("p");
+  const box = document.createElement("div"), heading = document.createElement("h2"), line = document.createElement("p");
   box.className = "notice problem";
   box.setAttribute("role", "alert");
   heading.textContent = title;

@@ -19,3 +19,11 @@ export async function fetchHtml(address, signal) {
 export async function fetchJson(address, options) {
   return (await checked(await fetch(address, options))).json();
 }
+
+// Return the HTML that answers a search with these settings (URLSearchParams).
+export async function fetchAnswer(settings, signal) {
+  const body = JSON.stringify({ data: [Object.fromEntries(settings)] });
+  const headers = { "Content-Type": "application/json" };
+  const { data } = await fetchJson("gradio/gradio_api/run/answer", { method: "POST", headers, body, signal });
+  return data[0];
+}

@@ -28,7 +28,9 @@ export function judging(element, instance) {
   }
 
   async function add(button, videoId) {
-    const view = button.closest("dialog"), settings = view ? address() : instance.answered;
+    const view = button.closest("dialog"), opened = address(), found = instance.following();
+    // A video can be opened without results: from a link, or in the library.
+    const settings = !view || opened.get("q") === found.get("q") ? found : opened;
     const at = view
       ? view.querySelector("video")?.currentTime
       : button.closest("article").querySelector("[data-at]")?.dataset.at;
@@ -36,7 +38,7 @@ export function judging(element, instance) {
       query: settings.get("q"),
       video_id: videoId,
       time_s: at ? Number(at) : null,
-      generation: settings.get("generation") ?? "",
+      generation: settings.get("found") ?? settings.get("generation") ?? "",
     };
     const headers = { "Content-Type": "application/json" };
     return (await fetchJson("api/judgements", { method: "POST", headers, body: JSON.stringify(body) })).id;

@@ -1,22 +1,33 @@
-// The search form: query, mode, weights and filters, what was searched before, and completions.
-import { chip, onButton } from "./dom.js";
-import { addOption, showFacets } from "./facets.js";
+// The search form: query, mode, weights and filters. Its settings are outside of it, above the results.
+import { onButton } from "./dom.js";
+import { addOption, facets } from "./facets.js";
 import { fetchJson } from "./http.js";
+import { suggestions } from "./suggestions.js";
 
 const TIMES = ["seen", "liked", "saved", "watched", "shared"];
-const FILTERS = ["creator", "tag", "lang", "after", "before", "has", "length", "likes", "source"];
-const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "exact", "generation"];
+const FILTERS = ["creator", "tag", "lang", "posted", "after", "before", "has", "length", "likes", "source"];
+const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "exact", "generation", "nearer"];
 const DEFAULTS = { mode: "hybrid", sort: "relevance" };
+const MENUS = { // the settings in each menu
+  remember: ["w"], creators: ["creator"], dates: ["posted", "after", "before", ...TIMES],
+  filters: ["tag", "likes", "has", "exact", "source", "mode", "generation"],
+};
+const LANGUAGES = new Intl.DisplayNames("en", { type: "language", fallback: "code" });
 const OLD_NAMES = { mode: "lane" }; // in links that were shared before
-const RECENT = "asked-before", MAX_RECENT = 6, TYPING_MS = 350;
+const TYPING_MS = 350;
 
 export function searchForm(element, instance) {
   const form = element.querySelector("#ask"), box = form.querySelector("#q");
-  const sliders = [...form.querySelectorAll("[data-weight]")];
+  const sliders = [...element.querySelectorAll("[data-weight]")];
+  const values = facets(element, form);
+  let generations = []; // the newest first
+  let asked = null; // the question whose settings these are
   let typing = 0; // the timer of a search that begins when typing pauses
 
   const search = (options) => {
     clearTimeout(typing);
+    if (asked !== null && box.value.trim() !== asked) form.elements.nearer.value = ""; // choices refine one question
+    asked = box.value.trim();
     instance.search(settings(), options);
   };
 
@@ -49,6 +60,7 @@ export function searchForm(element, instance) {
 
   function restore(params) {
     box.value = params.get("q") ?? "";
+    asked = box.value.trim();
     setWeights(params.get("w") ?? "");
     for (const name of NAMES) {
       const field = form.elements.namedItem(name); // elements.length is their number
@@ -59,14 +71,23 @@ export function searchForm(element, instance) {
         field.value = value;
       }
     }
-    openFolds(params);
+    showChosen();
   }
 
-  // What an address asks for is not hidden in a closed fold.
-  function openFolds(params) {
-    if (FILTERS.some((name) => params.has(name))) form.querySelector("#filters").open = true;
-    const met = form.querySelector("#met");
-    if (["in", ...TIMES].some((name) => params.has(name))) [met.hidden, met.open] = [false, true];
+  // A menu says that something is chosen in it.
+  function showChosen() {
+    const params = settings();
+    for (const [id, names] of Object.entries(MENUS)) {
+      const menu = element.querySelector(`#${id}`), chosen = names.filter((name) => params.has(name));
+      const preset = [...form.elements.preset].find((one) => one.checked);
+      const said = { w: preset?.parentElement.textContent ?? "own weights", creator: params.get("creator") }[chosen[0]];
+      menu.toggleAttribute("data-chosen", chosen.length > 0);
+      const summary = menu.querySelector("summary"), name = (summary.dataset.name ??= summary.textContent);
+      summary.textContent = said ? `${name}: ${said}` : name;
+    }
+    params.delete("q");
+    element.querySelector("#reset").hidden = !params.size;
+    showEncoders();
   }
 
   // -- generations --
@@ -74,92 +95,67 @@ export function searchForm(element, instance) {
   async function listGenerations() {
     const list = form.elements.generation;
     try {
-      const { generations } = await fetchJson("api/generations");
+      ({ generations } = await fetchJson("api/generations"));
       const current = generations.find((one) => one.current), chosen = list.value;
-      const label = ({ encoder, videos, built }) =>
-        `${encoder.split("/").pop()}, ${videos} videos, ${built.slice(0, 16).replace("T", " ")}`;
+      const label = ({ encoders, videos, built }) =>
+        `${encoders.map(short).join(" + ") || "keywords"}, ${videos} videos, ${built.slice(0, 16).replace("T", " ")}`;
       list.replaceChildren(
         new Option(current ? `Current: ${label(current)}` : "Current", ""),
         ...generations.filter((one) => !one.current).map((one) => new Option(label(one), one.name)),
       );
       addOption(list, chosen);
       list.value = chosen;
+      showEncoders();
     } catch {
       if (!list.options.length) list.add(new Option("Current", ""));
     }
   }
 
-  function listFacets() {
-    showFacets(form, form.elements.generation.value).catch(() => {}); // a search works without
-  }
+  const short = ({ name }) => name.split("/").pop();
 
-  // -- recent queries and completions --
-
-  function recent() {
-    try {
-      return JSON.parse(localStorage.getItem(RECENT) ?? "[]").filter((one) => typeof one === "string");
-    } catch {
-      return []; // no storage, or a list of another program
-    }
-  }
-
-  function addRecent(query) {
-    try {
-      const queries = [query, ...recent().filter((one) => one !== query)].slice(0, MAX_RECENT);
-      localStorage.setItem(RECENT, JSON.stringify(queries));
-    } catch {} // private windows have no storage
-    showRecent();
-  }
-
-  function showRecent() {
-    const list = form.querySelector("#recent"), chips = recent().map((query) => chip(query, "ask"));
-    list.replaceChildren(...chips, ...(chips.length ? [chip("Delete these", "forget")] : []));
-    list.hidden = !chips.length;
-  }
-
-  async function complete() {
-    if (!/[@#]\S*$|\bin:("[^"]*|\S*)$/i.test(box.value)) return;
-    const typed = box.value;
-    try {
-      const { suggestions } = await fetchJson(`api/suggest?${new URLSearchParams({ q: typed })}`);
-      if (box.value !== typed) return; // an answer to an earlier text can arrive last
-      form.querySelector("#completions").replaceChildren(...suggestions.map((one) => new Option("", one.query)));
-    } catch {} // a search works without
+  // Which encoders the chosen index answers with.
+  function showEncoders() {
+    const chosen = form.elements.generation.value;
+    const answers = generations.find((one) => (chosen ? one.name === chosen : one.current));
+    const described = (one) =>
+      `${short(one)} (${[one.language && LANGUAGES.of(one.language), one.precision, one.weights].filter(Boolean).join(", ")})`;
+    element.querySelector("#encoders").textContent =
+      answers ? answers.encoders.map(described).join("; ") || "None: this index answers by keywords only." : "";
   }
 
   // -- events --
 
-  onButton(form, "ask", (button) => {
-    box.value = button.textContent;
+  const ask = (query) => {
+    box.value = query;
     search();
-  });
-  onButton(form, "forget", () => {
-    localStorage.removeItem(RECENT);
-    showRecent();
-    box.focus();
-  });
-  form.querySelector("#reset").addEventListener("click", () => {
+  };
+  const history = suggestions(form, box, ask);
+  onButton(element, "ask", (button) => ask(button.textContent));
+  element.querySelector("#reset").addEventListener("click", () => {
     restore(new URLSearchParams({ q: box.value }));
     search();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    history.close();
     listGenerations();
-    listFacets();
+    values.show();
     search();
   });
-  form.addEventListener("change", ({ target }) => {
-    if (target === box) return;
+  // Enter in an input that belongs to the form submits it. Events of such an input do not pass through the form.
+  element.addEventListener("change", ({ target }) => {
+    if (target.form !== form || target === box) return;
     if (target.name === "preset") setWeights(target.value);
     else if (target.dataset.weight) setWeights(weights());
+    showChosen();
     search({ replace: Boolean(target.dataset.weight) }); // a slider moves in many small steps
   });
-  form.addEventListener("input", ({ target }) => {
+  element.addEventListener("input", ({ target }) => {
     if (target.dataset.weight) target.nextElementSibling.value = +target.value;
     if (target === box) typed();
   });
   function typed() {
-    complete();
+    history.typed();
     clearTimeout(typing);
     if (box.value.trim().length > 2 || !box.value) typing = setTimeout(search, TYPING_MS, { typing: true });
   }
@@ -171,16 +167,18 @@ export function searchForm(element, instance) {
     search();
   });
   instance.on("answered", ({ settings, typing }) => {
-    if (!typing && settings.get("q")) addRecent(settings.get("q"));
+    if (!typing && settings.get("q")) history.add(settings.get("q"));
   });
   instance.on("opening", () => clearTimeout(typing));
 
-  const wide = matchMedia("(min-width: 1000px)"), panel = form.querySelector("#panel");
-  const unfold = () => (panel.open = wide.matches);
-  wide.addEventListener("change", unfold);
-  unfold();
-  showRecent();
   listGenerations();
-  listFacets();
-  return { box, search, settings, restore, typed, hasCompletions: () => form.querySelector("#completions").children.length > 0 };
+  values.show();
+
+  // What there is has changed.
+  function refresh() {
+    listGenerations();
+    values.show();
+    search({ typing: true, keepAddress: true });
+  }
+  return { box, search, refresh, settings, restore, typed, suggests: history.isOpen };
 }

@@ -5,7 +5,7 @@
 //   failed     { error, settings } it has none
 //   adjust     { changes } a part wants other settings: name -> value, "" to remove
 //   opening    a video is being opened
-import { fetchHtml } from "./http.js";
+import { fetchAnswer } from "./http.js";
 
 export const address = () => new URLSearchParams(location.search);
 
@@ -18,6 +18,7 @@ export function replaceAddress(params) {
 
 export class Instance extends EventTarget {
   answered = null; // the settings that the results on show answer
+  generation = ""; // that gave them; what follows is asked of it, so that no result moves when there is a newer one
   draft = false; // whether the address holds a query that is still being typed
   #searchId = 0; // answers to earlier searches are dropped
   #request = null; // null if none is running
@@ -34,6 +35,23 @@ export class Instance extends EventTarget {
     return !this.#request && Boolean(this.answered) && String(this.answered) === String(settings);
   }
 
+  // The settings of what follows from the results on show, such as more of them.
+  following() {
+    const params = new URLSearchParams(this.answered ?? "");
+    if (this.answered && this.generation) {
+      params.delete("generation");
+      params.set("found", this.generation);
+    }
+    return params;
+  }
+
+  // Choices refine the results on show, so these are asked of the generation that gave them.
+  #refining(settings) {
+    const params = new URLSearchParams(settings);
+    if (params.has("nearer") && this.generation && this.answered?.get("q") === params.get("q")) params.set("found", this.generation);
+    return params;
+  }
+
   // `typing`: nobody pressed Enter, so it is no step to go back to; `keepAddress`: the settings come from the address;
   // `replace`: the step before is not worth going back to.
   async search(settings, { typing = false, keepAddress = false, replace = false } = {}) {
@@ -47,7 +65,7 @@ export class Instance extends EventTarget {
     }
     this.emit("searching");
     try {
-      const html = await fetchHtml(`page/answer?${settings}`, this.#request.signal);
+      const html = await fetchAnswer(this.#refining(settings), this.#request.signal);
       if (id !== this.#searchId) return;
       this.#request = null;
       this.answered = settings;
@@ -62,7 +80,6 @@ export class Instance extends EventTarget {
 
   #remember(settings, replace) {
     const params = new URLSearchParams(settings);
-    for (const [name, value] of address()) if (name.startsWith("__")) params.set(name, value); // Gradio's theme
     if (url(params) !== url(address())) history[replace ? "replaceState" : "pushState"]({}, "", url(params));
   }
 }

@@ -1,28 +1,43 @@
-// The chosen tab is in the address.
-import { address, replaceAddress } from "./state.js";
+// The tabs: links in the header, and the address that names the one on show.
+import { address } from "./state.js";
 
-const tabs = () => [...document.querySelectorAll("#tabs [role=tab]")];
+// `tabs`: name in the address -> { element, show() }, which is called when it comes on show.
+export function pages(tabs, onChange) {
+  let shown = null;
 
-// Show the tab Search without a change of the address.
-export function showSearch() {
-  const params = address();
-  tabs()[0]?.click();
-  replaceAddress(params);
-}
+  function show(name) {
+    const wanted = name in tabs ? name : "";
+    if (wanted === shown) return;
+    shown = wanted;
+    document.body.dataset.tab = wanted;
+    for (const [one, { element }] of Object.entries(tabs)) element.hidden = one !== wanted;
+    for (const link of document.querySelectorAll("a[data-tab]")) {
+      if (link.dataset.tab === wanted) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
+    tabs[wanted].show?.();
+  }
 
-export function tabsInAddress() {
-  window.addEventListener("popstate", () => {
-    const name = address().get("tab") ?? tabs()[0]?.textContent.trim();
-    const tab = tabs().find((one) => one.textContent.trim() === name);
-    if (tab?.getAttribute("aria-selected") === "false") tab.click();
-  });
+  // Go to a tab, as a step to go back from.
+  function go(name) {
+    const params = address();
+    for (const part of ["id", "t", "tab"]) params.delete(part);
+    if (name) params.set("tab", name);
+    if (String(params) !== String(address())) history.pushState({}, "", params.size ? `?${params}` : location.pathname);
+    show(name);
+    onChange();
+  }
+
   document.addEventListener("click", (event) => {
-    const tab = event.target.closest("#tabs [role=tab]"), params = address();
-    if (!tab) return;
-    if (tab === tabs()[0]) params.delete("tab");
-    else params.set("tab", tab.textContent.trim());
-    replaceAddress(params);
+    const link = event.target.closest("a[data-tab], a[data-home]");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    if ("home" in link.dataset) {
+      history.pushState({}, "", location.pathname);
+      show("");
+      return onChange();
+    }
+    go(link.dataset.tab);
   });
-  const wanted = address().get("tab");
-  tabs().find((tab) => tab.textContent.trim() === wanted)?.click();
+  return { show, current: () => shown };
 }

@@ -41,13 +41,14 @@ def filter_query(description: str) -> Any:
     return Query(max_length=MAX_FILTER_CHARS, description=description)
 
 
-async def _filter_values(
+async def filter_values(
     creator: Annotated[str, filter_query("Only videos of this creator: username or nickname.")] = "",
     tag: Annotated[str, filter_query("Only videos with this hashtag, or with all of several.")] = "",
     lang: Annotated[
         str,
         filter_query("Only videos in this language: a code or a name in any language, such as de, German, deutsch."),
     ] = "",
+    posted: Annotated[str, filter_query(f"Only videos posted at this time: {EXAMPLES}.")] = "",
     after: Annotated[str, filter_query("Only videos posted on this date or later: 2022, 2022-03 or 2022-03-15.")] = "",
     before: Annotated[str, filter_query("Only videos posted before this date: 2022, 2022-03 or 2022-03-15.")] = "",
     has: Annotated[str, filter_query("Only videos that have this: speech, onscreen, comments, music.")] = "",
@@ -69,11 +70,12 @@ async def _filter_values(
     likes: Annotated[str, filter_query(f"Only videos with so many likes: {COUNT_EXAMPLES}.")] = "",
     source: Annotated[str, filter_query("Only videos with a record from this source, such as data export.")] = "",
 ) -> dict[str, str]:
-    # what retrieval.search.filter_values.filters takes; who asks says what a bad value is answered with
+    """Return what `retrieval.search.filter_values.filters` takes. Who asks says what a bad value is answered with."""
     return {
         "creator": creator,
         "tag": tag,
         "lang": lang,
+        "posted": posted,
         "after": after,
         "before": before,
         "has": has,
@@ -89,7 +91,7 @@ async def _filter_values(
     }
 
 
-FilterValues = Annotated[dict[str, str], Depends(_filter_values)]
+FilterValues = Annotated[dict[str, str], Depends(filter_values)]
 ExactParameter = Annotated[
     bool, Query(description="Search for the words as they are typed, and correct no spelling.", examples=[True])
 ]
@@ -100,4 +102,19 @@ SortParameter = Annotated[
         " a text, it sorts the good hits among the first 100 (all of them if none is good)."
     ),
 ]
+NearerParameter = Annotated[
+    str,
+    Query(
+        max_length=2_000,
+        description="Ids of videos that the one you mean is nearer to than to the others on show, in the order in which"
+        " you chose them; with - before an id, it is not like that one. They refine a query of words.",
+        examples=["71000000000000001,-71000000000000002"],
+    ),
+]
 Generation = Annotated[str, filter_query("Name of the generation to search; the current one by default.")]
+Found = Annotated[
+    str,
+    filter_query(
+        "Name of the generation that gave the results which this follows. If it is gone, the current one answers."
+    ),
+]

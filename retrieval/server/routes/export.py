@@ -11,8 +11,17 @@ from retrieval.search.filter_values import filters
 from retrieval.search.fusion import Mode
 from retrieval.search.searcher import MAX_QUERY_CHARS
 from retrieval.server.problems import problem_responses
-from retrieval.server.routes.common import ExactParameter, FilterValues, Generation, SortParameter, UseQueue, UseService
-from retrieval.server.routes.search import weights_of
+from retrieval.server.routes.common import (
+    ExactParameter,
+    FilterValues,
+    Found,
+    Generation,
+    NearerParameter,
+    SortParameter,
+    UseQueue,
+    UseService,
+)
+from retrieval.server.routes.search import choices_of, weights_of
 
 MAX_EXPORT = 1_000  # results in one file
 router = APIRouter()
@@ -47,11 +56,14 @@ async def results(
     sort: SortParameter = "relevance",
     generation: Generation = "",
     exact: ExactParameter = False,
+    nearer: NearerParameter = "",
+    found: Found = "",
 ) -> Response:
     """Return the videos of the best results as a file. JSON has every field, and `tiktok-retrieval import` reads it
-    again. In CSV, a cell that a spreadsheet would compute begins with an apostrophe."""
-    weights, conditions = weights_of(w), filters(**values)
-    found = await queue.run(
+    again. In CSV, a cell that a spreadsheet would compute begins with an apostrophe. The header `X-Generation` names
+    the generation that answered."""
+    weights, conditions, choices = weights_of(w), filters(**values), choices_of(nearer)
+    answer = await queue.run(
         lambda: service.answer(
             q,
             k,
@@ -61,13 +73,15 @@ async def results(
             sort=sort,
             generation=generation or None,
             exact=exact,
+            choices=choices,
+            found=found,
         )
     )
-    lines = export.lines(service.entries(hit.id for hit in found.hits), form, texts=texts)
+    lines = export.lines(service.entries(hit.id for hit in answer.hits), form, texts=texts)
     return StreamingResponse(
         _marked(lines) if form == "csv" else lines,
         media_type=export.CONTENT_TYPES[form],
-        headers=_headers(f"results.{'txt' if form == 'links' else form}"),
+        headers=_headers(f"results.{'txt' if form == 'links' else form}") | {"X-Generation": answer.generation},
     )
 
 

@@ -1,19 +1,66 @@
 """The media files of a video."""
 
+import pathlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 
-from retrieval.server.media import MEDIA_HEADERS, readable_ranges
+from retrieval.server.media import MADE_HEADERS, MEDIA_HEADERS, readable_ranges
 from retrieval.server.problems import Problem, problem_responses
 from retrieval.server.routes.common import UseService
 
+SHA256 = "^[0-9a-f]{64}$"
 router = APIRouter()
+Version = Annotated[str, Query(max_length=16, description="Changes with the file; it is not looked at.")]
 _PARTIAL: dict[int | str, dict[str, Any]] = {
     206: {"description": "The bytes that Range asks for"},
     304: {"description": "The file is still what If-None-Match names"},
 }
+
+
+def _made(path: pathlib.Path | None) -> Response:
+    if path is None:
+        raise Problem(404, "There is no such picture of this video.")
+    return FileResponse(path, media_type="image/webp", headers=MADE_HEADERS)
+
+
+@router.get(
+    "/media/{video_id}/thumbnail",
+    summary="Get a small picture of a video",
+    response_class=Response,
+    responses=problem_responses(404, 422),
+)
+def thumbnail(service: UseService, video_id: str, v: Version = "") -> Response:
+    """Return the cover, a slide or a frame as WebP, at most 270 by 480 pixels. It is made once."""
+    return _made(service.thumbnails.thumbnail(service.entry(video_id)))
+
+
+@router.get(
+    "/media/{video_id}/frames",
+    summary="Get frames of a video",
+    response_class=Response,
+    responses=problem_responses(404, 422),
+)
+def frames(service: UseService, video_id: str, v: Version = "") -> Response:
+    """Return up to 8 frames of a kept video as one WebP, next to each other in cells of the same size. A video's
+    `frame_times` are their seconds. It is made once."""
+    length = service.summary(video_id).duration_s
+    return _made(service.thumbnails.strip(service.entry(video_id), length) if length else None)
+
+
+@router.get(
+    "/media/{video_id}/seen/{sha256}",
+    summary="Get a picture that was found",
+    response_class=Response,
+    responses=problem_responses(404, 422),
+)
+def seen(service: UseService, video_id: str, sha256: Annotated[str, Path(pattern=SHA256)]) -> Response:
+    """Return a picture of what a video shows as WebP, at most 480 by 480 pixels. A reason of `seen` names it."""
+    webp = service.picture(video_id, sha256)
+    if webp is None:
+        raise Problem(404, "There is no such picture of this video.")
+    return Response(webp, media_type="image/webp", headers=MADE_HEADERS)
 
 
 @router.get(

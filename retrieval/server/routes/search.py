@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from retrieval.errors import BadWeights
+from retrieval.errors import BadChoices, BadWeights
 from retrieval.index.documents import FIELD_ALIASES, FIELDS
+from retrieval.search.choices import Choice, read_choices
 from retrieval.search.filter_values import filters
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, parse_weights
 from retrieval.search.searcher import MAX_QUERY_CHARS
@@ -18,6 +19,7 @@ from retrieval.server.routes.common import (
     ExactParameter,
     FilterValues,
     Generation,
+    NearerParameter,
     SortParameter,
     UseQueue,
     UseService,
@@ -50,6 +52,18 @@ def weights_of(w: str) -> dict[str, float]:
         return parse_weights(w)
     except BadWeights as error:
         raise Problem(422, f"w: {error}") from None
+
+
+def choices_of(nearer: str) -> list[Choice]:
+    """Return the choices in a parameter.
+
+    Raises:
+        Problem: 422, they cannot be read.
+    """
+    try:
+        return read_choices(nearer)
+    except BadChoices as error:
+        raise Problem(422, str(error)) from None
 
 
 @router.get("/api/search", summary="Search for a video", responses={**_ANSWERED, **problem_responses(404, 422, 503)})
@@ -89,13 +103,14 @@ async def search(
     sort: SortParameter = "relevance",
     generation: Generation = "",
     exact: ExactParameter = False,
+    nearer: NearerParameter = "",
     lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
     the passage, the span to look at, the matched words, and the seconds when they are spoken. A video must meet all
     operators and filters. `notes` says which of them no video meets, and which words were corrected."""
     chosen, weights = chosen_mode(mode, lane), weights_of(w)
-    conditions = filters(**values)
+    conditions, choices = filters(**values), choices_of(nearer)
     return await queue.run(
         lambda: service.with_videos(
             service.answer(
@@ -109,6 +124,7 @@ async def search(
                 sort=sort,
                 generation=generation or None,
                 exact=exact,
+                choices=choices,
             )
         )
     )

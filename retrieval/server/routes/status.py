@@ -8,12 +8,12 @@ from fastapi import APIRouter, Response
 from ingest.catalog import Catalog
 from ingest.models.weights import WeightsError
 from retrieval.errors import RetrievalError
-from retrieval.index.generation import generation_names
+from retrieval.index.layout import generation_names
 from retrieval.server.health import BAD_CATALOG, NO_CATALOG, problems
 from retrieval.server.metrics import CONTENT_TYPE
 from retrieval.server.problems import Problem, problem_responses
 from retrieval.server.routes.common import UseMetrics, UseService
-from retrieval.server.schemas import Generations, Health, Stats
+from retrieval.server.schemas import EncoderSummary, Generations, Health, Stats
 
 NO_INDEX = (
     "Not ready. Run `tiktok-retrieval import` to fill a catalog and `tiktok-retrieval build` to index it."
@@ -57,7 +57,12 @@ def health(service: UseService) -> Health:
     if NO_CATALOG in found or BAD_CATALOG in found:
         status = "no catalog"
     return Health(
-        status=status, generation=manifest.name, videos=manifest.videos, encoder=manifest.encoder, problems=found
+        status=status,
+        generation=manifest.name,
+        videos=manifest.videos,
+        encoder=manifest.encoder,
+        encoders=[EncoderSummary(**used.summary()) for used in manifest.encoders],
+        problems=found,
     )
 
 

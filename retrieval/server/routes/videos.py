@@ -33,7 +33,7 @@ def similar(
 def remove(service: UseService, video_id: str) -> Removed:
     """Hide a video from all answers at once. After `undo_until` it is erased: its record, texts, media, judgements,
     vectors, and every generation of the index that has it. A later import does not bring it back."""
-    removal = service.remove(video_id)
+    removal = service.removing.remove(video_id)
     return Removed(video_id=video_id, undo_until=removal.undo_until)
 
 
@@ -45,4 +45,4 @@ def remove(service: UseService, video_id: str) -> Removed:
 )
 def undo(service: UseService, video_id: str) -> None:
     """Bring a video back that was removed less than 30 seconds ago."""
-    service.undo(video_id)
+    service.removing.undo(video_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingest.catalog import Catalog, CatalogError, sums
-from ingest.catalog.database import Database
+from ingest.catalog.database import Database, cause_of
 from ingest.catalog.inspection import Finding, inspect
 from ingest.catalog.reader import BadEntry
 from ingest.catalog.repair import repair
@@ -84,12 +84,23 @@ def test_a_flipped_bit_is_harmless_or_named_and_never_a_traceback(
             with Catalog(folder, read_only=True) as catalog:
                 list(catalog.entries(catalog.ids()))
                 catalog.status()
-                catalog.browser.page("a")
+                catalog.browser.listed()
         except (CatalogError, sqlite3.OperationalError):
             named = True
         if not named and content(folder / "catalog.sqlite") != before:
             silent.append(at)
     assert silent == []
+
+
+def test_a_part_that_the_disk_did_not_return_once_is_not_called_damaged(data: Path) -> None:
+    file = data / "catalog.sqlite"
+    content = file.read_bytes()
+    file.write_bytes(content[:100] + bytes(len(content) - 100))
+    with pytest.raises(sqlite3.DatabaseError) as raised, closing(sqlite3.connect(file)) as db:
+        db.execute("SELECT * FROM videos")
+    assert "is damaged" in str(cause_of(raised.value, file))
+    file.write_bytes(content)
+    assert "the disk reports an error" in str(cause_of(raised.value, file))
 
 
 def test_a_damaged_line_of_an_index_of_sqlite_is_named_and_repaired(data: Path) -> None:
@@ -133,7 +144,7 @@ def test_a_damaged_record_costs_one_video_and_is_named(data: Path) -> None:
         assert list(catalog.bad) == [ONE] and ONE in catalog.bad[ONE] and "check --repair" in catalog.bad[ONE]
         with pytest.raises(BadEntry, match=ONE):
             catalog.get(ONE)
-        assert catalog.browser.page("a")[1]
+        assert catalog.browser.listed()
 
 
 def test_a_damaged_page_is_a_catalog_error(data: Path) -> None:

@@ -42,6 +42,17 @@ def test_what_whisper_detected_comes_first(tmp_path: Path) -> None:
     assert stored(tmp_path, Video(id=ID), transcript=said).languages["transcript"] == ("no",)
 
 
+def test_the_languages_that_whisper_is_certain_of_count_whatever_the_words_look_like(tmp_path: Path) -> None:
+    names = "Ana Maria Lopez, Berlin, Hotel Adlon, Taxi, Pizza, Radio, Foto, Auto, Kilo"
+    segments = [
+        Segment(0, 4, names, language="de"),
+        Segment(4, 8, names, language="es"),
+        Segment(8, 9, "OK", language="en"),
+    ]
+    said = Text(f"{names} {names} OK", "whisper", language="de", segments=segments)
+    assert stored(tmp_path, Video(id=ID), transcript=said).languages["transcript"] == ("de", "es")
+
+
 def test_speech_in_two_languages_has_both_the_one_of_the_engine_first(tmp_path: Path) -> None:
     segments = [Segment(0, 4, FRENCH), Segment(4, 8, ENGLISH), Segment(8, 12, FRENCH), Segment(12, 16, ENGLISH)]
     said = Text(" ".join(one.text for one in segments), "whisper", language="en", segments=segments)

@@ -55,3 +55,21 @@ def test_a_read_only_folder_with_a_log_is_read_with_its_changes(tmp_path: Path) 
         assert ONE in read(snapshot)
     finally:
         snapshot.chmod(0o700)
+
+
+def test_what_a_list_of_videos_shows_is_read_without_comments_and_texts(tmp_path: Path) -> None:
+    with filled(tmp_path) as catalog:
+        whole = list(catalog.entries(catalog.ids()))
+        shown = list(catalog.entries(catalog.ids(), whole=False))
+        assert any(entry.video.comments for entry in whole) and any(entry.texts for entry in whole)
+        for one, other in zip(whole, shown, strict=True):
+            assert other.video == one.video.model_copy(update={"comments": []})
+            assert (other.media, other.encounters) == (one.media, one.encounters)
+            assert not other.texts and not other.states
+
+
+def test_damage_is_noticed_in_what_a_list_of_videos_shows(tmp_path: Path) -> None:
+    with filled(tmp_path) as catalog:
+        catalog.database.execute("UPDATE comments SET record = '{' WHERE video_id = ?", (ONE,))
+        shown = [entry.video.id for entry in catalog.entries(catalog.ids(), whole=False)]
+        assert ONE not in shown and ONE in catalog.bad

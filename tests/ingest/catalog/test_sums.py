@@ -1,6 +1,10 @@
 """Sums of the catalog: every writer keeps them."""
 
+import _thread
+import threading
 from pathlib import Path
+
+import pytest
 
 from ingest.catalog import Catalog, sums
 from ingest.catalog.entries import HAND, Segment, Text
@@ -72,3 +76,20 @@ def test_a_transaction_that_is_undone_leaves_the_sums(tmp_path: Path) -> None:
 def test_the_file_has_no_triggers(tmp_path: Path) -> None:
     with filled(tmp_path) as catalog:
         assert not catalog.database.execute("SELECT * FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+
+
+def test_ctrl_c_within_a_statement_is_ctrl_c_and_undoes_its_notes(tmp_path: Path) -> None:
+    """SQLite makes an error of its own of an exception within a function of Python."""
+    many = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)"
+        " INSERT INTO short_links (link, target) SELECT 'https://vm.tiktok.com/' || i, '' FROM n"
+    )
+    with filled(tmp_path) as catalog:
+        pressed = threading.Timer(0.1, _thread.interrupt_main)
+        pressed.start()
+        with pytest.raises(KeyboardInterrupt), catalog.database.transaction():
+            catalog.database.execute(many)
+            pressed.join()
+        assert fits(catalog)
+        catalog.judgements.add("another question", TWO)
+        assert fits(catalog)

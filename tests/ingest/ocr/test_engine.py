@@ -284,10 +284,17 @@ def test_auto_takes_one_latin_pack_and_the_packs_of_every_other_script(packs: Pa
     assert tesseract.packs("auto") == ("eng", "rus+ukr", "jpn")
 
 
-def test_auto_prefers_the_pack_for_all_latin_languages(packs: Path) -> None:
-    for name in ("eng", "Latin"):
+def test_auto_takes_the_latin_pack_of_the_language_if_it_is_installed(packs: Path) -> None:
+    for name in ("eng", "deu", "rus"):
         (packs / f"{name}.traineddata").touch()
-    assert tesseract.packs("auto") == ("Latin",)
+    found = {language: tesseract.packs("auto", language) for language in ("de", "en", "fr", "ru", "")}
+    assert found == {"de": ("deu", "rus"), **dict.fromkeys(("en", "fr", "ru", ""), ("eng", "rus"))}
+
+
+def test_auto_prefers_the_pack_for_all_latin_languages(packs: Path) -> None:
+    for name in ("eng", "Latin", "deu"):
+        (packs / f"{name}.traineddata").touch()
+    assert tesseract.packs("auto") == tesseract.packs("auto", "de") == ("Latin",)
 
 
 def test_named_packs_are_used_unchanged(packs: Path) -> None:

@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from importlib.util import find_spec
 from pathlib import Path
@@ -173,9 +173,9 @@ def test_auto_asks_tesseract_only_where_rapidocr_is_not_sure(monkeypatch: pytest
     asked: list[Image.Image] = []
     real = tesseract.read
 
-    def watched(image: Image.Image, languages: str, skip: Collection[str] = (), script: str = "") -> Reading:
+    def watched(image: Image.Image, languages: str, *args: object, **options: object) -> Reading:
         asked.append(image)
-        return real(image, languages, skip, script)
+        return real(image, languages, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tesseract, "read", watched)
     assert read_image(card("apples are sweet\nbread is warm"), "eng", "auto").engine == "rapidocr"

@@ -21,8 +21,8 @@ from ingest.speech.vad import (
     Window,
     find_speech,
     halves,
-    rest,
     snap,
+    uncovered,
     windows,
 )
 from tests.ingest import media_samples
@@ -160,11 +160,19 @@ def test_times_move_to_near_speech(said: Span, true: Span | None) -> None:
     assert snap(WINDOW, said.start, said.end) == true
 
 
-def test_the_rest_of_a_window_starts_where_its_last_segment_ends() -> None:
-    left = rest(WINDOW, span(0, 14).end)
-    assert left == Window(span(15 - EDGE_S, 20.3), (span(15, 20),))
-    assert rest(WINDOW, span(0, 18).end) == Window(span(18, 20.3), (span(18, 20),))
-    assert rest(WINDOW, WINDOW.span.end).speech == ()
+def test_speech_without_a_segment_becomes_windows_before_between_and_after_the_segments() -> None:
+    assert uncovered(WINDOW, [span(10, 20)]) == []
+    assert uncovered(WINDOW, [span(10, 14)]) == [Window(span(15 - EDGE_S, 20.3), (span(15, 20),))]
+    assert uncovered(WINDOW, [span(10, 18)]) == [Window(span(18, 20.3), (span(18, 20),))]
+    assert uncovered(WINDOW, [span(15, 20)]) == [Window(span(9.7, 14.3), (span(10, 14),))]
+    left = uncovered(WINDOW, [span(18, 20), span(10, 12), span(11, 13.5)])
+    assert left == [Window(span(15 - EDGE_S, 18), (span(15, 18),))]
+    assert uncovered(WINDOW, []) == [WINDOW]
+
+
+def test_a_second_of_speech_without_a_segment_is_left_alone() -> None:
+    assert uncovered(WINDOW, [span(11, 19)]) == []
+    assert uncovered(WINDOW, [span(10, 13.5), span(15.5, 20)]) == []
 
 
 def test_a_window_is_halved_in_its_longest_pause() -> None:

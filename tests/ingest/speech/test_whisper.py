@@ -1,7 +1,6 @@
 """Audio -> text: the mechanics with a tiny random Whisper, the words with real weights if they are installed."""
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +19,8 @@ from ingest.models import package_source, pinned_models
 from ingest.models.device import DeviceError
 from ingest.models.weights import WeightsError
 from ingest.sound import audio
-from ingest.speech import segments, whisper
+from ingest.speech import segments, vad, whisper
+from ingest.speech.beams import Hypothesis
 from ingest.speech.segments import TICK_S, is_loop, limit_repeats, split_segments
 from ingest.speech.vad import Span, Window
 from ingest.speech.whisper import TooSlow, Transcriber, _Audio, _Job
@@ -195,10 +195,9 @@ def test_a_window_has_its_own_language_if_that_is_certain(tiny: Transcriber) -> 
         """The language of a window in an English audio, with a probability that it is German."""
         span = Span(0, round(speech_s * SAMPLE_RATE))
         audio = _Audio("key", noise(speech_s, 0), language="en")
-        logits = torch.full((tiny._model.config.vocab_size,), -20.0)
-        logits[tiny._languages["de"]] = math.log(probability)
-        logits[tiny._languages["en"]] = math.log(1 - probability)
-        return tiny._window_language(_Job(audio, Window(span, (span,))), logits)
+        shares = {"de": probability, "en": 1 - probability}
+        languages = tuple(shares.get(code, 0.0) for code in tiny._languages)
+        return tiny._window_language(_Job(audio, Window(span, (span,)), languages=languages))
 
     assert language(0.99, 6) == "de"
     assert language(0.01, 6) == "en"
@@ -216,7 +215,7 @@ def test_an_audio_that_takes_too_long_does_not_affect_others(
     tiny: Transcriber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = [("long", media_samples.speech(120)), ("short", media_samples.speech(3))]
-    monkeypatch.setattr(whisper, "MISSED_S", 99.0)
+    monkeypatch.setattr(vad, "MISSED_S", 99.0)
     made = dict(tiny.run(clips, batch=1, limit_s=1e-9))
     assert set(made) == {"long", "short"}
     assert isinstance(made["long"], TooSlow)
@@ -245,14 +244,41 @@ def test_samples_can_be_a_mapped_file(tiny: Transcriber, tmp_path: Path) -> None
 
 def test_the_encoder_gives_the_same_as_transformers(tmp_path: Path) -> None:
     folder, samples = str(media_samples.tiny_whisper(tmp_path)), media_samples.speech(29)
-    ours = Transcriber(folder).encode([samples], whisper.FULL)
+    ours = Transcriber(folder).encode([samples])
     library: Any = transformers
-    model = library.WhisperForConditionalGeneration.from_pretrained(folder, dtype=ours.dtype).to(ours.device)
+    plain = "eager" if ours.dtype == torch.bfloat16 else "sdpa"  # fused attention rounds otherwise
+    model = library.WhisperForConditionalGeneration.from_pretrained(folder, dtype=ours.dtype, attn_implementation=plain)
+    model.to(ours.device)
     processor = library.WhisperProcessor.from_pretrained(folder)
     features = processor.feature_extractor([samples], sampling_rate=SAMPLE_RATE, return_tensors="pt").input_features
     with torch.inference_mode():
         theirs = model.get_encoder()(features.to(ours.device, ours.dtype)).last_hidden_state
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [("two", "one two three"), ("ne", "one three"), ("th", "one three"), ("one", "one one three")],
+)
+def test_a_sentence_that_whisper_left_out_is_decoded_again(
+    tiny: Transcriber, monkeypatch: pytest.MonkeyPatch, second: str, expected: str
+) -> None:
+    """Whisper writes "one", leaves out the sentence of 8 to 15 s, and writes "three". Then it writes `second`."""
+    written = [[(0.0, "one", 7.0), (16.0, "three", 23.0)], [(0.3, second, 7.3)]]
+
+    def decode(*_: object) -> list[Hypothesis]:
+        tokens: list[int] = []
+        for start_s, text, end_s in written.pop(0):
+            first, last = (tiny._first_time + round(time_s / TICK_S) for time_s in (start_s, end_s))
+            tokens += [first, *tiny._processor.tokenizer(text, add_special_tokens=False).input_ids, last]
+        return [Hypothesis(-0.1, tokens, [-0.1] * len(tokens))]
+
+    spans = [Span(start_s * SAMPLE_RATE, (start_s + 7) * SAMPLE_RATE) for start_s in (0, 8, 16)]
+    monkeypatch.setattr(whisper, "find_speech", lambda _: spans)
+    monkeypatch.setattr(whisper, "beam_search", decode)
+    [made] = transcribe(tiny, media_samples.speech(24))
+    assert made.text == expected, "the end or the start of a neighbor is not said twice"
+    assert not written
 
 
 def test_loops_differ_from_speech() -> None:

@@ -127,7 +127,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_finished_items(
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     _, errors = running.communicate(timeout=300)
-    assert running.returncode == 130
+    assert running.returncode == 130, errors
     assert b"Finished items are kept" in errors
     assert b"Traceback" not in errors
     with Catalog(tmp_path) as catalog:

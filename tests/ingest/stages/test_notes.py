@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.catalog import Catalog, Stage
-from ingest.catalog.entries import HAND, Text
+from ingest.catalog import Catalog, Segment, Stage
+from ingest.catalog.entries import CAPTIONS, HAND, Text
 from ingest.settings import Settings
 from ingest.stages.pipeline import run_stage
 from ingest.stages.stage_run import StageReport
@@ -82,3 +82,30 @@ def test_a_note_goes_with_the_text_it_belongs_to(catalog: Catalog, whisper: Path
     assert catalog.ledger.notes("10001")
     catalog.put_text("10001", "transcript", Text("what is said", HAND))
     assert catalog.ledger.notes("10001") == {}
+
+
+def test_damaged_captions_stay_if_whisper_finds_nothing(catalog: Catalog, whisper: Path, tmp_path: Path) -> None:
+    media_samples.add(catalog, "10001", video=write(tmp_path / "a.mp4", [Audio(music(), "aac")]))
+    captions = Text("the half that is left", CAPTIONS, "vtt", "ASR", "en", segments=[Segment(0, 2, "the half")])
+    catalog.put_captions("10001", captions, "5 of 10 lines lost")
+    assert catalog.ledger.states("10001")["transcribe"] == "due"
+    assert run(catalog, "transcribe", whisper).done == 1
+    entry = catalog.get("10001")
+    assert entry
+    kept = entry.texts["transcript"]
+    assert (kept.text, kept.engine, kept.segments) == (captions.text, CAPTIONS, captions.segments)
+    assert catalog.ledger.states("10001")["transcribe"] == "done"
+    assert catalog.ledger.notes("10001") == {"transcribe": "no speech found in the audio track"}
+
+
+def test_damaged_captions_are_replaced_if_whisper_finds_words(
+    catalog: Catalog, whisper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.speech.segments.MAX_COMPRESSION", 99.0)
+    media_samples.add(catalog, "10001", video=write(tmp_path / "a.mp4", [Audio(babble(), "aac")]))
+    catalog.put_captions("10001", Text("the half", CAPTIONS, "vtt", "ASR", "en"), "5 of 10 lines lost")
+    assert run(catalog, "transcribe", whisper).done == 1
+    entry = catalog.get("10001")
+    assert entry
+    assert entry.texts["transcript"].engine == "whisper"
+    assert entry.texts["transcript"].text not in ("", None, "the half")

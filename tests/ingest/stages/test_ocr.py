@@ -1,15 +1,17 @@
 """The OCR stage over due videos, with real engines and generated media."""
 
 import re
+import subprocess
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from ingest.catalog import Catalog
 from ingest.catalog.entries import HAND, Text
-from ingest.ocr import rapidocr
+from ingest.ocr import rapidocr, tesseract
 from ingest.settings import Settings
 from ingest.stages.pipeline import StageError, run_stage
 from ingest.stages.stage_run import StageReport
@@ -34,6 +36,31 @@ def test_a_russian_description_makes_capitals_that_look_latin_cyrillic(catalog: 
     media_samples.add(catalog, "10001", cover=media_samples.cover(tmp_path / "cover.png", "CKOPO"), record=record)
     assert run(catalog, "ocr") == StageReport("ocr", done=1)
     assert text(catalog, "10001", "ocr") == "СКОРО"
+
+
+def test_a_german_video_is_read_by_the_pack_of_its_language(
+    catalog: Catalog, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = installed_pack("eng")
+    packs = tmp_path / "packs"
+    packs.mkdir()
+    (packs / "deu.traineddata").symlink_to(installed)
+    (packs / "eng.traineddata").write_bytes(b"damaged: whoever uses it crashes")
+    for name in ("configs", "tessconfigs"):
+        if (installed.parent / name).is_dir():
+            (packs / name).symlink_to(installed.parent / name)
+    monkeypatch.setenv("TESSDATA_PREFIX", str(packs))
+    monkeypatch.setattr(tesseract, "packs", cache(tesseract.packs.__wrapped__))
+    german = Video(id="10001", description="Heute backen wir zusammen ein schönes Brot")
+    media_samples.add(catalog, "10001", cover=picture, record=german)
+    settings = Settings(ocr_engine="tesseract", ocr_languages="auto")
+    assert run_stage(catalog, "ocr", settings, processes=2).done == 1
+    assert text(catalog, "10001", "ocr") == "Good morning"
+
+
+def installed_pack(name: str) -> Path:
+    listed = subprocess.run(["tesseract", "--list-langs"], capture_output=True, text=True, check=True).stdout
+    return Path(listed.split('"')[1]) / f"{name}.traineddata"
 
 
 def test_a_corrupt_cover_is_null_and_failed_and_others_are_read(catalog: Catalog, picture: Path) -> None:

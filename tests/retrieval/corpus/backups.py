@@ -46,7 +46,6 @@ def backed_up(corpus: Folders, tmp_path: Path) -> Path:
 def answers(indexes: Path) -> list[Any]:
     searcher = Searcher(open_current(indexes), FakeEncoder())
     found = [searcher.search(question, 7).hits for question in QUESTIONS]
-    searcher.generation.close()
     return [[(hit.id, hit.score) for hit in hits] for hits in found]
 
 

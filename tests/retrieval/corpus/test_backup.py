@@ -17,8 +17,8 @@ from ingest.catalog.snapshot import write_snapshot
 from retrieval.corpus.archive import BackupError
 from retrieval.corpus.backup import Backup, back_up
 from retrieval.corpus.restore import restore
-from retrieval.index.builder import prune
 from retrieval.index.generation import open_current
+from retrieval.index.publish import prune
 from retrieval.search.searcher import Searcher
 from scraper.records import Video
 from tests.command_line import run

@@ -142,19 +142,41 @@ def test_a_file_that_sqlite_calls_malformed_is_named(data: Path) -> None:
     assert "structure" in {one.part for one in check(data, data / "indexes").found}
 
 
+@pytest.mark.parametrize(
+    ("was", "became"),
+    [
+        (b"no_speech ", b"no_sxeech "),  # p and x differ in one bit; the file opens with the wrong name of a column
+        (b"CREATE TABLE videos", b"CREATM TABLE videos"),  # the file does not open
+        (b"tablesegmentssegments", b"tablesegmentrsegments"),
+        (b"tablejudgementsjudgements", b"tablejudgementsjudgemdnts"),
+    ],
+)
+def test_a_damaged_definition_is_named_and_repaired_with_all_content(data: Path, was: bytes, became: bytes) -> None:
+    file = data / "catalog.sqlite"
+    with closing(sqlite3.connect(file)) as db:
+        before = [db.execute(f"SELECT * FROM {table.name}").fetchall() for table in sums.TABLES]  # noqa: S608
+    whole = file.read_bytes()
+    assert whole.count(was) == 1
+    file.write_bytes(whole.replace(was, became))
+    assert {(one.part, one.advice) for one in check(data, data / "indexes").found} == {("schema", Finding.advice)}
+    assert all("is written again" in line for line in repaired(data))
+    with closing(sqlite3.connect(file)) as db:
+        assert before == [db.execute(f"SELECT * FROM {table.name}").fetchall() for table in sums.TABLES]  # noqa: S608
+
+
 @pytest.mark.parametrize("repair", [False, True])
-def test_a_flipped_bit_in_the_definition_of_a_table_is_named_with_the_command_that_restores(
+def test_a_definition_that_is_missing_is_named_with_the_command_that_restores(
     data: Path, capsys: pytest.CaptureFixture[str], *, repair: bool
 ) -> None:
+    damage(data, "DROP TABLE segments")
     file = data / "catalog.sqlite"
-    flipped = file.read_bytes().replace(b"no_speech ", b"no_sxeech ")  # p and x differ in one bit
-    file.write_bytes(flipped)
+    before = file.read_bytes()
     with pytest.raises(typer.Exit):
         command(repair=repair, data=data, indexes=data / "indexes")
     said = capsys.readouterr().out
     named = "the catalog: the definition of segments is damaged. To do: restore a backup with"
     assert f"{named} `tiktok-retrieval restore FILE --data NEW --indexes NEW`" in said
-    assert "check --repair" not in said and "repaired:" not in said and file.read_bytes() == flipped
+    assert "check --repair" not in said and "repaired:" not in said and file.read_bytes() == before
 
 
 def test_many_missing_files_share_a_line_and_their_cure() -> None:

@@ -18,18 +18,23 @@ from ingest.catalog.database import Database
 from ingest.catalog.entries import Encounter, Text
 from ingest.catalog.removals import Removals
 from ingest.models.weights import WeightsError
-from retrieval.corpus import erasure, recorded_encoder
+from retrieval.corpus import erase_indexes, erasure, recorded_encoder
 from retrieval.corpus.erasure import erase, finish
 from retrieval.embedding.cache_file import text_key
-from retrieval.index import builder
-from retrieval.index.generation import (
+from retrieval.errors import UnreadableNow
+from retrieval.index import builder, merge, publish, videos
+from retrieval.index.generation import open_current
+from retrieval.index.layout import (
     CACHE_FILE,
     CURRENT,
     current_name,
     generation_names,
     generations_folder,
-    open_current,
+    segment_names,
+    segments_folder,
 )
+from retrieval.index.lock import only_builder
+from scraper.disk import DiskError
 from scraper.errors import Locked
 from scraper.records import Comment, Video
 from tests.byte_search import find
@@ -106,7 +111,6 @@ def nothing_is_left(folders: Folders) -> None:
     assert current_name(indexes) in generation_names(indexes)
     generation = open_current(indexes)
     assert len(generation.ids) == 6 and KETTLE in generation.ids
-    generation.close()
     with Catalog(data) as catalog:
         assert [one.video_id for one in catalog.judgements.all()] == [KETTLE]
         assert catalog.removals.next_due() is None and BREAD in catalog.removals.hidden()
@@ -126,6 +130,39 @@ def test_nothing_is_left_of_an_erased_video(folders: Folders) -> None:
     assert not erase(*folders).anything and not finish(*folders).anything
 
 
+def test_a_report_that_cannot_be_read_stops_the_erasure_and_the_next_one_finishes_it(
+    made: Folders, unprivileged: Path
+) -> None:
+    data, indexes = unprivileged / "data", unprivileged / "indexes"
+    make_data(data)  # `made` has loaded what that needs: another user might not read it
+    runs = data / "evaluations" / JOB / "runs"
+    runs.mkdir(parents=True)
+    (runs / "x.trec").write_text(BREAD)
+    runs.chmod(0o000)
+    remove(data, BREAD)
+    with pytest.raises(DiskError, match="no permission"):
+        erase(data, indexes)
+    runs.chmod(0o700)
+    assert erase(data, indexes).reports == [JOB]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "videos.safetensors"])
+def test_a_generation_that_cannot_be_read_now_is_not_deleted(made: Folders, unprivileged: Path, name: str) -> None:
+    data, indexes = unprivileged / "data", unprivileged / "indexes"
+    make_data(data)
+    make_index(data, indexes, FakeEncoder())
+    remove(data, BREAD)
+    [file] = [path for path in indexes.rglob(name) if path.parent.parent.name in ("generations", "segments")]
+    file.chmod(0o000)
+    with pytest.raises(UnreadableNow, match="no permission"):
+        erase(data, indexes)
+    file.chmod(0o600)
+    open_current(indexes)
+    assert erase(data, indexes).new_generation
+    opened = open_current(indexes)
+    assert opened.ids and BREAD not in opened.ids
+
+
 def test_videos_that_are_only_in_a_list_stay_in_the_index_when_another_is_erased(folders: Folders) -> None:
     data, indexes = folders
     with Catalog(data) as catalog:
@@ -136,7 +173,6 @@ def test_videos_that_are_only_in_a_list_stay_in_the_index_when_another_is_erased
     erase(data, indexes)
     generation = open_current(indexes)
     assert "79999" in generation.ids and BREAD not in generation.ids
-    generation.close()
 
 
 class _Killed(Exception):
@@ -146,10 +182,12 @@ class _Killed(Exception):
 @pytest.mark.parametrize(
     ("owner", "step"),
     [
-        (builder, "build"),
-        (builder, "_publish"),
-        (erasure, "_forget_vectors"),
-        (builder, "delete"),
+        (builder, "build_corpus"),
+        (builder, "publish"),
+        (publish, "_make_current"),
+        (erase_indexes, "_forget_vectors"),
+        (publish, "delete"),
+        (publish, "delete_segments"),
         (erasure, "_erase_media"),
         (erasure, "_erase_reports"),
         (erasure, "_erase_copies"),
@@ -181,7 +219,7 @@ def test_a_process_that_is_killed_while_it_deletes_a_generation_loses_nothing(fo
     remove(folders[0], BREAD)
     program = (
         "import os, shutil; from pathlib import Path; from retrieval.corpus.erasure import erase\n"
-        f"shutil.rmtree = lambda folder: ((folder / 'videos.json').unlink(), os._exit(9))\n"
+        f"shutil.rmtree = lambda folder: (next(folder.iterdir()).unlink(), os._exit(9))\n"
         f"erase(Path({str(folders[0])!r}), Path({str(folders[1])!r}))"
     )
     killed = subprocess.run(
@@ -215,7 +253,7 @@ def _held(indexes: Path) -> Iterator[None]:
     taken, done = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with builder.only_builder(indexes):
+        with only_builder(indexes):
             taken.set()
             done.wait(60)
 
@@ -237,6 +275,7 @@ def test_a_generation_that_brings_an_erased_video_back_is_deleted(folders: Folde
     erase(data, indexes)
     late = "20990101T000000000000-abcdef"
     shutil.copytree(generations_folder(copy) / generation_names(copy)[-1], generations_folder(indexes) / late)
+    shutil.copytree(segments_folder(copy), segments_folder(indexes), dirs_exist_ok=True)
     shutil.rmtree(copy)
     assert finish(data, indexes).generations == [late]
     nothing_is_left(folders)
@@ -252,21 +291,42 @@ def test_the_last_video_takes_the_index_with_it(folders: Folders) -> None:
     assert find(folders, [*WORDS, "kettle", "sock"]) == {}
 
 
-def test_videos_whose_new_texts_cannot_be_encoded_are_left_out_until_the_next_build(
+def test_erasing_needs_no_encoder_and_other_videos_stay_as_they_are(
     folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: Any, **__: Any) -> None:
         raise WeightsError("there is no such model")
 
     monkeypatch.setattr(recorded_encoder, "SentenceEncoder", missing)
-    with Catalog(folders[0]) as catalog:
+    data, indexes = folders
+    with Catalog(data) as catalog:
         catalog.put_text(LOST, "cover", Text("new words on the screen", "hand"))
-    remove(folders[0], BREAD)
+    (indexes / CACHE_FILE).unlink()
+    remove(data, BREAD)
+    assert erase(*folders).left_out == 0
+    generation = open_current(indexes)
+    assert LOST in generation.ids and KETTLE in generation.ids and BREAD not in generation.ids
+    assert generation.alive.all()
+
+
+def test_videos_whose_new_texts_cannot_be_encoded_are_left_out_until_the_next_build(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        raise WeightsError("there is no such model")
+
+    data, indexes = folders
+    with Catalog(data) as catalog:
+        catalog.put_encounters(LOST, [Encounter(list="likes", at="2024-03-01T10:00:00")])
+    make_index(data, indexes, FakeEncoder())
+    monkeypatch.setattr(recorded_encoder, "SentenceEncoder", missing)
+    with Catalog(data) as catalog:
+        catalog.put_text(LOST, "cover", Text("new words on the screen", "hand"))
+        catalog.removals.claim(catalog.removals.end("likes"))
     erased = erase(*folders)
     assert erased.left_out == 1
-    generation = open_current(folders[1])
+    generation = open_current(indexes)
     assert LOST not in generation.ids and KETTLE in generation.ids
-    generation.close()
 
 
 def test_a_file_that_a_stage_saves_for_an_erased_video_is_deleted(folders: Folders) -> None:
@@ -338,3 +398,39 @@ def test_files_outside_of_the_data_folder_and_links_stay(folders: Folders, tmp_p
     remove(data, BREAD)
     erase(*folders)
     assert mine.read_bytes() == b"mine" and not cover.parent.exists()
+
+
+def test_a_segment_whose_list_of_videos_is_damaged_is_deleted_as_well(folders: Folders) -> None:
+    data, indexes = folders
+    make_index(data, indexes, FakeEncoder("other"))
+    make_index(data, indexes, FakeEncoder())
+    named = {entry.name for entry in open_current(indexes).manifest.segments}
+    others = [segments_folder(indexes) / name for name in segment_names(indexes) if name not in named]
+    assert others
+    for folder in others:
+        path = folder / videos.FILE
+        path.write_bytes(path.read_bytes().replace(BREAD.encode(), BREAD.encode()[:-1] + b"9"))
+    remove(data, BREAD)
+    erase(data, indexes)
+    nothing_is_left(folders)
+
+
+def test_videos_that_stay_are_not_indexed_again_because_an_earlier_generation_has_some_of_them(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, indexes = folders
+    shutil.rmtree(indexes)
+    with Catalog(data) as catalog:
+        ids = catalog.ids()
+        later = [BREAD, KETTLE, ids[1]]
+        catalog.removals.hide(later)
+        make_index(data, indexes, FakeEncoder())
+        catalog.removals.undo(later)
+        make_index(data, indexes, FakeEncoder())
+        monkeypatch.setattr(merge, "MAX_SMALL", 1)
+        assert merge.merge(indexes)
+        catalog.put_video(Video(id=KETTLE, description="another text, which is not indexed yet", scraped_at=3.0))
+    remove(data, BREAD)
+    erased = erase(data, indexes)
+    assert erased.left_out == 0
+    assert set(open_current(indexes).positions) == set(ids) - {BREAD}

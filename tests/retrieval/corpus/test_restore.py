@@ -1,5 +1,6 @@
 """What a restore refuses, and what it does when it was interrupted."""
 
+import hashlib
 import json
 import stat
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ingest.catalog import Catalog
@@ -16,9 +18,13 @@ from retrieval.corpus import restore as restoring
 from retrieval.corpus.archive import BackupError
 from retrieval.corpus.backup import back_up
 from retrieval.corpus.restore import restore
+from retrieval.index import segment
+from retrieval.index.arrays import read_arrays, save_arrays
+from retrieval.index.layout import segment_names
 from scraper.errors import Locked
 from tests.command_line import ENTRY_POINT, environment
 from tests.retrieval.corpus.backups import Folders, answers, backed_up, corpus, entries, made
+from tests.retrieval.segments import seal_again, segment_folder
 
 __all__ = ["backed_up", "corpus", "made"]  # fixtures
 
@@ -124,7 +130,7 @@ def test_a_damaged_archive_is_refused(damage: str, backed_up: Path, tmp_path: Pa
         case "end missing":
             del content[-100:]
         case "byte changed":
-            content[len(content) // 2] ^= 255
+            content[1_000] ^= 255  # of the catalog, the first member: some bytes between members mean nothing
         case _:
             content[:] = b"not a backup"
     backed_up.write_bytes(content)
@@ -179,3 +185,31 @@ def test_a_second_restore_into_the_same_folder_waits_for_nobody(backed_up: Path,
     (tmp_path / "d").mkdir()
     with FileLock(tmp_path / "d" / restoring.LOCK), pytest.raises(Locked):
         restore(backed_up, tmp_path / "d", tmp_path / "i")
+
+
+def test_an_index_that_was_forged_is_refused_even_if_its_files_are_mapped(
+    corpus: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, indexes = corpus
+    path = segment_folder(indexes) / "keyword.stems.safetensors"
+    arrays = read_arrays(np.fromfile(path, np.uint8)).arrays
+    save_arrays(path, arrays | {"docs": arrays["docs"] + np.uint16(60_000)})
+    seal_again(indexes)
+    file = back_up(data, indexes, tmp_path / "forged.zip").file
+    monkeypatch.setattr(segment, "MAPPED_FROM", 0)
+    restored = restore(file, tmp_path / "d", tmp_path / "i")
+    assert "cannot read the index" in "".join(restored.notes)
+    assert not (tmp_path / "i" / "segments").exists()
+
+
+def test_a_segment_that_the_generation_does_not_have_is_not_restored(
+    corpus: Folders, backed_up: Path, tmp_path: Path
+) -> None:
+    planted = "indexes/segments/20200101T000000000000-000000/segment.json"
+
+    def plant(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
+        members[planted] = b"{}"
+        manifest["members"][planted] = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+
+    restore(rewritten(backed_up, plant), tmp_path / "d", tmp_path / "i")
+    assert segment_names(tmp_path / "i") == segment_names(corpus[1])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from ingest.models.weights import WeightsError, resolve
-from retrieval.embedding.encoder import MIN_BF16_COSINE, Encoder, KeywordOnly, SentenceEncoder
+from retrieval.embedding.encoder import MIN_HALF_COSINE, Encoder, KeywordOnly, SentenceEncoder
 
 
 def test_vectors_have_unit_length_and_the_models_dimension(encoder: Encoder) -> None:
@@ -17,7 +17,7 @@ def test_vectors_have_unit_length_and_the_models_dimension(encoder: Encoder) -> 
 def test_the_chosen_precision_stays_close_to_fp32(encoder: Encoder) -> None:
     texts = ["my cat knocked the teapot over", "#fyp 😭", "la tortilla de patatas", "12 km/h", "a " * 300]
     exact = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2", precision="fp32")
-    assert (encoder.passages(texts) * exact.passages(texts)).sum(axis=1).min() >= MIN_BF16_COSINE
+    assert (encoder.passages(texts) * exact.passages(texts)).sum(axis=1).min() >= MIN_HALF_COSINE
     assert (encoder.key == exact.key) == (encoder.precision == "fp32")
 
 
@@ -47,3 +47,24 @@ def test_other_settings_with_the_same_weights_change_the_key(tmp_path: Path) -> 
     pooling.write_text('{"nonsense": 1}')
     with pytest.raises(WeightsError, match="not a sentence-transformers model"):
         SentenceEncoder(str(tmp_path / "mine"))
+
+
+@pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "multilingual-e5-small", "wordllama-l2-supercat-256"])
+def test_one_question_has_the_vector_that_it_has_among_others(name: str) -> None:
+    encoder = SentenceEncoder(name)
+    questions = ["my cat", "¿cómo se hace la tortilla sin que se pegue?", "", "😀", "long " * 600]
+    together = encoder.queries(questions)
+    alone = np.array([encoder.query(question) for question in questions])
+    np.testing.assert_allclose(alone, together, atol=0.01)
+    assert alone.dtype == np.float32
+
+
+def test_weights_that_are_rounded_once_give_the_vectors_of_rounding_for_every_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = ["my cat knocked the teapot over", "#fyp 😭", "a " * 300]
+    rounded = SentenceEncoder("all-MiniLM-L6-v2", precision="bf16")
+    monkeypatch.setattr("retrieval.embedding.encoder._round_weights", lambda model: None)
+    every_time = SentenceEncoder("all-MiniLM-L6-v2", precision="bf16")
+    assert rounded.key == every_time.key
+    np.testing.assert_array_equal(rounded.passages(texts), every_time.passages(texts))

@@ -1,4 +1,6 @@
+import errno
 import sqlite3
+import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -6,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.embedding import cache_file
+from retrieval.embedding import cache_file, vector_cache
 from retrieval.embedding.cache_file import CacheReport, text_key
 from retrieval.embedding.encoder import KeywordOnly, Vectors
-from retrieval.embedding.vector_cache import SAVE_EVERY, VectorCache
+from retrieval.embedding.vector_cache import SAVE_EVERY, VectorCache, paced
 from retrieval.errors import RetrievalError
 from tests.retrieval.fake_encoder import FakeEncoder
 
@@ -158,6 +160,35 @@ def test_a_damaged_file_is_rebuilt_and_keeps_what_can_be_read(cache: Path, damag
     assert not list(cache.parent.glob(".*"))
 
 
+def test_an_error_of_the_disk_that_sqlite_calls_damage_loses_no_vector(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail_once(path: Path) -> sqlite3.Connection:
+        monkeypatch.undo()
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    monkeypatch.setattr(vector_cache, "open_cache", fail_once)
+    assert VectorCache(cache).has(FakeEncoder(), TEXTS) == set(TEXTS)
+    assert not caplog.text
+
+
+def test_a_damaged_file_that_cannot_be_read_to_its_end_is_left_as_it_is(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    raw = bytearray(cache.read_bytes())
+    raw[5] ^= 1
+    cache.write_bytes(raw)
+    monkeypatch.setattr(vector_cache, "read_through", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        VectorCache(cache)
+    assert cache.read_bytes() == raw
+
+
 def test_a_full_disk_is_not_called_damage(cache: Path) -> None:
     error = sqlite3.OperationalError("database or disk is full")
     error.sqlite_errorcode = sqlite3.SQLITE_FULL
@@ -183,3 +214,56 @@ def test_forgetting_a_text_works_with_a_damaged_file(cache: Path) -> None:
 def test_a_cache_is_checked_where_nothing_can_be_written(cache: Path) -> None:
     cache.with_name(f"{cache.name}-shm").mkdir()  # SQLite fails as it does where it cannot make this file
     assert cache_file.verify(cache) == CacheReport(len(set(TEXTS)))
+
+
+def test_vectors_are_saved_in_steps_of_about_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("retrieval.embedding.vector_cache.time.monotonic", lambda: now[0])
+    steps = []
+    for chunk in paced(list(range(100_000)), first=1_000):
+        steps.append(len(chunk))
+        now[0] += len(chunk) / (2_000 if len(steps) < 5 else 100)  # a second, and then slower
+    assert steps[:5] == [1_000, 4_000, 16_000, 20_000, 20_000] and set(steps[5:-1]) == {1_000}
+    assert sum(steps) == 100_000
+
+
+def test_an_encoder_goes_on_while_vectors_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoding, saved = threading.Event(), []
+
+    def save(db: sqlite3.Connection, rows: Sequence[object]) -> None:
+        saved.append((len(rows), encoding.wait(10)))
+
+    class Counting(FakeEncoder):
+        def passages(self, texts: Sequence[str]) -> Vectors:
+            if self.texts:  # the second step
+                encoding.set()
+            return super().passages(texts)
+
+    monkeypatch.setattr("retrieval.embedding.vector_cache._save", save)
+    VectorCache(tmp_path / "v.sqlite").encode(Counting(dimension=4), [f"text {n}" for n in range(SAVE_EVERY + 1)])
+    assert saved == [(SAVE_EVERY, True), (1, True)]
+
+
+def test_a_full_disk_while_vectors_are_saved_ends_the_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def save(db: sqlite3.Connection, rows: Sequence[object]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("retrieval.embedding.vector_cache._save", save)
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        VectorCache(tmp_path / "v.sqlite").encode(FakeEncoder(), ["one"])
+
+
+def test_a_vector_takes_no_more_than_twice_its_size_on_disk(tmp_path: Path) -> None:
+    path, dimension = tmp_path / "v.sqlite", 384
+    VectorCache(path).encode(FakeEncoder(dimension=dimension), [f"text {number}" for number in range(600)])
+    assert path.stat().st_size < 600 * dimension * 4 * 2
+
+
+def test_vectors_of_a_table_of_words_are_not_kept(tmp_path: Path) -> None:
+    encoder, cache = FakeEncoder(), VectorCache(tmp_path / "v.sqlite")
+    encoder.cached = False
+    first, _ = cache.encode(encoder, ["one", "two"])
+    assert cache.has(encoder, ["one", "three"]) == {"one", "three"}, "a build need not say that it encodes them"
+    encoder.cached = True
+    assert cache.has(encoder, ["one"]) == set()
+    np.testing.assert_array_equal(cache.encode(encoder, ["one", "two"])[0], first)

@@ -11,7 +11,7 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError
 from retrieval.evaluation.compare import compare, plain_corpus
 from retrieval.evaluation.evaluate import Evaluation, evaluate_beir
-from retrieval.evaluation.measures import MEASURES
+from retrieval.evaluation.measures import MEASURES, rank_outcome
 from retrieval.evaluation.queries import Query, read_beir
 from retrieval.index.builder import build
 from retrieval.index.generation import open_current
@@ -63,6 +63,11 @@ def test_a_question_that_is_itself_a_document_is_left_out_of_its_own_ranking(eva
     ranks = {query.id: query.rank for query in evaluation.queries}
     assert ranks["moon"] == ranks["loaf"] == 1
     assert any(note.startswith("Questions that are themselves documents: 2.") for note in evaluation.notes)
+
+
+def test_the_only_relevant_document_is_found_though_it_has_the_id_of_its_question() -> None:
+    title = Query("tides", "pull of the moon", {"tides": 1}, beir=True)
+    assert rank_outcome(title, ["moon", "tides", "bread"], 3).rank == 2
 
 
 def test_questions_of_a_beir_folder_have_no_operators(evaluation: Evaluation) -> None:

@@ -1,6 +1,7 @@
 """Fitting the confidence model, on made-up cases and on the tiny corpus."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from retrieval.evaluation.calibrate import (
     COST,
     KEYWORD_MODEL,
     OTHER_MODEL,
+    Asked,
     Case,
     CaseSet,
     ask,
@@ -17,6 +19,7 @@ from retrieval.evaluation.calibrate import (
     cut_off,
     fit,
     fit_model,
+    small_corpora,
 )
 from retrieval.evaluation.queries import Query
 from retrieval.index.documents import Document
@@ -86,6 +89,25 @@ def test_every_question_is_asked_with_and_without_its_target(documents: list[Doc
     assert set(asked[0].signals["hybrid"]) == {encoder.name, OTHER_MODEL, KEYWORD_MODEL}
     assert set(asked[0].signals["keyword"]) == {KEYWORD_MODEL}
     assert set(asked[0].signals["hybrid"][encoder.name]) == set(LEARNED)
+
+
+def test_small_corpora_have_their_size_and_the_targets_of_their_questions() -> None:
+    documents = [Document(f"d{n}", {}, {}) for n in range(90)]
+    questions = [Query(f"q{n}", f"question {n}", {f"d{n}": 1}) for n in range(30)]
+    claims = [f"claim {n}" for n in range(7)]
+    small = small_corpora(Asked(documents, questions, claims, 0), 20)
+    assert {len(one.documents) for one in small} == {one.size for one in small} == {20}
+    for one in small:
+        wanted = {target for question in one.questions for target in question.relevant}
+        assert wanted <= {document.id for document in one.documents} and len(wanted) <= 10
+    assert sorted(query.id for one in small for query in one.questions) == sorted(query.id for query in questions)
+    assert sorted(claim for one in small for claim in one.claims) == claims
+
+
+def test_a_question_whose_target_is_not_found_is_not_lost() -> None:
+    there = [replace(case, ranks={"hybrid": 50}) for case in cases("answerable", 0.1, 10)]
+    confidence = np.linspace(0, 1, 30)
+    assert cut_off(CaseSet("own", [*there, *cases("answerable", 0.8, 20)], COST), confidence, "hybrid") > confidence[9]
 
 
 def test_without_its_target_a_question_has_lower_signals(documents: list[Document], tmp_path: Path) -> None:

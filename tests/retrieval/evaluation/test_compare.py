@@ -22,7 +22,7 @@ from retrieval.evaluation.queries import Query
 from retrieval.evaluation.report import html, markdown, write_report
 from retrieval.evaluation.results import Card, Comparison
 from retrieval.index.documents import Document
-from retrieval.index.generation import CACHE_FILE
+from retrieval.index.layout import CACHE_FILE
 from retrieval.search.searcher import Searcher
 from tests.conftest import REPOSITORY
 from tests.tiny_corpus import BREAD, make_data

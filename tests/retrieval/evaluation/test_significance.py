@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
-from retrieval.evaluation.significance import holm, interval, paired_p_value
+from retrieval.evaluation.significance import holm, interval, paired_p_value, smallest_difference
 
 
 def test_the_interval_covers_the_mean_in_about_95_percent_of_cases() -> None:
@@ -38,3 +39,17 @@ def test_holms_correction_equals_a_published_example() -> None:
     # 0.005 * 4, 0.01 * 3, 0.03 * 2, and 0.04 not below the one before it
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_the_smallest_difference_is_shown_four_times_out_of_five() -> None:
+    random = np.random.default_rng(3)
+    noise = random.normal(size=(300, 40))
+    smallest = smallest_difference(noise[0], np.zeros(40))
+    assert smallest == pytest.approx(2.83 * noise[0].std(ddof=1) / 40**0.5, rel=0.02)
+    shown = [ttest_1samp(one + 2.87 / 40**0.5, 0).pvalue < 0.05 for one in noise]
+    assert 0.74 <= np.mean(shown) <= 0.86
+
+
+def test_one_question_and_equal_differences_say_nothing_about_others() -> None:
+    assert smallest_difference(np.ones(1), np.zeros(1)) is None
+    assert smallest_difference(np.ones(9), np.ones(9)) is None

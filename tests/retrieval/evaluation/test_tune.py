@@ -13,9 +13,13 @@ from retrieval.embedding.encoder import Encoder
 from retrieval.errors import EvaluationError, GenerationError
 from retrieval.evaluation.queries import Query
 from retrieval.evaluation.tune import FEWEST, Sample, question_groups, tune
-from retrieval.index.builder import TUNED, build, reweight, rollback
+from retrieval.index.builder import build
 from retrieval.index.documents import plain_document
-from retrieval.index.generation import FusionWeights, current_name, generation_names, open_current
+from retrieval.index.generation import open_current
+from retrieval.index.layout import current_name, generation_names
+from retrieval.index.manifest import FusionWeights
+from retrieval.index.publish import reweight, rollback
+from retrieval.index.tuned import TUNED
 from retrieval.search.fusion import DENSE_PART, KEYWORD_PARTS
 from retrieval.search.searcher import Searcher
 

@@ -94,3 +94,12 @@ def test_a_video_that_is_only_in_a_list_can_be_found_by_the_list(tmp_path: Path)
     searcher = Searcher(open_current(tmp_path / "indexes"), FakeEncoder())
     assert [hit.id for hit in searcher.search("in:likes").hits] == ["70002"]
     assert searcher.search("garlic").hits[0].id == "70001"
+
+
+def test_the_sound_of_the_video_itself_is_no_field_and_does_not_repeat_the_name(tmp_path: Path) -> None:
+    with Catalog(tmp_path, create=True) as catalog:
+        for number, music in enumerate(("sonido original - Crumb", "Bins Day Waltz - The Recyclers")):
+            catalog.put_video(Video(id=f"7000{number}", creator_nickname="Crumb", music_title=music))
+        own, song = (document(entry) for entry in catalog.entries(catalog.ids()))
+    assert "music" not in own.texts and own.passages[OVERVIEW][0].text == "Crumb"
+    assert song.texts["music"] == "Bins Day Waltz - The Recyclers"

@@ -2,33 +2,30 @@ import dataclasses
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-import faiss
 import numpy as np
 import pytest
 from filelock import FileLock
 
 from retrieval.embedding.encoder import Encoder
-from retrieval.errors import GenerationError, RetrievalError
+from retrieval.errors import GenerationError, RetrievalError, UnreadableNow
 from retrieval.index import generation
-from retrieval.index.builder import build, index_encoders, prune, reweight, rollback
+from retrieval.index import segment as segments
+from retrieval.index.builder import build
 from retrieval.index.documents import Document, Passage
-from retrieval.index.generation import (
-    FORMAT,
-    FusionWeights,
-    Generation,
-    Manifest,
-    build_running,
-    current_name,
-    generation_names,
-    open_current,
-    read_manifest,
-)
+from retrieval.index.generation import Generation, open_current, open_named, read_manifest
+from retrieval.index.layout import build_running, current_name, generation_names
+from retrieval.index.manifest import FORMAT, FusionWeights, Manifest, SegmentEntry, sealed, segment_manifest
+from retrieval.index.publish import index_encoders, prune, reweight, rollback
+from retrieval.index.vector_part import VectorPart
 from scraper import files
 from scraper.disk import DiskError
 from scraper.errors import Locked
 from tests.retrieval.fake_encoder import FakeEncoder
+from tests.retrieval.saved_files import saved
+from tests.retrieval.segments import segment_folder
 
 
 def test_a_rebuild_with_nothing_changed_encodes_nothing(
@@ -92,8 +89,8 @@ def test_fusion_weights_keep_their_names_on_disk(indexes: Path) -> None:
     names = ["dense_lane", "encoders", "words", "grams", "pairs", "dense", "keyword"]
     assert list(json.loads(text)["weights"]) == list(FusionWeights().model_dump()) == names
     assert Manifest.model_validate_json(text).model_dump_json(indent=1) == text
-    files = {path.name for path in generation.folder.iterdir()}
-    assert {"words.terms.json", "grams.terms.json", "pairs.terms.json", "facts.json", "wording.json"} <= files
+    files = {path.name for path in segment_folder(indexes).iterdir()}
+    assert {f"keyword.{name}.safetensors" for name in ("stems", "char_ngrams", "bigrams")} <= files
 
 
 def test_passages_are_read_back_with_their_times(indexes: Path, documents: list[Document]) -> None:
@@ -107,9 +104,11 @@ def test_dense_scores_are_the_exact_cosines(indexes: Path, documents: list[Docum
     generation, vector = open_current(indexes), encoder.query("teapot")
     for field, index in generation.dense[0].items():
         passages = [passage.text for doc in documents for passage in doc.passages.get(field, [])]
-        np.testing.assert_allclose(index.passage_scores(vector), encoder.passages(passages) @ vector, atol=2e-3)
+        np.testing.assert_allclose(
+            index.cosines(vector, range(len(passages))), encoder.passages(passages) @ vector, atol=2e-3
+        )
         present = [field in doc.passages for doc in documents]
-        assert (~np.isnan(index.video_scores(index.passage_scores(vector)))).tolist() == present
+        assert (~np.isnan(index.corrected(index.all_best(vector)))).tolist() == present
 
 
 def damaged(folder: Path, name: str) -> None:
@@ -120,16 +119,18 @@ def damaged(folder: Path, name: str) -> None:
 
 def test_a_damaged_or_missing_file_is_refused(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
     name = build(documents, tmp_path / "whole", encoder).name
-    for file in read_manifest(tmp_path / "whole", name).files:
-        copy = tmp_path / "copy"
-        shutil.copytree(tmp_path / "whole", copy)
-        damaged(copy / "generations" / name, file)
-        with pytest.raises(GenerationError, match="retrieval build"):
-            open_current(copy)
-        (copy / "generations" / name / file).unlink()
-        with pytest.raises(GenerationError, match="is missing"):
-            open_current(copy)
-        shutil.rmtree(copy)
+    whole = tmp_path / "whole"
+    for folder in (whole / "generations" / name, segment_folder(whole)):
+        for file in sorted(folder.iterdir()):
+            copy = tmp_path / "copy"
+            shutil.copytree(whole, copy)
+            damaged(copy / folder.relative_to(whole), file.name)
+            with pytest.raises(GenerationError, match="retrieval build"):
+                open_current(copy)
+            (copy / file.relative_to(whole)).unlink()
+            with pytest.raises(GenerationError, match=r"is missing|no readable manifest"):
+                open_current(copy)
+            shutil.rmtree(copy)
 
 
 def test_a_folder_name_may_have_characters_that_are_special_in_urls(
@@ -145,10 +146,10 @@ def test_a_generation_deleted_while_it_is_opened_is_a_clear_error(
     documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "generations" / build(documents[:1], tmp_path, encoder).name
-    manifest = generation.verified_manifest(folder)
-    shutil.rmtree(folder)
-    monkeypatch.setattr(generation, "_read_manifest", lambda _: manifest)
-    with pytest.raises(GenerationError, match="is missing"):
+    own = generation.own_files(folder)
+    shutil.rmtree(tmp_path)
+    monkeypatch.setattr(generation, "own_files", lambda _: own)
+    with pytest.raises(GenerationError, match=r"segment\.json is missing"):
         Generation(folder)
 
 
@@ -163,6 +164,26 @@ def test_another_format_or_a_broken_manifest_is_refused(
     manifest.write_text(text[: len(text) // 2])
     with pytest.raises(GenerationError, match="no readable manifest"):
         open_current(tmp_path)
+
+
+@pytest.fixture
+def loaded(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+    """Build an index, which loads what building needs: another user might not read it."""
+    build(documents, tmp_path, encoder)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "videos.safetensors"])
+def test_a_file_without_permission_is_not_called_damaged(
+    documents: list[Document], encoder: Encoder, loaded: None, unprivileged: Path, name: str
+) -> None:
+    build(documents, unprivileged, encoder)
+    [file] = unprivileged.rglob(name)
+    file.chmod(0o000)
+    with pytest.raises(UnreadableNow, match=f"{name} cannot be read or written: this user has no permission$"):
+        open_current(unprivileged)
+    file.unlink()
+    with pytest.raises(GenerationError, match=f"{name} is missing: run `tiktok-retrieval build`"):
+        open_current(unprivileged)
 
 
 def test_any_flipped_bit_of_the_manifest_or_of_current_is_refused(
@@ -187,28 +208,35 @@ def test_any_flipped_bit_of_the_manifest_or_of_current_is_refused(
             current_name(tmp_path)
 
 
-def test_a_manifest_of_an_earlier_version_has_no_checksum_and_is_opened(
+def test_a_generation_of_an_earlier_format_says_what_a_build_takes(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
     path = tmp_path / "generations" / build(documents, tmp_path, encoder).name / "manifest.json"
-    older = {key: value for key, value in json.loads(path.read_text()).items() if key != "manifest_sha256"}
+    older = json.loads(path.read_text()) | {"format": 4, "videos": 53_000}
     path.write_text(json.dumps(older, indent=1))
-    assert open_current(tmp_path).ids
+    with pytest.raises(
+        GenerationError, match=rf"format 4, not {FORMAT}.*retrieval build.*about 11 min for its 53,000 videos"
+    ):
+        open_current(tmp_path)
+    assert index_encoders(tmp_path) == (encoder.name,)
+    assert len(open_named(tmp_path, build(documents, tmp_path, encoder).name).ids) == 6
 
 
 def test_a_generation_whose_vectors_are_no_unit_vectors_is_refused(
     documents: list[Document], encoder: Encoder, tmp_path: Path
 ) -> None:
     folder = tmp_path / "generations" / build(documents, tmp_path, encoder).name
-    index = faiss.IndexFlatIP(encoder.dimension)
-    vectors = np.ones((len(documents), encoder.dimension), np.float32)
-    index.add(vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * np.float32(1.01))
-    faiss.write_index(index, str(folder / "overview.0.faiss"))
-    manifest = generation.read_manifest(tmp_path, folder.name)
-    changed = manifest.model_copy(
-        update={"files": {**manifest.files, "overview.0.faiss": files.sha256(folder / "overview.0.faiss")}}
-    )
-    (folder / "manifest.json").write_text(generation.sealed(changed))
+    segment = segment_folder(tmp_path)
+    vectors = VectorPart.load(saved(segment), 0)
+    vectors.fields["overview"] = replace(vectors.fields["overview"], scales=np.full(6, 2.0, np.float32))
+    vectors.save(segment, 0)
+    of_segment = segment_manifest(segment)
+    name = "scales.0.safetensors"
+    changed = {**of_segment.files, name: files.sha256(segment / name)}
+    (segment / "segment.json").write_text(sealed(of_segment.model_copy(update={"files": changed})))
+    entry = SegmentEntry(name=segment.name, videos=6, sha256=files.sha256(segment / "segment.json"))
+    manifest = read_manifest(tmp_path, folder.name).model_copy(update={"segments": (entry,)})
+    (folder / "manifest.json").write_text(sealed(manifest))
     with pytest.raises(GenerationError, match="6 of 6 vectors of overview"):
         open_current(tmp_path)
 
@@ -242,7 +270,7 @@ def test_a_build_killed_at_any_write_leaves_the_old_generation_usable(
             assert len(open_current(tmp_path).ids) in (3, 6)
             if current_name(tmp_path) != old:
                 assert len(open_current(tmp_path).ids) == 6
-    assert survived > 20 and current_name(tmp_path) == new
+    assert survived > 10 and current_name(tmp_path) == new
     assert not list((tmp_path / "generations").glob(".building*"))
 
 
@@ -277,7 +305,7 @@ def test_rollback_goes_to_the_previous_or_a_named_generation_if_it_is_intact(
     ordered = sorted(names)
     rollback(tmp_path, ordered[2])
     assert rollback(tmp_path) == ordered[1] == current_name(tmp_path)
-    damaged(tmp_path / "generations" / ordered[0], "videos.json")
+    damaged(segment_folder(tmp_path, ordered[0]), "videos.safetensors")
     with pytest.raises(GenerationError, match="differs"):
         rollback(tmp_path)
     assert current_name(tmp_path) == ordered[1]
@@ -371,3 +399,20 @@ def test_nothing_to_index_is_an_error(encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(GenerationError, match="nothing to index"):
         build([Document("70001", {}, {})], tmp_path, encoder)
     assert not any(tmp_path.iterdir())
+
+
+def test_large_segments_are_mapped_and_checked_when_they_are_written_and_by_check(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "MAPPED_FROM", 1)
+    name = build(documents, tmp_path, encoder).name
+    opened = open_current(tmp_path)
+    if Path("/proc/self/maps").exists():
+        assert str(segment_folder(tmp_path)) in Path("/proc/self/maps").read_text()
+    path = segment_folder(tmp_path) / "keyword.stems.safetensors"
+    damaged(path.parent, path.name)
+    assert open_current(tmp_path).ids[0] == opened.ids[0]
+    with pytest.raises(GenerationError, match="differs"):
+        open_named(tmp_path, name, again=True)
+    shutil.rmtree(tmp_path)
+    assert opened.phrases.count("teapot") and opened.passages("overview", range(1))[0].text

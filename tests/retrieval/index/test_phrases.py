@@ -1,8 +1,10 @@
 """Exact phrases in a sequence of words."""
 
+import numpy as np
 import pytest
 
 from retrieval.index.analysis import plain, terms
+from retrieval.index.phrase_part import PhrasePart
 from retrieval.index.phrases import PhraseIndex
 from tests.retrieval.saved_files import saved
 
@@ -17,12 +19,11 @@ TEXTS: list[dict[str, list[str]]] = [
 
 @pytest.fixture(scope="module", params=["built", "loaded"])
 def phrases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PhraseIndex:
-    made = PhraseIndex.build(TEXTS, FIELDS)
-    if request.param == "loaded":
-        folder = tmp_path_factory.mktemp("phrases")
-        made.save(folder)
-        return PhraseIndex.load(saved(folder))
-    return made
+    if request.param == "built":
+        return PhraseIndex.of(TEXTS, FIELDS)
+    folder = tmp_path_factory.mktemp("phrases")
+    PhrasePart.build(TEXTS, FIELDS).save(folder)
+    return PhraseIndex([PhrasePart.load(saved(folder))], np.ones(len(TEXTS), bool))
 
 
 @pytest.mark.parametrize(
@@ -58,4 +59,4 @@ def test_words_are_counted_by_video_and_shown_as_spelt(phrases: PhraseIndex) -> 
 
 
 def test_a_corpus_without_words_contains_no_phrase() -> None:
-    assert not PhraseIndex.build([{}, {"comments": ["🍣"]}], FIELDS).videos_with_phrase(["x"]).any()
+    assert not PhraseIndex.of([{}, {"comments": ["🍣"]}], FIELDS).videos_with_phrase(["x"]).any()

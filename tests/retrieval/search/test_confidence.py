@@ -1,5 +1,6 @@
 """Confidence: the shipped models and their signals, on the tiny corpus with the real encoder."""
 
+import numpy as np
 import pytest
 
 from ingest.settings import Settings
@@ -53,6 +54,28 @@ def test_a_word_in_no_video_counts_as_missing(searcher: Searcher) -> None:
     assert signals(searcher.generation, known, first, 0)["rarest"][0] == 1
     assert signals(searcher.generation, more, first, 0)["char_ngrams"][0] < 0.7
     assert signals(searcher.generation, more, first, 0)["rarest"][0] == 0.5
+
+
+def test_the_cosine_does_not_depend_on_the_other_videos(searcher: Searcher) -> None:
+    generation, ranking = searcher.generation, searcher.rank(THERE)
+    index = generation.dense[0]["overview"]
+    hubs = index._hubs
+    before = signals(generation, ranking, [0], 0)
+    index._hubs = np.linspace(0.5, 0.8, len(hubs), dtype=np.float32)
+    try:
+        after = signals(generation, ranking, [0], 0)
+    finally:
+        index._hubs = hubs
+    assert after["cosine"][0] == before["cosine"][0] > 0.2
+    assert after["cosine_z"][0] != before["cosine_z"][0]
+
+
+def test_among_more_videos_the_same_cosine_is_less_sure(searcher: Searcher) -> None:
+    generation, ranking = searcher.generation, searcher.rank(THERE)
+    all_videos, fewer = (signals(generation, ranking, [0], 0, without) for without in ([], [3, 4, 5]))
+    assert all_videos["chance"][0] > fewer["chance"][0]
+    for encoder in calibration().encoders:
+        assert all(model.coefficients["chance"] < 0 for model in encoder.models.values())
 
 
 def test_without_cosines_of_the_whole_video_the_keyword_model_is_used(searcher: Searcher) -> None:

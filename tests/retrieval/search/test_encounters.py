@@ -1,17 +1,19 @@
 """Asking by when and in which list a person met a video, by length, likes and source: filters, notes and order."""
 
-import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ingest.catalog.entries import Encounter, Entry
 from retrieval.index.builder import build
 from retrieval.index.documents import document
 from retrieval.index.generation import open_current
-from retrieval.index.metadata import FILE, MetadataIndex, VideoMetadata, save
+from retrieval.index.metadata import MetadataIndex
+from retrieval.index.metadata_part import MetadataPart
+from retrieval.index.video_metadata import VideoMetadata
 from retrieval.search.answer import Answer, Sort
 from retrieval.search.filter_values import filters
 from retrieval.search.lists import describe_encounters
@@ -182,26 +184,17 @@ def test_if_no_hit_is_good_all_are_sorted(searcher: Searcher) -> None:
     ]
 
 
-def test_a_file_of_an_earlier_and_of_a_later_version_is_read(tmp_path: Path) -> None:
-    old = {"username": "ann", "nickname": "", "hashtags": ["cats"], "language": "en", "posted": "2022-01-01"}
-    (tmp_path / FILE).write_text(json.dumps([old, {**old, "mood": "good", "encounters": [["likes", "", ""]]}]))
-    index = MetadataIndex.load(saved(tmp_path))
-    assert index.with_tag("cats").tolist() == [True, True] and len(index.encounters) == 1
-    assert index.as_long_as(0, None)[1].tolist() == [True, True]
-
-
 def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
     one = VideoMetadata(
         username="ann", encounters=(("likes", "2024-03-03T10:00:00", ""),), duration_s=3.5, likes=0, sources=("file",)
     )
-    save([VideoMetadata(), one], tmp_path)
-    index = MetadataIndex.load(saved(tmp_path))
+    MetadataPart.build([VideoMetadata(), one]).save(tmp_path)
+    index = MetadataIndex([MetadataPart.load(saved(tmp_path))], np.ones(2, bool))
     assert index.likes.tolist()[1] == 0 and index.duration_s.tolist()[1] == 3.5
     assert index.encounters.videos(index.encounters.between(date(2024, 3, 3), date(2024, 3, 3))).tolist() == [
         False,
         True,
     ]
-    assert len(json.loads((tmp_path / FILE).read_text())[0]) == 0
 
 
 @pytest.mark.parametrize(

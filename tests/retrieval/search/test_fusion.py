@@ -4,10 +4,33 @@ from numpy.typing import NDArray
 
 from retrieval.errors import BadWeights
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
-from retrieval.search.fusion import Method, fuse_dense, fuse_keyword, parse_weights, rank_positions
+from retrieval.search.fusion import (
+    Method,
+    Normaliser,
+    Scores,
+    fuse_dense,
+    fuse_keyword,
+    parse_weights,
+    rank_positions,
+    weighted_mean,
+)
 
 VIDEOS = 50
 RANDOM = np.random.default_rng(7)
+
+
+def dense(cosines: dict[str, Scores], weights: dict[str, float], method: Method) -> Scores:
+    everything = np.arange(len(next(iter(cosines.values()))))
+    normal = {field: Normaliser(method, of).dense(of, everything) for field, of in cosines.items()}
+    contributions = fuse_dense(normal, weights)
+    about = weighted_mean({field: of.astype(np.float32) for field, of in normal.items()}, weights)
+    np.testing.assert_allclose(contributions.sum(axis=0)[~np.isnan(about)], about[~np.isnan(about)], atol=1e-5)
+    return contributions
+
+
+def keyword(split: Scores, method: Method) -> Scores:
+    scores = split.sum(axis=0)
+    return fuse_keyword(split, Normaliser(method, scores).keyword(scores, np.arange(len(scores))))
 
 
 @pytest.fixture
@@ -33,9 +56,7 @@ def ranx_fusion(
 def test_zscore_fusion_agrees_with_ranx_up_to_a_constant(
     cosines: NDArray[np.float64], split: NDArray[np.float64]
 ) -> None:
-    ours = fuse_dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "zscore").sum(0) + 0.5 * fuse_keyword(split, "zscore").sum(
-        0
-    )
+    ours = dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "zscore").sum(0) + 0.5 * keyword(split, "zscore").sum(0)
     theirs = ranx_fusion([cosines, split.sum(axis=0)], "zmuv", "wsum", weights=(1.0, 0.5))
     difference = np.array([ours[n] - theirs[f"v{n:02}"] for n in range(VIDEOS)])
     # the keyword mode keeps its zero where it is, which moves every score of a query alike
@@ -43,14 +64,14 @@ def test_zscore_fusion_agrees_with_ranx_up_to_a_constant(
 
 
 def test_rrf_agrees_with_ranx(cosines: NDArray[np.float64]) -> None:
-    keyword = RANDOM.gamma(2.0, 2.0, (len(TEXT_FIELDS), VIDEOS))
-    ours = fuse_dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "rrf").sum(0) + fuse_keyword(keyword, "rrf").sum(0)
-    theirs = ranx_fusion([cosines, keyword.sum(axis=0)], None, "rrf", k=60)
+    matching = RANDOM.gamma(2.0, 2.0, (len(TEXT_FIELDS), VIDEOS))
+    ours = dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "rrf").sum(0) + keyword(matching, "rrf").sum(0)
+    theirs = ranx_fusion([cosines, matching.sum(axis=0)], None, "rrf", k=60)
     np.testing.assert_allclose(ours, [theirs[f"v{n:02}"] for n in range(VIDEOS)], atol=1e-9)
 
 
 def test_dbsf_maps_three_deviations_around_the_mean_to_zero_and_one(cosines: NDArray[np.float64]) -> None:
-    ours = fuse_dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "dbsf").sum(axis=0)
+    ours = dense({OVERVIEW: cosines}, {OVERVIEW: 1.0}, "dbsf").sum(axis=0)
     low, high = cosines.mean() - 3 * cosines.std(), cosines.mean() + 3 * cosines.std()
     np.testing.assert_allclose(ours, np.clip((cosines - low) / (high - low), 0, 1))
 
@@ -59,30 +80,30 @@ def test_dbsf_maps_three_deviations_around_the_mean_to_zero_and_one(cosines: NDA
 def test_the_weight_of_a_missing_field_goes_to_the_others(method: Method) -> None:
     overview = np.array([0.9, 0.5, 0.1, 0.3])
     cover = np.array([0.8, np.nan, 0.2, 0.5])
-    fused = fuse_dense({OVERVIEW: overview, "cover": cover}, {OVERVIEW: 1.0, "cover": 3.0}, method)
-    alone = fuse_dense({OVERVIEW: overview}, {OVERVIEW: 1.0}, method)
+    fused = dense({OVERVIEW: overview, "cover": cover}, {OVERVIEW: 1.0, "cover": 3.0}, method)
+    alone = dense({OVERVIEW: overview}, {OVERVIEW: 1.0}, method)
     assert fused[FIELDS.index("cover"), 1] == 0
     assert fused[:, 1].sum() == pytest.approx(alone[:, 1].sum())
     assert fused[FIELDS.index(OVERVIEW), 0] == pytest.approx(alone[FIELDS.index(OVERVIEW), 0] / 4)
 
 
 def test_a_video_without_any_weighted_field_gets_the_lowest_score() -> None:
-    fused = fuse_dense({"cover": np.array([0.8, np.nan, 0.2])}, {"cover": 1.0}, "zscore").sum(axis=0)
+    fused = dense({"cover": np.array([0.8, np.nan, 0.2])}, {"cover": 1.0}, "zscore").sum(axis=0)
     assert fused[1] == fused.min() == fused[2]
 
 
 @pytest.mark.parametrize("videos", [1, 4, 7])  # at 7, the deviation of equal numbers is not quite 0
 def test_equal_scores_are_fused_without_dividing_by_zero(videos: int) -> None:
-    dense = fuse_dense({OVERVIEW: np.full(videos, 0.1)}, {OVERVIEW: 1.0}, "zscore")
-    assert dense.sum(axis=0).tolist() == [0.1] * videos
-    keyword = fuse_keyword(np.full((len(TEXT_FIELDS), videos), 0.1), "zscore")
-    np.testing.assert_allclose(keyword.sum(axis=0), 1.0)
-    assert not fuse_keyword(np.zeros((len(TEXT_FIELDS), videos)), "zscore").any()
+    by_vectors = dense({OVERVIEW: np.full(videos, 0.1)}, {OVERVIEW: 1.0}, "zscore")
+    assert by_vectors.sum(axis=0).tolist() == [0.1] * videos
+    by_words = keyword(np.full((len(TEXT_FIELDS), videos), 0.1), "zscore")
+    np.testing.assert_allclose(by_words.sum(axis=0), 1.0)
+    assert not keyword(np.zeros((len(TEXT_FIELDS), videos)), "zscore").any()
 
 
 @pytest.mark.parametrize("method", ["zscore", "dbsf", "rrf"])
 def test_a_keyword_score_is_divided_among_fields_as_by_bm25f(split: NDArray[np.float64], method: Method) -> None:
-    fused = fuse_keyword(split, method)[: len(TEXT_FIELDS)]
+    fused = keyword(split, method)[: len(TEXT_FIELDS)]
     matched = split.sum(axis=0) > 0
     np.testing.assert_allclose(
         fused[:, matched] / fused[:, matched].sum(axis=0), split[:, matched] / split[:, matched].sum(axis=0)

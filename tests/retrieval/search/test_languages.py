@@ -8,7 +8,8 @@ from retrieval.embedding.encoder import KeywordOnly, Vectors
 from retrieval.index.builder import build
 from retrieval.index.documents import document
 from retrieval.index.generation import open_current
-from retrieval.index.metadata import MetadataIndex, VideoMetadata
+from retrieval.index.metadata import MetadataIndex
+from retrieval.index.video_metadata import VideoMetadata
 from retrieval.search.searcher import Searcher
 from scraper.records import Video
 from tests.retrieval.conftest import entry
@@ -145,6 +146,17 @@ def test_right_words_of_any_language_are_not_corrected(searcher: Searcher, quest
     assert searcher.search(question, 3, mode="keyword").text == question
 
 
+@pytest.mark.parametrize("question", ['"Katze"', '"hört"', '"heure"'])
+def test_no_word_of_another_language_is_offered_for_a_phrase_that_no_video_has(
+    searcher: Searcher, question: str
+) -> None:
+    assert not any("Did you mean" in note for note in searcher.search(question).notes)
+
+
+def test_a_word_is_offered_for_a_misspelt_one_in_a_phrase(searcher: Searcher) -> None:
+    assert "Did you mean vogelhaus" in searcher.search('"Vogelhaas"').notes[0]
+
+
 @pytest.mark.parametrize(
     ("question", "used"),
     [
@@ -160,6 +172,10 @@ def test_a_typo_is_corrected_in_the_letters_of_its_script(searcher: Searcher, qu
 
 def test_emoji_that_no_video_has_are_no_good_match(searcher: Searcher) -> None:
     assert not searcher.search("🌋").good
+
+
+def test_a_keycap_is_no_hashtag() -> None:
+    assert Video(id=f"{FIRST}", description="#️⃣ #️⃣1️⃣ #_ #_a").hashtags == ["_a"]
 
 
 def test_every_hashtag_of_a_record_is_kept_whole() -> None:
@@ -178,7 +194,7 @@ def test_every_hashtag_of_a_record_is_kept_whole() -> None:
     ],
 )
 def test_a_creator_is_found_however_the_name_is_typed(name: str, typed: str) -> None:
-    metadata = MetadataIndex([VideoMetadata(nickname=name), VideoMetadata(username="other")])
+    metadata = MetadataIndex.of([VideoMetadata(nickname=name), VideoMetadata(username="other")])
     assert metadata.by_creator(typed).tolist() == [True, False]
 
 
@@ -196,3 +212,10 @@ def test_a_video_that_has_the_emoji_comes_before_those_whose_vector_is_near(tmp_
     searcher = Searcher(open_current(tmp_path), encoder)
     assert searcher.search("🐙", mode="dense").hits[0].id == f"{FIRST}"
     assert searcher.search("🐙").hits[0].id == f"{FIRST + 1}"
+
+
+def test_where_a_video_has_the_name_of_an_emoji_its_vector_does_not_decide(tmp_path: Path) -> None:
+    texts = ["new shoes day", "an octopus hid in the aquarium", "a walk by the sea"]
+    encoder = _NearTheFirst()
+    build([document(entry(f"{FIRST + n}", text)) for n, text in enumerate(texts)], tmp_path, encoder)
+    assert Searcher(open_current(tmp_path), encoder).search("🐙").hits[0].id == f"{FIRST + 1}"

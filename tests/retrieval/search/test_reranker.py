@@ -78,7 +78,7 @@ def test_a_videos_best_passage_counts(rescoring: Searcher, reranker: Reranker, m
     for video, read in ranking.rescored.items():
         texts = [
             passage.text
-            for field in ranking.passage_scores[0]
+            for field in ranking.best[0]
             for passage in generation.passages(field, generation.rows[field].of(video))
         ]
         scores = reranker.scores(ranking.query, texts)

@@ -24,8 +24,8 @@ def speller() -> Speller:
 
 
 def speller_of(texts: list[str]) -> Speller:
-    phrases = PhraseIndex.build([{"transcript": [text]} for text in texts], ["transcript"])
-    return Speller(phrases, KeywordIndex.build("stems", [{"transcript": text} for text in texts], ["transcript"]))
+    phrases = PhraseIndex.of([{"transcript": [text]} for text in texts], ["transcript"])
+    return Speller(phrases, KeywordIndex.of("stems", [{"transcript": text} for text in texts], ["transcript"]))
 
 
 @pytest.mark.parametrize(

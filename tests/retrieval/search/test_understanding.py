@@ -33,12 +33,30 @@ def problem(searcher: Searcher, question: str) -> str:
 
 @pytest.mark.parametrize("question", ["xqzt wvbnq", "12345678", "qqqqqqqq"])
 def test_words_of_no_language_are_not_understood(both: Searcher, question: str) -> None:
-    assert "no frequent words of a language" in problem(both, question)
+    assert "no language is known to have them" in problem(both, question)
 
 
 @pytest.mark.parametrize("question", ["🦚", "🦚 🪗 !!"])
 def test_emoji_that_no_video_has_are_not_understood(both: Searcher, question: str) -> None:
+    assert "no video has 🦚" in problem(both, question)
+
+
+@pytest.mark.parametrize("question", ["?!", "...", "#️⃣"])
+def test_signs_are_no_words(both: Searcher, question: str) -> None:
     assert "no words" in problem(both, question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("axolotl", "capybara"),  # rare
+        *("Katzenvideo", "Geburtstagskuchen", "kissavideo", "verjaardagstaart"),  # compounds
+        *("고양이가", "자전거로", "kedilerimiz", "süteményeket", "בחתולים", "قططنا"),  # with endings, prefixes
+        *("הַכֶּלֶב", "كَلْبٌ", "we've", "пам'яті", "rock'n'roll"),  # with signs that the lists lack
+    ],
+)
+def test_a_right_word_that_no_list_of_frequent_words_has_is_understood(both: Searcher, question: str) -> None:
+    assert problem(both, question) == ""
 
 
 @pytest.mark.parametrize(

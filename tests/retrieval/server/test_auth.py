@@ -59,6 +59,38 @@ def test_a_request_for_another_host_name_is_refused(built: Folders) -> None:
         assert client.get("/api/health", headers={"Host": host}).status_code == status
 
 
+def test_a_proxy_may_have_another_name_if_it_is_named(built: Folders) -> None:
+    access = Access(hosts=("localhost", "my.name"), origins=("http://my.name:8080",))
+    client = TestClient(create_app(*built, access))
+    for headers, status in (
+        ({"Host": "my.name"}, 200),
+        ({"Host": "localhost", "X-Forwarded-Host": "my.name:8080"}, 200),
+        ({"Host": "localhost", "X-Forwarded-Host": "evil.example"}, 421),
+        ({"Host": "localhost", "X-Forwarded-Host": "my.name, evil.example"}, 421),
+        ({"Host": "evil.example", "X-Forwarded-Host": "my.name"}, 421),
+    ):
+        assert client.get("/api/health", headers=headers).status_code == status
+    assert "--origin" in client.get("/", headers={"Host": "evil.example"}).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://my.name:8080"}, 404),
+        ({"Origin": "https://my.name:8443", "X-Forwarded-Host": "my.name:8443"}, 404),
+        ({"Origin": "http://my.name"}, 403),  # another port is another site
+        ({"Origin": "http://other.example"}, 403),
+        ({"Origin": "http://my.name:8080", "Sec-Fetch-Site": "same-site"}, 403),
+    ],
+)
+def test_only_pages_at_the_addresses_of_the_proxy_change_anything(
+    built: Folders, headers: dict[str, str], status: int
+) -> None:
+    access = Access(hosts=("localhost", "my.name"), origins=("http://my.name:8080",))
+    client = TestClient(create_app(*built, access))
+    assert client.delete("/api/judgements/1", headers={"Host": "localhost", **headers}).status_code == status
+
+
 def test_only_named_sites_may_ask(built: Folders) -> None:
     asked = {"Origin": "https://friend.example"}
     closed, opened = (TestClient(create_app(*built, origins=o)) for o in ((), ("https://friend.example",)))

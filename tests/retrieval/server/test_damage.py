@@ -7,18 +7,27 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from ingest.catalog import Catalog
 from retrieval.embedding.encoder import Encoder
-from retrieval.index.builder import prune
-from retrieval.index.generation import CURRENT, generation_names, generations_folder
+from retrieval.index.layout import CURRENT, generation_names, generations_folder, segments_folder
+from retrieval.index.publish import prune
 from retrieval.server.api import create_app
 from retrieval.server.searchers import Searchers
+from scraper.records import Video
+from tests.retrieval.segments import segment_folder
 from tests.retrieval.server.conftest import Folders
 from tests.retrieval.server.requests import search
 from tests.tiny_corpus import BREAD, make_index
 
 
 def files_of(indexes: Path) -> list[Path]:
-    return sorted(path for name in generation_names(indexes) for path in (generations_folder(indexes) / name).iterdir())
+    folders = generations_folder(indexes), segments_folder(indexes)
+    return sorted(path for folder in folders for path in folder.glob("*/*"))
+
+
+def add_video(data: Path, video_id: str) -> None:
+    with Catalog(data) as catalog:
+        catalog.put_video(Video(id=video_id, description="a quokka"))
 
 
 def flip(path: Path) -> None:
@@ -39,6 +48,7 @@ def test_files_that_are_shortened_overwritten_or_deleted_do_not_change_the_answe
         path.write_bytes(os.urandom(5_000))
     assert search(client, "loaf hollow drum")["hits"] == before["hits"]
     shutil.rmtree(generations_folder(indexes))
+    shutil.rmtree(segments_folder(indexes))
     assert search(client, "loaf hollow drum")["hits"] == before["hits"]
 
 
@@ -46,7 +56,7 @@ def test_damage_on_disk_is_reported_although_the_answers_are_right(folders: Fold
     searchers = Searchers(folders[1])
     searchers.get()
     assert searchers.problems() == []
-    passages = next(path for path in files_of(folders[1]) if path.name == "passages.sqlite")
+    passages = next(path for path in files_of(folders[1]) if path.name == "passages.safetensors")
     flip(passages)
     assert searchers.problems() == ["The files of the generation that answers are damaged on disk."]
     flip(passages)
@@ -68,9 +78,10 @@ def test_a_server_that_starts_with_a_damaged_index_answers_from_an_earlier_gener
 ) -> None:
     data, indexes = folders
     (earlier,) = generation_names(indexes)
+    add_video(data, "72000")  # otherwise both generations have the same segment
     new = generations_folder(indexes) / make_index(data, indexes, encoder).name
     if damage == "a file":
-        flip(new / "overview.0.faiss")
+        flip(segment_folder(indexes) / "vectors.0.overview.faiss")
     elif damage == "CURRENT":
         flip(indexes / CURRENT)
         flip(new / "manifest.json")
@@ -92,11 +103,13 @@ def test_a_generation_that_was_half_copied_is_used_when_the_copy_is_complete(
     data, indexes = folders
     client = TestClient(create_app(data, indexes))
     old = search(client, "loaf")["generation"]
+    add_video(data, "72000")
     new = generations_folder(indexes) / make_index(data, indexes, encoder).name
-    whole = (new / "words.docs.npy").read_bytes()
-    (new / "words.docs.npy").write_bytes(whole[:100])
+    path = segment_folder(indexes) / "keyword.stems.safetensors"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
     assert search(client, "loaf")["generation"] == old
-    (new / "words.docs.npy").write_bytes(whole)
+    path.write_bytes(whole)
     assert search(client, "loaf")["generation"] == new.name
 
 
@@ -112,7 +125,7 @@ def test_no_file_of_a_generation_stays_open(folders: Folders, encoder: Encoder) 
     if not fds.is_dir():
         pytest.skip("only Linux lists open files")
     opened = [str(fd.readlink()) for fd in fds.iterdir() if fd.is_symlink()]
-    assert not [path for path in opened if str(indexes / "generations") in path]
+    assert not [path for path in opened if str(indexes / "generations") in path or str(indexes / "segments") in path]
     assert not searchers._others
     assert str(indexes) not in Path("/proc/self/maps").read_text()
 

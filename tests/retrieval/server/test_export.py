@@ -28,6 +28,10 @@ def test_results_can_be_filtered_and_have_texts(client: TestClient) -> None:
     assert "like a drum" in one["transcript"]
     lines = client.get("/api/export", params=params | {"format": "jsonl"}).text.splitlines()
     assert [json.loads(line)["id"] for line in lines] == [BREAD]
+    assert client.get("/api/export", params=params | {"found": "gone"}).json() == [one], "the current one answers"
+    current = client.get("/api/health").json()["generation"]
+    assert client.get("/api/export", params=params | {"found": "gone"}).headers["X-Generation"] == current
+    assert client.get("/api/export", params=params | {"generation": "gone"}).status_code == 404
     assert client.get("/api/export", params={"q": "loaf", "k": 1, "format": "links"}).text.endswith(f"{BREAD}\n")
 
 

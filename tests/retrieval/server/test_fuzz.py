@@ -30,9 +30,13 @@ OPERATIONS = (
     "POST /api/judgements",
     "DELETE /api/judgements/{number}",
     "GET /api/judgements/queries",
+    "GET /api/library",
     "GET /api/stats",
     "GET /api/health",
     "GET /media/{video_id}/{kind}",
+    "GET /media/{video_id}/thumbnail",
+    "GET /media/{video_id}/frames",
+    "GET /media/{video_id}/seen/{sha256}",
 )
 
 

@@ -9,10 +9,11 @@ from fastapi.testclient import TestClient
 from ingest.catalog import Catalog
 from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import Encoder, KeywordOnly
-from retrieval.index.generation import CURRENT
+from retrieval.index.layout import CURRENT
 from retrieval.server.api import create_app
 from retrieval.server.searchers import Searchers
 from scraper.records import Video
+from tests.retrieval.segments import segment_folder
 from tests.retrieval.server.conftest import Folders
 from tests.retrieval.server.requests import problem, search
 from tests.tiny_corpus import BREAD, LOST, make_index
@@ -52,8 +53,10 @@ def test_a_broken_generation_leaves_the_old_one_answering_and_is_logged_once(
     data, indexes = folders
     client = TestClient(create_app(data, indexes))
     old = search(client, "loaf")["generation"]
+    with Catalog(data) as catalog:
+        catalog.put_video(Video(id="72001", description="a quokka"))
     bad = make_index(data, indexes, encoder)
-    (indexes / "generations" / bad.name / "videos.json").write_text("[]")
+    (segment_folder(indexes, bad.name) / "videos.safetensors").write_text("[]")
     assert [search(client, "loaf")["generation"] for _ in range(3)] == [old] * 3
     assert len([record for record in caplog.records if "still answering" in record.message]) == 1
     (indexes / CURRENT).unlink()
@@ -87,7 +90,7 @@ def test_without_the_encoder_keywords_answer_and_the_answer_says_so(
         raise WeightsError(f"no weights of {name}")
 
     with monkeypatch.context() as gone:
-        gone.setattr("retrieval.embedding.encoder.resolve", missing)
+        gone.setattr("retrieval.embedding.query_encoder.resolve", missing)
         client = TestClient(create_app(*folders))
         answer = client.get("/api/search?q=loaf hollow drum").json()
         assert answer["hits"][0]["id"] == BREAD and answer["lane"] == "keyword"

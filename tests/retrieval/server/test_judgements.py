@@ -77,7 +77,7 @@ def test_a_deleted_video_takes_its_judgements_with_it(writing_client: TestClient
 def test_a_judgement_is_refused_for_now_while_the_catalog_is_locked(
     writing_client: TestClient, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "JUDGING_S", 0.05)
+    monkeypatch.setattr(service, "WAIT_S", 0.05)
     with Catalog(folders[0]) as catalog, catalog.transaction():
         catalog.put_video(Video(id="72000"))
         asked = writing_client.post("/api/judgements", json={"query": "x", "video_id": BREAD})

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ingest.catalog import Catalog, removals
-from retrieval.index.generation import generation_names
+from retrieval.index.layout import generation_names
 from retrieval.server.api import create_app
 from tests.byte_search import find
 from tests.retrieval.server.conftest import Folders

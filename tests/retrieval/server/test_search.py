@@ -33,6 +33,9 @@ def test_an_answer_has_the_video_the_timestamp_and_reasons_that_add_up(client: T
         "video_url": f"/media/{BREAD}/video",
         "cover_url": f"/media/{BREAD}/cover",
         "slide_urls": [],
+        "thumbnail_url": first["video"]["thumbnail_url"],
+        "frames_url": first["video"]["frames_url"],
+        "frame_times": [1.25, 3.75, 6.25, 8.75, 11.25, 13.75, 16.25, 18.75],
         "encounters": [
             {"list": "likes", "at": "2024-04-02T08:00:00", "name": ""},
             {"list": "history", "at": "2024-04-01T19:00:00", "name": ""},
@@ -209,6 +212,19 @@ def test_facets_list_where_videos_were_met_and_come_from(client: TestClient) -> 
     problem(client.get("/api/facets?generation=none"), 404)
 
 
+def test_facets_count_creators_years_and_lengths_as_their_filters_find_them(client: TestClient) -> None:
+    facets = client.get("/api/facets").json()
+    assert {"creator": "crumb.and.crust", "name": "Crumb & Crust", "videos": 1} in facets["creators"]
+    assert len(facets["years"]) == 1
+    for one in facets["creators"]:
+        assert search(client, "", creator=one["creator"])["total"] == one["videos"]
+    for one in facets["years"]:
+        found = search(client, "", after=str(one["year"]), before=str(one["year"] + 1))
+        assert found["total"] == one["videos"]
+    for one in facets["lengths"]:
+        assert search(client, "", length=one["length"])["total"] == one["videos"]
+
+
 def test_a_question_is_searched_for_exactly_as_typed_on_request(client: TestClient) -> None:
     corrected, exact = search(client, "sourdogh loaf"), search(client, "sourdogh loaf", exact="true")
     assert corrected["text"] == "sourdough loaf" and not corrected["exact"]
@@ -221,3 +237,14 @@ def test_an_answer_is_sorted_by_when_videos_were_met(client: TestClient) -> None
     assert [hit["id"] for hit in hits] == [BREAD]
     answer = search(client, "-loaf", sort="seen")
     assert answer["sort"] == "seen" and [hit["id"] for hit in answer["hits"]][:2] == [HOSTILE, LOST]
+
+
+def test_choices_refine_an_answer_and_bad_ones_are_refused(client: TestClient) -> None:
+    plain = search(client, "bread")
+    first, second = (hit["id"] for hit in plain["hits"][:2])
+    refined = search(client, "bread", nearer=f"{second},-{first}")
+    assert not {first, second} & {hit["id"] for hit in refined["hits"]}
+    assert refined["choices"] == [{"video_id": second, "nearer": True}, {"video_id": first, "nearer": False}]
+    problem(client.get("/api/search", params={"q": "bread", "nearer": "../x"}), 422)
+    table = client.get("/api/export", params={"q": "bread", "nearer": f"-{first}"}).text
+    assert second in table and first not in table

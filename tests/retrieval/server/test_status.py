@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from retrieval.index.generation import CURRENT
+from retrieval.index.layout import CURRENT
 from retrieval.server.api import create_app
 from tests.retrieval.server.conftest import Folders
 from tests.retrieval.server.requests import problem
@@ -13,10 +13,13 @@ from tests.tiny_corpus import BREAD, FALCON
 
 
 def test_health_names_the_generation_and_the_encoder(client: TestClient, built: Folders) -> None:
-    health = client.get("/api/health")
+    health = client.get("/api/health").json()
     name = (built[1] / CURRENT).read_text().strip()
     encoder = "sentence-transformers/all-MiniLM-L6-v2"
-    assert health.json() == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder, "problems": []}
+    (used,) = health.pop("encoders")
+    assert health == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder, "problems": []}
+    assert used["name"] == encoder and len(used["sha256"]) == 64 and used["language"] == "en"
+    assert client.get("/api/generations").json()["generations"][0]["encoders"] == [used]
 
 
 def test_without_a_generation_users_read_whom_to_ask_and_the_log_says_what_to_run(

@@ -1,0 +1,211 @@
+"""What videos show, as small pictures with their seconds: one SQLite file next to the catalog, with its own ledger.
+
+Everything in it can be made again from the media, so the file may be deleted at any time, and a damaged one is made
+again. It exists only if a vision model was chosen once: nobody else pays for it.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from scraper.files import make_private_file
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "pictures.sqlite"
+FORMAT = 1
+BUSY_TIMEOUT_S = 60.0
+MAX_ERROR_CHARS = 500
+Kind = Literal["cover", "slide", "video"]
+
+_TABLES = """
+CREATE TABLE looked (
+    video_id TEXT PRIMARY KEY,
+    inputs TEXT NOT NULL,            -- the sha256 of the media that the pictures are made from
+    recipe TEXT NOT NULL,            -- how: another one makes them again
+    error TEXT NOT NULL,             -- "" if all could be read
+    tries INTEGER NOT NULL,
+    updated_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE pictures (
+    video_id TEXT NOT NULL REFERENCES looked ON DELETE CASCADE,
+    position INTEGER NOT NULL,       -- from 0, in the order in which they are shown
+    kind TEXT NOT NULL CHECK (kind IN ('cover', 'slide', 'video')),
+    start_s REAL,                    -- when a video shows it; NULL for covers and slides
+    end_s REAL,
+    sha256 TEXT NOT NULL,            -- of `webp`
+    webp BLOB NOT NULL,
+    PRIMARY KEY (video_id, position)
+) STRICT;
+CREATE INDEX pictures_by_content ON pictures (sha256);
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One picture of a video. `start_s` and `end_s` are None for covers and slides."""
+
+    kind: Kind
+    start_s: float | None
+    end_s: float | None
+    sha256: str
+
+
+@dataclass(frozen=True)
+class NewPicture:
+    """A picture to store, as WebP."""
+
+    kind: Kind
+    start_s: float | None
+    end_s: float | None
+    webp: bytes
+
+
+class PictureStore:
+    """The pictures of the videos in a data folder. Open one per thread and close it (or use `with`).
+
+    Args:
+        create: create the file if it does not exist. Otherwise a missing file is a store without pictures.
+    """
+
+    def __init__(self, data: Path, *, create: bool = False) -> None:
+        self.path = data / FILE_NAME
+        self._db: sqlite3.Connection | None = None
+        if create or self.path.is_file():
+            self._db = self._open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._db:
+            self._db.close()
+            self._db = None
+
+    @property
+    def exists(self) -> bool:
+        return self._db is not None
+
+    # -- read ---------------------------------------------------------------------------------------------------
+
+    def known(self) -> dict[str, tuple[str, str, str]]:
+        """Return (inputs, recipe, error) of each video that was looked at."""
+        rows = self._rows("SELECT video_id, inputs, recipe, error FROM looked")
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    def shown(self, ids: Collection[str] | None = None) -> dict[str, list[Shown]]:
+        """Return the pictures of videos, of all or of `ids`, in order."""
+        wanted = None if ids is None else json.dumps(sorted(ids))
+        found: dict[str, list[Shown]] = {}
+        for video_id, *row in self._rows(
+            "SELECT video_id, kind, start_s, end_s, sha256 FROM pictures"
+            " WHERE ?1 IS NULL OR video_id IN (SELECT value FROM json_each(?1)) ORDER BY video_id, position",
+            wanted,
+        ):
+            found.setdefault(video_id, []).append(Shown(*row))
+        return found
+
+    def webp(self, sha256: str) -> bytes | None:
+        """Return a picture by its content, or None if it is not there. A damaged one is made again by the next run."""
+        rows = self._rows("SELECT video_id, webp FROM pictures WHERE sha256 = ?", sha256)
+        for video_id, webp in rows:
+            if hashlib.sha256(webp).hexdigest() == sha256:
+                return bytes(webp)
+            log.warning("a picture of video %s is damaged: `tiktok-retrieval pictures` makes it again", video_id)
+            with contextlib.suppress(sqlite3.Error):
+                self.forget([video_id])
+        return None
+
+    def counts(self) -> dict[str, object]:
+        """Return how many videos were looked at, failed and have pictures, and the commonest errors."""
+        [(done, failed)] = self._rows("SELECT count(*) - sum(error > ''), sum(error > '') FROM looked") or [(0, 0)]
+        [(pictures,)] = self._rows("SELECT count(*) FROM pictures") or [(0,)]
+        errors = self._rows(
+            "SELECT error, count(*) FROM looked WHERE error > '' GROUP BY error ORDER BY count(*) DESC, error LIMIT 10"
+        )
+        return {"done": done or 0, "failed": failed or 0, "pictures": pictures, "errors": dict(errors)}
+
+    # -- write --------------------------------------------------------------------------------------------------
+
+    def put(self, video_id: str, inputs: str, recipe: str, pictures: Sequence[NewPicture], error: str = "") -> None:
+        """Store what was found of a video, in place of what was there, in one transaction."""
+        db = self._writable()
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            [tries] = db.execute("SELECT max(tries) FROM looked WHERE video_id = ?", (video_id,)).fetchone()
+            db.execute("DELETE FROM looked WHERE video_id = ?", (video_id,))
+            db.execute(
+                "INSERT INTO looked VALUES (?, ?, ?, ?, ?, ?)",
+                (video_id, inputs, recipe, error[:MAX_ERROR_CHARS], (tries or 0) + 1, time.time()),
+            )
+            db.executemany(
+                "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (video_id, n, one.kind, one.start_s, one.end_s, hashlib.sha256(one.webp).hexdigest(), one.webp)
+                    for n, one in enumerate(pictures)
+                ),
+            )
+
+    def forget(self, ids: Iterable[str]) -> int:
+        """Delete the pictures of videos, and leave nothing of them in the file. Return of how many there were any."""
+        if not self._db:
+            return 0
+        self._db.execute("PRAGMA secure_delete = ON")
+        with self._db:
+            deleted = self._db.executemany("DELETE FROM looked WHERE video_id = ?", [(one,) for one in ids]).rowcount
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return deleted
+
+    # -- the file -----------------------------------------------------------------------------------------------
+
+    def _rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._db.execute(sql, values).fetchall() if self._db else []
+
+    def _writable(self) -> sqlite3.Connection:
+        if not self._db:
+            self._db = self._open()
+        return self._db
+
+    def _open(self) -> sqlite3.Connection:
+        make_private_file(self.path)
+        for again in (True, False):
+            db = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                db.execute("PRAGMA foreign_keys = ON")
+                db.execute("PRAGMA journal_mode = WAL")
+                self._create(db)
+                return db
+            except sqlite3.OperationalError:
+                db.close()
+                raise
+            except sqlite3.DatabaseError as error:
+                db.close()
+                if not again:
+                    raise
+                log.warning("%s is damaged and made again (%s)", self.path, error)
+                for suffix in ("", "-wal", "-shm"):
+                    self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        raise AssertionError("a new file is opened or raises")
+
+    def _create(self, db: sqlite3.Connection) -> None:
+        """Create the tables, also in place of those of another format."""
+        if db.execute("PRAGMA user_version").fetchone()[0] == FORMAT:
+            return
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:  # no other process has done it since
+                for table in ("pictures", "looked"):
+                    db.execute(f"DROP TABLE IF EXISTS {table}")
+                for statement in filter(str.strip, _TABLES.split(";\n")):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {FORMAT}")

@@ -1,0 +1,213 @@
+"""The pictures of the videos and a vision model -> a generation that can be searched by what was seen."""
+
+import functools
+import logging
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ingest.catalog import Catalog
+from ingest.catalog.picture_store import PictureStore, Shown
+from ingest.models.weights import WeightsError
+from ingest.progress import ProgressMode
+from ingest.settings import Settings
+from ingest.stages.pictures import run_pictures, sentence
+from retrieval.embedding.cached_pictures import PictureNames, picture_text
+from retrieval.embedding.vector_cache import VectorCache
+from retrieval.embedding.vision import VisionEncoder
+from retrieval.errors import GenerationError
+from retrieval.index import publish
+from retrieval.index.generation import OwnFiles, own_files
+from retrieval.index.layout import CACHE_FILE, current_name, generations_folder, segments_folder
+from retrieval.index.lock import only_builder
+from retrieval.index.manifest import Manifest, UsedVision
+from retrieval.index.seen import Seen
+from retrieval.index.seen_part import SeenPart
+from retrieval.index.segment import open_segment
+
+log = logging.getLogger(__name__)
+
+OFF = "off"  # the name of no vision model
+# Questions that mean no video: how near a video is to these says how near it is to any question.
+_THINGS = (
+    "a person",
+    "a face",
+    "two people talking",
+    "a crowd",
+    "a child",
+    "a dog",
+    "a cat",
+    "a bird",
+    "a horse",
+    "food on a plate",
+    "a cake",
+    "a cup of coffee",
+    "a car",
+    "a bicycle",
+    "a train",
+    "an aeroplane",
+    "a street",
+    "a house",
+    "a kitchen",
+    "a bedroom",
+    "a garden",
+    "a forest",
+    "a mountain",
+    "a beach",
+    "the sea",
+    "the sky at night",
+    "snow",
+    "a city",
+    "a shop",
+    "a school",
+    "an office",
+    "a stage",
+    "a concert",
+    "a football match",
+    "a game",
+    "a screen with text",
+    "a phone",
+    "a computer",
+    "a book",
+    "a toy",
+    "a tool",
+    "clothes",
+    "shoes",
+    "a hand",
+    "hair",
+    "makeup",
+    "a dance",
+    "a fire",
+    "a drawing",
+    "a table",
+)
+PROBES = tuple(form.format(thing) for thing in _THINGS for form in ("{}", "somebody films {}"))
+
+
+def vision_loader(name: str, *, given: bool) -> Callable[[], VisionEncoder | None]:
+    """Return what loads a vision model once it is needed.
+
+    Args:
+        given: whether a person has named it. Otherwise it is that of the index: if its weights are not there now, the
+            pictures that the index has stay, with a warning.
+    """
+
+    @functools.cache
+    def load() -> VisionEncoder | None:
+        try:
+            return VisionEncoder(name)
+        except WeightsError as error:
+            if given:
+                raise
+            log.warning("pictures of new videos are not indexed: %s", error)
+            return None
+
+    return load
+
+
+def with_pictures(
+    settings: Settings, load: Callable[[], VisionEncoder | None] | None, progress: ProgressMode = "off"
+) -> Manifest | None:
+    """Choose the pictures of all videos and publish the current generation with them, or without any if there is no
+    model. Return its manifest, or None if it is so already.
+
+    Raises:
+        WeightsError: the model cannot be loaded.
+        Locked: another process chooses pictures, or changes the indexes.
+    """
+    if load is None:
+        return unsee(settings.indexes)
+    encoder = load()
+    if encoder is None:
+        return None
+    with Catalog(settings.data) as catalog:
+        report = run_pictures(catalog, progress=progress)
+    if report.failed and progress != "off":
+        print(sentence(report), file=sys.stderr)
+    return see(settings.data, settings.indexes, encoder, progress=progress)
+
+
+def index_vision(indexes: Path) -> str:
+    """Return the name of the vision model of the current generation; "" if it has none, or there is no index."""
+    try:
+        vision = own_files(generations_folder(indexes) / current_name(indexes)).manifest.vision
+    except GenerationError:
+        return ""
+    return vision.name if vision else ""
+
+
+def see(
+    data: Path,
+    indexes: Path,
+    encoder: VisionEncoder,
+    *,
+    progress: ProgressMode = "off",
+) -> Manifest | None:
+    """Publish the current generation with what its videos show. Return its manifest, or None if it has that already.
+
+    Vectors are kept in the cache while they are made, so a killed run resumes. Pictures that are gone or damaged are
+    left out, with a warning.
+
+    Raises:
+        GenerationError: there is no index, or it cannot be read.
+        Locked: another process changes the indexes.
+    """
+    with only_builder(indexes), PictureStore(data) as store:
+        own = own_files(generations_folder(indexes) / current_name(indexes))
+        seen = _seen(own, indexes, store, encoder, progress)
+        if seen == (own.manifest.vision, own.manifest.seen):
+            return None
+        return _publish(own, indexes, seen)
+
+
+def unsee(indexes: Path) -> Manifest | None:
+    """Publish the current generation without what its videos show. Return its manifest, or None if it has none.
+
+    Raises:
+        GenerationError: there is no index, or it cannot be read.
+        Locked: another process changes the indexes.
+    """
+    with only_builder(indexes):
+        own = own_files(generations_folder(indexes) / current_name(indexes))
+        return _publish(own, indexes, (None, ())) if own.manifest.vision else None
+
+
+def _publish(own: OwnFiles, indexes: Path, seen: Seen) -> Manifest:
+    unchanged = own.manifest.model_copy(update={"encoded": 0})
+    return publish.publish(indexes, unchanged, own.deleted, own.hubs, own.empty, seen)
+
+
+def _seen(own: OwnFiles, indexes: Path, store: PictureStore, encoder: VisionEncoder, progress: ProgressMode) -> Seen:
+    shown = store.shown()
+    segments = [
+        [shown.get(video_id, []) for video_id in open_segment(segments_folder(indexes), entry).ids]
+        for entry in own.manifest.segments
+    ]
+    names = PictureNames(encoder, store.webp)
+    cache = VectorCache(indexes / CACHE_FILE)
+    wanted = sorted({one.sha256 for of_segment in segments for of_video in of_segment for one in of_video})
+    known = cache.has(names, map(picture_text, wanted))
+    there = [one for one in wanted if picture_text(one) in known or store.webp(one) is not None]
+    if len(there) < len(wanted):
+        log.warning("%d pictures are damaged: `tiktok-retrieval pictures` makes them again", len(wanted) - len(there))
+    vectors, _ = cache.encode(names, [picture_text(one) for one in there], progress=progress)
+    by_name = dict(zip(there, vectors, strict=True))
+    probes = encoder.queries(PROBES)
+    used = UsedVision(
+        name=encoder.name,
+        sha256=encoder.sha256,
+        key=encoder.key,
+        dimension=encoder.dimension,
+        precision=encoder.precision,
+        toy=encoder.toy,
+    )
+    return used, tuple(
+        SeenPart.build([_left(of_video, by_name) for of_video in of_segment], by_name, probes).save(
+            indexes, entry.name, encoder.key, own.manifest.seen
+        )
+        for of_segment, entry in zip(segments, own.manifest.segments, strict=True)
+    )
+
+
+def _left(of_video: Sequence[Shown], vectors: Mapping[str, object]) -> list[Shown]:
+    return [one for one in of_video if one.sha256 in vectors]

@@ -1,0 +1,151 @@
+"""Encoders of an index -> the same encoders on the nodes of a cluster, for texts that the cache does not have."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+
+from ingest.cluster.connection import Cluster
+from ingest.cluster.leases import Leases
+from ingest.cluster.node import Read
+from ingest.cluster.work import Needs, Work
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import Encoder, SentenceEncoder, Vectors
+from retrieval.embedding.token_sums import Cuts, TokenSums
+from retrieval.errors import RetrievalError
+
+FEW = 64  # texts that are encoded here: sending them would take longer
+TEXTS = 128  # of a lease: seconds on a core
+LIMIT_S = 600.0
+WORKER_BYTES = 1_500_000_000  # of memory that a worker on a node needs: torch, the model, and a batch
+
+
+@dataclass(frozen=True)
+class TextsJob:
+    """Texts to encode, and where their parts start if the sums of parts are wanted."""
+
+    texts: tuple[str, ...]
+    cuts: tuple[Cuts, ...] | None = None
+    sources: tuple[()] = ()
+    output: None = None
+
+    def at(self, places: Mapping[Path, Path]) -> Self:
+        """Return the job: it reads no files."""
+        return self
+
+
+class EncodingOnNodes:
+    """Gives encoders that compute on the nodes of a cluster; without a cluster, the encoders as they are.
+
+    The workers of one encoder are loaded at a time: they would leave no room for those of another.
+    """
+
+    def __init__(self, cluster: Cluster | None, say: Callable[[str], None] = lambda _: None) -> None:
+        self._cluster, self._say = cluster, say
+        self._used: str | None = None  # the key of the encoder that is loaded
+        self._leases: Leases[int] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.free()
+
+    def encoders(self, loaded: Sequence[SentenceEncoder]) -> list[Encoder]:
+        """Return encoders for a build."""
+        if not self._cluster:
+            return list(loaded)
+        return [EncoderOnNodes(encoder, self) if encoder.cached else encoder for encoder in loaded]
+
+    def free(self) -> None:
+        """End the workers. They are loaded again when they are needed."""
+        self._stack.close()
+        self._used, self._leases = None, None
+
+    def results(self, encoder: SentenceEncoder, jobs: Sequence[TextsJob]) -> list[Any]:
+        """Return the result of each job, in order.
+
+        Raises:
+            RetrievalError: a job failed on the nodes.
+        """
+        if self._leases is None or self._used != encoder.key:
+            assert self._cluster
+            self.free()
+            load = partial(load_on_node, encoder.name, encoder.precision, encoder.sha256, encoder.key)
+            work = Work(load, Needs(WORKER_BYTES, "if there"), say=self._say)
+            self._leases, self._used = self._stack.enter_context(Leases[int](self._cluster, work)), encoder.key
+        results: dict[int, Any] = {}
+        for done in self._leases.each((number, job, LIMIT_S) for number, job in enumerate(jobs)):
+            if isinstance(done.result, Exception):
+                raise RetrievalError(f"a node cannot encode texts with {encoder.name}: {done.result}") from done.result
+            results[done.key] = done.result
+        return [results[number] for number in range(len(jobs))]
+
+
+class EncoderOnNodes:
+    """An encoder of this machine whose passages are computed on nodes. Its queries are not."""
+
+    def __init__(self, encoder: SentenceEncoder, nodes: EncodingOnNodes) -> None:
+        self._encoder, self._nodes = encoder, nodes
+        self.name, self.key, self.sha256 = encoder.name, encoder.key, encoder.sha256
+        self.dimension, self.precision = encoder.dimension, encoder.precision
+        self.prompts, self.cached = encoder.prompts, encoder.cached
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of passages, shape (len(texts), dimension)."""
+        if len(texts) <= FEW:
+            return self._encoder.passages(texts)
+        return np.concatenate(self._nodes.results(self._encoder, [TextsJob(tuple(part)) for part in parts(texts)]))
+
+    def query(self, text: str) -> Vectors:
+        """Return the unit vector of a query, shape (dimension,)."""
+        return self._encoder.query(text)
+
+    def queries(self, texts: Sequence[str]) -> Vectors:
+        """Return the unit vectors of queries, shape (len(texts), dimension)."""
+        return self._encoder.queries(texts)
+
+    def token_sums(self, texts: Sequence[str], cuts: Sequence[Cuts]) -> tuple[Vectors, list[TokenSums]] | None:
+        """Return the unit vectors of passages, and the parts of them between the `cuts`, as `Encoder.token_sums`."""
+        if len(texts) <= FEW // 8:  # these are the longest texts
+            return self._encoder.token_sums(texts, cuts)
+        size = TEXTS // 8
+        jobs = [
+            TextsJob(tuple(part), tuple(of)) for part, of in zip(parts(texts, size), parts(cuts, size), strict=True)
+        ]
+        results = self._nodes.results(self._encoder, jobs)
+        if any(result is None for result in results):
+            return None
+        found = cast("list[tuple[Vectors, list[TokenSums]]]", results)
+        return np.concatenate([vectors for vectors, _ in found]), [one for _, sums in found for one in sums]
+
+
+def parts(items: Sequence[Any], size: int = TEXTS) -> Iterator[Sequence[Any]]:
+    """Yield items in pieces of `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def load_on_node(name: str, precision: str, sha256: str, key: str) -> Read:
+    """On a node: load an encoder, and return what encodes the texts of a lease.
+
+    Raises:
+        WeightsError: the weights are not there, or give other vectors than those of the machine with the index.
+    """
+    encoder = SentenceEncoder(name, precision=precision, sha256=sha256)
+    if encoder.key != key:
+        raise WeightsError(f"{name} has other settings than on the machine with the index: install the same files")
+    one_at_a_time = threading.Lock()
+
+    def encode(job: TextsJob, _limit_s: float) -> Any:
+        with one_at_a_time:
+            if job.cuts is None:
+                return encoder.passages(job.texts)
+            return encoder.token_sums(job.texts, job.cuts)
+
+    return encode

@@ -1,0 +1,279 @@
+"""The inner loops of a search, compiled by numba: postings to scores, and vectors to cosines.
+
+They read the arrays of one part of an index and keep no lock of Python while they run. numba takes a third of a second
+to import and more to compile, so only what searches imports this module; what is compiled is kept on disk.
+
+Terms reach these loops as numbered *spans*: rows `start` to `end` of the postings, with a factor. Term t has the spans
+first_span[t] to first_span[t + 1]; those of its forms come before those of its synonyms, from first_synonym[t] on.
+A posting has the number of a video in `docs`, and its field and frequency in `packed` (keyword_part.py).
+
+Postings of a file that is mapped are not checked when it is opened. So a loop passes over a video that does not exist,
+and `weights` has an entry for every number of a field that `packed` can have.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba.core.caching import FunctionCache
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from retrieval.index.field_vectors import decoded
+from retrieval.index.keyword_part import FREQUENCY_BITS, MAX_FREQUENCY
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+# Sums may be added up in another order, in several lanes at once. NaN keeps its meaning.
+_REORDERED = {"reassoc", "nsz", "contract"}
+
+
+class _Kept(FunctionCache):
+    """What is compiled, on disk. A file that is damaged, as after a power failure, is compiled again and replaced. What
+    cannot be written, as on a full disk, is not kept. What another process has written at the same time under the same
+    name, for other types, is not used. numba itself raises an error in all these cases."""
+
+    def load_overload(self, types: Any, target: Any) -> Any:
+        try:
+            found = super().load_overload(types, target)  # type: ignore[no-untyped-call]
+            return found if found is not None and tuple(found.signature.args) == tuple(types) else None
+        except Exception:  # numba unpickles the file
+            return None
+
+    def save_overload(self, *what: Any) -> None:
+        try:
+            super().save_overload(*what)  # type: ignore[no-untyped-call]
+        except Exception:
+            with suppress(OSError):
+                # to save, numba first reads the list of its files, which may be what is damaged
+                self.flush()  # type: ignore[no-untyped-call]
+                super().save_overload(*what)  # type: ignore[no-untyped-call]
+
+
+def _compiled(function: _Function) -> _Function:
+    """Compile a function at its first call. What is compiled is kept, unless no folder for it can be written."""
+    compiled: Any = numba.njit(nogil=True, fastmath=_REORDERED)(function)
+    with suppress(RuntimeError):
+        compiled._cache = _Kept(function)  # type: ignore[no-untyped-call]
+    return cast(_Function, compiled)
+
+
+@_compiled
+def count_videos(
+    docs: NDArray[np.uint16],
+    packed: NDArray[np.uint8],
+    alive: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    first_span: NDArray[np.int64],
+    first_synonym: NDArray[np.int64],
+    seen: NDArray[np.int32],
+    counts: NDArray[np.int64],
+) -> None:
+    """Add for each term how many videos have one of its forms, and one of its synonyms, to `counts`, shape (2, terms).
+
+    A field with weight 0 and a deleted video do not count. `seen` is scratch space, shape (videos,), of zeros.
+    """
+    for term in range(len(first_span) - 1):
+        for span in range(first_span[term], first_span[term + 1]):
+            synonym = 1 if span >= first_synonym[term] else 0
+            mark = 2 * term + 1 + synonym
+            for row in range(starts[span], ends[span]):
+                counted = weights[packed[row] >> FREQUENCY_BITS] > 0 and docs[row] < len(alive)
+                if counted and alive[docs[row]] and seen[docs[row]] != mark:
+                    seen[docs[row]] = mark
+                    counts[synonym, term] += 1
+
+
+@_compiled
+def add_totals(
+    docs: NDArray[np.uint16],
+    packed: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    first_span: NDArray[np.int64],
+    scales: NDArray[np.float32],
+    shares: NDArray[np.float32],
+    saturation: NDArray[np.float32],
+    frequency: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    totals: NDArray[np.float32],
+    coverage: NDArray[np.float32],
+) -> None:
+    """Add the BM25F score of each video to `totals`, and the shares of the terms that it has to `coverage`.
+
+    Both have shape (videos,), and so have `frequency` and `touched`, which are scratch space. `frequency` is 0 before
+    and after.
+    """
+    for term in range(len(first_span) - 1):
+        count = 0
+        for span in range(first_span[term], first_span[term + 1]):
+            for row in range(starts[span], ends[span]):
+                weighted = (
+                    factors[span] * weights[packed[row] >> FREQUENCY_BITS] * np.float32(packed[row] & MAX_FREQUENCY)
+                )
+                if weighted > 0 and docs[row] < len(frequency):
+                    video = docs[row]
+                    if frequency[video] == 0:
+                        touched[count] = video
+                        count += 1
+                    frequency[video] += weighted
+        for number in range(count):
+            video = touched[number]
+            totals[video] += scales[term] * frequency[video] / (frequency[video] + saturation[video])
+            coverage[video] += shares[term]
+            frequency[video] = 0
+
+
+@_compiled
+def add_split(
+    docs: NDArray[np.uint16],
+    packed: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    first_span: NDArray[np.int64],
+    scales: NDArray[np.float32],
+    saturation: NDArray[np.float32],
+    wanted: NDArray[np.int64],
+    split: NDArray[np.float64],
+) -> None:
+    """Add the BM25F scores of the `wanted` videos by field to `split`, shape (wanted, fields).
+
+    `wanted` is ascending. Of long postings, only those of these videos are read.
+    """
+    of_term = np.zeros(split.shape, np.float64)
+    whole = np.zeros(len(wanted), np.float64)
+    for term in range(len(first_span) - 1):
+        for span in range(first_span[term], first_span[term + 1]):
+            row, end = starts[span], ends[span]
+            for number in range(len(wanted)):
+                if row >= end:
+                    break
+                video = wanted[number]
+                if docs[row] < video:
+                    row = _not_before(docs, row, end, video)
+                while row < end and docs[row] == video:
+                    weighted = (
+                        factors[span] * weights[packed[row] >> FREQUENCY_BITS] * np.float32(packed[row] & MAX_FREQUENCY)
+                    )
+                    if weighted > 0:
+                        of_term[number, packed[row] >> FREQUENCY_BITS] += weighted
+                        whole[number] += weighted
+                    row += 1
+        for number in range(len(wanted)):
+            if whole[number] > 0:
+                scale = scales[term] / (whole[number] + saturation[wanted[number]])
+                for column in range(split.shape[1]):
+                    split[number, column] += scale * of_term[number, column]
+                    of_term[number, column] = 0
+                whole[number] = 0
+
+
+@_compiled
+def note_terms(
+    docs: NDArray[np.uint16],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    first_span: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    found: NDArray[np.bool_],
+) -> None:
+    """Note in `found`, shape (terms, wanted), which of the `wanted` videos have a term in any form and field."""
+    for term in range(len(first_span) - 1):
+        for span in range(first_span[term], first_span[term + 1]):
+            for number in range(len(wanted)):
+                row = _not_before(docs, starts[span], ends[span], wanted[number])
+                if row < ends[span] and docs[row] == wanted[number]:
+                    found[term, number] = True
+
+
+@_compiled
+def _not_before(docs: NDArray[np.uint16], row: int, end: int, video: int) -> int:
+    """Return the first row of ascending `docs`, from `row` on, that is not before a video: in steps that double."""
+    step = 1
+    while row + step < end and docs[row + step] < video:
+        row += step
+        step *= 2
+    low, high = row, min(row + step, end)
+    while low < high:
+        middle = (low + high) // 2
+        if docs[middle] < video:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _product(codes: Any, query: Any) -> Any:
+    """Return the inner product of a vector in codes (field_vectors.py) with the question's."""
+    return decoded(codes) @ query
+
+
+@overload(_product, jit_options={"fastmath": _REORDERED})
+def _compiled_product(codes: Any, query: Any) -> Any:
+    def of_8_bits(codes: Any, query: Any) -> Any:
+        total = np.float32(0)
+        for column in range(len(query)):
+            total += np.float32(np.int8(codes[column] ^ np.uint8(0x80))) * query[column]
+        return total
+
+    def of_16_bits(codes: Any, query: Any) -> Any:
+        total = np.float32(0)
+        for column in range(len(query)):
+            # Sign, exponent and fraction take their places in 32 bits, where the bias of the exponent is 112 more.
+            sign, rest = np.uint32(codes[column] & np.uint16(0x8000)), np.uint32(codes[column] & np.uint16(0x7FFF))
+            bits = np.uint32((sign << np.uint32(16)) | (rest << np.uint32(13)))
+            total += bits.view(np.float32) * np.float32(2.0**112) * query[column]
+        return total
+
+    return of_8_bits if codes.dtype == numba.types.uint8 else of_16_bits
+
+
+@_compiled
+def best_cosines(
+    codes: NDArray[np.unsignedinteger],
+    scales: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    query: NDArray[np.float32],
+    videos: NDArray[np.int64],
+    cosines: NDArray[np.float32],
+    rows: NDArray[np.int64],
+) -> None:
+    """Write the cosine of each video's best vector with the question's, and its row; NaN and -1 without a vector.
+
+    Video v has the rows starts[v] to starts[v + 1]. Row starts[0] is the first of `codes` and `scales`
+    (field_vectors.py).
+    """
+    for number in range(len(videos)):
+        best, at = np.float32(np.nan), -1
+        for row in range(starts[videos[number]], starts[videos[number] + 1]):
+            here = row - starts[0]
+            cosine = _product(codes[here], query) * scales[here]
+            if at < 0 or cosine > best:
+                best, at = cosine, row
+        cosines[number], rows[number] = best, at
+
+
+@_compiled
+def mean_and_deviation(values: NDArray[np.float32]) -> tuple[float, float, float, float, int]:
+    """Return mean, standard deviation, lowest and highest of the values that are not NaN, and how many these are."""
+    total, count = 0.0, 0
+    low, high = np.inf, -np.inf
+    for value in values:
+        if not np.isnan(value):
+            total += value
+            count += 1
+            low, high = min(low, value), max(high, value)
+    if not count:
+        return 0.0, 0.0, 0.0, 0.0, 0
+    mean, squares = total / count, 0.0
+    for value in values:
+        if not np.isnan(value):
+            squares += (value - mean) ** 2
+    return mean, np.sqrt(squares / count), low, high, count

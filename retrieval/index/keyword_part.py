@@ -1,0 +1,193 @@
+"""The postings of one analyser in the videos of a segment: three bytes each."""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.index import ragged
+from retrieval.index.analysis import TERMS
+from retrieval.index.arrays import SUFFIX, save_arrays, smallest, typed
+from retrieval.index.documents import TEXT_FIELDS
+from retrieval.index.layout import SEGMENT_VIDEOS
+from retrieval.index.values import Mask, Values
+from retrieval.index.verified import VerifiedFiles
+from retrieval.index.vocabulary import Vocabulary
+
+FREQUENCY_BITS = 5  # of a posting's byte; the others are the number of the field
+MAX_FIELDS = 1 << (8 - FREQUENCY_BITS)
+MAX_FREQUENCY = (1 << FREQUENCY_BITS) - 1  # a term that comes more often in a field has several postings
+
+
+@dataclass(frozen=True)
+class KeywordPart:
+    """The postings of one analyser over all fields.
+
+    Attributes:
+        vocabulary: the terms. Term t has the postings indptr[t] to indptr[t + 1], ordered by video.
+        docs: the number of each posting's video.
+        packed: its field, and above 0 how often the term is there: field << FREQUENCY_BITS | frequency.
+        lengths: the number of terms in each field, shape (fields, videos).
+        languages: the languages of each video's texts, of every text.
+    """
+
+    analyser: str
+    vocabulary: Vocabulary
+    indptr: NDArray[Any]
+    docs: NDArray[np.uint16]
+    packed: NDArray[np.uint8]
+    lengths: NDArray[Any]
+    languages: Values
+
+    @property
+    def videos(self) -> int:
+        return int(self.lengths.shape[1])
+
+    @classmethod
+    def build(
+        cls,
+        analyser: str,
+        documents: Iterable[Mapping[str, str]],
+        fields: Sequence[str],
+        languages: Iterable[Mapping[str, str]] = (),
+    ) -> "KeywordPart":
+        """Index each document's texts by field.
+
+        Args:
+            languages: by document, the language of each field's text; "" if it is unknown.
+        """
+        known: dict[str, int] = {}
+        terms, docs, packed, lengths = array("q"), array("H"), bytearray(), array("q")
+        of_texts: list[list[str]] = []
+        for doc, (texts, language_of) in enumerate(zip(documents, chain(languages, repeat({})), strict=False)):
+            of_texts.append([code for code in language_of.values() if code])
+            for number, name in enumerate(fields):
+                found = TERMS[analyser](texts.get(name, ""), language_of.get(name, ""))
+                lengths.append(len(found))
+                for term, frequency in Counter(found).items():
+                    of_term = known.setdefault(term, len(known))
+                    for part in _parts_of(frequency):
+                        terms.append(of_term)
+                        docs.append(doc)
+                        packed.append(number << FREQUENCY_BITS | part)
+        vocabulary, numbers = Vocabulary.build(known)
+        of_postings = numbers[np.frombuffer(terms, np.int64)]
+        order = np.argsort(of_postings, kind="stable")
+        return cls._compact(
+            analyser,
+            vocabulary,
+            ragged.starts_of(np.bincount(of_postings, minlength=len(vocabulary))),
+            np.frombuffer(docs, np.uint16)[order],
+            np.frombuffer(packed, np.uint8)[order],
+            np.frombuffer(lengths, np.int64).reshape(-1, len(fields)).T,
+            Values.build(of_texts),
+        )
+
+    @classmethod
+    def _compact(
+        cls,
+        analyser: str,
+        vocabulary: Vocabulary,
+        indptr: NDArray[np.int64],
+        docs: NDArray[np.uint16],
+        packed: NDArray[np.uint8],
+        lengths: NDArray[Any],
+        languages: Values,
+    ) -> "KeywordPart":
+        if lengths.shape[1] > SEGMENT_VIDEOS:
+            raise ValueError(f"a segment has at most {SEGMENT_VIDEOS:,} videos, not {lengths.shape[1]:,}")
+        compact = np.ascontiguousarray(smallest(lengths, int(lengths.max(initial=0))))
+        for one in (docs, packed, compact):
+            one.flags.writeable = False  # as those of a file: compiled functions make a difference
+        return cls(analyser, vocabulary, smallest(indptr, len(docs)), docs, packed, compact, languages)
+
+    @classmethod
+    def merge(cls, parts: Sequence["KeywordPart"], keep: Sequence[Mask]) -> "KeywordPart":
+        """Return the postings of the videos that are kept, one part after the other."""
+        kept = [of_part[part.docs] for part, of_part in zip(parts, keep, strict=True)]
+        counts: list[NDArray[np.int64]] = []
+        for part, mask in zip(parts, kept, strict=True):
+            ends = np.concatenate([[0], np.cumsum(mask, dtype=np.int64)])[part.indptr.astype(np.int64)]
+            counts.append(ragged.lengths_of(ends))
+        vocabulary, maps = Vocabulary.merge([part.vocabulary for part in parts], [of > 0 for of in counts])
+        together = np.zeros(len(vocabulary), np.int64)
+        for new, of_part in zip(maps, counts, strict=True):
+            together[new[of_part > 0]] += of_part[of_part > 0]
+        indptr = ragged.starts_of(together)
+        docs, packed = np.empty(int(indptr[-1]), np.uint16), np.empty(int(indptr[-1]), np.uint8)
+        free, first = indptr[:-1].copy(), 0  # where the next posting of each term goes
+        for part, alive, mask, new, of_term in zip(parts, keep, kept, maps, counts, strict=True):
+            used = np.flatnonzero(of_term)
+            starts = ragged.starts_of(of_term[used])
+            places = np.repeat(free[new[used]] - starts[:-1], of_term[used]) + np.arange(starts[-1])
+            numbers = (first - 1 + np.cumsum(alive)).astype(np.uint16)
+            docs[places], packed[places] = numbers[part.docs[mask]], part.packed[mask]
+            free[new[used]] += of_term[used]
+            first += int(alive.sum())
+        lengths = np.concatenate([part.lengths[:, of_part] for part, of_part in zip(parts, keep, strict=True)], axis=1)
+        languages = Values.merge([part.languages for part in parts], keep)
+        return cls._compact(parts[0].analyser, vocabulary, indptr, docs, packed, lengths, languages)
+
+    def save(self, folder: Path) -> None:
+        postings = {"indptr": self.indptr, "docs": self.docs, "packed": self.packed, "lengths": self.lengths}
+        named = self.vocabulary.arrays("terms") | self.languages.arrays("languages")
+        save_arrays(folder / file_of(self.analyser), postings | named)
+
+    @classmethod
+    def load(cls, files: VerifiedFiles, analyser: str) -> "KeywordPart":
+        """Load what `save` wrote.
+
+        Raises:
+            GenerationError: the file is missing or differs from its sha256.
+            ValueError: the arrays contradict each other.
+        """
+        found = files.arrays(file_of(analyser))
+        part = cls(
+            analyser,
+            Vocabulary.load(found.arrays, "terms"),
+            typed(found["indptr"], "u"),
+            typed(found["docs"], "u2"),
+            typed(found["packed"], "u1"),
+            typed(found["lengths"], "u", 2),
+            Values.load(found.arrays, "languages"),
+        )
+        if not files.mapped:
+            part.check()
+        return part
+
+    def check(self) -> None:
+        """Read all of it.
+
+        Raises:
+            ValueError: the arrays contradict each other.
+        """
+        self.vocabulary.check()
+        self.languages.check(self.videos)
+        ragged.check(self.indptr, len(self.docs))
+        fits = (
+            len(self.indptr) == len(self.vocabulary) + 1
+            and len(self.lengths) == len(TEXT_FIELDS)
+            and len(self.packed) == len(self.docs)
+            and not (self.docs >= self.videos).any()
+            and not (self.packed >> FREQUENCY_BITS >= len(self.lengths)).any()
+        )
+        if not fits:
+            raise ValueError(f"the postings of {self.analyser} contradict each other")
+
+
+def file_of(analyser: str) -> str:
+    """Return the name of an analyser's file."""
+    return f"keyword.{analyser}{SUFFIX}"
+
+
+def _parts_of(frequency: int) -> Iterable[int]:
+    """Return numbers of up to MAX_FREQUENCY that add up to a frequency."""
+    if frequency <= MAX_FREQUENCY:
+        return (frequency,)
+    return (*repeat(MAX_FREQUENCY, (frequency - 1) // MAX_FREQUENCY), (frequency - 1) % MAX_FREQUENCY + 1)

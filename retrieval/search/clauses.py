@@ -1,0 +1,109 @@
+"""A long question -> its clauses, and what they add to the scores: of each video, the clause that is nearest to it.
+
+People ramble: where they were, who sent it, what it was not. One vector of all that is near to nothing. So the clauses
+of a long question are encoded as well. The question as typed stays the anchor: what its best clause adds counts
+WEIGHT of what the whole question does. The constants were chosen with benchmarks/clauses.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import regex
+from numpy.typing import NDArray
+
+from retrieval.search.fusion import Normaliser, Scores
+
+if TYPE_CHECKING:
+    from retrieval.embedding.encoder import Vectors
+    from retrieval.index.dense import DenseIndex
+
+LONG_WORDS = 30  # from which a question is cut
+LEAST_WORDS = 4  # of a clause; a shorter one belongs to the one before
+MAX_CLAUSES = 12  # the longest ones
+WEIGHT = 0.25
+CHARS_OF_WORD = 2  # in scripts without spaces
+_END = regex.compile(r"(?<=[.!?…。！？؟।;；])\s*|\s*[,،、，:]\s*|\n+")
+_SPACELESS = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+
+
+def clauses(text: str) -> list[str]:
+    """Return the clauses of a long question, in any script: what is between commas and ends of sentences.
+
+    There are none if the question is short, or has only one.
+    """
+    if _words(text) < LONG_WORDS:
+        return []
+    found: list[str] = []
+    for part in filter(None, map(str.strip, _END.split(text))):
+        if found and _words(part) < LEAST_WORDS:
+            found[-1] += f", {part}"
+        else:
+            found.append(part)
+    found = list(dict.fromkeys(found))
+    longest = sorted(found, key=len, reverse=True)[:MAX_CLAUSES]
+    return [clause for clause in found if clause in longest] if len(found) > 1 else []
+
+
+def _words(text: str) -> float:
+    signs = len(_SPACELESS.findall(text))
+    return signs / CHARS_OF_WORD if signs > len(text) / 2 else len(text.split())
+
+
+@dataclass(frozen=True)
+class OfClauses:
+    """What the clauses add to the contributions of some whole videos by one encoder.
+
+    Attributes:
+        vectors: unit vectors of the clauses.
+        best: the clause that is nearest to each video, shape (videos,).
+        averages: the cosine with it from which a video gets something, shape (videos,).
+        contributions: shape (videos,).
+    """
+
+    vectors: "Vectors"
+    best: NDArray[np.int64]
+    averages: Scores
+    contributions: Scores
+
+
+class ClauseScores:
+    """How near the whole videos are to the clauses of a question, by one encoder.
+
+    Args:
+        index: of the whole videos.
+        vectors: unit vectors of the clauses.
+    """
+
+    def __init__(self, index: "DenseIndex", vectors: "Vectors") -> None:
+        self._vectors = vectors
+        found = [index.corrected(index.all_best(vector)) for vector in vectors]
+        normalisers = [Normaliser("zscore", scores) for scores in found]
+        deviations = np.array(
+            [of.dense(scores, slice(None)) for of, scores in zip(normalisers, found, strict=True)], np.float32
+        )
+        missing = np.isnan(deviations[0])
+        deviations[:, missing] = 0.0
+        self._best = deviations.argmax(axis=0)
+        nearest = deviations.max(axis=0)
+        usual = float(nearest[~missing].mean()) if not missing.all() else 0.0
+        self.added = np.where(missing, np.float32(0.0), np.float32(WEIGHT) * (nearest - np.float32(usual)))
+        moments = [of.moments for of in normalisers]
+        self._usual = np.array([of.mean + usual * of.deviation for of in moments])
+        self._hubs = index.hubs
+
+    def of(self, videos: NDArray[np.int64], factor: float) -> OfClauses:
+        """Return what the clauses add for some videos, by a factor."""
+        best = self._best[videos]
+        return OfClauses(
+            self._vectors, best, self._usual[best] + self._hubs[videos], factor * self.added[videos].astype(np.float64)
+        )
+
+
+def of_place(found: Sequence[OfClauses | None], encoder: int, place: int) -> "tuple[Vectors, float, float] | None":
+    """Return for a video the vector of its nearest clause, the average and the contribution; None without clauses."""
+    of = found[encoder] if found else None
+    if of is None:
+        return None
+    return of.vectors[of.best[place]], float(of.averages[place]), float(of.contributions[place])

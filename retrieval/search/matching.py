@@ -1,0 +1,242 @@
+"""The words of a question in a text: which ones they are, where, and the stretch of the text that has most of them."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from ingest.text.words import CHUNK, words_of_chunk
+from retrieval.index.analysis import char_ngrams, plain, tokens
+from retrieval.index.documents import Mark, Passage
+from retrieval.index.generation import Generation
+from retrieval.index.query_terms import forms_of, query_terms
+from retrieval.search.answer import Ranking
+from retrieval.search.stop_words import content_words
+
+SPAN_CHARS = 120  # the longest span: about two lines of text
+MIN_NGRAM_SHARE = 0.6  # a misspelt word matches if this share of its 4-grams does
+MIN_IDF_SHARE = 0.4  # words below this share of the question's highest idf ("a", "the", "that") explain nothing
+NO_PASSAGE = Passage("")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A word of a passage that is also in the question: its position, its term and the term's idf.
+
+    It is marked unless it matches a stop word.
+    """
+
+    start: int
+    end: int
+    term: str
+    idf: float
+    marked: bool = True
+
+
+def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
+    """Return the terms of a question that are rare enough to explain a match."""
+    least = MIN_IDF_SHARE * max(idfs.values(), default=0.0)
+    return {term: idf for term, idf in idfs.items() if idf >= least}
+
+
+class AnalysedWord(NamedTuple):
+    """A word of a chunk: its position in it, the forms that a question may have it in, and its 4-grams."""
+
+    start: int
+    end: int
+    forms: tuple[str, ...]
+    pieces: tuple[str, ...]
+
+
+class AnalysedChunk(NamedTuple):
+    """The words of a chunk, and all of their forms and 4-grams."""
+
+    words: list[AnalysedWord]
+    all: frozenset[str]
+
+
+class Matcher:
+    """Finds the words of a question in texts.
+
+    A word matches by its stem in one of the languages, or, if it is misspelt, by most of its 4-grams. What is known of
+    a chunk is kept: the texts of one answer have the same words again and again.
+
+    Args:
+        content: the terms that are not of stop words alone; by default all.
+    """
+
+    def __init__(
+        self,
+        stem_idfs: Mapping[str, float],
+        ngram_idfs: Mapping[str, float],
+        languages: Sequence[str] = (),
+        content: Collection[str] | None = None,
+    ) -> None:
+        self.stem_idfs, self._ngram_idfs = stem_idfs, ngram_idfs
+        self._content = {*stem_idfs, *ngram_idfs} if content is None else content
+        self._wanted = frozenset(stem_idfs) | frozenset(ngram_idfs)
+        self._analysed = _analysed_in(tuple(languages))
+        self._seen: set[str] = set()
+        self._known: dict[str, list[Match]] = {}  # of the chunks seen, those that have any
+        self._chunks: dict[str, list[str]] = {}  # by text
+        self._found: dict[str, list[Match]] = {}  # by text: several encoders and the words have the same passages
+
+    def read(self, texts: Iterable[str]) -> None:
+        """Look up the words of texts. Of many together, each different word is looked up once."""
+        chunks = {text: CHUNK.findall(text) for text in texts if text not in self._chunks}
+        unseen = set().union(*chunks.values()).difference(self._seen)
+        self._chunks |= chunks
+        self._seen |= unseen
+        for chunk in unseen:
+            analysed = self._analysed(chunk)
+            # Of a text, few chunks have anything of the question.
+            if not self._wanted.isdisjoint(analysed.all) and (known := self._among(analysed.words)):
+                self._known[chunk] = known
+
+    def matches(self, text: str) -> list[Match]:
+        """Return the question's words in a text, in order."""
+        if text not in self._found:
+            if text not in self._chunks:
+                self.read([text])
+            self._found[text] = self._in_text(text)
+        return self._found[text]
+
+    def _in_text(self, text: str) -> list[Match]:
+        if self._known.keys().isdisjoint(self._chunks[text]):
+            return []
+        return [
+            Match(chunk.start() + match.start, chunk.start() + match.end, match.term, match.idf, match.marked)
+            for chunk in CHUNK.finditer(text)
+            if chunk[0] in self._known
+            for match in self._known[chunk[0]]
+        ]
+
+    def _among(self, analysed: Sequence[AnalysedWord]) -> list[Match]:
+        found = []
+        for start, end, forms, pieces in analysed:
+            if not self.stem_idfs.keys().isdisjoint(forms):
+                known = next(form for form in forms if form in self.stem_idfs)
+                found.append(Match(start, end, known, self.stem_idfs[known], known in self._content))
+                continue
+            if self._ngram_idfs.keys().isdisjoint(pieces):
+                continue
+            shared = [self._ngram_idfs[piece] for piece in pieces if piece in self._ngram_idfs]
+            if len(shared) >= MIN_NGRAM_SHARE * len(pieces):
+                marked = any(piece in self._content for piece in pieces)
+                found.append(Match(start, end, "".join(pieces), sum(shared) / len(pieces), marked))
+        return found
+
+
+@lru_cache(maxsize=8)
+def _analysed_in(languages: tuple[str, ...]) -> Callable[[str], AnalysedChunk]:
+    """Return what analyses a chunk whose words may be in any of some languages. It keeps what it has analysed."""
+
+    @lru_cache(maxsize=100_000)
+    def analysed(chunk: str) -> AnalysedChunk:
+        found = [
+            AnalysedWord(word.start, word.end, forms_of(word, languages), tuple(char_ngrams(word)))
+            for word in words_of_chunk(chunk)
+            if word.kind != "tag"
+        ]
+        return AnalysedChunk(found, frozenset(form for word in found for form in (*word.forms, *word.pieces)))
+
+    return analysed
+
+
+def matching_words(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[Match]:
+    """Return the question's words in a text, in order: those of its phrases, and single ones."""
+    if not phrases:
+        return matcher.matches(text)
+    found = phrase_words(text, phrases, 1.0 + sum(matcher.stem_idfs.values()))
+    in_phrase = {match.start for match in found}
+    found += [match for match in matcher.matches(text) if match.start not in in_phrase]
+    return sorted(found, key=lambda match: match.start)
+
+
+def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> list[Match]:
+    """Return the words of every occurrence of the phrases in a text. Each phrase counts as `idf`.
+
+    With an `idf` above that of all single words together, the passage with the phrase is the one shown.
+    """
+    found_words = [(word, token.start, token.end) for token in tokens(text, plain) for word in token.terms]
+    found: dict[int, Match] = {}
+    for phrase in phrases:
+        for first in range(len(found_words) - len(phrase) + 1):
+            stretch = found_words[first : first + len(phrase)]
+            if all(word == wanted for (word, *_), wanted in zip(stretch, phrase, strict=True)):
+                for word, start, end in stretch:
+                    found[start] = Match(start, end, f'"{word}"', idf / len(phrase))
+    return list(found.values())
+
+
+def idf_mass(found: Iterable[Match]) -> float:
+    """Return the sum of the idfs of the different terms among matches."""
+    by_term = {match.term: match.idf for match in found}
+    return sum(by_term.values()) if by_term else 0.0
+
+
+def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
+    """Return the stretch of up to SPAN_CHARS with the highest idf mass; of equals the shortest, then the first."""
+    best, best_key = None, (0.0, 0)
+    for first, match in enumerate(found):
+        terms: dict[str, float] = {}
+        for last in found[first:]:
+            if last.end - match.start > SPAN_CHARS and terms:
+                break
+            terms[last.term] = last.idf
+            key = (sum(terms.values()), match.start - last.end)
+            if best is None or key > best_key:
+                best, best_key = (match.start, last.end), key
+    return best
+
+
+def best_passage(passages: Iterable[Passage], matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> Passage:
+    """Return the passage with the highest idf mass, the first of equals."""
+    return max(
+        passages, key=lambda passage: idf_mass(matching_words(passage.text, matcher, phrases)), default=NO_PASSAGE
+    )
+
+
+def best_mark(passage: Passage, found: Sequence[Match], span: tuple[int, int]) -> Mark | None:
+    """Return the times of a passage's segment; None without times.
+
+    It is the segment with the highest idf mass in the stretch that is shown (`span`), the first of equals.
+    """
+    shown = [match for match in found if span[0] <= match.start < span[1]]
+
+    def mass(number: int) -> float:
+        start = passage.marks[number].at
+        end = passage.marks[number + 1].at if number + 1 < len(passage.marks) else len(passage.text)
+        return idf_mass(match for match in shown if start <= match.start < end)
+
+    best = max(range(len(passage.marks)), key=mass, default=None)
+    return None if best is None else passage.marks[best]
+
+
+def matcher_of(generation: Generation, ranking: Ranking) -> Matcher:
+    """Return what finds the informative words of a ranking's question."""
+    languages = generation.keyword["stems"].languages
+    return Matcher(
+        ranking.idfs["stems"], ranking.idfs["char_ngrams"], languages, content_terms(ranking.query, languages)
+    )
+
+
+def content_terms(text: str, languages: tuple[str, ...]) -> frozenset[str]:
+    """Return the stems and 4-grams of the content words of a question."""
+    content = " ".join(text[word.start : word.end] for word in content_words(text))
+    terms = [term for analyser in ("stems", "char_ngrams") for term in query_terms(analyser, content, languages)]
+    return frozenset(form for term in terms for form in term.all())
+
+
+def marked(found: Iterable[Match]) -> list[tuple[int, int]]:
+    """Return where matches are that a person looks for: not those of stop words."""
+    return [(match.start, match.end) for match in found if match.marked]
+
+
+def spans_of(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[tuple[int, int]]:
+    """Return where the question's words are in a text, in order and without overlap."""
+    spans: list[tuple[int, int]] = []
+    for start, end in marked(matching_words(text, matcher, phrases)):
+        if not spans or start >= spans[-1][1]:
+            spans.append((start, end))
+    return spans

@@ -1,0 +1,121 @@
+"""A question's vector in the space of pictures -> what the pictures of each video add to its score.
+
+A picture has something to do with almost any question, a little. So a video's best picture counts only as far as it is
+nearer to the question than chance brings about half as many videos. A person who says that they remember what a video
+looked like asks for more: then every video counts by its pictures, as it does by its whole text.
+"""
+
+import math
+import threading
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ingest.models.weights import WeightsError
+from retrieval.embedding.encoder import Vectors
+from retrieval.embedding.vision import VisionEncoder
+from retrieval.errors import GenerationError, NoVision
+from retrieval.index.generation import Generation
+from retrieval.index.manifest import UsedVision
+from retrieval.index.rows import Best
+from retrieval.index.seen import SeenIndex
+from retrieval.search.fusion import DBSF_SIGMAS, RRF_K, Method, Mode, moments, rank_positions
+
+# Chosen on the sample with its toy model, and on the questions of its figures (docs/how-to/search-pictures.md).
+WEIGHT = 1.5  # of what a picture has beyond chance, in standard deviations
+CHANCE = 0.5  # of the highest of so many normal numbers, sqrt(2 ln n) (Cramér 1946)
+FOCUSED = 2.0  # the least weight of the field if a picture is searched for
+FOCUS = 4.0  # of every standard deviation, per 1 that the weight of the field is above 1
+
+_loaded: "WeakValueDictionary[str, VisionEncoder]" = WeakValueDictionary()
+_lock = threading.Lock()
+
+
+def load_vision(used: UsedVision) -> VisionEncoder:
+    """Load the vision model that a generation was built with, or return it if it is loaded.
+
+    Raises:
+        WeightsError: its weights cannot be loaded.
+        GenerationError: they are other ones now.
+    """
+    with _lock:
+        encoder = _loaded.get(used.key)
+        if encoder is None:
+            encoder = VisionEncoder(used.name, precision=used.precision, sha256=used.sha256)
+            if encoder.key != used.key:
+                raise GenerationError(
+                    f"the vision model {used.name} has other weights or settings than the index was built with: run"
+                    f" `tiktok-retrieval build --vision {used.name}`"
+                )
+            _loaded[used.key] = encoder
+        return encoder
+
+
+class SeenScores:
+    """What the pictures of all videos add for a question.
+
+    Args:
+        vector: the question's, shape (dimension,).
+        weight: of the field: 1 by default, 0 switches it off.
+    """
+
+    def __init__(self, index: SeenIndex, vector: Vectors, weight: float, method: Method) -> None:
+        self.focused = weight > 1  # the person remembers what the video looked like
+        self.best = index.all_best(vector)
+        near = index.index.corrected(self.best)
+        of = moments(near)
+        deviations = (near - of.mean) / of.deviation if of.deviation else np.zeros_like(near)
+        known = np.nan_to_num(deviations, nan=0.0)
+        beyond = np.maximum(0.0, known - CHANCE * math.sqrt(2 * math.log(max(of.count, 2))))
+        if method == "dbsf":
+            beyond, known = np.minimum(beyond / (2 * DBSF_SIGMAS), 1.0), known / (2 * DBSF_SIGMAS)
+        elif method == "rrf":
+            ranks = 1.0 / (RRF_K + rank_positions(near.astype(np.float64)))
+            beyond, known = np.where(beyond > 0, ranks, 0.0), np.where(np.isnan(near), 0.0, ranks)
+        added = WEIGHT * min(weight, 1.0) * beyond + FOCUS * max(0.0, weight - 1.0) * known
+        self.scores: NDArray[np.float64] = np.asarray(added, np.float64)
+
+    def of(self, videos: NDArray[np.int64]) -> tuple[NDArray[np.float64], Best]:
+        """Return what some videos get, and the best picture of each."""
+        return self.scores[videos], self.best.of(videos)
+
+
+def seen_scores(
+    generation: Generation,
+    vision: VisionEncoder | None,
+    text: str,
+    mode: Mode,
+    weight: float,
+    method: Method,
+    picture: Vectors | None,
+) -> SeenScores | None:
+    """Return what the pictures of the videos add for a question, or for a picture; None if they have no part."""
+    index = generation.seen
+    if index is None or vision is None or not weight or (mode == "keyword" and picture is None):
+        return None
+    vector = vision.query(text) if picture is None else picture
+    return SeenScores(index, vector, weight if picture is None else max(weight, FOCUSED), method)
+
+
+def vision_of(generation: Generation) -> tuple[VisionEncoder | None, str]:
+    """Return the vision model of a generation, and why it could not be loaded; neither if it has none."""
+    if generation.manifest.vision is None or generation.seen is None:
+        return None, ""
+    try:
+        return load_vision(generation.manifest.vision), ""
+    except (WeightsError, GenerationError) as error:
+        return None, str(error)
+
+
+def look_at(picture: Image.Image, vision: VisionEncoder | None, reason: str) -> Vectors:
+    """Return the vector of a picture that is searched for.
+
+    Raises:
+        NoVision: there is no vision model, for this reason.
+    """
+    if vision is None:
+        raise NoVision(reason)
+    vector: Vectors = vision.pictures([picture])[0]
+    return vector

@@ -1,0 +1,73 @@
+"""Questions are encoded with numpy as sentence-transformers encodes them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.models.weights import resolve
+from retrieval.embedding.bert import supported
+from retrieval.embedding.encoder import SentenceEncoder
+from retrieval.embedding.query_encoder import QueryEncoder, query_encoder
+
+MODELS = ("sentence-transformers/all-MiniLM-L6-v2", "intfloat/multilingual-e5-small")
+TEXTS = [
+    "cat",
+    "Cat Falls off the SHELF",
+    "",
+    " \t spaces  and\nlines ",
+    "¿Cómo se hace la tortilla? señor, İstanbul, ǅ, Straße",
+    "回転寿司に行ってきた 🍣 été ほしい",
+    "صقر يعود إلى يدي",
+    "👨‍👩‍👧‍👦 family [SEP] [MASK] </s> <s> \u200b\ufffd",
+    "a long one " * 400,
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_vectors_are_those_of_sentence_transformers(name: str) -> None:
+    whole = SentenceEncoder(name, precision="fp32")
+    light = query_encoder(name, "fp32", whole.sha256)
+    assert isinstance(light, QueryEncoder)
+    assert (light.key, light.dimension, light.sha256) == (whole.key, whole.dimension, whole.sha256)
+    assert dict(light.prompts) == dict(whole.prompts)
+    expected = whole.queries(TEXTS)
+    assert np.abs(light.queries(TEXTS) - expected).max() < 1e-5
+    assert np.abs(np.stack([light.query(text) for text in TEXTS]) - expected).max() < 1e-5
+    assert light.queries([]).shape == (0, whole.dimension)
+
+
+def test_the_index_names_the_precision_of_its_passages(name: str = MODELS[0]) -> None:
+    whole = SentenceEncoder(name, precision="bf16")
+    light = query_encoder(name, "bf16", whole.sha256)
+    assert light.key == whole.key
+    assert np.array_equal(light.passages(["a passage"]), whole.passages(["a passage"]))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("config.json", '"model_type": "bert"', '"model_type": "xlm-roberta"'),
+        ("config.json", '"gelu"', '"gelu_new"'),
+        ("modules.json", "models.Normalize", "models.Dense"),
+        ("1_Pooling/config.json", '"pooling_mode_cls_token": false', '"pooling_mode_cls_token": true'),
+        ("sentence_bert_config.json", '"do_lower_case": false', '"do_lower_case": true'),
+        ("sentence_bert_config.json", '"max_seq_length": 256', '"max_seq_length": null'),
+        ("config.json", "{", ""),
+    ],
+)
+def test_a_model_with_other_settings_is_left_to_sentence_transformers(
+    tmp_path: Path, file: str, old: str, new: str
+) -> None:
+    model = resolve(MODELS[0]).folder
+    for path in model.rglob("*"):
+        if path.is_file():
+            (tmp_path / path.relative_to(model)).parent.mkdir(exist_ok=True)
+            (tmp_path / path.relative_to(model)).symlink_to(path)
+    assert supported(tmp_path)
+    changed = tmp_path / file
+    text = changed.read_text(encoding="utf-8")
+    changed.unlink()
+    assert old in text
+    changed.write_text(text.replace(old, new), encoding="utf-8")
+    assert not supported(tmp_path)

@@ -1,0 +1,63 @@
+"""The compiled loops, and what numba keeps of them on disk: it is never needed, and never in the way."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import environment
+
+COMPILED = {"NUMBA_DISABLE_JIT": "0"}  # elsewhere in the tests, Python runs the loops
+SEARCH = """
+import numpy as np
+from retrieval.search.fusion import moments
+assert moments(np.array([1, 3], np.float32)).mean == 2
+"""
+
+
+def run(cache: Path, before: str = "") -> None:
+    env = environment({"NUMBA_CACHE_DIR": str(cache), **COMPILED})
+    subprocess.run([sys.executable, "-c", before + SEARCH], env=env, check=True)
+
+
+def kept(cache: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in cache.rglob("*.nb?")}
+
+
+def test_the_compiled_loops_find_the_same() -> None:
+    tests = [str(Path(__file__).with_name(name)) for name in ("test_bm25f.py", "test_dense.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    ran = subprocess.run(command, env=environment(COMPILED), capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
+def test_a_damaged_file_of_compiled_code_is_replaced(tmp_path: Path) -> None:
+    run(tmp_path)
+    whole = kept(tmp_path)
+    assert len(whole) == 2  # the list, and the code
+    for file, content in whole.items():
+        file.write_bytes(content[: len(content) // 2])
+        run(tmp_path)
+        assert len(file.read_bytes()) > 0.9 * len(content)  # names in it may have other numbers
+
+
+def test_compiled_code_for_other_types_is_not_used(tmp_path: Path) -> None:
+    """Two processes that compile at once give their files the same name."""
+    doubles = SEARCH.replace("np.float32", "np.float64")
+    run(tmp_path, SEARCH + doubles)
+    first, second = sorted(tmp_path.rglob("*.nbc"))
+    second.write_bytes(first.read_bytes())
+    run(tmp_path, doubles)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no limit on the size of files")
+def test_a_full_disk_stops_no_search(tmp_path: Path) -> None:
+    no_room = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+"""
+    run(tmp_path, no_room)
+    assert not list(tmp_path.rglob("*.nbc"))

@@ -1,0 +1,34 @@
+"""Memory that a server no longer uses goes back to the system."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+FREED = """
+import ctypes
+from retrieval.server.memory import give_back
+
+def mb():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 1e6
+
+libc = ctypes.CDLL("libc.so.6")
+libc.malloc.restype = ctypes.c_void_p
+large = [libc.malloc(100_000) for _ in range(2_000)]
+for one in large:
+    ctypes.memset(one, 1, 100_000)
+kept = large.pop()  # above all others: the C library returns nothing below it by itself
+for one in large:
+    libc.free(ctypes.c_void_p(one))
+before = mb()
+give_back()
+print(before - mb())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what is free, and can return it")
+def test_memory_that_is_free_goes_back_to_the_system() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
+    assert float(done.stdout) > 100

@@ -1,0 +1,204 @@
+"""A server whose catalog changes: the index follows by itself."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+import app
+from ingest.catalog import Catalog
+from ingest.settings import load_settings
+from retrieval.corpus import build
+from retrieval.corpus.erasure import erase
+from retrieval.embedding.encoder import KeywordOnly
+from retrieval.index.generation import read_manifest
+from retrieval.index.layout import current_name, generation_names, segment_names
+from retrieval.index.lock import only_builder
+from retrieval.index.publish import rollback
+from retrieval.server import updater as module
+from retrieval.server.searchers import Searchers
+from retrieval.server.updater import Updater
+from scraper.records import Video
+from tests.retrieval.fake_encoder import FakeEncoder
+from tests.retrieval.server.conftest import Folders
+from tests.tiny_corpus import make_index
+
+QUOKKA = "72000"
+
+
+def put(data: Path, video_id: str, description: str) -> None:
+    with Catalog(data) as catalog:
+        catalog.put_video(Video(id=video_id, description=description, scraped_at=time.time()))
+
+
+def found(searchers: Searchers, question: str) -> list[str]:
+    """Return the best hit for a word that a video has."""
+    searcher = searchers.get()
+    known = searcher.generation.phrases.count(question)
+    return [hit.id for hit in searcher.search(question, k=1, mode="keyword").hits] if known else []
+
+
+def until(searchers: Searchers, question: str, wanted: list[str]) -> None:
+    deadline = time.monotonic() + 60
+    while found(searchers, question) != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def following(folders: Folders) -> tuple[Searchers, Updater]:
+    """Return what answers from an index, and what keeps it up with its catalog."""
+    data, indexes = folders
+    searchers = Searchers(indexes)
+    searchers.get()
+    updater = Updater(data, indexes, searchers)
+    updater.update()
+    return searchers, updater
+
+
+def test_a_video_is_found_soon_after_it_is_added_changed_or_removed(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "POLL_S", 0.05)
+    monkeypatch.setattr(module, "SHARE", 1.0)
+    data, indexes = folders
+    searchers = Searchers(indexes)
+    assert found(searchers, "selfie") == []
+    updater = Updater(data, indexes, searchers)
+    updater.start()
+    try:
+        put(data, QUOKKA, "quokka takes a selfie")
+        until(searchers, "selfie", [QUOKKA])
+        put(data, QUOKKA, "quokka paints a portrait")
+        until(searchers, "portrait", [QUOKKA])
+        assert found(searchers, "selfie") == []
+        with Catalog(data) as catalog:
+            catalog.removals.hide([QUOKKA])
+        erase(data, indexes, [QUOKKA])
+        until(searchers, "portrait", [])
+    finally:
+        updater.stop()
+
+
+def test_many_new_videos_are_left_to_a_build(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "MAX_NEW", 1)
+    data, indexes = folders
+    _, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    put(data, "72001", "a second quokka")
+    before = current_name(indexes)
+    assert updater.update() and current_name(indexes) == before
+    assert "2 videos are new or changed: run `tiktok-retrieval build`" in caplog.text
+
+
+def test_a_rollback_stays_until_a_video_changes(folders: Folders) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA]
+    rollback(indexes)
+    with Catalog(data) as catalog:
+        catalog.judgements.add("loaf", catalog.ids()[0])
+    updater.update()
+    assert found(searchers, "selfie") == [] and len(generation_names(indexes)) == 2
+    put(data, "72001", "a second quokka")
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA]
+
+
+def test_an_update_waits_for_a_build(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POLL_S", 0.05)
+    data, indexes = folders
+    searchers = Searchers(indexes)
+    searchers.get()
+    updater = Updater(data, indexes, searchers)
+    with only_builder(indexes):  # another thread may not build
+        updater.start()
+        put(data, QUOKKA, "quokka takes a selfie")
+        time.sleep(1.0)
+        assert found(searchers, "selfie") == []
+    until(searchers, "selfie", [QUOKKA])
+    updater.stop()
+
+
+def test_a_server_follows_its_catalog_unless_that_is_turned_off(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def updaters() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name == "updater"}
+
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_FOLLOW_CATALOG", "false")
+    before = updaters()
+    with TestClient(app.create(*folders, follow=load_settings().follow_catalog)):
+        assert not updaters() - before
+    with TestClient(app.create(*folders)):
+        assert updaters() - before
+
+
+def test_few_of_the_generations_that_a_server_publishes_stay(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FOLLOWED", 2)
+    data, indexes = folders
+    built = generation_names(indexes)
+    searchers = Searchers(indexes)
+    searchers.get()
+    updater = Updater(data, indexes, searchers)
+    updater.update()
+    for number in range(12):
+        put(data, f"7200{number}", f"quokka number {number}")
+        updater.update()
+    names = generation_names(indexes)
+    assert names[: len(built)] == built and len(names) == len(built) + 2 and names[-1] == current_name(indexes)
+    used = {entry.name for name in names for entry in read_manifest(indexes, name).segments}
+    assert set(segment_names(indexes)) == used
+
+
+def test_an_index_that_was_built_with_other_encoders_keeps_them(folders: Folders) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    make_index(data, indexes, KeywordOnly())  # another process, and nobody has searched since
+    put(data, QUOKKA, "quokka takes a selfie")
+    assert updater.update()
+    assert read_manifest(indexes, current_name(indexes)).encoder == "bm25"
+    assert found(searchers, "selfie") == [QUOKKA]
+    make_index(data, indexes, FakeEncoder())  # which this server cannot load
+    put(data, "72001", "a second quokka")
+    assert not updater.update()
+    assert read_manifest(indexes, current_name(indexes)).encoder == "fake"
+
+
+def test_a_removed_video_stays_in_the_index_while_it_may_come_back(folders: Folders) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    updater.update()
+    before = current_name(indexes)
+    with Catalog(data) as catalog:
+        catalog.removals.hide([QUOKKA])
+    updater.update()
+    put(data, "72001", "a second quokka")
+    updater.update()
+    assert before != current_name(indexes) and found(searchers, "selfie") == [QUOKKA]
+    with Catalog(data) as catalog:
+        catalog.removals.undo([QUOKKA])
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA]
+
+
+def test_a_video_that_comes_back_after_a_build_without_it_is_indexed_again(folders: Folders) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    updater.update()
+    with Catalog(data) as catalog:
+        catalog.removals.hide([QUOKKA])
+    updater.update()
+    build.build(load_settings(data=data, indexes=indexes), searchers.get().encoders)
+    assert found(searchers, "selfie") == []
+    with Catalog(data) as catalog:
+        catalog.removals.undo([QUOKKA])
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA]
