@@ -1,4 +1,4 @@
-"""Every reader of foreign bytes gets broken files, for half a second in each run of the tests, or longer.
+"""Every reader of foreign bytes gets some broken files in each run of the tests, and more when asked.
 
 `make test-fuzz` tries each for ten minutes (FUZZ_SECONDS=600). What it finds becomes a test of the reader.
 """
@@ -22,7 +22,7 @@ from scraper.captions import MAX_TIME_S, CaptionError, parse
 from scraper.sniff import HEAD_BYTES, SUFFIXES, sniff
 from scraper.text_decoding import decode
 
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "0.5"))
+FEW = 20
 ID = "7000000000000000001"
 LINK = f"https://www.tiktok.com/@someone/video/{ID}"
 CAPTIONS = (
@@ -183,13 +183,11 @@ READERS: dict[str, tuple[Callable[[bytes, Path], None], tuple[str, ...]]] = {
 }
 
 
-def fuzz(reader: str, folder: Path, seconds: float) -> int:
+def fuzz(reader: str, folder: Path, examples: int) -> None:
     read, seeds = READERS[reader]
-    until = time.monotonic() + seconds
-    tried = 0
 
     @settings(
-        max_examples=100,
+        max_examples=examples,
         deadline=timedelta(seconds=20),
         database=None,
         phases=[Phase.generate, Phase.shrink],
@@ -197,24 +195,20 @@ def fuzz(reader: str, folder: Path, seconds: float) -> int:
     )
     @given(data=broken(seeds))
     def attempt(data: bytes) -> None:
-        nonlocal tried
-        if time.monotonic() < until:
-            tried += 1
-            read(data, folder)
+        read(data, folder)
 
-    while time.monotonic() < until:
-        attempt()
-    return tried
+    attempt()
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_no_broken_file_raises_what_its_reader_does_not_announce(reader: str, tmp_path: Path) -> None:
-    assert fuzz(reader, tmp_path, SECONDS) > 0
+    fuzz(reader, tmp_path, FEW)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("reader", READERS)
 def test_ten_minutes_of_broken_files(reader: str, tmp_path: Path) -> None:
-    tried = fuzz(reader, tmp_path, float(os.environ.get("FUZZ_SECONDS", "600")))
-    print(f"{reader}: {tried:,} files tried, all held")
+    until = time.monotonic() + float(os.environ.get("FUZZ_SECONDS", "600"))
+    while time.monotonic() < until:
+        fuzz(reader, tmp_path, 100)
