@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -145,6 +146,8 @@ class EntryReader:
         """The texts that were made from the media of a video, and the languages of each."""
         segments: dict[TextKind, list[Segment]] = {"cover": [], "transcript": []}
         for row in self._rows("SELECT * FROM segments WHERE video_id = ? ORDER BY kind, position", video_id):
+            if not (math.isfinite(row["start_s"]) and math.isfinite(row["end_s"])):
+                raise ValueError("a time is not a number")
             segments[row["kind"]].append(
                 Segment(row["start_s"], row["end_s"], row["text"], row["avg_logprob"], row["no_speech"])
             )

@@ -24,6 +24,7 @@ from retrieval.index.manifest import Manifest
 from retrieval.index.merge import merge
 from retrieval.index.publish import prune_followed
 from retrieval.index.whole_text import stretches
+from scraper.errors import UserError
 from scraper.files import make_private
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,11 @@ def _build_corpus(
             say(sentence)
 
     built = builder.build_corpus(source.corpus, indexes, *encoders, progress=progress, before=announce, most=most)
-    return merge(indexes) or built
+    try:
+        return merge(indexes) or built
+    except (UserError, OSError) as error:  # the new videos can be found; the next build joins the segments
+        log.warning("the small segments of the index stay as they are: %s", error)
+        return built
 
 
 class CatalogCorpus:

@@ -20,7 +20,7 @@ from retrieval.errors import GenerationError, UnreadableNow
 from retrieval.index import builder, publish
 from retrieval.index.builder import Corpus
 from retrieval.index.documents import Document, document
-from retrieval.index.generation import EMPTY, own_files
+from retrieval.index.generation import EMPTY, OwnFiles, own_files
 from retrieval.index.keys import key_of
 from retrieval.index.layout import (
     CACHE_FILE,
@@ -145,12 +145,16 @@ def _replace_current(catalog: Catalog, indexes: Path, found: Having, ids: Collec
     if current not in found.generations:
         return "", 0
     try:
-        manifest, kept, again = _without(indexes, current, found, ids)
+        own = own_files(generations_folder(indexes) / current)
     except UnreadableNow:
         raise
     except GenerationError:  # of an older format: it answers nothing, and cannot be made again from itself
         (indexes / CURRENT).unlink(missing_ok=True)
         return "", 0
+    manifest = own.manifest
+    kept, again = _without(indexes, own, found, ids)
+    if again is None:
+        again = {*catalog.ids()}.difference(kept)
     # what can still be undone stays in the index, where it is hidden: an undo must bring it back into answers
     undoable = catalog.removals.hidden() - catalog.removals.final()
     again &= {*catalog.ids(usable=manifest.only_read), *undoable}
@@ -164,19 +168,28 @@ def _replace_current(catalog: Catalog, indexes: Path, found: Having, ids: Collec
 
 
 def _without(
-    indexes: Path, name: str, found: Having, ids: Collection[str]
-) -> tuple[Manifest, dict[str, bytes], set[str]]:
+    indexes: Path, own: OwnFiles, found: Having, ids: Collection[str]
+) -> tuple[dict[str, bytes], set[str] | None]:
     """Write the segments of a generation that have any of these videos again without them.
 
     Returns:
-        its manifest, the keys of the videos that stay as they are, and the videos to index again.
+        the keys of the videos that stay as they are, and the videos to index again: None if a segment is so damaged
+        that these are not known.
     """
-    own = own_files(generations_folder(indexes) / name)
     kept: dict[str, bytes] = {}
     again: set[str] = set(own.empty)
+    known = True
     first, alive = 0, own.alive
     for entry in own.manifest.segments:
-        segment = open_segment(segments_folder(indexes), entry)
+        try:
+            segment = open_segment(segments_folder(indexes), entry)
+        except UnreadableNow:
+            raise
+        except GenerationError as error:
+            log.warning("the videos of a damaged segment are indexed again: %s", error)
+            known = False
+            first += entry.videos
+            continue
         numbers = np.flatnonzero(alive[first : first + entry.videos]).tolist()
         first += entry.videos
         again.update(segment.ids[number] for number in numbers if segment.ids[number] in ids)
@@ -185,7 +198,7 @@ def _without(
             again.update(segment.ids[number] for number in numbers)
             continue
         kept |= {segment.ids[number]: segment.keys[number].tobytes() for number in numbers}
-    return own.manifest, kept, again
+    return kept, again if known else None
 
 
 def _write_again(segment: Segment, numbers: Sequence[int], indexes: Path) -> bool:

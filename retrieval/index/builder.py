@@ -31,6 +31,8 @@ from scraper import files
 
 AT_ONCE = 16_384  # videos of which a build has the documents in memory, and which one new segment has at most
 
+MAX_UNREADABLE = 100  # videos that cannot be read and that are read again to see whether anything has changed
+
 Documents = Callable[[Sequence[str]], Iterable[Document]]
 
 
@@ -133,21 +135,28 @@ def build_corpus(
 
 def unchanged(corpus: Corpus, indexes: Path, encoder: str) -> Manifest | None:
     """Return the manifest of the current generation if it has these videos and no others, by the encoders of this
-    label, and none of its files is damaged."""
+    label, and none of its files is damaged. It cannot have those that cannot be read."""
     try:
         folder = generations_folder(indexes) / current_name(indexes)
         own = own_files(folder)
-        if own.manifest.encoder != encoder or len(corpus.wanted) != own.manifest.videos + len(own.empty):
+        unreadable = len(corpus.wanted) - own.manifest.videos - len(own.empty)
+        if own.manifest.encoder != encoder or not 0 <= unreadable <= MAX_UNREADABLE:
             return None
         if any(corpus.wanted.get(one, b"").hex() != key for one, key in own.empty.items()):
             return None
         alive, first = own.alive, 0
+        others = set(corpus.wanted).difference(own.empty) if unreadable else set()
         for entry in own.manifest.segments:
             segment = open_segment(segments_folder(indexes), entry)
-            if not (taken(segment, corpus.wanted, corpus.by) >= alive[first : first + entry.videos]).all():
+            used = alive[first : first + entry.videos]
+            if not (taken(segment, corpus.wanted, corpus.by) >= used).all():
                 return None
+            if unreadable:
+                others.difference_update(segment.ids[number] for number in np.flatnonzero(used).tolist())
             first += entry.videos
             segment.verify()
+        if any(True for _ in corpus.documents(sorted(others))):
+            return None
     except GenerationError:  # there is none, or it is damaged and must be built again
         return None
     return own.manifest

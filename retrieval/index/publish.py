@@ -53,15 +53,14 @@ def publish(
     """
     vision, pictures = _carried(indexes, manifest) if seen is None else seen
     manifest = manifest.model_copy(update={"vision": vision, "seen": pictures})
-    now = datetime.now(UTC)
-    name = new_name(now)
+    name = new_name(max(generation_names(indexes), default=""))
     folder = generations_folder(indexes) / f"{BUILDING}{name}"
     files.make_private(folder)
     np.save(folder / DELETED, deleted)
     np.save(folder / HUBS, hubs)
     (folder / EMPTY).write_text(json.dumps(dict(empty)), encoding="utf-8")
     sums = {path.name: files.sha256(path) for path in sorted(folder.iterdir())}
-    filled = {"name": name, "created": now.isoformat(timespec="seconds"), "files": sums}
+    filled = {"name": name, "created": datetime.now(UTC).isoformat(timespec="seconds"), "files": sums}
     manifest = manifest.model_copy(update=filled)
     _finish(folder, manifest)
     _make_current(indexes, name)

@@ -1,7 +1,8 @@
 """Documents -> a segment: written in a temporary folder, flushed to disk, and given its name by one atomic rename."""
 
+import contextlib
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -27,6 +28,7 @@ from retrieval.index.whole_video import SumPart
 from scraper import files
 from scraper.disk import check_free
 
+_TIME = "%Y%m%dT%H%M%S%f"  # of a name
 BYTES_PER_CHARACTER = 8  # of all files but the vectors, measured; see `_bytes_needed`
 
 
@@ -99,9 +101,16 @@ def finish_segment(
     return entry
 
 
-def new_name(now: datetime | None = None) -> str:
-    """Return a name that no other generation or segment has. The names are ordered by age."""
-    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S%f}-{token_hex(3)}"
+def new_name(after: str = "") -> str:
+    """Return a name that no other generation or segment has. The names are ordered by age.
+
+    Args:
+        after: the newest name so far. The new one is later, although the clock may have been set back.
+    """
+    now = datetime.now(UTC)
+    with contextlib.suppress(ValueError, OverflowError):  # it is not one of these names
+        now = max(now, datetime.strptime(after.split("-")[0], _TIME).replace(tzinfo=UTC) + timedelta(microseconds=1))
+    return f"{now:{_TIME}}-{token_hex(3)}"
 
 
 def _write_dense(

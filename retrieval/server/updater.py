@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.catalog.database import FILE_NAME
@@ -33,6 +34,7 @@ class Updater:
         self._follower: Follower | None = None
         self._seen: State = ()
         self._busy_until = 0.0  # by the monotonic clock
+        self._reported: Sequence[str] = ()  # the encoders that could not be loaded
 
     def start(self) -> None:
         """Begin."""
@@ -74,6 +76,7 @@ class Updater:
             return False
         searcher = self._searchers.get()  # of the generation that is current now: it may have other encoders
         if searcher.missing:
+            self._report(searcher.missing)
             return False
         if self._follower is None:
             self._follower = Follower(self._data, self._indexes)
@@ -82,6 +85,11 @@ class Updater:
         except OtherEncoders:  # published since, or its generation cannot be used
             return False
         return True
+
+    def _report(self, missing: Sequence[str]) -> None:
+        if missing != self._reported:
+            log.warning("new videos wait until %s can be loaded", " and ".join(missing))
+            self._reported = missing
 
     def _state(self) -> State:
         found = []

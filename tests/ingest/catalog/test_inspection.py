@@ -169,3 +169,11 @@ def test_a_catalog_of_format_5_without_an_index_gets_it(data: Path) -> None:
             "ALTER TABLE texts DROP COLUMN languages; PRAGMA user_version = 5"
         )
     assert found(data) == []
+
+
+@pytest.mark.parametrize("time", ["9e999", "-9e999"])
+def test_a_time_that_is_no_number_costs_one_video(data: Path, time: str) -> None:
+    change(data, f"INSERT OR REPLACE INTO segments VALUES ('{ONE}', 'transcript', 0, 0, {time}, 'tea', NULL, NULL)")  # noqa: S608
+    with Catalog(data, read_only=True) as catalog:
+        assert TWO in [entry.video.id for entry in catalog.entries(catalog.ids())]
+        assert list(catalog.bad) == [ONE]

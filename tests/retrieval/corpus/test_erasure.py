@@ -34,6 +34,7 @@ from retrieval.index.layout import (
     segments_folder,
 )
 from retrieval.index.lock import only_builder
+from retrieval.index.manifest import SEGMENT
 from scraper.disk import DiskError
 from scraper.errors import Locked
 from scraper.records import Comment, Video
@@ -434,3 +435,15 @@ def test_videos_that_stay_are_not_indexed_again_because_an_earlier_generation_ha
     erased = erase(data, indexes)
     assert erased.left_out == 0
     assert set(open_current(indexes).positions) == set(ids) - {BREAD}
+
+
+def test_a_damaged_segment_of_the_current_generation_is_indexed_again(folders: Folders) -> None:
+    data, indexes = folders
+    ids = set(open_current(indexes).positions)
+    entry = open_current(indexes).manifest.segments[0]
+    manifest = segments_folder(indexes) / entry.name / SEGMENT
+    manifest.write_bytes(manifest.read_bytes()[:-9])
+    remove(data, BREAD)
+    erase(data, indexes)
+    assert set(open_current(indexes).positions) == ids - {BREAD}
+    nothing_is_left(folders)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Encoder, Vectors
-from retrieval.index import builder, hubness
+from retrieval.index import builder, hubness, segment_writer
 from retrieval.index.builder import Corpus, build, build_corpus
 from retrieval.index.documents import Document, Passage
 from retrieval.index.generation import open_current
@@ -205,3 +206,32 @@ def test_hubness_is_kept_if_nothing_changes_and_computed_by_a_build_after_a_serv
     assert (every, again) == (3, 0) and np.array_equal(before, after) and before.any()
     assert hubs(4, most=5)[0] == 1  # a server computes it for the new video only
     assert hubs(4)[0] == 4 and hubs(4)[0] == 0
+
+
+def test_a_generation_is_the_newest_although_the_clock_was_set_back(
+    documents: list[Document], encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Earlier":
+            return cls(2001, 2, 3, tzinfo=tz)
+
+    first = build(documents[:2], tmp_path, encoder).name
+    monkeypatch.setattr(segment_writer, "datetime", Earlier)
+    second = build(documents, tmp_path, encoder).name
+    assert generation_names(tmp_path) == [first, second] and second == current_name(tmp_path)
+    assert rollback(tmp_path) == first
+
+
+def test_videos_that_cannot_be_read_are_no_change(documents: list[Document], encoder: Encoder, tmp_path: Path) -> None:
+    wanted = {doc.id: content_of(doc) for doc in documents}
+    lost, readable = documents[1].id, [doc for doc in documents if doc is not documents[1]]
+
+    def corpus(readable: Sequence[Document]) -> Corpus:
+        return Corpus(wanted, lambda ids: (doc for doc in readable if doc.id in ids))
+
+    build_corpus(corpus(readable), tmp_path, encoder)
+    assert lost not in open_current(tmp_path).positions
+    assert builder.unchanged(corpus(readable), tmp_path, encoder.name)
+    assert builder.unchanged(corpus(documents), tmp_path, encoder.name) is None, "it can be read again"
+    assert builder.unchanged(corpus(readable[1:]), tmp_path, encoder.name)

@@ -1,5 +1,6 @@
 """A server whose catalog changes: the index follows by itself."""
 
+import errno
 import threading
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from ingest.settings import load_settings
 from retrieval.corpus import build
 from retrieval.corpus.erasure import erase
 from retrieval.embedding.encoder import KeywordOnly
+from retrieval.index import merge as merging
 from retrieval.index.generation import read_manifest
 from retrieval.index.layout import current_name, generation_names, segment_names
 from retrieval.index.lock import only_builder
@@ -202,3 +204,28 @@ def test_a_video_that_comes_back_after_a_build_without_it_is_indexed_again(folde
         catalog.removals.undo([QUOKKA])
     updater.update()
     assert found(searchers, "selfie") == [QUOKKA]
+
+
+def test_a_video_is_found_although_there_is_no_space_to_join_segments(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(merging, "MAX_SMALL", 1)
+    monkeypatch.setattr(merging, "write_merged", full)
+    _, indexes = folders
+    searchers, updater = following(folders)
+    put(folders[0], QUOKKA, "quokka takes a selfie")
+    assert updater.update()
+    assert found(searchers, "selfie") == [QUOKKA] and len(read_manifest(indexes, current_name(indexes)).segments) == 2
+    assert "small segments of the index stay as they are" in caplog.text
+
+
+def test_an_encoder_that_cannot_be_loaded_is_reported_once(folders: Folders, caplog: pytest.LogCaptureFixture) -> None:
+    searchers = Searchers(folders[1])
+    make_index(*folders, FakeEncoder("gone"))
+    searchers.get()
+    updater = Updater(*folders, searchers)
+    assert not updater.update() and not updater.update()
+    assert caplog.text.count("new videos wait until") == 1
