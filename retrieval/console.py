@@ -47,6 +47,9 @@ def print_answer(answer: Answer, data: Path) -> None:
             print(f"     {_excerpt(entry.video.description, 0, 90)}")
         if entry and (met := describe_encounters(entry.encounters)):
             print(f"     {_excerpt('; '.join(met), 0, 150)}")
+        if hit.copies:
+            copies = f"{len(hit.copies) + 1} copies; the others: {', '.join(hit.copies)}"
+            print(f"     {_excerpt(copies, 0, 150)}")
         for reason in hit.explanation[:MAX_REASONS]:
             second = "" if reason.start_s is None else f" at {int(reason.start_s // 60)}:{int(reason.start_s % 60):02}"
             start = reason.span[0] if reason.span else 0

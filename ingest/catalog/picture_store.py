@@ -20,7 +20,7 @@ from scraper.files import make_private_file
 log = logging.getLogger(__name__)
 
 FILE_NAME = "pictures.sqlite"
-FORMAT = 1
+FORMAT = 2
 BUSY_TIMEOUT_S = 60.0
 MAX_ERROR_CHARS = 500
 Kind = Literal["cover", "slide", "video"]
@@ -32,8 +32,20 @@ CREATE TABLE looked (
     recipe TEXT NOT NULL,            -- how: another one makes them again
     error TEXT NOT NULL,             -- "" if all could be read
     tries INTEGER NOT NULL,
-    updated_at REAL NOT NULL
+    updated_at REAL NOT NULL,
+    length_s REAL,                   -- of the video; NULL for a photo post
+    hashes BLOB NOT NULL,            -- of its frames, see ingest/copies.py; empty if nothing is known
+    compared INTEGER NOT NULL        -- whether its copies are among `copies`
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX looked_by_length ON looked (length_s);
+CREATE INDEX looked_to_compare ON looked (video_id) WHERE NOT compared;
+CREATE TABLE copies (                -- two videos that show the same
+    first TEXT NOT NULL REFERENCES looked ON DELETE CASCADE,
+    second TEXT NOT NULL REFERENCES looked ON DELETE CASCADE,
+    mirrored INTEGER NOT NULL,
+    PRIMARY KEY (first, second)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX copies_by_second ON copies (second);
 CREATE TABLE pictures (
     video_id TEXT NOT NULL REFERENCES looked ON DELETE CASCADE,
     position INTEGER NOT NULL,       -- from 0, in the order in which they are shown
@@ -66,6 +78,18 @@ class NewPicture:
     start_s: float | None
     end_s: float | None
     webp: bytes
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """By what copies of a video are recognised: its length, None for a photo post, and the hashes of its frames or
+    slides (`ingest.copies`)."""
+
+    length_s: float | None
+    hashes: bytes
+
+
+UNKNOWN = Fingerprint(None, b"")
 
 
 class PictureStore:
@@ -126,6 +150,27 @@ class PictureStore:
                 self.forget([video_id])
         return None
 
+    def not_compared(self) -> list[tuple[str, Fingerprint]]:
+        """Return the videos that were not compared with the others yet: photo posts first, then the shortest."""
+        rows = self._rows(
+            "SELECT video_id, length_s, hashes FROM looked WHERE NOT compared ORDER BY length_s, video_id"
+        )
+        return [(row[0], Fingerprint(*row[1:])) for row in rows]
+
+    def fingerprints(self, lengths_s: tuple[float, float] | None) -> list[tuple[str, Fingerprint]]:
+        """Return the fingerprints of all videos of a length between two, the shortest first; of photo posts if None."""
+        which = "length_s BETWEEN ? AND ?" if lengths_s else "length_s IS NULL"
+        rows = self._rows(
+            f"SELECT video_id, length_s, hashes FROM looked WHERE {which} AND hashes > x'' ORDER BY length_s",
+            *(lengths_s or ()),
+        )
+        return [(row[0], Fingerprint(*row[1:])) for row in rows]
+
+    def copies(self) -> list[tuple[str, str, bool]]:
+        """Return pairs of videos that show the same, the smaller id first, and whether one is mirrored."""
+        rows = self._rows("SELECT first, second, mirrored FROM copies ORDER BY first, second")
+        return [(first, second, bool(mirrored)) for first, second, mirrored in rows]
+
     def counts(self) -> dict[str, object]:
         """Return how many videos were looked at, failed and have pictures, and the commonest errors."""
         [(done, failed)] = self._rows("SELECT count(*) - sum(error > ''), sum(error > '') FROM looked") or [(0, 0)]
@@ -137,7 +182,15 @@ class PictureStore:
 
     # -- write --------------------------------------------------------------------------------------------------
 
-    def put(self, video_id: str, inputs: str, recipe: str, pictures: Sequence[NewPicture], error: str = "") -> None:
+    def put(
+        self,
+        video_id: str,
+        inputs: str,
+        recipe: str,
+        pictures: Sequence[NewPicture],
+        error: str = "",
+        fingerprint: Fingerprint = UNKNOWN,
+    ) -> None:
         """Store what was found of a video, in place of what was there, in one transaction."""
         db = self._writable()
         with db:
@@ -145,8 +198,11 @@ class PictureStore:
             [tries] = db.execute("SELECT max(tries) FROM looked WHERE video_id = ?", (video_id,)).fetchone()
             db.execute("DELETE FROM looked WHERE video_id = ?", (video_id,))
             db.execute(
-                "INSERT INTO looked VALUES (?, ?, ?, ?, ?, ?)",
-                (video_id, inputs, recipe, error[:MAX_ERROR_CHARS], (tries or 0) + 1, time.time()),
+                "INSERT INTO looked VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE)",
+                (
+                    *(video_id, inputs, recipe, error[:MAX_ERROR_CHARS], (tries or 0) + 1, time.time()),
+                    *(fingerprint.length_s, fingerprint.hashes),
+                ),
             )
             db.executemany(
                 "INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -155,6 +211,21 @@ class PictureStore:
                     for n, one in enumerate(pictures)
                 ),
             )
+
+    def put_copies(self, compared: Iterable[str], pairs: Iterable[tuple[str, str, bool]]) -> None:
+        """Store that videos were compared with all others, and the pairs that show the same, in one transaction.
+
+        Args:
+            pairs: the smaller id first, the other one, and whether one is mirrored.
+        """
+        with self._writable() as db:
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(
+                "INSERT OR IGNORE INTO copies SELECT ?1, ?2, ?3"
+                " WHERE (SELECT count(*) FROM looked WHERE video_id IN (?1, ?2)) = 2",  # no video was erased since
+                pairs,
+            )
+            db.executemany("UPDATE looked SET compared = TRUE WHERE video_id = ?", [(one,) for one in compared])
 
     def forget(self, ids: Iterable[str]) -> int:
         """Delete the pictures of videos, and leave nothing of them in the file. Return of how many there were any."""
@@ -204,7 +275,7 @@ class PictureStore:
         with db:
             db.execute("BEGIN IMMEDIATE")
             if db.execute("PRAGMA user_version").fetchone()[0] != FORMAT:  # no other process has done it since
-                for table in ("pictures", "looked"):
+                for table in ("copies", "pictures", "looked"):
                     db.execute(f"DROP TABLE IF EXISTS {table}")
                 for statement in filter(str.strip, _TABLES.split(";\n")):
                     db.execute(statement)

@@ -4,7 +4,7 @@ Both come from one pass over the video.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image
 
+from ingest.catalog.picture_store import Fingerprint
+from ingest.copies import SIDE as HASHED_SIDE
+from ingest.copies import FrameHashes
 from ingest.media import (
     BLANK_STDDEV,
     DAMAGED_PACKET,
@@ -52,11 +55,41 @@ class Frame:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one pass over a video gives: frames to read, pictures of its scenes, and the seconds of its cuts."""
+    """What one pass over a video gives: frames to read, pictures of its scenes, the seconds of its cuts, and by what
+    copies of it are recognised; None without pictures."""
 
     frames: list[Frame]
-    pictures: list[Picture]
-    cuts: list[float]
+    pictures: list[Picture] = field(default_factory=list)
+    cuts: list[float] = field(default_factory=list)
+    fingerprint: Fingerprint | None = None
+
+
+class _Watcher:
+    """What is given every decoded frame of a track, to choose at most `limit` pictures."""
+
+    def __init__(self, limit: int) -> None:
+        self._scenes, self._hashes = SceneWatcher(limit), FrameHashes()
+        self._small = VideoReformatter()  # one for each size, or it is set up for each frame
+        self._grey = VideoReformatter()
+        self.length_s = 0.0
+
+    def add(self, time_s: float, frame: av.VideoFrame) -> None:
+        check_pixels(frame.width, frame.height)
+        self._scenes.add(time_s, self._thumb(frame), partial(upright, frame))
+        self._hashes.add(time_s, partial(self._grey_of, frame))
+
+    def finish(self, found: list[Frame]) -> Seen:
+        return Seen(found, self._scenes.finish(), self._scenes.cuts, self._hashes.finish(self.length_s))
+
+    def _thumb(self, frame: av.VideoFrame) -> NDArray[np.float32]:
+        """A frame for comparison. Nearest pixels: averages of all of them take ten times as long."""
+        shown = self._small.reformat(frame, SIDE, SIDE, "rgb24", interpolation=Interpolation.POINT)
+        return thumb_of(np.asarray(shown.to_ndarray(), np.uint8))
+
+    def _grey_of(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
+        """A frame, upright, for its hash."""
+        shown = self._grey.reformat(frame, HASHED_SIDE, HASHED_SIDE, "gray", interpolation=Interpolation.AREA)
+        return np.rot90(np.asarray(shown.to_ndarray(), np.uint8), round(frame.rotation / 90))
 
 
 def frames(path: Path, limit: int = MAX_FRAMES) -> list[Frame]:
@@ -77,21 +110,21 @@ def look(path: Path, limit: int = MAX_FRAMES, pictures: int = 0) -> Seen:
     errors: list[MediaError] = []
     tracks = video_tracks(path)
     for number in range(tracks):
-        watcher = SceneWatcher(pictures) if pictures else None
+        watcher = _Watcher(pictures) if pictures else None
         try:
             found = _differing(path, number, limit, watcher)
         except MediaError as error:
             errors.append(error)
             continue
-        shown = watcher.finish() if watcher else []
-        if found or shown:
-            return Seen(found, shown, watcher.cuts if watcher else [])
+        seen = watcher.finish(found) if watcher else Seen(found)
+        if seen.frames or seen.pictures:
+            return seen
     if len(errors) == tracks:
         raise errors[0]
-    return Seen([], [], [])
+    return Seen([])
 
 
-def _differing(path: Path, track: int, limit: int, watcher: SceneWatcher | None) -> list[Frame]:
+def _differing(path: Path, track: int, limit: int, watcher: _Watcher | None) -> list[Frame]:
     """The frames of one of the tracks of `films`. The watcher is given all that are decoded."""
     found: list[Frame] = []
     numbers: list[int] = []  # of the frames in `found`, counted among all that differ
@@ -146,9 +179,8 @@ def _nearest(numbers: list[int], wanted: float) -> int:
     return min(range(len(numbers)), key=lambda index: abs(numbers[index] - wanted))
 
 
-def _sampled(path: Path, track: int, watcher: SceneWatcher | None) -> Iterator[tuple[float, Image.Image]]:
+def _sampled(path: Path, track: int, watcher: _Watcher | None) -> Iterator[tuple[float, Image.Image]]:
     """Frames about STEP_S apart, with their seconds on the timeline of the video. The watcher is given all frames."""
-    small = VideoReformatter()
     with open_container(path) as container:
         stream = films(container)[track]
         check_pixels(stream.codec_context.width, stream.codec_context.height)
@@ -157,11 +189,12 @@ def _sampled(path: Path, track: int, watcher: SceneWatcher | None) -> Iterator[t
         shown = _some_frames(path, container, stream) if length_s > EVERY_FRAME_S else decodable(container, stream)
         step_s = max(STEP_S, length_s / MAX_COMPARED)
         next_s, count = 0.0, 0
+        if watcher:
+            watcher.length_s = length_s
         for frame in shown:
             time_s = max(0.0, (frame.time or 0.0) - start_s)
             if watcher:
-                check_pixels(frame.width, frame.height)
-                watcher.add(time_s, _thumb(small, frame), partial(upright, frame))
+                watcher.add(time_s, frame)
             if time_s < next_s:
                 continue
             check_pixels(frame.width, frame.height)
@@ -169,12 +202,6 @@ def _sampled(path: Path, track: int, watcher: SceneWatcher | None) -> Iterator[t
             next_s, count = time_s + step_s, count + 1
             if count > MAX_COMPARED:
                 return
-
-
-def _thumb(small: VideoReformatter, frame: av.VideoFrame) -> NDArray[np.float32]:
-    """A frame for comparison. Nearest pixels: averages of all of them take ten times as long."""
-    shown = small.reformat(frame, SIDE, SIDE, "rgb24", interpolation=Interpolation.POINT)
-    return thumb_of(np.asarray(shown.to_ndarray(), np.uint8))
 
 
 def _some_frames(path: Path, container: InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog, Entry
 from ingest.catalog.media_damage import damage
-from ingest.catalog.picture_store import Kind, NewPicture, PictureStore
+from ingest.catalog.picture_store import UNKNOWN, Fingerprint, Kind, NewPicture, PictureStore
 from ingest.progress import Progress, ProgressMode
 from ingest.stages.media_files import FRAME, MediaKey, check_exists, is_damaged
 from ingest.stages.workers import WorkerError, cores, each
@@ -64,6 +64,7 @@ class _Job:
 class _Result:
     pictures: list[NewPicture]
     errors: str
+    fingerprint: Fingerprint = UNKNOWN
 
 
 def run_pictures(
@@ -84,6 +85,8 @@ def run_pictures(
         Locked: another run of this stage is active.
         UserError: the disk is full or cannot be written.
     """
+    from ingest.copies import compare
+
     report, started = PicturesReport(), time.monotonic()
     with _only_run(catalog), PictureStore(catalog.data, create=True) as store:
         known = store.known()
@@ -96,6 +99,7 @@ def run_pictures(
                 if shown is progress and due:
                     shown.step("pictures")
                 _process(store, due, catalog.data, report, shown, processes or cores())
+                compare(store)
         finally:
             report.seconds = time.monotonic() - started
     return report
@@ -151,7 +155,7 @@ def _process(
             plain = isinstance(result, WorkerError | UserError)
             reason = str(result) if plain else explain(result, data) or f"{type(result).__name__}: {result}"
             result = _Result([], str(reason))
-        store.put(video_id, inputs, RECIPE, result.pictures, result.errors)
+        store.put(video_id, inputs, RECIPE, result.pictures, result.errors, result.fingerprint)
         report.pictures += len(result.pictures)
         if result.errors:
             report.failed += 1
@@ -176,30 +180,35 @@ def _only_run(catalog: Catalog) -> Iterator[None]:
 def _look(job: _Job) -> _Result:
     """Return the pictures of one video. One that cannot be read does not affect the others."""
     from ingest.media import MediaError, NoStream
-    from ingest.ocr.frames import look
+    from ingest.ocr.frames import Seen, look
     from ingest.scenes import MAX_PICTURES
 
     errors: list[str] = []
-    shown: list[Picture] = []
+    seen = Seen([])
     if job.video:
         try:
             check_exists(job.video)
-            shown = look(job.video, 0, MAX_PICTURES).pictures
+            seen = look(job.video, 0, MAX_PICTURES)
         except NoStream:
             pass  # a photo post with music
         except MediaError as error:
             errors.append(f"video: {error}")
-    pictures, still_errors = collect(job.stills, shown)
-    return _Result(pictures, "; ".join(errors + still_errors))
+    pictures, slides, still_errors = collect(job.stills, seen.pictures)
+    fingerprint = seen.fingerprint or (UNKNOWN if errors or still_errors else slides)
+    return _Result(pictures, "; ".join(errors + still_errors), fingerprint)
 
 
-def collect(stills: Sequence[tuple[Kind, str, Path]], shown: Sequence["Picture"]) -> tuple[list[NewPicture], list[str]]:
-    """Return covers, slides and pictures of a video as small WebP pictures, and an error for each that cannot be read.
+def collect(
+    stills: Sequence[tuple[Kind, str, Path]], shown: Sequence["Picture"]
+) -> tuple[list[NewPicture], Fingerprint, list[str]]:
+    """Return covers, slides and pictures of a video as small WebP pictures, by what copies of the slides are
+    recognised, and an error for each that cannot be read.
 
     Blank ones are left out, and stills that are almost equal to a picture of the video or an earlier still.
     """
     from PIL import Image
 
+    from ingest.copies import grey_of, hash_of
     from ingest.media import MediaError, open_image
     from ingest.scenes import LARGEST, SIDE, is_blank, near, thumb_of
 
@@ -210,7 +219,7 @@ def collect(stills: Sequence[tuple[Kind, str, Path]], shown: Sequence["Picture"]
 
     kept = [thumb(picture.image) for picture in shown]
     pictures: list[NewPicture] = []
-    errors: list[str] = []
+    hashes, errors = b"", list[str]()
     for kind, label, path in stills:
         try:
             check_exists(path)
@@ -218,6 +227,8 @@ def collect(stills: Sequence[tuple[Kind, str, Path]], shown: Sequence["Picture"]
         except MediaError as error:
             errors.append(f"{label}: {error}")
             continue
+        if kind == "slide":
+            hashes += hash_of(grey_of(image))
         small = thumb(image)
         if is_blank(small) or any(near(small, other) for other in kept):
             continue
@@ -225,7 +236,7 @@ def collect(stills: Sequence[tuple[Kind, str, Path]], shown: Sequence["Picture"]
         image.thumbnail(LARGEST)
         pictures.append(NewPicture(kind, None, None, webp(image)))
     pictures += [NewPicture("video", one.start_s, one.end_s, webp(one.image)) for one in shown]
-    return pictures, errors
+    return pictures, Fingerprint(None, hashes), errors
 
 
 def webp(image: "Image.Image") -> bytes:

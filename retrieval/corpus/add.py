@@ -122,7 +122,8 @@ class Adding:
             manifest = build_if_changed(self.settings, self.encoding.names, self.encoding.load, self.shown.say)
         finally:
             self.encoding.free()
-        if manifest and self.encoding.vision and (encoder := self.encoding.vision()):
+        encoder = self.encoding.vision() if self.encoding.vision else None
+        if manifest and (encoder or not self.encoding.vision):
             manifest = see(self.settings.data, self.settings.indexes, encoder) or manifest
         self.report.generation = manifest.name if manifest else ""
         self._built_at = time.monotonic()

@@ -12,11 +12,13 @@ from ingest.models.weights import WeightsError
 from ingest.progress import ProgressMode
 from ingest.settings import Settings
 from ingest.stages.pictures import run_pictures, sentence
+from retrieval.corpus.copies import copies_in
 from retrieval.embedding.cached_pictures import PictureNames, picture_text
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.embedding.vision import VisionEncoder
 from retrieval.errors import GenerationError
 from retrieval.index import publish
+from retrieval.index.copies import Copies
 from retrieval.index.generation import OwnFiles, own_files
 from retrieval.index.layout import CACHE_FILE, current_name, generations_folder, segments_folder
 from retrieval.index.lock import only_builder
@@ -109,14 +111,14 @@ def with_pictures(
     settings: Settings, load: Callable[[], VisionEncoder | None] | None, progress: ProgressMode = "off"
 ) -> Manifest | None:
     """Choose the pictures of all videos and publish the current generation with them, or without any if there is no
-    model. Return its manifest, or None if it is so already.
+    model, and with what is known of copies. Return its manifest, or None if it is so already.
 
     Raises:
         WeightsError: the model cannot be loaded.
         Locked: another process chooses pictures, or changes the indexes.
     """
     if load is None:
-        return unsee(settings.indexes)
+        return see(settings.data, settings.indexes, None, progress=progress)
     encoder = load()
     if encoder is None:
         return None
@@ -139,13 +141,14 @@ def index_vision(indexes: Path) -> str:
 def see(
     data: Path,
     indexes: Path,
-    encoder: VisionEncoder,
+    encoder: VisionEncoder | None,
     *,
     progress: ProgressMode = "off",
 ) -> Manifest | None:
-    """Publish the current generation with what its videos show. Return its manifest, or None if it has that already.
+    """Publish the current generation with what its videos show, and which are copies of the same one. Return its
+    manifest, or None if it has that already.
 
-    Vectors are kept in the cache while they are made, so a killed run resumes. Pictures that are gone or damaged are
+    Without a vision model, copies are all that is taken from the pictures. Vectors are kept in the cache while they are made, so a killed run resumes. Pictures that are gone or damaged are
     left out, with a warning.
 
     Raises:
@@ -154,10 +157,20 @@ def see(
     """
     with only_builder(indexes), PictureStore(data) as store:
         own = own_files(generations_folder(indexes) / current_name(indexes))
-        seen = _seen(own, indexes, store, encoder, progress)
-        if seen == (own.manifest.vision, own.manifest.seen):
+        seen = _seen(own, indexes, store, encoder, progress) if encoder else (None, ())
+        copies = known_copies(data, store, own, indexes)
+        if (*seen, copies) == (own.manifest.vision, own.manifest.seen, own.copies):
             return None
-        return _publish(own, indexes, seen)
+        return _publish(own, indexes, seen, copies)
+
+
+def known_copies(data: Path, store: PictureStore, own: OwnFiles, indexes: Path) -> Copies:
+    """Return which videos of a generation are copies of the same one, as far as their pictures were chosen."""
+    if not store.exists:
+        return own.copies
+    with Catalog(data, read_only=True) as catalog:
+        found = copies_in(catalog, store)
+    return publish.among_videos(found, indexes, own.manifest, own.deleted)
 
 
 def unsee(indexes: Path) -> Manifest | None:
@@ -172,9 +185,9 @@ def unsee(indexes: Path) -> Manifest | None:
         return _publish(own, indexes, (None, ())) if own.manifest.vision else None
 
 
-def _publish(own: OwnFiles, indexes: Path, seen: Seen) -> Manifest:
+def _publish(own: OwnFiles, indexes: Path, seen: Seen, copies: Copies | None = None) -> Manifest:
     unchanged = own.manifest.model_copy(update={"encoded": 0})
-    return publish.publish(indexes, unchanged, own.deleted, own.hubs, own.empty, seen)
+    return publish.publish(indexes, unchanged, own.deleted, own.hubs, own.empty, seen, copies)
 
 
 def _seen(own: OwnFiles, indexes: Path, store: PictureStore, encoder: VisionEncoder, progress: ProgressMode) -> Seen:

@@ -15,6 +15,7 @@ from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
 from retrieval.index.arrays import SUFFIX, typed
 from retrieval.index.bm25f import KeywordIndex
+from retrieval.index.copies import Copies, CopyGroups, read_copies
 from retrieval.index.dense import DenseIndex
 from retrieval.index.documents import FIELDS, OVERVIEW
 from retrieval.index.layout import State, current_name, generation_names, generations_folder, segments_of, state_of
@@ -44,6 +45,7 @@ class OwnFiles:
     deleted: NDArray[np.int64]
     hubs: NDArray[np.float32]
     empty: dict[str, str]
+    copies: Copies = ()
 
     @property
     def alive(self) -> NDArray[np.bool_]:
@@ -62,7 +64,8 @@ def own_files(folder: Path) -> OwnFiles:
     manifest = manifest_in(folder)
     files = VerifiedFiles(folder, manifest.files)
     try:
-        own = OwnFiles(manifest, files.array(DELETED), files.array(HUBS), dict(json.loads(files.read(EMPTY))))
+        empty = dict(json.loads(files.read(EMPTY)))
+        own = OwnFiles(manifest, files.array(DELETED), files.array(HUBS), empty, read_copies(files))
         videos, deleted = sum(entry.videos for entry in manifest.segments), own.deleted
         typed(own.hubs, "f4", 2)
         if own.hubs.shape != (len(manifest.encoders), videos) or not np.isfinite(own.hubs).all():
@@ -83,7 +86,7 @@ class Generation:
     Its videos are numbered segment after segment. Deleted ones keep their numbers, and `alive` says which are not.
     `rows` has the passages of each field, and `dense` their vectors: by field, for each encoder of the manifest.
     `parts` says for each encoder what each passage adds to the vector of its whole video. `seen` has the pictures of
-    the videos, if a vision model has seen them. `state` is that of the files when they were read, see
+    the videos, if a vision model has seen them, and `copies` says which videos are copies of the same one. `state` is that of the files when they were read, see
     `generation_state`.
 
     Args:
@@ -108,6 +111,7 @@ class Generation:
         self.starts: NDArray[np.int64] = np.cumsum([0, *(segment.videos for segment in self.segments)])
         self.ids = VideoIds([segment.of_videos for segment in self.segments], self.alive)
         self.positions = Positions(self.ids)
+        self.copies = CopyGroups(own.copies, self.ids)
         self.seen = seen_index(segments_of(folder).parent, self.manifest, self.starts.tolist(), self.alive)
         try:
             self._join()

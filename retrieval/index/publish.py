@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from retrieval.embedding.registry import full_name
 from retrieval.errors import GenerationError
-from retrieval.index.generation import DELETED, EMPTY, HUBS, open_named, own_files
+from retrieval.index.copies import FILE as COPIES
+from retrieval.index.copies import Copies, among
+from retrieval.index.generation import DELETED, EMPTY, HUBS, OwnFiles, open_named, own_files
 from retrieval.index.layout import (
     BUILDING,
     CURRENT,
@@ -27,8 +29,10 @@ from retrieval.index.layout import (
 from retrieval.index.lock import only_builder
 from retrieval.index.manifest import FORMAT, MANIFEST, FusionWeights, Manifest, manifest_in, sealed
 from retrieval.index.seen import Seen, carried, delete_parts, names_of_parts
+from retrieval.index.segment import open_segment
 from retrieval.index.segment_writer import new_name
 from retrieval.index.tuned import keep_weights
+from retrieval.index.videos import VideoIds
 from scraper import files
 
 EARLIER_DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"  # of the formats with one encoder
@@ -41,6 +45,7 @@ def publish(
     hubs: NDArray[np.float32],
     empty: Mapping[str, str],
     seen: Seen | None = None,
+    copies: Copies | None = None,
 ) -> Manifest:
     """Write a generation whose segments are complete, read it back, and make it current. The caller holds the lock.
 
@@ -50,8 +55,15 @@ def publish(
         hubs: shape (encoders, videos).
         empty: the keys of the videos of the corpus that have no text, by id.
         seen: the pictures of the videos; by default those that the current generation has of them.
+        copies: groups of videos; by default those of the current generation. Videos that are not in this one are left
+            out.
     """
-    vision, pictures = _carried(indexes, manifest) if seen is None else seen
+    current = _current(indexes)
+    if seen is None:
+        seen = carried(indexes, current.manifest, current.alive, manifest.segments) if current else (None, ())
+    if copies is None:
+        copies = current.copies if current else ()
+    vision, pictures = seen
     manifest = manifest.model_copy(update={"vision": vision, "seen": pictures})
     name = new_name(max(generation_names(indexes), default=""))
     folder = generations_folder(indexes) / f"{BUILDING}{name}"
@@ -59,6 +71,8 @@ def publish(
     np.save(folder / DELETED, deleted)
     np.save(folder / HUBS, hubs)
     (folder / EMPTY).write_text(json.dumps(dict(empty)), encoding="utf-8")
+    if left := among_videos(copies, indexes, manifest, deleted):
+        (folder / COPIES).write_text(json.dumps(left), encoding="utf-8")
     sums = {path.name: files.sha256(path) for path in sorted(folder.iterdir())}
     filled = {"name": name, "created": datetime.now(UTC).isoformat(timespec="seconds"), "files": sums}
     manifest = manifest.model_copy(update=filled)
@@ -67,12 +81,21 @@ def publish(
     return manifest
 
 
-def _carried(indexes: Path, manifest: Manifest) -> Seen:
+def _current(indexes: Path) -> OwnFiles | None:
     try:
-        own = own_files(generations_folder(indexes) / current_name(indexes))
+        return own_files(generations_folder(indexes) / current_name(indexes))
     except GenerationError:  # there is none, or it is damaged
-        return None, ()
-    return carried(indexes, own.manifest, own.alive, manifest.segments)
+        return None
+
+
+def among_videos(copies: Copies, indexes: Path, manifest: Manifest, deleted: NDArray[np.int64]) -> Copies:
+    """Return groups of copies without the videos that a generation does not have."""
+    if not copies:
+        return ()
+    segments = [open_segment(segments_folder(indexes), entry) for entry in manifest.segments]
+    alive = np.ones(sum(segment.videos for segment in segments), np.bool_)
+    alive[deleted] = False
+    return among(copies, VideoIds([segment.of_videos for segment in segments], alive))
 
 
 def _finish(folder: Path, manifest: Manifest) -> None:

@@ -84,7 +84,8 @@ class Hit(BaseModel):
 
     `why` says in one sentence why it was found; null if only conditions decide, or the video has no text. `confidence`,
     from 0 to 1, is the estimated chance that this is the video that was meant. `good` says whether it reaches the
-    cut-off (docs/explanation/confidence.md).
+    cut-off (docs/explanation/confidence.md). `copies` are the other videos that show the same, such as reposts: of
+    them, the best is the hit, and the others are none.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Hit(BaseModel):
     confidence: float = 1.0
     good: bool = True
     feedback: float = 0.0
+    copies: list[str] = Field(default=[], description="the ids of other copies of this video, which are no hits")
 
 
 class Answer(BaseModel):
@@ -102,7 +104,8 @@ class Answer(BaseModel):
 
     `text` is what was searched for, with typos corrected. If it is empty, only the conditions decide. `sort` is the
     order: by relevance, or if only conditions decide, the newest videos first, or with conditions on lists or times of
-    meeting a video, the one met last. `total` videos meet the conditions; `hits` are the requested page of them.
+    meeting a video, the one met last. `total` videos meet the conditions, copies of the same one counted once if there is
+    a text; `hits` are the requested page of them.
     Videos with the `preferred` tags and creators count more. `notes` are sentences for the user: corrections, videos
     left out, conditions that no video meets. `confidence` is the highest of the first hits, on every page; `good` is
     false if none of them reaches the cut-off ("no good match"). `corrections` are the words that were searched for

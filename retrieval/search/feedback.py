@@ -97,9 +97,10 @@ def refined(
 
 
 def open_videos(generation: Generation, choices: Sequence[Choice], among: Mask) -> Mask:
-    """Return the videos in a mask without those chosen: neither is the one that is meant."""
+    """Return the videos in a mask without those chosen, and their copies: neither is the one that is meant."""
     left = among.copy()
-    left[[generation.positions[one.video_id] for one in choices if one.video_id in generation.positions]] = False
+    chosen = [generation.positions[one.video_id] for one in choices if one.video_id in generation.positions]
+    left[generation.copies.with_copies(chosen)] = False
     return left
 
 

@@ -41,13 +41,19 @@ def best(
     timer: Timer,
     sort: Sort,
     conditions: Sequence[Condition],
+    shown: Mask,
 ) -> Found:
-    """Return a page of the best videos in the mask, explained and judged."""
+    """Return a page of the best videos in the mask, explained and judged. Of copies of the same video, the best is a
+    hit.
+
+    Args:
+        shown: the videos that may be named as copies, shape (videos,).
+    """
 
     def judged(videos: NDArray[np.int64]) -> Verdict:
         return judge(generation, ranking, mode, videos)
 
-    order = ranking.order(mask)
+    order = generation.copies.first(ranking.order(mask))
     first = order[:JUDGED]
     if sort != "relevance":
         order = sorted_first(generation, order, judged, conditions, sort)
@@ -62,6 +68,7 @@ def best(
         hit.model_copy(
             update={
                 **found,
+                "copies": [generation.ids[other] for other in generation.copies.others(int(video)) if shown[other]],
                 "confidence": sure,
                 "good": sure >= verdict.cut_off or by_sight,
                 "feedback": 0.0 if ranking.feedback is None else float(ranking.feedback[ranking.place(int(video))]),

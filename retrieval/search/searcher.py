@@ -289,7 +289,8 @@ class Searcher:
         if self.no_vision and mode != "keyword":
             notes.append(f"Searched without pictures: {self.no_vision}")
         page = slice(offset, offset + min(k, MAX_K))
-        if (question.text or looked is not None) and mask.any():
+        ranked = bool(question.text) or looked is not None
+        if ranked and mask.any():
             ranking = self.rank(
                 question,
                 mode=mode,
@@ -297,7 +298,7 @@ class Searcher:
                 method=method,
                 among=mask,
                 exact=exact,
-                hits=page.stop,
+                hits=page.stop * self.generation.copies.largest,
                 choices=choices,
                 picture=looked,
             )
@@ -305,7 +306,8 @@ class Searcher:
             if choices and not self.generation.dense:
                 notes.append("Your choices of videos change nothing: this index has no vectors.")
             mask = open_videos(self.generation, choices, mask)
-            found = best(self.generation, ranking, mode, mask, page, timer, sort, question.conditions)
+            shown = shown_videos(self.generation, hidden)
+            found = best(self.generation, ranking, mode, mask, page, timer, sort, question.conditions, shown)
         elif question.conditions and mask.any():
             # Only conditions, and these videos meet them: there is nothing to be unsure of.
             sort = sort if sort != "relevance" else _default_sort(question)
@@ -321,7 +323,7 @@ class Searcher:
             mode=mode,
             generation=self.generation.name,
             encoder=self.generation.manifest.encoder,
-            total=int(mask.sum()) if found.text or question.conditions else 0,
+            total=self._total(mask, ranked) if found.text or question.conditions else 0,
             hits=list(found.hits),
             timings_ms=timer.summary(),
             confidence=found.confidence,
@@ -375,6 +377,10 @@ class Searcher:
             used = [encoder if part else None for encoder, part in zip(self.encoders, share, strict=True)]
             known = at_once(lambda encoder: encoder.query(text) if encoder else None, used)
         return known, share
+
+    def _total(self, mask: Mask, ranked: bool) -> int:
+        """Return how many hits there are; of a ranking, copies of the same video are one."""
+        return int(mask.sum()) - (self.generation.copies.more(mask) if ranked else 0)
 
     def _note(self, correction: Correction) -> str:
         return f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
