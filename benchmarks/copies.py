@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import av
+import numpy as np
 import typer
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
@@ -27,6 +28,7 @@ sys.path.insert(0, str(ROOT))  # as a script, Python only searches this file's f
 
 from ingest.catalog.picture_store import Fingerprint  # noqa: E402
 from ingest.copies import alike, most_apart_s, stacked  # noqa: E402
+from ingest.media import upright  # noqa: E402
 from ingest.ocr.frames import look  # noqa: E402
 from retrieval.corpus.copies import differ, words_of  # noqa: E402
 
@@ -100,7 +102,7 @@ def remake(source: Path, target: Path, change: Change) -> None:
     """Encode a changed copy of a video, worse than it was."""
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         film = read.streams.video[0]
-        images = (change(frame.to_image()) for frame in read.decode(film))
+        images = (change(upright(frame)) for frame in read.decode(film))
         _encode(written, images, round(film.average_rate or FPS))
 
 
@@ -136,7 +138,7 @@ def _encode(container: Any, images: Any, rate: int) -> None:
         if stream is None:
             stream = container.add_stream("libx264", rate=rate, options={"crf": "34", "preset": "veryfast"})
             stream.width, stream.height, stream.pix_fmt = image.width // 2 * 2, image.height // 2 * 2, "yuv420p"
-        container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")))
     if stream is not None:
         container.mux(stream.encode())
 

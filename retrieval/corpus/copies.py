@@ -21,8 +21,8 @@ def copies_in(catalog: Catalog, store: PictureStore) -> Copies:
     pairs = store.copies()
     if not pairs:
         return ()
-    texts = {
-        entry.video.id: {kind: words_of(text.text or "") for kind, text in entry.texts.items()}
+    texts: dict[str, dict[str, set[str]]] = {
+        entry.video.id: {str(kind): words_of(text.text or "") for kind, text in entry.texts.items()}
         for entry in catalog.entries(sorted({video_id for first, second, _ in pairs for video_id in (first, second)}))
     }
     group_of: dict[str, set[str]] = {}

@@ -148,8 +148,8 @@ def see(
     """Publish the current generation with what its videos show, and which are copies of the same one. Return its
     manifest, or None if it has that already.
 
-    Without a vision model, copies are all that is taken from the pictures. Vectors are kept in the cache while they are made, so a killed run resumes. Pictures that are gone or damaged are
-    left out, with a warning.
+    Without a vision model, copies are all that is taken from the pictures. Vectors are kept in the cache while they are
+    made, so a killed run resumes. Pictures that are gone or damaged are left out, with a warning.
 
     Raises:
         GenerationError: there is no index, or it cannot be read.

@@ -86,8 +86,8 @@ class Generation:
     Its videos are numbered segment after segment. Deleted ones keep their numbers, and `alive` says which are not.
     `rows` has the passages of each field, and `dense` their vectors: by field, for each encoder of the manifest.
     `parts` says for each encoder what each passage adds to the vector of its whole video. `seen` has the pictures of
-    the videos, if a vision model has seen them, and `copies` says which videos are copies of the same one. `state` is that of the files when they were read, see
-    `generation_state`.
+    the videos, if a vision model has seen them. `copies` says which videos are copies of the same one. `state` is that
+    of the files when they were read, see `generation_state`.
 
     Args:
         again: read segments again that are open in this process.

@@ -104,13 +104,12 @@ class Answer(BaseModel):
 
     `text` is what was searched for, with typos corrected. If it is empty, only the conditions decide. `sort` is the
     order: by relevance, or if only conditions decide, the newest videos first, or with conditions on lists or times of
-    meeting a video, the one met last. `total` videos meet the conditions, copies of the same one counted once if there is
-    a text; `hits` are the requested page of them.
-    Videos with the `preferred` tags and creators count more. `notes` are sentences for the user: corrections, videos
-    left out, conditions that no video meets. `confidence` is the highest of the first hits, on every page; `good` is
-    false if none of them reaches the cut-off ("no good match"). `corrections` are the words that were searched for
-    instead of others; `exact` says that none was to be. `choices` are the videos that the one meant is nearer to, or
-    not like; they refine the scores and are not among the hits.
+    meeting a video, the one met last. `total` videos meet the conditions, and of a ranking, copies of the same video
+    are one; `hits` are the requested page of them. Videos with the `preferred` tags and creators count more. `notes`
+    are sentences for the user: corrections, videos left out, conditions that no video meets. `confidence` is the
+    highest of the first hits, on every page; `good` is false if none of them reaches the cut-off ("no good match").
+    `corrections` are the words that were searched for instead of others; `exact` says that none was to be. `choices`
+    are the videos that the one meant is nearer to, or not like; they refine the scores and are not among the hits.
     """
 
     query: str

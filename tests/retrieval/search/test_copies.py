@@ -22,7 +22,12 @@ from retrieval.search.searcher import Searcher
 from retrieval.server.api import create_app
 from scraper.records import Video
 
-ORIGINAL, REPOST, THIRD, OTHER = "9000000000000000001", "9000000000000000002", "9000000000000000003", "9000000000000000009"
+ORIGINAL, REPOST, THIRD, OTHER = (
+    "9000000000000000001",
+    "9000000000000000002",
+    "9000000000000000003",
+    "9000000000000000009",
+)
 QUESTION = "a cat that opens the fridge"
 SPOKEN = "look at this clever cat opening the fridge again"
 PRINT = Fingerprint(12.0, bytes(range(64)))
