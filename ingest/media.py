@@ -10,6 +10,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
@@ -94,14 +95,14 @@ def _first_seconds(path: Path, number: int) -> Iterator[Image.Image]:
             raise broken(error) from error
 
 
-def open_image(path: Path) -> Image.Image:
-    """Open an image as RGB, turned upright by its EXIF data, transparency filled with a contrasting colour.
+def open_image(source: Path | IO[bytes]) -> Image.Image:
+    """Open an image, a file or its content: RGB, upright by its EXIF data, on a contrasting colour if transparent.
 
     Raises:
         MediaError: it is broken, cut, too large, or of a format that is not in IMAGE_FORMATS.
     """
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=IMAGE_FORMATS) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(source, formats=IMAGE_FORMATS) as image:
             check_pixels(*image.size)
             image.load()
             turned = _turned(image)
@@ -117,7 +118,7 @@ def open_image(path: Path) -> Image.Image:
     except MemoryError as error:
         raise MediaError("the image needs more memory than is available") from error
     except Exception as error:  # Pillow raises many kinds of errors for hostile files: struct, key, syntax errors
-        raise MediaError(f"the image cannot be read: {_reason(error, path)}") from error
+        raise MediaError(f"the image cannot be read: {_reason(error, source)}") from error
 
 
 def upright(frame: av.VideoFrame) -> Image.Image:
@@ -245,8 +246,8 @@ def broken(error: Exception) -> MediaError:
     return MediaError(f"the file is broken or cut: {getattr(error, 'strerror', None) or error}")
 
 
-def _reason(error: Exception, path: Path) -> str:
+def _reason(error: Exception, source: Path | IO[bytes]) -> str:
     """The error in words that are the same for every file."""
     if isinstance(error, UnidentifiedImageError):
         return "it is not an image of a known format, or broken"
-    return re.sub(r" ?\([^)]*\)", "", str(error).replace(str(path), "it")) or type(error).__name__
+    return re.sub(r" ?\([^)]*\)", "", str(error).replace(str(source), "it")) or type(error).__name__

@@ -35,7 +35,9 @@ def add_dialog(limits: Limits) -> str:
     steps = "".join(f"<li>{text(step)}</li>" for step in EXPORT_STEPS)
     allowed = ",".join(sorted(ALLOWED))
     return (
-        '<div id="drop" popover="manual" aria-hidden="true"><p>Drop files, folders or zips to add them</p></div>'
+        '<div id="drop" popover="manual" aria-hidden="true">'
+        '<p data-zone="search" hidden>Drop the picture here to search by it</p>'
+        '<p data-zone="add">Drop files, folders or zips to add them</p></div>'
         '<p id="add-live" class="unseen" role="status"></p>'
         f'<dialog id="add" aria-labelledby="add-title" data-allowed="{allowed}" data-file-bytes="{limits.file_bytes}" '
         f'data-total-bytes="{limits.total_bytes}" data-files="{limits.files}">'

@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Response
 _ASSETS = files("page") / "assets"
 FIRST = "main.js"  # the module that starts the page
 # A later style sheet changes what an earlier one says.
-STYLES = ("tokens", "base", "header", "search", "results", "view", "library", "evaluate", "add")
+STYLES = ("tokens", "base", "header", "search", "results", "view", "pictures", "library", "evaluate", "add")
 HEADERS = {
     "Cache-Control": "private, max-age=31536000, immutable",
     "Cross-Origin-Resource-Policy": "same-origin",

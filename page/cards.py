@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from page.choices import choice_buttons
 from page.html import COLUMN_NAMES, clock, counted, link, marked, notice, text
+from page.pictures import shown_frame
 from retrieval.embedding.registry import alias
-from retrieval.index.documents import ALL_FIELD_NAMES, SEEN_NAME
-from retrieval.index.documents import SEEN as PICTURES
+from retrieval.index.documents import ALL_FIELD_NAMES
 from retrieval.search.filter_values import FILTERS
 from retrieval.search.lists import describe_encounters
 from retrieval.search.periods import spoken
@@ -194,13 +194,9 @@ def because(hit: "FoundHit", why: "Why") -> str:
     lead = SEEN[why.field] if seen else why.lead
     words = "" if seen else marked(why.passage, why.span, why.matches)
     quote = f'<blockquote dir="auto">{words}</blockquote>' if words else ""
-    if why.thumbnail_url:
-        words = f"{SEEN_NAME}{f' at {clock(at)}' if at is not None else ''}" if why.field == PICTURES else SEEN_NAME
-        shown = f'<img class="shown" loading="lazy" src="{text(why.thumbnail_url)}" alt="{text(words)}">'
-    else:
-        shown = ""
     also = f'<span class="also">{text(why.others)}</span>' if why.others else ""
-    return f'<div class="passage">{shown}<span class="from">{text(lead)}{when}</span>{quote}{also}</div>'
+    frame, more = shown_frame(hit, why)
+    return f'<div class="passage">{frame}<span class="from">{text(lead)}{when}{more}</span>{quote}{also}</div>'
 
 
 def badge(field: str) -> str:
@@ -311,8 +307,8 @@ def results(
         more: whether more follow.
         download: a link (HTML) that downloads them.
     """
-    # a query of filters alone has nothing to explain
-    hits = [hit for hit in answer.hits if hit.explanation or not answer.text]
+    # a query of filters alone has nothing to explain; a video without pictures is not like any
+    hits = [hit for hit in answer.hits if hit.explanation or not (answer.text or answer.picture)]
     filters = ADJUST.format(changes="&amp;".join(f"{name}=" for name in FILTERS), label="Remove the filters")
     if not hits and answer.conditions and not answer.total:
         return notice("No video matches", " ".join(answer.notes), more=_meant(answer) + filters)

@@ -35,7 +35,7 @@ def help_dialog(has_docs: bool = True) -> str:
         '<dialog id="help" class="sheet" aria-labelledby="help-title"><div class="top"><h2 id="help-title">Help</h2>'
         '<button type="button" class="quiet" data-close aria-label="Close">✕</button></div>'
         "<p>Describe what you remember, in any language: what was said, what was written on the screen, who made it, "
-        "what people commented.</p>"
+        "what people commented. Or search by a picture: press the one in the search box, paste one, or drop one.</p>"
         f"<h3>Words that narrow a question</h3><dl>{words}</dl><h3>Keys</h3><dl>{keys}</dl>"
         f'<p>{docs}<a href="openapi.json">Description of the API</a></p></dialog>'
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlencode
@@ -18,9 +19,18 @@ from page.choices import choices_on
 from page.home import latest_html
 from page.html import MODE_NAMES, notice, text
 from page.offers import offers, offers_html
+from page.pictures import asked_html, asked_of, gone, no_vision, with_read
 from page.search_tab import remembered
 from page.video_view import details
-from retrieval.errors import BadChoices, BadFilter, BadWeights, UnknownGeneration, UnknownVideo
+from retrieval.errors import (
+    BadChoices,
+    BadFilter,
+    BadWeights,
+    NoVision,
+    UnknownGeneration,
+    UnknownPicture,
+    UnknownVideo,
+)
 from retrieval.index.layout import generation_names
 from retrieval.search.answer import Sort
 from retrieval.search.choices import Choice, read_choices
@@ -30,6 +40,7 @@ from retrieval.server.concurrency import Overloaded, Queue
 from retrieval.server.problems import Problem
 from retrieval.server.routes.common import MAX_OFFSET, filter_values
 from retrieval.server.routes.search import chosen_mode
+from retrieval.server.seen_pictures import PICTURE
 from retrieval.server.service import Service
 from scraper.errors import UserError
 
@@ -65,6 +76,8 @@ def answer_html(
     offset: int = 0,
     nearer: str = "",
     found: str = "",
+    picture: str = "",
+    read: str = "",
 ) -> str:
     """Return the results of a query as HTML, or a message that says what is wrong.
 
@@ -75,11 +88,13 @@ def answer_html(
         nearer: choices of videos as the API takes them.
         found: the generation of the results that this follows: more of them, or choices of them. It answers; if it is
             gone, the current one does, and a note says so.
+        picture: to search by, as the API takes it, and the words `read` in it that count.
     """
-    query = query.strip()
+    typed = query.strip()
+    query = with_read(typed, read)
     try:
         conditions = filters(**(filtered or {}))
-        if not query and not conditions:
+        if not query and not conditions and not picture:
             return _start(service)
         made = service.answer(
             query,
@@ -93,17 +108,19 @@ def answer_html(
             exact=exact,
             choices=read_choices(nearer),
             found=found,
+            picture=picture,
         )
         said = {one.note() for one in conditions if one.named() != one.describe()}  # their chips say it
         answer = service.with_videos(made.model_copy(update={"notes": [n for n in made.notes if n not in said]}))
-        judged = service.judged(query) if query else None
+        judged = service.judged(query) if query and not picture else None  # a judgement is of words
         more = len(answer.hits) == PAGE_HITS and offset + PAGE_HITS < answer.total
         building = not offset and service.building()
         chips = "" if offset else filters_on(filtered or {}, conditions, _unusual(mode, w, generation))
         chips += "" if offset else _choices(service, made.choices)
-        chips += "" if offset else offers_html(offers(query, filtered or {}, lists=service.knows_lists()))
+        chips += "" if offset or not picture else asked_html(asked_of(service, picture), read)
+        chips += "" if offset else offers_html(offers(typed, filtered or {}, lists=service.knows_lists()))
         settings = {"q": query, "mode": mode, "w": w, **(filtered or {}), "sort": sort, "found": made.generation}
-        settings |= {"exact": "true" if exact else "", "nearer": nearer}
+        settings |= {"exact": "true" if exact else "", "nearer": nearer, "picture": picture}
         table = "" if offset else download(settings)
         return (BUILDING if building else "") + chips + results(answer, judged, offset, more, table)
     except BadFilter as error:
@@ -114,6 +131,10 @@ def answer_html(
         return notice("Invalid choices", str(error), more=ADJUST.format(changes="nearer=", label="Remove the choices"))
     except BadWeights as error:
         return notice("Invalid weights", str(error))
+    except UnknownPicture as error:
+        return gone(str(error))
+    except NoVision:
+        return no_vision()
     except UnknownGeneration:
         return notice("No such index", "The index in this link does not exist any more. Choose another under “Index”.")
     except UserError as error:
@@ -181,19 +202,29 @@ def _changed(service: Service, found: str) -> str:
     return ""
 
 
-def view_html(service: Service, video_id: str, at: float | None, found: str = "", query: str = "") -> str:
+def view_html(
+    service: Service,
+    video_id: str,
+    at: float | None,
+    found: str = "",
+    query: str = "",
+    w: str = "",
+    picture: str = "",
+) -> str:
     """Return the view of one video, or a message that says what is wrong.
 
     Args:
-        found: the generation that found it with `query`, which answers what the view asks.
+        found: the generation that found it with `query`, the weights `w` and `picture`, which answers what the view
+            asks.
     """
     try:
         known = service.detail(video_id)
         similar = _similar(service, video_id, found)
-        judged = service.judged(query) if query.strip() else None
+        judged = service.judged(query) if query.strip() and not picture else None
+        frames = service.found_frames(video_id, query, w, picture, found or None)
         marker = service.marker(query, found or None)
         changed = _changed(service, found)
-        return details(video_id, service.summary(video_id), known, similar, at, judged, marker, changed)
+        return details(video_id, service.summary(video_id), known, similar, at, judged, marker, changed, frames)
     except UnknownVideo as error:
         return notice("No such video", str(error), "problem")
     except UserError as error:
@@ -215,6 +246,8 @@ class Asked(BaseModel):
     generation: str = Field("", max_length=1_000)
     exact: bool = False
     nearer: str = Field("", max_length=2_000)
+    picture: str = Field("", pattern=f"^$|{PICTURE}")
+    read: str = Field("", max_length=1_000)
     found: str = Field("", max_length=1_000)
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     lane: Mode | None = None  # the old name of `mode`
@@ -241,6 +274,8 @@ def answers(service: Service, queue: Queue) -> Callable[[dict[str, str]], Awaita
                     offset=asked.offset,
                     nearer=asked.nearer,
                     found=asked.found,
+                    picture=asked.picture,
+                    read=asked.read,
                 )
             )
         except ValidationError as error:
@@ -258,11 +293,21 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/page/videos/{video_id}")
-    def view(video_id: str, t: Text = "", generation: Text = "", q: Text = "") -> str:
+    def view(
+        video_id: str,
+        t: Text = "",
+        generation: Text = "",
+        q: Text = "",
+        w: Text = "",
+        picture: Text = "",
+        read: Text = "",
+    ) -> str:
         try:
             at = float(t) if t else None
         except ValueError:
             at = None
-        return view_html(service, video_id, at if at and 0 <= at < 1e6 else None, generation, q)
+        at = at if at and 0 <= at < 1e6 else None
+        known = picture if re.fullmatch(PICTURE, picture) else ""
+        return view_html(service, video_id, at, generation, with_read(q, read if known else ""), w, known)
 
     return router

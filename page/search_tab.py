@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from page.html import MODE_HINTS, MODE_NAMES, text
+from page.pictures import pick_button
 from retrieval.index.documents import ALL_FIELD_NAMES, FIELD_ALIASES, FIELD_NAMES, SEEN
 
 LOOKED = "What it looked like"
@@ -159,7 +160,9 @@ def toolbar() -> str:
         + menu("dates", "Date", dates())
         + select("length", "Length", facet="lengths")
         + menu("filters", "More", more())
-        + f'<input type="hidden" name="nearer" {BOX}><button type="button" id="reset" hidden>Reset all</button>'
+        + f'<input type="hidden" name="nearer" {BOX}>'
+        f'<input type="hidden" name="picture" {BOX}><input type="hidden" name="read" {BOX}>'
+        f'<button type="button" id="reset" hidden>Reset all</button>'
         '<span class="order"><label class="unseen" for="sort">Sort by</label>'
         f'<select class="pill" id="sort" name="sort" {BOX}>{sorts}</select>'
         '<button type="button" class="pill" id="look" aria-pressed="false" aria-label="Grid of covers" '
@@ -175,7 +178,7 @@ def search_box() -> str:
         '<div class="box"><label class="unseen" for="q">What do you remember?</label>'
         '<input id="q" name="q" type="search" maxlength="1000" placeholder="What do you remember?" autocomplete="off" '
         'enterkeyhint="search" dir="auto" role="combobox" aria-expanded="false" aria-controls="asked" '
-        'aria-autocomplete="list"><button type="submit" class="primary">'
+        f'aria-autocomplete="list">{pick_button()}<button type="submit" class="primary">'
         f'<span class="word">Search</span>{GLASS}</button>'
         '<div id="asked-box" hidden><ul id="asked" role="listbox" aria-label="Suggestions"></ul>'
         '<button type="button" class="quiet" data-forget>Delete earlier questions</button></div></div></form>'

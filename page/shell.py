@@ -7,6 +7,7 @@ from page.add_dialog import add_button, add_dialog
 from page.bundle import MARK, address
 from page.help import help_dialog
 from page.html import text
+from page.pictures import panel
 from page.search_tab import search_box, search_tab, view_dialog
 from page.uploads import Limits
 
@@ -59,7 +60,7 @@ def page(examples: Sequence[str], welcome: tuple[str, str], switch: str = "", *,
         f'<header id="top">{brand()}<nav aria-label="Main">{links}</nav>{search_box()}'
         f'<div class="actions">{f"<div id=corpora>{switch}</div>" if switch else ""}'
         f'<button type="button" class="quiet" data-help aria-haspopup="dialog" aria-label="Help">?</button>'
-        f"{add_button()}</div></header><main>"
+        f"{add_button()}</div></header><main>{panel(has_docs)}"
         f'<section id="tab-search" class="tab">{search_tab(examples, *welcome)}</section>'
         f'<section id="tab-library" class="tab" hidden><h1>Library</h1>{library_tab.section()}</section>'
         f'<section id="tab-evaluate" class="tab" hidden><h1>Evaluate</h1>{evaluate_tab.section()}</section></main>'

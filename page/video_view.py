@@ -11,6 +11,7 @@ from ingest.language_names import name_of
 from page.cards import author, cover, filter_link, judge_button, metadata, named
 from page.choices import choice_buttons
 from page.html import carousel, clock, counted, link, text, with_marks
+from page.pictures import frame_strip
 from retrieval.index.documents import FIELD_NAMES
 from scraper.hashtags import tag_spans
 
@@ -120,10 +121,12 @@ def details(
     judged: Mapping[str, int] | None = None,
     marker: Marker = no_marks,
     changed: str = "",
+    found: frozenset[str] | None = None,
 ) -> str:
     """Return the view of one video, opened at second `at`; `judged` as `page.cards.card` takes it.
 
-    `marker` finds the words of the question. `changed` is a sentence about the index of the similar videos.
+    `marker` finds the words of the question. `changed` is a sentence about the index of the similar videos. `found` are
+    the frames that the search has found, as `page.pictures.frame_strip` takes them.
     """
     record, playable = known.record, video.has_video
     transcript, cover_text = known.texts.get("transcript"), known.texts.get("cover")
@@ -159,7 +162,8 @@ def details(
         f'<button type="button" data-copy>{link_to}</button>'
         f"{'' if judged is None else judge_button(judged.get(video_id)) + choice_buttons()}"
         '<button type="button" data-remove>Delete</button></div>'
-        f"{frames(video)}{section(FIELD_NAMES['transcript'] + language, speech, 'transcript')}"
+        f"{frame_strip(video_id, known.frames, playable, found) if known.frames else frames(video)}"
+        f"{section(FIELD_NAMES['transcript'] + language, speech, 'transcript')}"
         f"{section(FIELD_NAMES['cover'], on_screen, 'cover')}"
         f"{section(f'Comments ({len(record.comments)})', comments, 'comments')}{empty}"
         f"{section('Similar videos', similar_list)}</div></div>"

@@ -43,6 +43,14 @@ class TooLateToUndo(UserError):
     """The time in which a removal can be undone is over."""
 
 
+class BadPicture(UserError):
+    """A file to search by is no picture, or cannot be read."""
+
+
+class UnknownPicture(UserError):
+    """A picture to search by is not there, or not any more."""
+
+
 class UnknownGeneration(UserError):
     """No finished generation has this name."""
 

@@ -142,6 +142,7 @@ def search_by(question: "ShellQuestion", settings: Settings, reranker: str | Non
     from retrieval.embedding.cached_pictures import opened
     from retrieval.errors import NoVision
     from retrieval.search.searcher import Searcher
+    from retrieval.search.seen import look_at
 
     searcher = Searcher.open(settings.indexes, load_reranker(reranker))
     search = partial(searcher.search, hidden=hidden_videos(settings.data))
@@ -150,7 +151,8 @@ def search_by(question: "ShellQuestion", settings: Settings, reranker: str | Non
     if searcher.vision is None:
         raise NoVision(searcher.no_vision)
     shown = read_screenshot(image, settings)
+    vector = look_at(opened(shown.webp), searcher.vision, searcher.no_vision)
     if shown.words:
-        print(f"words in the picture: {printable(shown.words)}", file=sys.stderr)
-    with_words = question.model_copy(update={"query": f"{question.query} {shown.words}".strip()})
-    return with_words.answered_by(partial(search, picture=opened(shown.webp)))
+        print(f"words in the picture: {printable(' '.join(shown.words))}", file=sys.stderr)
+    with_words = question.model_copy(update={"query": " ".join([*shown.words, question.query]).strip()})
+    return with_words.answered_by(partial(search, picture=vector))

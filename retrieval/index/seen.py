@@ -66,6 +66,11 @@ class SeenIndex:
         """Return all pictures of a video, in order."""
         return [self.picture(row) for row in self.rows.of(video)]
 
+    def vector(self, video: int, sha256: str) -> Vectors | None:
+        """Return the vector of a picture of a video, shape (dimension,); None if the video has no such one."""
+        found = (row for row in self.rows.of(video) if self.picture(row).sha256 == sha256)
+        return next((self.index.vector(row) for row in found), None)
+
 
 def seen_index(indexes: Path, manifest: Manifest, starts: Sequence[int], alive: NDArray[np.bool_]) -> SeenIndex | None:
     """Open the pictures of a generation; None if it was built without a vision model.

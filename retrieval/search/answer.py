@@ -129,6 +129,7 @@ class Answer(BaseModel):
     corrections: Sequence[Correction] = ()
     exact: bool = False
     choices: Sequence[Choice] = ()
+    picture: str | None = Field(default=None, description="that was searched by")
 
     @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
     @property

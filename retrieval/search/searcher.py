@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ingest.language import language_of
 from ingest.models.weights import WeightsError
@@ -41,7 +40,7 @@ from retrieval.search.scoring import (
     is_known_emoji,
     nearest,
 )
-from retrieval.search.seen import look_at, seen_scores, vision_of
+from retrieval.search.seen import seen_scores, vision_of
 from retrieval.search.sorting import by_time
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
@@ -250,7 +249,7 @@ class Searcher:
         exact: bool = False,
         lane: Mode | None = None,
         choices: Sequence[Choice] = (),
-        picture: Image.Image | None = None,
+        picture: Vectors | None = None,
     ) -> Answer:
         """Return the `k` best videos after the first `offset` ones, each with its reasons.
 
@@ -267,18 +266,15 @@ class Searcher:
             lane: the old name of `mode`, which scripts of an earlier version pass.
             choices: videos that the one meant is nearer to, or not like. They refine the scores of a question that has
                 a text, and are not among the hits.
-            picture: a picture to search by, with the words of the question or without any.
-
-        Raises:
-            NoVision: there is a picture, and the generation has no vision model, or it could not be loaded.
+            picture: the vector of a picture to search by (`seen.look_at`), or of a frame in the index, with the words of the
+                question or without any.
         """
         timer, mode = Timer(), lane or mode
         query = _clean(query)
         question = self.understood(query, hidden, today).where(filters)
         mask, notes = filter_videos(self.generation, self.speller, question.conditions, hidden)
         timer.lap("filter")
-        looked = None if picture is None else look_at(picture, self.vision, self.no_vision)
-        if looked is not None and not question.text:
+        if picture is not None and not question.text:
             mode = "keyword"  # there are no words either
         if self.keyword_only and mode != "keyword":
             mode = "keyword"
@@ -286,10 +282,10 @@ class Searcher:
             notes.append(f"Keyword search only: {why}.")
         elif self.missing and mode != "keyword":
             notes.append(f"Searched without {_models(self.missing)}, which could not be loaded.")
-        if self.no_vision and mode != "keyword":
+        if self.no_vision and picture is None and mode != "keyword":
             notes.append(f"Searched without pictures: {self.no_vision}")
         page = slice(offset, offset + min(k, MAX_K))
-        ranked = bool(question.text) or looked is not None
+        ranked = bool(question.text) or picture is not None
         if ranked and mask.any():
             ranking = self.rank(
                 question,
@@ -300,7 +296,7 @@ class Searcher:
                 exact=exact,
                 hits=page.stop * self.generation.copies.largest,
                 choices=choices,
-                picture=looked,
+                picture=picture,
             )
             timer.include(ranking.timings_ms)
             if choices and not self.generation.dense:
@@ -323,7 +319,7 @@ class Searcher:
             mode=mode,
             generation=self.generation.name,
             encoder=self.generation.manifest.encoder,
-            total=self._total(mask, ranked) if found.text or question.conditions else 0,
+            total=self._total(mask, ranked) if found.text or question.conditions or picture is not None else 0,
             hits=list(found.hits),
             timings_ms=timer.summary(),
             confidence=found.confidence,

@@ -20,7 +20,7 @@ from retrieval.errors import GenerationError, NoVision
 from retrieval.index.generation import Generation
 from retrieval.index.manifest import UsedVision
 from retrieval.index.rows import Best
-from retrieval.index.seen import SeenIndex
+from retrieval.index.seen import SeenIndex, SeenPicture
 from retrieval.search.fusion import DBSF_SIGMAS, RRF_K, Method, Mode, moments, rank_positions
 
 # Chosen on the sample with its toy model, and on the questions of its figures (docs/how-to/search-pictures.md).
@@ -68,7 +68,8 @@ class SeenScores:
         of = moments(near)
         deviations = (near - of.mean) / of.deviation if of.deviation else np.zeros_like(near)
         known = np.nan_to_num(deviations, nan=0.0)
-        beyond = np.maximum(0.0, known - CHANCE * math.sqrt(2 * math.log(max(of.count, 2))))
+        chance = CHANCE * math.sqrt(2 * math.log(max(of.count, 2)))
+        beyond = np.maximum(0.0, known - chance)
         if method == "dbsf":
             beyond, known = np.minimum(beyond / (2 * DBSF_SIGMAS), 1.0), known / (2 * DBSF_SIGMAS)
         elif method == "rrf":
@@ -76,10 +77,21 @@ class SeenScores:
             beyond, known = np.where(beyond > 0, ranks, 0.0), np.where(np.isnan(near), 0.0, ranks)
         added = WEIGHT * min(weight, 1.0) * beyond + FOCUS * max(0.0, weight - 1.0) * known
         self.scores: NDArray[np.float64] = np.asarray(added, np.float64)
+        self._index, self._vector = index, vector
+        self._beyond = of.mean + chance * of.deviation  # the cosine, less the hubness, from which a picture counts
 
     def of(self, videos: NDArray[np.int64]) -> tuple[NDArray[np.float64], Best]:
         """Return what some videos get, and the best picture of each."""
         return self.scores[videos], self.best.of(videos)
+
+    def found(self, video: int) -> list[SeenPicture]:
+        """Return the pictures of a video that were found, in order: the best if it counts, and others that would."""
+        rows = self._index.rows.of(video)
+        near = self._index.index.cosines(self._vector, rows) - self._index.index.hubs[video]
+        best = int(self.best.rows[video]) if self.scores[video] > 0 else -1
+        return [
+            self._index.picture(row) for row, one in zip(rows, near, strict=True) if row == best or one > self._beyond
+        ]
 
 
 def seen_scores(
@@ -93,10 +105,11 @@ def seen_scores(
 ) -> SeenScores | None:
     """Return what the pictures of the videos add for a question, or for a picture; None if they have no part."""
     index = generation.seen
-    if index is None or vision is None or not weight or (mode == "keyword" and picture is None):
+    if index is not None and picture is not None:
+        return SeenScores(index, picture, max(weight, FOCUSED), method)
+    if index is None or vision is None or not weight or mode == "keyword":
         return None
-    vector = vision.query(text) if picture is None else picture
-    return SeenScores(index, vector, weight if picture is None else max(weight, FOCUSED), method)
+    return SeenScores(index, vision.query(text), weight, method)
 
 
 def vision_of(generation: Generation) -> tuple[VisionEncoder | None, str]:
@@ -110,12 +123,11 @@ def vision_of(generation: Generation) -> tuple[VisionEncoder | None, str]:
 
 
 def look_at(picture: Image.Image, vision: VisionEncoder | None, reason: str) -> Vectors:
-    """Return the vector of a picture that is searched for.
+    """Return the vector of an RGB picture that is searched for, shape (dimension,).
 
     Raises:
         NoVision: there is no vision model, for this reason.
     """
     if vision is None:
         raise NoVision(reason)
-    vector: Vectors = vision.pictures([picture])[0]
-    return vector
+    return np.asarray(vision.pictures([picture])[0])

@@ -23,7 +23,7 @@ from retrieval.server.headers import WithHeaders
 from retrieval.server.local_answers import LocalAnswers
 from retrieval.server.metrics import Measured, Metrics
 from retrieval.server.problems import add_handlers
-from retrieval.server.routes import export, fallback, judgements, library, media, search, status, videos
+from retrieval.server.routes import export, fallback, judgements, library, media, pictures, search, status, videos
 from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ def create_app(
         service.eraser.stop()
         service.updater.stop()
         service.thumbnails.stop()
+        service.seen_pictures.asked.stop()
 
     app = FastAPI(
         title="TikTok-Retrieval",
@@ -94,7 +95,7 @@ def create_app(
     )
     app.state.service, app.state.queue, app.state.metrics = service, queue, metrics
     add_handlers(app)
-    parts = (search, export, videos, library, judgements, status, media)
+    parts = (search, pictures, export, videos, library, judgements, status, media)
     routers = [part.router for part in parts]
     for router in (*routers, fallback.head(routers), fallback.not_found(routers)):
         app.include_router(router)

@@ -15,6 +15,8 @@ from retrieval.server.addresses import network_address
 from retrieval.server.guesses import Guesses
 
 MAX_BODY = 1 << 16  # bytes in a request's body: judgements and the forms of the page are a few lines
+PICTURES = "/api/pictures"  # takes one picture as the body of a POST
+MAX_PICTURE = 20 << 20  # bytes: photos of phones have up to 10 MB
 STREAMED = "/page/uploads"  # the routes below write a body to disk while it arrives, and limit it themselves
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")  # they change nothing
 OPEN = "/api/health"  # needs no token: it reveals nothing of the corpus but its size
@@ -85,7 +87,9 @@ class Guard:
         elif scope.get("method", "GET") not in SAFE_METHODS and _from_another_site(headers, self._access.origins):
             await _refuse(scope, receive, send, 403, "Pages of other sites may not change anything here.")
         elif _too_long(headers, scope):
-            await _refuse(scope, receive, send, 413, f"A body may have {MAX_BODY:,} bytes and needs a Content-Length.")
+            await _refuse(
+                scope, receive, send, 413, f"A body may have {_most(scope):,} bytes and needs a Content-Length."
+            )
         elif _path(scope) == OPEN or not self._access.guarded:
             await self._app(scope, receive, send)
         else:
@@ -148,7 +152,12 @@ def _too_long(headers: Headers, scope: Scope) -> bool:
     if "transfer-encoding" in headers or not length.isdecimal() or len(length) > 18:
         return True
     streamed = scope.get("method") == "PUT" and _path(scope).startswith(f"{STREAMED}/")
-    return int(length) > MAX_BODY and not streamed
+    return int(length) > _most(scope) and not streamed
+
+
+def _most(scope: Scope) -> int:
+    """Return how many bytes the body of a request may have."""
+    return MAX_PICTURE if scope.get("method") == "POST" and _path(scope) == PICTURES else MAX_BODY
 
 
 def _same(one: str, other: str) -> bool:

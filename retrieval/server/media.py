@@ -73,6 +73,10 @@ class MediaFiles:
         """Return the path of a picture that this server makes of a file; it changes with the file."""
         return f"{self._base}/media/{video_id}/{name}?v={source.sha256[:8]}" if source else None
 
+    def asked_url(self, picture_id: str) -> str:
+        """Return the path of a picture that somebody searches by."""
+        return f"{self._base}/api/pictures/{picture_id}"
+
     def seen_url(self, video_id: str, sha256: str) -> str:
         """Return the path of a picture of what a video shows."""
         return f"{self._base}/media/{video_id}/seen/{sha256}"

@@ -18,11 +18,14 @@ from ingest.models.weights import WeightsError
 from retrieval.corpus.transcripts import NoTranscript
 from retrieval.errors import (
     BadFilter,
+    BadPicture,
     BadWeights,
     EvaluationError,
+    NoVision,
     RetrievalError,
     TooLateToUndo,
     UnknownGeneration,
+    UnknownPicture,
     UnknownVideo,
 )
 from retrieval.server.concurrency import RETRY_S, Overloaded
@@ -37,11 +40,14 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: dict[type[UserError], int] = {
     UnknownGeneration: 404,
     UnknownVideo: 404,
+    UnknownPicture: 404,
     NoTranscript: 404,
     NoSuchVideo: 404,
     TooLateToUndo: 410,
     BadFilter: 422,
     BadWeights: 422,
+    BadPicture: 422,
+    NoVision: 409,
     RetrievalError: 503,
     CatalogError: 503,
     WeightsError: 503,
@@ -54,6 +60,8 @@ ASK = "Ask whoever runs the server; its log says more."
 FOR_USERS: dict[type[UserError], str] = {
     CatalogLocked: "Another process is writing to the catalog: try again in a few seconds.",
     CatalogError: f"The catalog cannot be used. {ASK}",
+    NoVision: "This index does not know what videos show. Whoever runs the server can change that with"
+    " `tiktok-retrieval build --vision MODEL`.",
     RetrievalError: f"There is no index that can be searched. {ASK}",
     WeightsError: f"The model that reads questions cannot be loaded. {ASK}",
     EvaluationError: "",  # it is about the questions, which are the user's

@@ -76,6 +76,24 @@ class MediaDetail(BaseModel):
     sha256: str
 
 
+class FrameDetail(BaseModel):
+    """A picture that is kept of what a video shows. The seconds are null for covers and slides."""
+
+    kind: Literal["cover", "slide", "video"]
+    start_s: float | None
+    end_s: float | None
+    sha256: str
+    url: str
+
+
+class AskedPicture(BaseModel):
+    """A picture to search by. It is kept in memory only, for an hour since the last search by it."""
+
+    id: str = Field(description="what the parameter `picture` of a search takes")
+    words: list[str] = Field(description="that were read in it: add those to the query that should count")
+    thumbnail_url: str
+
+
 class VideoDetail(BaseModel):
     """All that the catalog knows of a video."""
 
@@ -90,6 +108,7 @@ class VideoDetail(BaseModel):
         description="ISO 639-1 codes of description, comments, cover and transcript, the main one first",
     )
     media: list[MediaDetail]
+    frames: list[FrameDetail] = Field(default=[], description="what it shows, if the index has a vision model")
 
 
 class Removed(BaseModel):

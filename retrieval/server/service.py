@@ -11,7 +11,6 @@ from ingest.catalog import Catalog, CatalogError
 from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
 from ingest.catalog.reader import BadEntry
-from ingest.language_names import name_of
 from ingest.text.original_sound import music_of
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.corpus.thumbnails import Thumbnails, frame_times
@@ -24,25 +23,19 @@ from retrieval.search.encoders import SharedEncoders
 from retrieval.search.fusion import Method, Mode
 from retrieval.search.lists import operator_value
 from retrieval.search.searcher import Searcher
-from retrieval.search.sizes import read_length
+from retrieval.server.facets import facets_of
 from retrieval.server.library import Library
 from retrieval.server.media import MediaFiles, duration_s
 from retrieval.server.removing import WAIT_S, Removing
 from retrieval.server.schemas import (
-    CreatorFacet,
     Facets,
     FoundHit,
-    LanguageFacet,
-    LengthFacet,
-    ListFacet,
     MediaDetail,
     SearchAnswer,
-    SourceFacet,
     Suggestion,
     TextDetail,
     VideoDetail,
     VideoSummary,
-    YearFacet,
 )
 from retrieval.server.searchers import Searchers
 from retrieval.server.seen_pictures import SeenPictures
@@ -52,8 +45,6 @@ from scraper.errors import UserError
 from scraper.links import VIDEO_ID
 
 log = logging.getLogger(__name__)
-LENGTHS = ("<15s", "15s..59s", "60s..179s", ">=3m")  # ranges that are counted
-MAX_CREATORS = 100  # that are listed with their numbers of videos
 MAX_ENCOUNTERS = 1_000  # in a summary
 CHANGED = "The index has changed since. These results are from the current one."
 _IN_LIST = re.compile(r'(?P<in>(?:^|\s)-?in:)"?([^"]*)$', re.IGNORECASE)
@@ -104,6 +95,7 @@ class Service:
         exact: bool = False,
         choices: Sequence[Choice] = (),
         found: str = "",
+        picture: str = "",
     ) -> Answer:
         """Return the searcher's answer, in which hits are ids.
 
@@ -113,12 +105,17 @@ class Service:
                 current one answers, and a note says so.
             exact: whether misspelt words are not corrected.
             choices: videos that the one meant is nearer to, or not like.
+            picture: to search by, as `SeenPictures.vector` takes it. The video that it is a frame of, and its copies,
+                are not among the hits.
 
         Raises:
             RetrievalError, WeightsError, CatalogError: index or catalog cannot be used.
             UnknownGeneration: none has this name.
+            UnknownPicture: there is no such picture.
         """
         searcher, changed = self.following(found) if found and not generation else (self.searchers.get(generation), "")
+        hidden = hidden_videos(self.data)
+        vector, same = self.seen_pictures.vector(picture, searcher, hidden) if picture else (None, ())
         answer = searcher.search(
             query,
             k,
@@ -127,13 +124,15 @@ class Service:
             weights=weights,
             method=method,
             filters=filters,
-            hidden=hidden_videos(self.data),
+            hidden=hidden.union(same),
             sort=sort,
             exact=exact,
             choices=choices,
+            picture=vector,
         )
         if self._on_search:
             self._on_search(answer.timings_ms)
+        answer = answer.model_copy(update={"picture": picture or None})
         note = changed or ("" if generation else self.searchers.note())
         return answer.model_copy(update={"notes": [note, *answer.notes]}) if note else answer
 
@@ -164,6 +163,16 @@ class Service:
         if video_id not in searcher.generation.positions or video_id in hidden:
             raise UnknownVideo("No video in the index has this id.")
         return self._found(searcher.similar(video_id, k, hidden))
+
+    def found_frames(
+        self, video_id: str, query: str, w: str, picture: str, generation: str | None
+    ) -> frozenset[str] | None:
+        """Return the sha256 of the frames of a video that a question finds, or a picture; None if the index does not
+        know what the video shows."""
+        try:
+            return self.seen_pictures.found(video_id, query, w, picture, self.searchers.get(generation))
+        except (UserError, KeyError):
+            return None
 
     def marker(self, query: str, generation: str | None = None) -> Callable[[str], list[tuple[int, int]]]:
         """Return what finds the words of a query in a text; nothing if no index can be used."""
@@ -219,29 +228,7 @@ class Service:
         if generation is None and not generation_names(self.indexes):
             return Facets(lists=[], sources=[], languages=[])
         searcher = self.searchers.get(generation)
-        metadata = searcher.generation.metadata
-        return Facets(
-            vision=searcher.vision is not None,
-            lists=[
-                ListFacet(**vars(one), value=one.name if one.list == "collection" else one.list)
-                for one in metadata.encounters.summaries
-            ],
-            sources=[SourceFacet(source=source, videos=videos) for source, videos in metadata.sources().most_common()],
-            languages=[
-                LanguageFacet(language=code, name=name_of(code), videos=videos) for code, videos in metadata.languages()
-            ],
-            creators=[
-                CreatorFacet(creator=creator, name=name, videos=videos)
-                for creator, name, videos in metadata.creators(MAX_CREATORS)
-            ],
-            years=[YearFacet(year=year, videos=videos) for year, videos in metadata.years()],
-            lengths=[
-                LengthFacet(length=length, videos=videos)
-                for length in LENGTHS
-                if (bounds := read_length(length))
-                and (videos := int(metadata.as_long_as(bounds.low, bounds.high)[0].sum()))
-            ],
-        )
+        return facets_of(searcher)
 
     def building(self) -> bool:
         """Return whether a generation is being built, or a build was killed and none has finished since."""
@@ -310,6 +297,7 @@ class Service:
                 )
                 for media in entry.media
             ],
+            frames=self.seen_pictures.frames(video_id),
         )
 
     def picture(self, video_id: str, sha256: str) -> bytes | None:

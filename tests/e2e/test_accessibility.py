@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.actions import open_menu, settled, visit
+from tests.e2e.actions import open_menu, settled, until, visit
 from tests.tiny_corpus import BREAD
 
 
@@ -69,13 +69,20 @@ def help_(page: Page, server: str) -> None:
     page.get_by_role("button", name="Help").click()
 
 
+def no_vision(page: Page, server: str) -> None:
+    visit(page, server)
+    until(page, "'vision' in document.body.dataset")
+    page.get_by_role("button", name="Search by a picture").click()
+    expect(page.locator("#looking code")).to_be_visible()
+
+
 def wrong_address(page: Page, server: str) -> None:
     page.goto(f"{server}/no-such-page")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "show", [first, answer, grid, nothing, view, evaluate, library, selection, add, help_, wrong_address]
+    "show", [first, answer, grid, nothing, view, evaluate, library, selection, add, no_vision, help_, wrong_address]
 )
 def test_axe_finds_nothing(browser: Browser, server: str, show: Callable[[Page, str], None], scheme: Any) -> None:
     # the page's own policy would keep the checker out too

@@ -102,7 +102,7 @@ def check_inert(html: str) -> Page:
             "aria-label", "aria-pressed", "aria-current", "data-show", "data-at", "data-judge", "data-set", "data-more",
             "data-slide", "data-copy", "data-remove", "data-broken", "aria-hidden", "hidden", "open", "id", "colspan",
             "title", "data-near", "data-part", "data-filter", "data-open", "data-month", "decoding", "data-generation",
-            "data-download", "data-likely", "width", "height", "autocomplete",
+            "data-download", "data-likely", "data-like", "aria-labelledby", "width", "height", "autocomplete",
         }  # fmt: skip
         assert (attributes.get("src") or "/media/").startswith("/media/")
         assert (attributes.get("href") or "https://").startswith(("https://", "http://", "api/", "?"))

@@ -1,11 +1,20 @@
 """The videos of the sample that the questions about drawn things mean, with hardly any words: what is drawn decides."""
 
+import io
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageDraw, ImageFont
+
 from ingest.catalog import Catalog
+from ingest.settings import Settings
+from retrieval.corpus import build as corpus
+from retrieval.corpus.seen import with_pictures
+from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.vision import VisionEncoder
 from scraper.records import Video
 from tests.command_line import REPOSITORY
 
@@ -13,6 +22,7 @@ SAMPLE = REPOSITORY / "data" / "sample"
 TOY = REPOSITORY / "data" / "toy_vision"
 ROLLER_COASTER = "9000000000000000085"  # a clip; its cover shows the same
 QUESTION = "a roller coaster and a blue ball"
+TENT, BED, HOSPITAL, SKYSCRAPERS = (f"9000000000000000{number}" for number in ("018", "173", "036", "113"))
 
 
 def questions() -> list[dict[str, Any]]:
@@ -21,11 +31,32 @@ def questions() -> list[dict[str, Any]]:
     return found
 
 
-def make_seen_data(data: Path) -> None:
-    """Fill a data folder with them."""
+def make_seen_data(data: Path, ids: Iterable[str] = ()) -> None:
+    """Fill a data folder with them, or some of them."""
     with Catalog(data, create=True) as catalog:
-        for number, video_id in enumerate(sorted({question["target"] for question in questions()})):
+        for number, video_id in enumerate(sorted(ids or {question["target"] for question in questions()})):
             add_video(catalog, video_id, f"my video number {number}")
+
+
+def make_seen_index(folder: Path, encoder: Encoder, ids: Iterable[str] = ()) -> None:
+    """Fill the folders `data` and `indexes` with them, or some of them, and what they show by the toy model."""
+    make_seen_data(folder / "data", ids)
+    settings = Settings(data=folder / "data", indexes=folder / "indexes")
+    corpus.build(settings, [encoder])
+    with_pictures(settings, lambda: VisionEncoder(str(TOY)))
+
+
+def screenshot(video_id: str, words: str = "") -> bytes:
+    """Return a part of the cover of a video, as a phone would save it, with words on it."""
+    with Image.open(SAMPLE / "coverphotos" / f"{video_id}.jpg") as cover:
+        shot = cover.convert("RGB").crop((20, 60, 340, 600)).resize((640, 1080))
+    if words:
+        draw = ImageDraw.Draw(shot)
+        draw.rectangle((0, 0, 640, 120), fill="white")
+        draw.text((30, 30), words, fill="black", font=ImageFont.load_default(56))
+    file = io.BytesIO()
+    shot.save(file, "PNG")
+    return file.getvalue()
 
 
 def add_video(catalog: Catalog, video_id: str, description: str) -> None:

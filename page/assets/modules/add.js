@@ -8,8 +8,8 @@ import { uploadView } from "./upload_view.js";
 const POLL_MS = 1000;
 const MAX_PASTED = 30_000; // characters of links that go as a text; more go as a file
 
-// `onEnd` runs when videos have been added.
-export function adding(element, onEnd) {
+// `onEnd` runs when videos have been added; `searchBy(file)` when a picture is dropped to search by it.
+export function adding(element, onEnd, searchBy) {
   const find = (selector) => element.querySelector(selector);
   const dialog = find("#add"), now = find("#add-now"), status = find("#add-status"), brief = find("#add-brief");
   const allowed = new Set(dialog.dataset.allowed.split(",")), fileBytes = Number(dialog.dataset.fileBytes);
@@ -101,21 +101,29 @@ export function adding(element, onEnd) {
 
   const target = find("#drop");
   const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  const toSearch = target.querySelector("[data-zone=search]");
   const showTarget = (on) => {
     if (on !== target.matches(":popover-open")) target[on ? "showPopover" : "hidePopover"]();
   };
+  // One picture may be meant to be searched by: the upper part of the page takes it for that.
+  const isPicture = ({ items }) => items.length === 1 && items[0].type.startsWith("image/") && !dialog.open;
+  const isOnSearch = (event) => !toSearch.hidden && event.clientY < toSearch.getBoundingClientRect().bottom;
   document.addEventListener("dragover", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
+    toSearch.hidden = !isPicture(event.dataTransfer);
     showTarget(true);
+    toSearch.toggleAttribute("data-over", isOnSearch(event));
   });
   document.addEventListener("dragleave", (event) => event.relatedTarget || showTarget(false));
   document.addEventListener("drop", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
+    const picture = isOnSearch(event) && event.dataTransfer.files[0];
     showTarget(false);
-    send(dropped(event.dataTransfer));
+    if (picture) searchBy(picture);
+    else send(dropped(event.dataTransfer));
   }, true);
 
   // -- links and paths --

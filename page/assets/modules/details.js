@@ -29,9 +29,10 @@ export function videoView(element, instance, nextTo) {
     body.focus(); // so that Space plays and the arrow keys scroll
     dialog.setAttribute("aria-busy", "true");
     try {
-      const q = params.has("tab") ? "" : (params.get("q") ?? ""), found = instance.following();
-      const generation = (q && q === found.get("q") ? found.get("found") : params.get("generation")) ?? "";
-      const wanted = { t: at || "", generation, q };
+      const found = instance.following(), wanted = { t: at || "" };
+      for (const name of ["q", "w", "picture", "read"]) wanted[name] = params.has("tab") ? "" : (params.get(name) ?? "");
+      const asked = wanted.q || wanted.picture, same = ["q", "picture"].every((one) => wanted[one] === (found.get(one) ?? ""));
+      wanted.generation = (asked && same ? found.get("found") : params.get("generation")) ?? "";
       const html = await fetchHtml(`page/videos/${encodeURIComponent(id)}?${new URLSearchParams(wanted)}`, mine.signal);
       if (mine.signal.aborted) return;
       body.innerHTML = html;

@@ -75,7 +75,8 @@ export function facets(element, form) {
     buttons(element.querySelector("#years"), found.years.map(({ year, videos }) => ({
       label: String(year), changes: { posted: year, after: "", before: "" }, videos,
     })));
-    for (const one of element.querySelectorAll("[data-vision]")) one.hidden = !found.vision;
+    document.body.dataset.vision = found.vision; // whether a picture can be searched by
+    for (const one of element.querySelectorAll("[data-vision]")) if (one !== document.body) one.hidden = !found.vision;
     element.querySelector("#met").hidden = !found.lists.length;
   }
 

@@ -7,6 +7,7 @@ import { videoView } from "./details.js";
 import { evaluate } from "./evaluate.js";
 import { helping } from "./help.js";
 import { judging } from "./judge.js";
+import { byPicture } from "./pictures.js";
 import { library } from "./library.js";
 import { removing } from "./removal.js";
 import { shortcuts } from "./keys.js";
@@ -31,6 +32,7 @@ const look = toolbar(search, instance);
 carousels(body);
 judging(body, instance);
 choosing(body, instance, view);
+const pictures = byPicture(body, instance, view);
 corpora(find("#corpora"));
 const help = helping(find("#help"));
 const shown = {
@@ -44,11 +46,12 @@ shortcuts(search, { form, results, view, look, help });
 adding(body, () => {
   if (tabs.current()) shown[tabs.current()].show();
   if (!find("#results article")) form.refresh();
-});
+}, pictures.take);
 
 for (const event of ["answered", "failed"])
   instance.on(event, ({ settings }) => {
-    document.title = settings.has("q") ? `${settings.get("q")} · ${TITLE}` : TITLE;
+    const asked = settings.get("q") ?? (settings.has("picture") ? "By a picture" : "");
+    document.title = asked ? `${asked} · ${TITLE}` : TITLE;
   });
 // A search that was begun on another tab is answered on the first one.
 instance.on("searching", () => {

@@ -6,7 +6,7 @@ import { suggestions } from "./suggestions.js";
 
 const TIMES = ["seen", "liked", "saved", "watched", "shared"];
 const FILTERS = ["creator", "tag", "lang", "posted", "after", "before", "has", "length", "likes", "source"];
-const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "exact", "generation", "nearer"];
+const NAMES = ["mode", ...FILTERS, "in", ...TIMES, "sort", "exact", "generation", "nearer", "picture", "read"];
 const DEFAULTS = { mode: "hybrid", sort: "relevance" };
 const MENUS = { // the settings in each menu
   remember: ["w"], creators: ["creator"], dates: ["posted", "after", "before", ...TIMES],

@@ -10,6 +10,7 @@ from retrieval.search.sizes import COUNT_EXAMPLES, LENGTH_EXAMPLES
 from retrieval.server.concurrency import Queue
 from retrieval.server.metrics import Metrics
 from retrieval.server.schemas import MAX_FILTER_CHARS
+from retrieval.server.seen_pictures import PICTURE
 from retrieval.server.service import Service
 
 MAX_PAGE = 100  # hits in one answer; `offset` gives the rest
@@ -109,6 +110,14 @@ NearerParameter = Annotated[
         description="Ids of videos that the one you mean is nearer to than to the others on show, in the order in which"
         " you chose them; with - before an id, it is not like that one. They refine a query of words.",
         examples=["71000000000000001,-71000000000000002"],
+    ),
+]
+PictureParameter = Annotated[
+    str,
+    Query(
+        pattern=f"^$|{PICTURE}",
+        description="Search by a picture: the id of one that was sent to /api/pictures, or a frame of a video as"
+        " VIDEO_ID:SHA256, with the sha256 that a reason or a video's `frames` give. With words in `q`, both count.",
     ),
 ]
 Generation = Annotated[str, filter_query("Name of the generation to search; the current one by default.")]

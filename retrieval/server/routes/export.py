@@ -17,6 +17,7 @@ from retrieval.server.routes.common import (
     Found,
     Generation,
     NearerParameter,
+    PictureParameter,
     SortParameter,
     UseQueue,
     UseService,
@@ -41,7 +42,7 @@ def _headers(name: str) -> dict[str, str]:
     "/api/export",
     summary="Download results",
     response_class=Response,
-    responses={**_file(export.CONTENT_TYPES.values()), **problem_responses(404, 422, 503)},
+    responses={**_file(export.CONTENT_TYPES.values()), **problem_responses(404, 409, 422, 503)},
 )
 async def results(
     service: UseService,
@@ -57,6 +58,7 @@ async def results(
     generation: Generation = "",
     exact: ExactParameter = False,
     nearer: NearerParameter = "",
+    picture: PictureParameter = "",
     found: Found = "",
 ) -> Response:
     """Return the videos of the best results as a file. JSON has every field, and `tiktok-retrieval import` reads it
@@ -74,6 +76,7 @@ async def results(
             generation=generation or None,
             exact=exact,
             choices=choices,
+            picture=picture,
             found=found,
         )
     )

@@ -20,6 +20,7 @@ from retrieval.server.routes.common import (
     FilterValues,
     Generation,
     NearerParameter,
+    PictureParameter,
     SortParameter,
     UseQueue,
     UseService,
@@ -66,7 +67,9 @@ def choices_of(nearer: str) -> list[Choice]:
         raise Problem(422, str(error)) from None
 
 
-@router.get("/api/search", summary="Search for a video", responses={**_ANSWERED, **problem_responses(404, 422, 503)})
+@router.get(
+    "/api/search", summary="Search for a video", responses={**_ANSWERED, **problem_responses(404, 409, 422, 503)}
+)
 async def search(
     service: UseService,
     queue: UseQueue,
@@ -104,6 +107,7 @@ async def search(
     generation: Generation = "",
     exact: ExactParameter = False,
     nearer: NearerParameter = "",
+    picture: PictureParameter = "",
     lane: Annotated[Mode | None, Query(deprecated=True, description="The old name of mode.")] = None,
 ) -> SearchAnswer:
     """Return the best videos, each with the reasons whose contributions add up to its score: the field, the retriever,
@@ -125,6 +129,7 @@ async def search(
                 generation=generation or None,
                 exact=exact,
                 choices=choices,
+                picture=picture,
             )
         )
     )

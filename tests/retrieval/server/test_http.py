@@ -46,6 +46,8 @@ def test_the_description_has_every_address_and_a_valid_example(client: TestClien
         "/api/judgements/queries",
         "/api/judgements/{number}",
         "/api/library",
+        "/api/pictures",
+        "/api/pictures/{picture_id}",
         "/api/stats",
         "/api/health",
         "/media/{video_id}/{kind}",
@@ -55,7 +57,7 @@ def test_the_description_has_every_address_and_a_valid_example(client: TestClien
     }
     operation = described["paths"]["/api/search"]["get"]
     assert all(parameter["description"] for parameter in operation["parameters"])
-    assert set(operation["responses"]) == {"200", "404", "422", "503"}
+    assert set(operation["responses"]) == {"200", "404", "409", "422", "503"}
     assert "application/problem+json" in operation["responses"]["503"]["content"]
     example = operation["responses"]["200"]["content"]["application/json"]["example"]
     assert SearchAnswer.model_validate(example).model_dump(mode="json", exclude_none=True) == example
