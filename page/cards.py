@@ -199,17 +199,49 @@ def because(hit: "FoundHit", why: "Why") -> str:
     return f'<div class="passage">{frame}<span class="from">{text(lead)}{when}{more}</span>{quote}{also}</div>'
 
 
+def copies(hit: "FoundHit", videos: Mapping[str, "VideoSummary"]) -> str:
+    """Return how many copies of a video there are, with links to the others; nothing if it is the only one.
+
+    Args:
+        videos: of the copies, by id.
+    """
+
+    def item(video_id: str) -> str:
+        video = videos.get(video_id)
+        posted = f", posted {text(written_day(video.posted))}" if video and video.posted else ""
+        met = f", {text(describe_encounters(video.encounters)[0])}" if video and video.encounters else ""
+        who = author(video, video_id) if video else f"Video {text(video_id)}"
+        who += f" <bdi>{text(video.description[:60])}</bdi>" if video and video.description else ""
+        return f'<li><a href="?id={text(video_id)}" data-open="{text(video_id)}">{who}</a>{posted}{met}</li>'
+
+    if not hit.copies:
+        return ""
+    title = "Videos that show the same, such as reposts"
+    return (
+        f'<details class="copies"><summary title="{title}">{len(hit.copies) + 1} copies</summary>'
+        f'<p class="hint">This is the best match. The same is shown by:</p>'
+        f"<ul>{''.join(map(item, hit.copies))}</ul></details>"
+    )
+
+
 def badge(field: str) -> str:
     """Return the name of a field that matched; a click opens the video there."""
     return f'<li><button type="button" data-show data-part="{field}">{ALL_FIELD_NAMES[field]}</button></li>'
 
 
-def card(hit: "FoundHit", judged: Mapping[str, int] | None = None, *, likely: bool = True) -> str:
+def card(
+    hit: "FoundHit",
+    judged: Mapping[str, int] | None = None,
+    *,
+    likely: bool = True,
+    others: Mapping[str, "VideoSummary"] | None = None,
+) -> str:
     """Return one result.
 
     Args:
         judged: the numbers of judgements by video; None if there is no query to judge.
         likely: whether this can be the video that was meant. One that is not says so if likely ones follow it.
+        others: copies of the video, by id.
     """
     video, why = hit.video, hit.why
     shown = because(hit, why) if why else ""
@@ -236,12 +268,13 @@ def card(hit: "FoundHit", judged: Mapping[str, int] | None = None, *, likely: bo
     description = f'<p class="description" dir="auto">{words}</p>' if words else ""
     at = why.start_s if why else None
     judging = "" if judged is None else judge_button(judged.get(hit.id))
-    nearer = choice_buttons() if hit.explanation else ""  # a query without words has nothing to refine
+    more = choice_buttons() if hit.explanation else ""  # a query without words has nothing to refine
+    more += copies(hit, others or {})
     return (
         f'{head}<div class="media">{cover(hit.id, video, at)}</div><div class="what">'
         f'<div class="by"><h3><span class="rank">{hit.rank}</span>{author(video, hit.id, linked=True)}</h3>'
         f"{'' if likely else '<span class=unsure>less likely</span>'}{metadata(video)}</div>"
-        f'{description}{shown}<div class="foot">{reasons(hit)}{badges}{nearer}</div></div><div class="acts">{judging}'
+        f'{description}{shown}<div class="foot">{reasons(hit)}{badges}{more}</div></div><div class="acts">{judging}'
         f'<button type="button" data-show>Details</button>{link(video.permalink, "Open the post ↗")}</div></article>'
     )
 
@@ -297,6 +330,7 @@ def results(
     offset: int = 0,
     more: bool = False,
     download: str = "",
+    others: Mapping[str, "VideoSummary"] | None = None,
 ) -> str:
     """Return all results of an answer, or a message that there are none.
 
@@ -306,6 +340,7 @@ def results(
         offset: how many results the page shows already; only later ones are returned.
         more: whether more follow.
         download: a link (HTML) that downloads them.
+        others: copies of them, by id.
     """
     # a query of filters alone has nothing to explain; a video without pictures is not like any
     hits = [hit for hit in answer.hits if hit.explanation or not (answer.text or answer.picture)]
@@ -334,7 +369,7 @@ def results(
     good = [hit.good or bool(answer.choices) for hit in hits]
     # the divider follows the last of the good ones
     likely = max((number for number, one in enumerate(good, 1) if one), default=0)
-    cards = [card(hit, judged, likely=one) for hit, one in zip(hits, good, strict=True)]
+    cards = [card(hit, judged, likely=one, others=others) for hit, one in zip(hits, good, strict=True)]
     below = f'<button type="button" class="more" data-more="{shown}">More results</button>' if more else ""
     title = "Less likely" if answer.good else "No good match. The closest are"
     dividing = f'<h3 class="apart">{title}</h3>' if likely < len(hits) else ""

@@ -122,7 +122,9 @@ def answer_html(
         settings = {"q": query, "mode": mode, "w": w, **(filtered or {}), "sort": sort, "found": made.generation}
         settings |= {"exact": "true" if exact else "", "nearer": nearer, "picture": picture}
         table = "" if offset else download(settings)
-        return (BUILDING if building else "") + chips + results(answer, judged, offset, more, table)
+        copies = {one for hit in answer.hits for one in hit.copies}
+        others = service.summaries(copies) if copies else {}
+        return (BUILDING if building else "") + chips + results(answer, judged, offset, more, table, others)
     except BadFilter as error:
         title = "Invalid date" if error.filter in ("after", "before", *PERIODS) else "Invalid filter"
         remove = ADJUST.format(changes=f"{error.filter}=", label="Remove the filter")

@@ -266,8 +266,8 @@ class Searcher:
             lane: the old name of `mode`, which scripts of an earlier version pass.
             choices: videos that the one meant is nearer to, or not like. They refine the scores of a question that has
                 a text, and are not among the hits.
-            picture: the vector of a picture to search by (`seen.look_at`), or of a frame in the index, with the words of the
-                question or without any.
+            picture: the vector of a picture to search by (`seen.look_at`), or of a frame in the index, with the words
+                of the question or without any.
         """
         timer, mode = Timer(), lane or mode
         query = _clean(query)

@@ -18,6 +18,7 @@ from tests.retrieval.seen_corpus import (
     BED,
     HOSPITAL,
     QUESTION,
+    REPOST,
     ROLLER_COASTER,
     SKYSCRAPERS,
     TENT,
@@ -28,10 +29,10 @@ from tests.retrieval.seen_corpus import (
 
 @pytest.fixture(scope="module")
 def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server of five videos whose index knows what they show."""
+    """The address of a server of five videos and a copy of one, whose index knows what they show."""
     folder = tmp_path_factory.mktemp("seen")
     encoder = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2")
-    make_seen_index(folder, encoder, (ROLLER_COASTER, TENT, BED, HOSPITAL, SKYSCRAPERS))
+    make_seen_index(folder, encoder, (ROLLER_COASTER, REPOST, TENT, BED, HOSPITAL, SKYSCRAPERS))
     with pytest.MonkeyPatch.context() as patched, servers(tmp_path_factory) as start:
         patched.setitem(os.environ, "TIKTOK_RETRIEVAL_OCR_ENGINE", "tesseract")  # loads nothing
         yield start(folder / "data", folder / "indexes")
@@ -179,6 +180,7 @@ def test_the_view_has_the_frames_and_each_plays_and_finds_more(page: Page, seein
     expect(page.locator("#view")).not_to_be_visible()
     expect(page.locator(".by-picture")).to_contain_text("More like this frame of me at 0:0")
     expect(card(page, ROLLER_COASTER)).to_have_count(0)
+    expect(card(page, REPOST)).to_have_count(0)
     expect(page.get_by_label("What do you remember?")).to_have_value("")
     other = page.locator("article").first.get_attribute("data-id")
     page.locator("article").first.get_by_role("button", name="More like this frame").click()
@@ -187,6 +189,18 @@ def test_the_view_has_the_frames_and_each_plays_and_finds_more(page: Page, seein
     page.reload()  # a frame needs nobody's memory
     answered(page)
     expect(page.locator("article").first).to_be_visible()
+
+
+def test_a_card_counts_the_copies_and_opens_them(page: Page, seeing: str) -> None:
+    visit(page, f"{seeing}/?q={QUESTION.replace(' ', '+')}&w=seen:2")
+    expect(card(page, REPOST)).to_have_count(0)
+    best = card(page, ROLLER_COASTER)
+    best.get_by_text("2 copies").click()
+    best.locator(".copies a").click()
+    expect(page.locator(f"#view .view[data-id='{REPOST}']")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#view")).not_to_be_visible()
+    expect(best).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])

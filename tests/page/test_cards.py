@@ -41,6 +41,16 @@ def test_the_reasons_on_a_card_add_up_to_its_score() -> None:
     assert sum(numbers[:-1]) == pytest.approx(numbers[-1]) == pytest.approx(one.score)
 
 
+def test_copies_are_counted_and_lead_to_the_others() -> None:
+    one = hit([reason()], why(), description="a repost").model_copy(update={"copies": ["72000", "73000"]})
+    other = hit([], creator="<b>thief", posted="2024-03-03").video
+    assert other
+    page = check_inert(cards.results(answer([one]), others={"72000": other}))
+    assert "3 copies" in page.text and "@<b>thief" in page.text and "posted 3 March 2024" in page.text
+    assert [link["data-open"] for link in page.all("a") if "data-open" in link] == ["72000", "73000"]
+    assert "copies" not in cards.card(hit([reason()], why()))
+
+
 def test_a_cover_and_a_time_open_the_video_at_the_matched_second() -> None:
     spoken = why("transcript", "hello", matches=[(0, 5)], start_s=72.5, end_s=74.0)
     page = Page(cards.card(hit([], spoken, video_url="/media/71000/video", cover_url="/media/71000/cover")))

@@ -22,6 +22,7 @@ SAMPLE = REPOSITORY / "data" / "sample"
 TOY = REPOSITORY / "data" / "toy_vision"
 ROLLER_COASTER = "9000000000000000085"  # a clip; its cover shows the same
 QUESTION = "a roller coaster and a blue ball"
+REPOST = "9000000000000000985"  # a copy of the roller coaster
 TENT, BED, HOSPITAL, SKYSCRAPERS = (f"9000000000000000{number}" for number in ("018", "173", "036", "113"))
 
 
@@ -35,7 +36,8 @@ def make_seen_data(data: Path, ids: Iterable[str] = ()) -> None:
     """Fill a data folder with them, or some of them."""
     with Catalog(data, create=True) as catalog:
         for number, video_id in enumerate(sorted(ids or {question["target"] for question in questions()})):
-            add_video(catalog, video_id, f"my video number {number}")
+            of = ROLLER_COASTER if video_id == REPOST else video_id
+            add_video(catalog, video_id, f"my video number {number}", of)
 
 
 def make_seen_index(folder: Path, encoder: Encoder, ids: Iterable[str] = ()) -> None:
@@ -59,13 +61,14 @@ def screenshot(video_id: str, words: str = "") -> bytes:
     return file.getvalue()
 
 
-def add_video(catalog: Catalog, video_id: str, description: str) -> None:
-    """Add a video with the cover of a video of the sample, and with its clip if it has one."""
+def add_video(catalog: Catalog, video_id: str, description: str, of: str = "") -> None:
+    """Add a video with the cover of a video of the sample (`of`, else itself), and with its clip if it has one."""
+    of = of or video_id
     catalog.put_video(Video(id=video_id, creator_username="me", description=description))
     folder = catalog.media_folder(video_id)
     for kind, source in (
-        ("cover", SAMPLE / f"coverphotos/{video_id}.jpg"),
-        ("video", SAMPLE / f"videos/{video_id}.mp4"),
+        ("cover", SAMPLE / f"coverphotos/{of}.jpg"),
+        ("video", SAMPLE / f"videos/{of}.mp4"),
     ):
         if source.is_file():
             target = folder / f"{kind}{source.suffix}"
