@@ -4,6 +4,7 @@ import base64
 import contextlib
 import os
 import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, Route, exp
 
 from retrieval.embedding.encoder import SentenceEncoder
 from tests.e2e.actions import card, playing, settled, until, visit
-from tests.e2e.conftest import Trouble, servers
+from tests.e2e.conftest import WAIT_MS, Trouble, servers
 from tests.retrieval.seen_corpus import (
     BED,
     HOSPITAL,
@@ -35,7 +36,9 @@ def seeing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     make_seen_index(folder, encoder, (ROLLER_COASTER, REPOST, TENT, BED, HOSPITAL, SKYSCRAPERS))
     with pytest.MonkeyPatch.context() as patched, servers(tmp_path_factory) as start:
         patched.setitem(os.environ, "TIKTOK_RETRIEVAL_OCR_ENGINE", "tesseract")  # loads nothing
-        yield start(folder / "data", folder / "indexes")
+        address = start(folder / "data", folder / "indexes")
+        urllib.request.urlopen(f"{address}/api/search?q=tent", timeout=WAIT_MS / 300).close()  # the models have loaded
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +144,7 @@ def test_what_is_refused_or_gone_is_said_and_the_next_picture_works(
 def test_reading_a_picture_can_be_cancelled(page: Page, seeing: str, shot: Path) -> None:
     visit(page, seeing)
     held: list[Route] = []
-    page.route("**/api/pictures", held.append)  # it takes for ever
+    page.route("**/api/pictures", lambda route: held.append(route))  # it takes for ever
     page.locator("#picked").set_input_files(shot)
     expect(page.get_by_text("Reading the picture")).to_be_visible()
     page.locator("#looking").get_by_role("button", name="Cancel").click()
