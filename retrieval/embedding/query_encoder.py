@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ingest.models import pinned_models
 from ingest.models.weights import Weights, resolve
 from retrieval.embedding.bert import Bert, supported
@@ -15,8 +13,6 @@ from retrieval.embedding.registry import full_name
 
 if TYPE_CHECKING:
     from retrieval.embedding.token_sums import Cuts, TokenSums
-
-BATCH = 32
 
 
 class QueryEncoder:
@@ -46,9 +42,8 @@ class QueryEncoder:
 
     def queries(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of queries, shape (len(texts), dimension)."""
-        asked = [self.prompts["query"] + text for text in texts]
-        parts = [self._bert.vectors(asked[at : at + BATCH]) for at in range(0, len(asked), BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, self.dimension), np.float32)
+        vectors: Vectors = self._bert.vectors([self.prompts["query"] + text for text in texts])
+        return vectors
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of passages, shape (len(texts), dimension)."""
