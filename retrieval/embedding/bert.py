@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-MAX_TOKENS = 4_096  # of a batch, with padding: it takes about 50 MB
+MAX_TOKENS = 2_048  # of a batch, with padding: four long texts, whose attention takes 50 MB
 
 
 class Bert:

@@ -5,7 +5,7 @@ Nothing is locked: several threads read at once.
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from retrieval.index.strings import Strings
 from retrieval.index.verified import VerifiedFiles
 
 FILE = f"passages{SUFFIX}"
-_KEPT_READS = 512  # of passages: the encoders of an answer mostly explain it with the same ones
+_KEPT_READS = 4_096  # of a field of a video: answers show the same videos again and again
 Mask = NDArray[np.bool_]
 
 
@@ -132,12 +132,19 @@ class PassagePart:
         if not fits:
             raise ValueError("the passages contradict each other")
 
-    def passage(self, field: str, row: int) -> Passage:
-        """Return the passage of a row of a field."""
-        number = self.first_of[field] + row
-        span = slice(int(self.marks[number]), int(self.marks[number + 1]))
-        marks = zip(self.at[span].tolist(), self.times[span].tolist(), strict=True)
-        return Passage(self.texts[number], tuple(Mark(at, start, end) for at, (start, end) in marks))
+    def passages(self, field: str, rows: range) -> list[Passage]:
+        """Return the passages of some rows of a field that follow each other."""
+        first = self.first_of[field] + rows.start
+        texts = self.texts.between(first, first + len(rows))
+        marks = self.marks[first : first + len(rows) + 1].astype(np.int64)
+        if not len(rows) or marks[0] == marks[-1]:
+            return [Passage(text) for text in texts]
+        span, bounds = slice(int(marks[0]), int(marks[-1])), (marks - marks[0]).tolist()
+        every = [
+            Mark(at, start, end)
+            for at, (start, end) in zip(self.at[span].tolist(), self.times[span].tolist(), strict=True)
+        ]
+        return [Passage(text, tuple(every[a:b])) for text, (a, b) in zip(texts, pairwise(bounds), strict=True)]
 
 
 def texts_in(folder: Path) -> Strings:
@@ -176,8 +183,11 @@ class Passages:
 def _passages_of(
     parts: Sequence[PassagePart], starts: Mapping[str, NDArray[np.int64]], field: str, rows: range
 ) -> tuple[Passage, ...]:
-    found = []
-    for row in rows:
-        part = int(np.searchsorted(starts[field], row, side="right")) - 1
-        found.append(parts[part].passage(field, row - int(starts[field][part])))
+    """Return passages that follow each other, of one segment or several."""
+    found: list[Passage] = []
+    while len(found) < len(rows):
+        row = rows[len(found)]
+        part = int(starts[field].searchsorted(row, side="right")) - 1
+        before, end = int(starts[field][part]), int(starts[field][part + 1])
+        found += parts[part].passages(field, range(row - before, min(rows.stop, end) - before))
     return tuple(found)

@@ -66,10 +66,15 @@ class Strings:
 
     def __iter__(self) -> Iterator[str]:
         for first in range(0, len(self), _READ):
-            starts = self._starts[first : first + _READ + 1].tolist()
-            raw = self._bytes[starts[0] : starts[-1]].tobytes()
-            for start, end in pairwise(starts):
-                yield raw[start - starts[0] : end - starts[0]].decode("utf-8", "surrogatepass")
+            yield from self.between(first, first + _READ)
+
+    def between(self, first: int, end: int) -> list[str]:
+        """Return the strings from number `first` to before `end`."""
+        starts = self._starts[first : end + 1].tolist()
+        if not starts:
+            return []
+        raw = self._bytes[starts[0] : starts[-1]].tobytes()
+        return [raw[at - starts[0] : to - starts[0]].decode("utf-8", "surrogatepass") for at, to in pairwise(starts)]
 
     def encoded(self, number: int) -> bytes:
         """Return a string as UTF-8."""

@@ -1,16 +1,17 @@
 """The words of a question in a text: which ones they are, where, and the stretch of the text that has most of them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from ingest.text.words import CHUNK, words_of_chunk
-from retrieval.index.analysis import char_ngrams, plain, tokens
+import numpy as np
+
+from retrieval.index.analysis import plain, tokens
 from retrieval.index.documents import Mark, Passage
 from retrieval.index.generation import Generation
-from retrieval.index.query_terms import forms_of, query_terms
+from retrieval.index.query_terms import query_terms
 from retrieval.search.answer import Ranking
+from retrieval.search.known_texts import AnalysedWord, known_texts
 from retrieval.search.stop_words import content_words
 
 SPAN_CHARS = 120  # the longest span: about two lines of text
@@ -19,8 +20,7 @@ MIN_IDF_SHARE = 0.4  # words below this share of the question's highest idf ("a"
 NO_PASSAGE = Passage("")
 
 
-@dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """A word of a passage that is also in the question: its position, its term and the term's idf.
 
     It is marked unless it matches a stop word.
@@ -39,27 +39,10 @@ def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
     return {term: idf for term, idf in idfs.items() if idf >= least}
 
 
-class AnalysedWord(NamedTuple):
-    """A word of a chunk: its position in it, the forms that a question may have it in, and its 4-grams."""
-
-    start: int
-    end: int
-    forms: tuple[str, ...]
-    pieces: tuple[str, ...]
-
-
-class AnalysedChunk(NamedTuple):
-    """The words of a chunk, and all of their forms and 4-grams."""
-
-    words: list[AnalysedWord]
-    all: frozenset[str]
-
-
 class Matcher:
     """Finds the words of a question in texts.
 
-    A word matches by its stem in one of the languages, or, if it is misspelt, by most of its 4-grams. What is known of
-    a chunk is kept: the texts of one answer have the same words again and again.
+    A word matches by its stem in one of the languages, or, if it is misspelt, by most of its 4-grams.
 
     Args:
         content: the terms that are not of stop words alone; by default all.
@@ -74,42 +57,33 @@ class Matcher:
     ) -> None:
         self.stem_idfs, self._ngram_idfs = stem_idfs, ngram_idfs
         self._content = {*stem_idfs, *ngram_idfs} if content is None else content
-        self._wanted = frozenset(stem_idfs) | frozenset(ngram_idfs)
-        self._analysed = _analysed_in(tuple(languages))
-        self._seen: set[str] = set()
-        self._known: dict[str, list[Match]] = {}  # of the chunks seen, those that have any
-        self._chunks: dict[str, list[str]] = {}  # by text
+        self._texts = known_texts(languages)
         self._found: dict[str, list[Match]] = {}  # by text: several encoders and the words have the same passages
 
     def read(self, texts: Iterable[str]) -> None:
-        """Look up the words of texts. Of many together, each different word is looked up once."""
-        chunks = {text: CHUNK.findall(text) for text in texts if text not in self._chunks}
-        unseen = set().union(*chunks.values()).difference(self._seen)
-        self._chunks |= chunks
-        self._seen |= unseen
-        for chunk in unseen:
-            analysed = self._analysed(chunk)
-            # Of a text, few chunks have anything of the question.
-            if not self._wanted.isdisjoint(analysed.all) and (known := self._among(analysed.words)):
-                self._known[chunk] = known
+        """Find the words in texts: in many together in little more time than in one."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._found]
+        if not new:
+            return
+        self._found |= {text: [] for text in new}
+        chunks = [self._texts.chunks(text) for text in new]
+        numbers, starts = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
+        ends = np.cumsum([len(one.numbers) for one in chunks])
+        some = np.flatnonzero(self._texts.with_any(chain(self.stem_idfs, self._ngram_idfs))[numbers])
+        of_text = np.searchsorted(ends, some, side="right")
+        known: dict[int, list[Match]] = {}
+        for text, number, at in zip(of_text.tolist(), numbers[some].tolist(), starts[some].tolist(), strict=True):
+            if number not in known:
+                known[number] = self._among(self._texts.words(number))
+            self._found[new[text]] += [
+                Match(at + start, at + end, term, idf, marked) for start, end, term, idf, marked in known[number]
+            ]
 
     def matches(self, text: str) -> list[Match]:
         """Return the question's words in a text, in order."""
         if text not in self._found:
-            if text not in self._chunks:
-                self.read([text])
-            self._found[text] = self._in_text(text)
+            self.read([text])
         return self._found[text]
-
-    def _in_text(self, text: str) -> list[Match]:
-        if self._known.keys().isdisjoint(self._chunks[text]):
-            return []
-        return [
-            Match(chunk.start() + match.start, chunk.start() + match.end, match.term, match.idf, match.marked)
-            for chunk in CHUNK.finditer(text)
-            if chunk[0] in self._known
-            for match in self._known[chunk[0]]
-        ]
 
     def _among(self, analysed: Sequence[AnalysedWord]) -> list[Match]:
         found = []
@@ -125,22 +99,6 @@ class Matcher:
                 marked = any(piece in self._content for piece in pieces)
                 found.append(Match(start, end, "".join(pieces), sum(shared) / len(pieces), marked))
         return found
-
-
-@lru_cache(maxsize=8)
-def _analysed_in(languages: tuple[str, ...]) -> Callable[[str], AnalysedChunk]:
-    """Return what analyses a chunk whose words may be in any of some languages. It keeps what it has analysed."""
-
-    @lru_cache(maxsize=100_000)
-    def analysed(chunk: str) -> AnalysedChunk:
-        found = [
-            AnalysedWord(word.start, word.end, forms_of(word, languages), tuple(char_ngrams(word)))
-            for word in words_of_chunk(chunk)
-            if word.kind != "tag"
-        ]
-        return AnalysedChunk(found, frozenset(form for word in found for form in (*word.forms, *word.pieces)))
-
-    return analysed
 
 
 def matching_words(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[Match]:
@@ -202,6 +160,8 @@ def best_mark(passage: Passage, found: Sequence[Match], span: tuple[int, int]) -
 
     It is the segment with the highest idf mass in the stretch that is shown (`span`), the first of equals.
     """
+    if len(passage.marks) <= 1:
+        return passage.marks[0] if passage.marks else None
     shown = [match for match in found if span[0] <= match.start < span[1]]
 
     def mass(number: int) -> float:
@@ -209,8 +169,7 @@ def best_mark(passage: Passage, found: Sequence[Match], span: tuple[int, int]) -
         end = passage.marks[number + 1].at if number + 1 < len(passage.marks) else len(passage.text)
         return idf_mass(match for match in shown if start <= match.start < end)
 
-    best = max(range(len(passage.marks)), key=mass, default=None)
-    return None if best is None else passage.marks[best]
+    return passage.marks[max(range(len(passage.marks)), key=mass)]
 
 
 def matcher_of(generation: Generation, ranking: Ranking) -> Matcher:
