@@ -118,24 +118,24 @@ class DenseIndex:
 
     def vectors(self, rows: range) -> Vectors:
         """Return the unit vectors of passages that follow each other, shape (rows, dimension)."""
-        return self._at(np.arange(rows.start, rows.stop))
+        return self.at(np.arange(rows.start, rows.stop))
 
     def of_videos(self, videos: NDArray[np.int64]) -> Vectors:
         """Return the unit vectors of all passages of some videos, which are ascending."""
-        return self._at(ragged.places(self.rows.starts, videos))
+        return self.at(ragged.places(self.rows.starts, videos))
 
     def every(self, step: int) -> Vectors:
         """Return the unit vectors of every `step`-th passage of the videos that are not deleted."""
         if self.rows.all_alive:
-            return self._at(np.arange(0, self.rows.passages, step))
-        return self._at(np.flatnonzero(np.repeat(self.rows.alive, self.rows.counts))[::step])
+            return self.at(np.arange(0, self.rows.passages, step))
+        return self.at(np.flatnonzero(np.repeat(self.rows.alive, self.rows.counts))[::step])
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """Return the unit vector of a passage, shape (dimension,)."""
         return np.asarray(self.vectors(range(row, row + 1))[0])
 
-    def _at(self, rows: NDArray[np.int64]) -> Vectors:
-        """Return the vectors of ascending rows."""
+    def at(self, rows: NDArray[np.int64]) -> Vectors:
+        """Return the unit vectors of passages in ascending rows, shape (rows, dimension)."""
         cuts = np.searchsorted(rows, self._first_rows)
         found = [
             part.rows(rows[cuts[number] : cuts[number + 1]] - self._first_rows[number])

@@ -37,6 +37,14 @@ class PassageRows:
         """Return the rows of a video's passages."""
         return range(int(self.starts[video]), int(self.starts[video + 1]))
 
+    def first_of(self, videos: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows of the first passages of some videos, up to `most` of each, and the number of the video, among
+        those given, that each row is of."""
+        counts = np.minimum(self.counts[videos], most)
+        owners = np.repeat(np.arange(len(videos)), counts)
+        before = np.cumsum(counts) - counts
+        return (self.starts[videos] - before)[owners] + np.arange(len(owners)), owners
+
     @cached_property
     def sample(self) -> NDArray[np.int64]:
         """Up to SAMPLE_VIDEOS videos that have a passage, ascending: the first in an order that is always the same.

@@ -35,7 +35,11 @@ class Spread:
         return found
 
     def deviations(self, directions: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return how many standard deviations more than a usual passage each of `directions` has of `wanted`."""
-        deviation = float(np.sqrt(max(0.0, float(wanted @ self._covariance @ wanted))))
-        above = (directions - self._usual) @ wanted
-        return np.asarray(above / deviation if deviation > 1e-6 else above, np.float64)
+        """Return how many standard deviations more than a usual passage each of `directions` has of each of `wanted`.
+
+        Shapes: (rows, dimension) and (wanted, dimension) give (rows, wanted).
+        """
+        variances = np.einsum("wd,wd->w", wanted @ self._covariance, wanted)
+        deviations = np.sqrt(np.maximum(0.0, variances))
+        above = directions @ wanted.T - wanted @ self._usual
+        return np.asarray(above / np.where(deviations > 1e-6, deviations, 1.0), np.float64)

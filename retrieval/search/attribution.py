@@ -73,12 +73,12 @@ def _divided(
 
 def _estimated(generation: Generation, vector: Vectors, video: int, encoder: int, total: float) -> list[Share]:
     spread = generation.spreads[encoder]
-    wanted = spread.directions(vector[None])[0]
+    wanted = spread.directions(vector[None])
     best: list[tuple[float, str, int]] = []
     for field in TEXT_FIELDS:
         if generation.rows[field].present[video]:
             rows = generation.rows[field].of(video)
-            near = spread.deviations(spread.directions(generation.dense[encoder][field].vectors(rows)), wanted)
+            near = spread.deviations(spread.directions(generation.dense[encoder][field].vectors(rows)), wanted)[:, 0]
             best.append((float(near.max()), field, int(near.argmax())))
     weights = np.maximum([near for near, _, _ in best], 0.0)
     if not weights.sum():

@@ -8,6 +8,7 @@ The constants were chosen on the sample's questions, which know where their evid
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +41,28 @@ _SEEN = "what it shows"
 _ALSO = _LEADS | {"transcript": "in what is said", "description": "in the description"}
 
 
-def why(generation: Generation, ranking: Ranking, video: int, matcher: Matcher, passages: VideoPassages) -> Why | None:
-    """Return why a video was found; None if it has no text."""
+@dataclass(frozen=True)
+class Nearness:
+    """How near each passage of a video is to the question, and to the rest of it without the description.
+
+    Both are the mean over the encoders, in standard deviations, of shape (passages,).
+    """
+
+    near: NDArray[np.float64]
+    apart: NDArray[np.float64]
+
+
+def why(ranking: Ranking, nearness: Nearness, matcher: Matcher, passages: VideoPassages) -> Why | None:
+    """Return why a video was found; None if it has no text.
+
+    Args:
+        nearness: of its passages.
+    """
     candidates = [(field, passage) for field in TEXT_FIELDS for passage in passages.of(field)]
     if not candidates:
         return None
     found = [matching_words(passage.text, matcher, ranking.phrases) for _, passage in candidates]
-    near, worth = _values(generation, ranking, video, matcher, candidates, found)
+    near, worth = _values(ranking, nearness, matcher, candidates, found)
     shown = int(worth.argmax())
     field, passage = candidates[shown]
     also: dict[str, int] = {}
@@ -106,9 +122,8 @@ def with_seen(found: Why | None, reasons: Sequence[Reason]) -> Why | None:
 
 
 def _values(
-    generation: Generation,
     ranking: Ranking,
-    video: int,
+    nearness: Nearness,
     matcher: Matcher,
     passages: Sequence[tuple[str, Passage]],
     found: Sequence[Sequence[Match]],
@@ -122,43 +137,43 @@ def _values(
         found: the question's words in each.
     """
     fields = [field for field, _ in passages]
-    near, apart = _nearness(generation, ranking, video, fields)
     known = sum(matcher.stem_idfs.values()) or 1.0
     by_words = WORDS * np.array([min(1.0, idf_mass(of_one) / known) for of_one in found])
     cued = cued_fields(ranking.query)
     cues = CUE * np.array([field in cued for field in fields])
     lengths = LENGTH * np.log2([min(len(passage.text), ENOUGH_CHARS) / USUAL_CHARS for _, passage in passages])
-    near = near + by_words
+    near = nearness.near + by_words
     described = np.array([field == "description" for field in fields])
-    return near, np.where(described, DESCRIPTION_SHARE * near, apart + by_words + cues + lengths)
+    return near, np.where(described, DESCRIPTION_SHARE * near, nearness.apart + by_words + cues + lengths)
 
 
-def _nearness(
-    generation: Generation, ranking: Ranking, video: int, fields: Sequence[str]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how near each passage is to the question, and to the rest of it without the description: the mean over the
-    encoders, in standard deviations, each of shape (passages,).
+def nearness_of(generation: Generation, ranking: Ranking, videos: Sequence[int]) -> list[Nearness]:
+    """Return how near the passages of some videos are to the question: the first MAX_EXPLAINED of each of TEXT_FIELDS.
 
-    Args:
-        fields: that of each passage.
+    Those of all videos are read and compared together.
     """
-    near, apart, used = np.zeros(len(fields)), np.zeros(len(fields)), 0
-    for number, vector in enumerate(ranking.vectors if fields else ()):
+    ascending = np.unique(np.array(videos, np.int64))
+    found = [generation.rows[field].first_of(ascending, MAX_EXPLAINED) for field in TEXT_FIELDS]
+    owners = np.concatenate([of_field for _, of_field in found])
+    # Descriptions are the first field.
+    described, descriptions = np.unique(found[TEXT_FIELDS.index("description")][1], return_index=True)
+    near, apart, used = np.zeros(len(owners)), np.zeros(len(owners)), 0
+    for number, vector in enumerate(ranking.vectors if len(owners) else ()):
         if vector is None:
             continue
         used += 1
         index, spread = generation.dense[number], generation.spreads[number]
-        vectors = [
-            index[field].vectors(generation.rows[field].of(video)[:MAX_EXPLAINED]) for field in dict.fromkeys(fields)
-        ]
+        vectors = [index[field].at(rows) for field, (rows, _) in zip(TEXT_FIELDS, found, strict=True)]
         directions = spread.directions(np.concatenate(vectors))
-        wanted = spread.directions(vector[None])[0]
-        near += spread.deviations(directions, wanted)
-        if "description" in fields:
-            description = directions[fields.index("description")]
-            wanted = wanted - max(0.0, float(wanted @ description)) * description
-        apart += spread.deviations(directions, wanted)
-    return near / max(1, used), apart / max(1, used)
+        wanted = spread.directions(vector[None])
+        near += spread.deviations(directions, wanted)[:, 0]
+        rests = np.repeat(wanted, len(ascending), axis=0)
+        seen = directions[descriptions]
+        rests[described] -= np.maximum(0.0, seen @ wanted[0])[:, None] * seen
+        apart += spread.deviations(directions, rests)[np.arange(len(owners)), owners]
+    rows = np.split(np.argsort(owners, kind="stable"), np.cumsum(np.bincount(owners, minlength=len(ascending)))[:-1])
+    of_videos = [rows[place] for place in np.searchsorted(ascending, videos)]
+    return [Nearness(near[of] / max(1, used), apart[of] / max(1, used)) for of in of_videos]
 
 
 def quoted(text: str, span: tuple[int, int]) -> str:

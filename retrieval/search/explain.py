@@ -28,14 +28,20 @@ class VideoPassages:
     """The passages of one video. Each field is read once, although several reasons show them."""
 
     def __init__(self, generation: Generation, video: int) -> None:
-        self._generation, self._video = generation, video
+        self._generation, self.video = generation, video
         self._known: dict[str, list[Passage]] = {}
+        self._rows: dict[str, range] = {}
+
+    def rows(self, field: str) -> range:
+        """Return the rows of all passages of a field."""
+        if field not in self._rows:
+            self._rows[field] = self._generation.rows[field].of(self.video)
+        return self._rows[field]
 
     def of(self, field: str) -> list[Passage]:
         """Return the first MAX_EXPLAINED passages of a field."""
         if field not in self._known:
-            rows = self._generation.rows[field].of(self._video)[:MAX_EXPLAINED]
-            self._known[field] = self._generation.passages(field, rows)
+            self._known[field] = self._generation.passages(field, self.rows(field)[:MAX_EXPLAINED])
         return self._known[field]
 
     def texts(self) -> list[str]:
@@ -46,7 +52,7 @@ class VideoPassages:
         """Return a passage by its number in the field."""
         if number < MAX_EXPLAINED:
             return self.of(field)[number]
-        row = self._generation.rows[field].of(self._video)[number]
+        row = self.rows(field)[number]
         return self._generation.passages(field, range(row, row + 1))[0]
 
 
@@ -70,7 +76,7 @@ def explain(
     shown: dict[int, tuple[Passage, dict[str, Any]]] = {}
 
     def reason(field: str, retriever: Retriever, contribution: float, encoder: int = NO_ENCODER) -> Reason:
-        passage = _explaining_passage(generation, ranking, matcher, passages, video, field, retriever, encoder)
+        passage = _explaining_passage(generation, ranking, matcher, passages, place, field, retriever, encoder)
         if id(passage) not in shown:
             shown[id(passage)] = passage, _shown(passage, matcher, ranking.phrases)
         parts, exact = (
@@ -159,19 +165,18 @@ def _explaining_passage(
     ranking: Ranking,
     matcher: Matcher,
     passages: VideoPassages,
-    video: int,
+    place: int,
     field: str,
     retriever: Retriever,
     encoder: int,
 ) -> Passage:
     """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
-    rows = generation.rows[field]
     if retriever == "keyword":
         return best_passage(passages.of(field), matcher, ranking.phrases)
     if retriever == "reranker":
-        row = ranking.rescored[video].row
-    elif rows.present[video] and field in ranking.best[encoder]:
-        row = int(ranking.best[encoder][field].rows[ranking.place(video)])
+        row = ranking.rescored[passages.video].row
+    elif generation.rows[field].present[passages.video] and field in ranking.best[encoder]:
+        row = int(ranking.best[encoder][field].rows[place])
     else:
         return NO_PASSAGE
-    return passages.at(field, row - rows.of(video).start)
+    return passages.at(field, row - passages.rows(field).start)

@@ -11,7 +11,7 @@ from retrieval.index.values import Mask
 from retrieval.search.answer import Hit, Ranking, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.confidence import JUDGED, Verdict, judge
-from retrieval.search.evidence import why, with_seen
+from retrieval.search.evidence import nearness_of, why, with_seen
 from retrieval.search.explain import VideoPassages, explain
 from retrieval.search.fusion import Mode, Scores
 from retrieval.search.matching import Matcher, matcher_of
@@ -94,9 +94,10 @@ def _explained(
     passages = [VideoPassages(generation, video) for video in videos]
     matcher.read(text for of_video in passages for text in of_video.texts())
     explained: list[dict[str, object]] = []
-    for video, of_video in zip(videos, passages, strict=True):
+    nearness = nearness_of(generation, ranking, videos)
+    for video, of_video, near in zip(videos, passages, nearness, strict=True):
         reasons = explain(generation, ranking, video, matcher, of_video)
-        found = with_seen(why(generation, ranking, video, matcher, of_video), reasons)
+        found = with_seen(why(ranking, near, matcher, of_video), reasons)
         explained.append({"explanation": reasons, "why": found})
     return explained
 
