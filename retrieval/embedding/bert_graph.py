@@ -92,7 +92,7 @@ class _Graph:
         self._constants.append(numpy_helper.from_array(np.array(values, np.int64), name))
         return name
 
-    def add(self, operator: str, inputs: Sequence[str], output: str, domain: str = "", **settings: object) -> str:
+    def add(self, operator: str, inputs: Sequence[str], output: str, domain: str = "", **settings: Any) -> str:
         """Add an operator, and return the name of its output."""
         self._nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **settings))
         return output

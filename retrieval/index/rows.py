@@ -38,8 +38,8 @@ class PassageRows:
         return range(int(self.starts[video]), int(self.starts[video + 1]))
 
     def first_of(self, videos: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of the first passages of some videos, up to `most` of each, and the number of the video, among
-        those given, that each row is of."""
+        """Return the rows of the first passages of some videos, up to `most` of each, and whose each is: the number of
+        the video among those given."""
         counts = np.minimum(self.counts[videos], most)
         owners = np.repeat(np.arange(len(videos)), counts)
         before = np.cumsum(counts) - counts

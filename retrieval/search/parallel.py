@@ -1,7 +1,7 @@
 """One step of a search for all encoders at the same time."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
@@ -18,7 +18,12 @@ def at_once(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_R
     Each item has a thread that computes without others: sharing the computation of one question among several threads
     takes longer than it saves. All searches of the process have the same threads, one for each core, or two.
     """
-    return list(_threads().map(work, items))
+    return list(begun(work, items))
+
+
+def begun(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
+    """Begin as `at_once`, and yield the results when they are asked for: the caller does something else before."""
+    return _threads().map(work, items)
 
 
 @cache

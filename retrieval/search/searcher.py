@@ -1,7 +1,7 @@
 """Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -29,7 +29,7 @@ from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.found import Found, best, hits_of
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
 from retrieval.search.matching import matcher_of, spans_of
-from retrieval.search.parallel import at_once
+from retrieval.search.parallel import begun
 from retrieval.search.phases import FirstPhase, scored
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
@@ -172,13 +172,10 @@ class Searcher:
         text, corrections = (question.text, []) if exact else self.speller.correct(question.text, question.literal)
         timer.lap("spell")
         asked = query if isinstance(query, str) else query.text
-        vectors, share = self._asked(text, mode, vectors if text == asked else None)
-        of_clauses = clause_vectors(self.encoders, text, vectors)
-        timer.lap("encode")
-        dense_weights = {field: dense_weight(tuned.dense.get(field, 0.0), by_field[field]) for field in FIELDS}
-        dense = encoder_scores(self.generation, vectors, share, dense_weights, method, of_clauses)
-        timer.lap("dense")
-        # In dense mode as well: the keyword index says which words match, and where they are spoken.
+        share = self._share(text, mode)
+        known = vectors if mode != "keyword" and text == asked else None
+        encoded = iter(known) if known else self._encoded(text, share)
+        # While the encoders work. In dense mode as well: the words say what matches, and where it is spoken.
         most = MAX_WEIGHT if mode == "keyword" else 1.0
         field_weights = np.array([tuned.keyword.get(field, 0.0) * min(by_field[field], most) for field in TEXT_FIELDS])
         read = any(
@@ -187,6 +184,12 @@ class Searcher:
         )
         keyword = analyser_scores(self.generation, text, question.preferred, field_weights, method, read)
         timer.lap("keyword")
+        vectors = list(encoded)
+        of_clauses = clause_vectors(self.encoders, text, vectors)
+        timer.lap("encode")
+        dense_weights = {field: dense_weight(tuned.dense.get(field, 0.0), by_field[field]) for field in FIELDS}
+        dense = encoder_scores(self.generation, vectors, share, dense_weights, method, of_clauses)
+        timer.lap("dense")
         first = FirstPhase(self.generation, dense, share, keyword, method, mode)
         seen = seen_scores(self.generation, self.vision, text, mode, by_field[SEEN], method, picture)
         timer.lap("see")
@@ -361,18 +364,20 @@ class Searcher:
             reasons = [encoder.reason for encoder in self.encoders if isinstance(encoder, KeywordOnly)]
             raise WeightsError(reasons[0] if reasons else KeywordOnly().reason)
 
-    def _asked(self, text: str, mode: Mode, known: QueryVectors | None) -> tuple[QueryVectors, list[float]]:
-        """Return the vectors of a question by the encoders, and the share of each in its score."""
+    def _share(self, text: str, mode: Mode) -> list[float]:
+        """Return the share of each encoder in the score of a question."""
         if mode == "keyword":
-            return [None] * len(self.encoders), [0.0] * len(self.encoders)
+            return [0.0] * len(self.encoders)
         self._demand_encoder()
-        share = factors(self.generation.manifest.encoders, self._loaded, language_of(text))
         if mode == "hybrid" and is_known_emoji(self.generation, text):
-            share = [0.0] * len(share)  # a video that has the emoji comes before those whose vector is near it
-        if known is None:
-            used = [encoder if part else None for encoder, part in zip(self.encoders, share, strict=True)]
-            known = at_once(lambda encoder: encoder.query(text) if encoder else None, used)
-        return known, share
+            return [0.0] * len(self.encoders)  # a video that has the emoji comes before those whose vector is near it
+        return factors(self.generation.manifest.encoders, self._loaded, language_of(text))
+
+    def _encoded(self, text: str, share: Sequence[float]) -> Iterator[Vectors | None]:
+        """Begin to encode a question by the encoders that have a share, and return the vectors when they are ready."""
+        used = [encoder if part else None for encoder, part in zip(self.encoders, share, strict=True)]
+        work = begun if any(share) else map
+        return work(lambda encoder: encoder.query(text) if encoder else None, used)
 
     def _total(self, mask: Mask, ranked: bool) -> int:
         """Return how many hits there are; of a ranking, copies of the same video are one."""
