@@ -1,4 +1,4 @@
-"""Questions are encoded with numpy as sentence-transformers encodes them."""
+"""Questions are encoded with onnxruntime as sentence-transformers encodes them."""
 
 from pathlib import Path
 

@@ -1,9 +1,11 @@
 """The passage that a card shows, and the sentence that says why a video was found."""
 
+import numpy as np
 import pytest
 
+from retrieval.index.documents import TEXT_FIELDS
 from retrieval.search.cues import cued_fields
-from retrieval.search.evidence import quoted
+from retrieval.search.evidence import nearness_of, quoted
 from retrieval.search.searcher import Searcher
 
 
@@ -63,3 +65,15 @@ def test_what_a_person_says_to_remember_counts_by_meaning_and_changes_nothing_by
     remembered = {"transcript": 2.0}
     assert of_speech("dense", remembered) > 10 * of_speech("dense", None) > 0
     assert of_speech("keyword", remembered) == pytest.approx(of_speech("keyword", None))
+
+
+def test_the_nearness_of_several_videos_is_that_of_each_alone(searcher: Searcher) -> None:
+    ranking = searcher.rank("he pushed a porcelain teapot off the shelf")
+    videos = ranking.order()[:4].tolist()
+    together = nearness_of(searcher.generation, ranking, videos)
+    for video, found in zip(videos, together, strict=True):
+        (alone,) = nearness_of(searcher.generation, ranking, [video])
+        assert len(found.near) == sum(len(searcher.generation.rows[field].of(video)) for field in TEXT_FIELDS)
+        np.testing.assert_allclose(found.near, alone.near, atol=1e-4)
+        np.testing.assert_allclose(found.apart, alone.apart, atol=1e-4)
+    assert together[0].near.max() > 2.5 > together[-1].near.max()
