@@ -1,15 +1,15 @@
 """The encoders of a generation: loaded, shared between corpora, and how much each counts for a question."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from weakref import WeakValueDictionary
 
 from ingest.models.weights import WeightsError
-from retrieval.embedding.encoder import Encoder, KeywordOnly
+from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
 from retrieval.embedding.query_encoder import query_encoder
 from retrieval.index.manifest import UsedEncoder
 from retrieval.search.clauses import clauses
-from retrieval.search.parallel import at_once
+from retrieval.search.parallel import at_once, begun
 from retrieval.search.scoring import QueryVectors
 
 
@@ -80,6 +80,15 @@ def factors(encoders: Sequence[UsedEncoder], loaded: Sequence[bool], language: s
     ]
     used = reads if any(reads) else loaded
     return [len(encoders) / (sum(used) or 1) if one else 0.0 for one in used]
+
+
+def begin_to_encode(encoders: Sequence[Encoder], text: str, share: Sequence[float]) -> Iterator[Vectors | None]:
+    """Begin to encode a question by the encoders that have a share in its score, and return the vectors when they are
+    asked for: None of the others."""
+    if not any(share):
+        return iter([None] * len(encoders))
+    used = [encoder if part else None for encoder, part in zip(encoders, share, strict=True)]
+    return begun(lambda encoder: encoder.query(text) if encoder else None, used)
 
 
 def clause_vectors(encoders: Sequence[Encoder], text: str, vectors: QueryVectors) -> QueryVectors:

@@ -1,7 +1,7 @@
 """Searcher: a question -> ranked videos with reasons. The page, the API, the command line and the evaluation use it."""
 
 import html
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,14 +22,13 @@ from retrieval.search.answer import Answer, Hit, Ranking, Sort
 from retrieval.search.candidates import Candidates, candidates
 from retrieval.search.choices import Choice
 from retrieval.search.conditions import Condition
-from retrieval.search.encoders import SharedEncoders, clause_vectors, factors, load_all
+from retrieval.search.encoders import SharedEncoders, begin_to_encode, clause_vectors, factors, load_all
 from retrieval.search.feedback import open_videos, refined
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.found import Found, best, hits_of
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
 from retrieval.search.matching import matcher_of, spans_of
-from retrieval.search.parallel import begun
 from retrieval.search.phases import FirstPhase, scored
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
@@ -174,7 +173,7 @@ class Searcher:
         asked = query if isinstance(query, str) else query.text
         share = self._share(text, mode)
         known = vectors if mode != "keyword" and text == asked else None
-        encoded = iter(known) if known else self._encoded(text, share)
+        encoded = iter(known) if known else begin_to_encode(self.encoders, text, share)
         # While the encoders work. In dense mode as well: the words say what matches, and where it is spoken.
         most = MAX_WEIGHT if mode == "keyword" else 1.0
         field_weights = np.array([tuned.keyword.get(field, 0.0) * min(by_field[field], most) for field in TEXT_FIELDS])
@@ -372,12 +371,6 @@ class Searcher:
         if mode == "hybrid" and is_known_emoji(self.generation, text):
             return [0.0] * len(self.encoders)  # a video that has the emoji comes before those whose vector is near it
         return factors(self.generation.manifest.encoders, self._loaded, language_of(text))
-
-    def _encoded(self, text: str, share: Sequence[float]) -> Iterator[Vectors | None]:
-        """Begin to encode a question by the encoders that have a share, and return the vectors when they are ready."""
-        used = [encoder if part else None for encoder, part in zip(self.encoders, share, strict=True)]
-        work = begun if any(share) else map
-        return work(lambda encoder: encoder.query(text) if encoder else None, used)
 
     def _total(self, mask: Mask, ranked: bool) -> int:
         """Return how many hits there are; of a ranking, copies of the same video are one."""
