@@ -80,17 +80,27 @@ def most_apart_s(length_s: float) -> float:
 
 def compare(store: PictureStore) -> None:
     """Look for copies of the videos that were not compared yet. What a killed run has done stays."""
-    waiting = store.not_compared()
-    for at in range(0, len(waiting), COMPARED_AT_ONCE):
-        new = waiting[at : at + COMPARED_AT_ONCE]
+    while new := store.not_compared(COMPARED_AT_ONCE):
         posts = [one for one in new if one[1].length_s is None and one[1].hashes]
-        films = [one for one in new if one[1].length_s is not None and one[1].hashes]
         pairs = list(_pairs(posts, store.fingerprints(None))) if posts else []
-        if films:
+        for films in _of_like_length([one for one in new if one[1].length_s is not None and one[1].hashes]):
             first, last = films[0][1].length_s or 0.0, films[-1][1].length_s or 0.0
             near = store.fingerprints((first - most_apart_s(last), last + most_apart_s(last)))
             pairs += _pairs(films, near)
-        store.put_copies((video_id for video_id, _ in new), pairs)
+        store.put_copies(new, pairs)
+
+
+def _of_like_length(films: Sequence[Named]) -> Iterator[list[Named]]:
+    """Yield films, the shortest first, in groups between whose lengths are gaps."""
+    group: list[Named] = []
+    for one in films:
+        length_s = one[1].length_s or 0.0
+        if group and length_s - (group[-1][1].length_s or 0.0) > most_apart_s(length_s):
+            yield group
+            group = []
+        group.append(one)
+    if group:
+        yield group
 
 
 def _pairs(new: Sequence[Named], others: Sequence[Named]) -> Iterator[tuple[str, str, bool]]:
@@ -113,7 +123,8 @@ def stacked(hashes: Sequence[bytes]) -> NDArray[np.uint64]:
     """Return the hashes of several videos, shape (videos, MAX_FRAMES, 4), padded with zeros."""
     found = np.zeros((len(hashes), MAX_FRAMES, HASH_BYTES), np.uint8)
     for row, of_video in zip(found, hashes, strict=True):
-        frames = np.frombuffer(of_video, np.uint8).reshape(-1, HASH_BYTES)[:MAX_FRAMES]
+        whole = of_video[: min(len(of_video) // HASH_BYTES, MAX_FRAMES) * HASH_BYTES]  # it may be damaged
+        frames = np.frombuffer(whole, np.uint8).reshape(-1, HASH_BYTES)
         row[: len(frames)] = frames
     return found.view(np.uint64)
 
@@ -126,13 +137,14 @@ def alike(one: NDArray[np.uint64], others: NDArray[np.uint64]) -> tuple[NDArray[
         others: theirs, shape (others, MAX_FRAMES, 4).
     """
     used = one.any(axis=1)
+    most = np.maximum(others.any(axis=2).sum(axis=1), used.sum())
     one, others = one[used], others[:, used]
     both = others.any(axis=2)
 
     def shown(wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
         near = np.bitwise_count(others ^ wanted).sum(axis=2) <= NEAR_BITS
         count = both.sum(axis=1)
-        enough = (count >= MIN_FRAMES) & (2 * count > len(one))
+        enough = (count >= MIN_FRAMES) & (2 * count > most)
         return np.asarray(enough & ((near & both).sum(axis=1) >= SHARE * count))
 
     return shown(one), shown(one ^ _MIRRORED.view(np.uint64))

@@ -38,7 +38,7 @@ CREATE TABLE looked (
     compared INTEGER NOT NULL        -- whether its copies are among `copies`
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX looked_by_length ON looked (length_s);
-CREATE INDEX looked_to_compare ON looked (video_id) WHERE NOT compared;
+CREATE INDEX looked_to_compare ON looked (length_s, video_id) WHERE NOT compared;
 CREATE TABLE copies (                -- two videos that show the same
     first TEXT NOT NULL REFERENCES looked ON DELETE CASCADE,
     second TEXT NOT NULL REFERENCES looked ON DELETE CASCADE,
@@ -150,10 +150,14 @@ class PictureStore:
                 self.forget([video_id])
         return None
 
-    def not_compared(self) -> list[tuple[str, Fingerprint]]:
-        """Return the videos that were not compared with the others yet: photo posts first, then the shortest."""
+    def not_compared(self, most: int = -1) -> list[tuple[str, Fingerprint]]:
+        """Return the videos that were not compared with the others yet: photo posts first, then the shortest.
+
+        Args:
+            most: how many of them; by default all.
+        """
         rows = self._rows(
-            "SELECT video_id, length_s, hashes FROM looked WHERE NOT compared ORDER BY length_s, video_id"
+            "SELECT video_id, length_s, hashes FROM looked WHERE NOT compared ORDER BY length_s, video_id LIMIT ?", most
         )
         return [(row[0], Fingerprint(*row[1:])) for row in rows]
 
@@ -212,10 +216,11 @@ class PictureStore:
                 ),
             )
 
-    def put_copies(self, compared: Iterable[str], pairs: Iterable[tuple[str, str, bool]]) -> None:
+    def put_copies(self, compared: Iterable[tuple[str, Fingerprint]], pairs: Iterable[tuple[str, str, bool]]) -> None:
         """Store that videos were compared with all others, and the pairs that show the same, in one transaction.
 
         Args:
+            compared: the videos, with the fingerprints that were compared: they may have others by now.
             pairs: the smaller id first, the other one, and whether one is mirrored.
         """
         with self._writable() as db:
@@ -225,7 +230,10 @@ class PictureStore:
                 " WHERE (SELECT count(*) FROM looked WHERE video_id IN (?1, ?2)) = 2",  # no video was erased since
                 pairs,
             )
-            db.executemany("UPDATE looked SET compared = TRUE WHERE video_id = ?", [(one,) for one in compared])
+            db.executemany(
+                "UPDATE looked SET compared = TRUE WHERE video_id = ? AND hashes = ?",
+                [(video_id, one.hashes) for video_id, one in compared],
+            )
 
     def forget(self, ids: Iterable[str]) -> int:
         """Delete the pictures of videos, and leave nothing of them in the file. Return of how many there were any."""

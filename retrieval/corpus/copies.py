@@ -4,16 +4,14 @@ Two videos filmed in one setting, or made from one template, may look alike and 
 write other things are no copies.
 """
 
-import re
-from collections.abc import Iterator
-
 from ingest.catalog import Catalog
 from ingest.catalog.picture_store import PictureStore
+from ingest.text.words import words
 from retrieval.index.copies import Copies
 
 MIN_WORDS = 4  # of each text: fewer say nothing
 SHARED = 0.5  # of the words of the text that has fewer; readings of the same speech or picture differ by less
-_WORD = re.compile(r"\w{2,}")
+Texts = dict[str, set[str]]  # the words of each kind of text of a video
 
 
 def copies_in(catalog: Catalog, store: PictureStore) -> Copies:
@@ -21,7 +19,7 @@ def copies_in(catalog: Catalog, store: PictureStore) -> Copies:
     pairs = store.copies()
     if not pairs:
         return ()
-    texts: dict[str, dict[str, set[str]]] = {
+    texts: dict[str, Texts] = {
         entry.video.id: {str(kind): words_of(text.text or "") for kind, text in entry.texts.items()}
         for entry in catalog.entries(sorted({video_id for first, second, _ in pairs for video_id in (first, second)}))
     }
@@ -29,21 +27,33 @@ def copies_in(catalog: Catalog, store: PictureStore) -> Copies:
     for first, second, mirrored in pairs:
         if first not in texts or second not in texts:
             continue
-        kinds = ["transcript", *([] if mirrored else ["cover"])]  # nobody reads mirrored writing
-        if any(differ(texts[first].get(kind, set()), texts[second].get(kind, set())) for kind in kinds):
+        some, others = group_of.get(first, {first}), group_of.get(second, {second})
+        if some is others or (not mirrored and _contradict(texts[first], texts[second], "cover")):
+            continue  # nobody reads mirrored writing
+        if any(_contradict(texts[one], texts[other], "transcript") for one in some for other in others):
             continue
-        joined = group_of.get(first, {first}) | group_of.get(second, {second})
-        group_of |= dict.fromkeys(joined, joined)
-    return tuple(sorted(set(_sorted(group_of))))
+        less, more = sorted((some, others), key=len)
+        more |= less
+        group_of[first] = group_of[second] = more
+        group_of |= dict.fromkeys(less, more)
+    return tuple(sorted({tuple(sorted(group)) for group in {id(one): one for one in group_of.values()}.values()}))
 
 
-def _sorted(group_of: dict[str, set[str]]) -> Iterator[tuple[str, ...]]:
-    return (tuple(sorted(group)) for group in group_of.values())
+def _contradict(first: Texts, second: Texts, kind: str) -> bool:
+    return differ(first.get(kind, set()), second.get(kind, set()))
 
 
 def words_of(text: str) -> set[str]:
-    """Return the words of a text."""
-    return set(_WORD.findall(text.casefold()))
+    """Return the words of a text, and the pairs of signs of a script without spaces."""
+    found, before = set[str](), ""
+    for word in words(text):
+        if word.kind == "sign":
+            found.add(before + word.folded)
+            before = word.folded
+        else:
+            found.add(word.folded)
+            before = ""
+    return {word for word in found if len(word) > 1}
 
 
 def differ(first: set[str], second: set[str]) -> bool:

@@ -41,14 +41,16 @@ class CopyGroups:
     def __init__(self, copies: Copies, ids: VideoIds) -> None:
         found = [[number for one in group if (number := ids.find(one)) is not None] for group in copies]
         self._groups = [group for group in found if len(group) > 1]
-        self._group_of = {video: number for number, group in enumerate(self._groups) for video in group}
-        self._members = np.array(sorted(self._group_of), np.int64)
-        self.largest = max(map(len, self._groups), default=1)
+        self._members = np.array(sorted(video for group in self._groups for video in group), np.int64)
+        self._group_of = np.full(len(ids) if self._groups else 0, -1, np.int32)
+        for number, group in enumerate(self._groups):
+            self._group_of[group] = number
+        self._largest = max(map(len, self._groups), default=1)
 
     def others(self, video: int) -> Sequence[int]:
         """Return the other copies of a video."""
-        number = self._group_of.get(video)
-        return () if number is None else [other for other in self._groups[number] if other != video]
+        number = self._group_of[video] if self._groups else -1
+        return () if number < 0 else [other for other in self._groups[number] if other != video]
 
     def with_copies(self, videos: Iterable[int]) -> list[int]:
         """Return videos and all their copies."""
@@ -56,14 +58,20 @@ class CopyGroups:
 
     def first(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return videos, in order, without those of which a copy comes before them."""
-        kept, met = np.ones(len(order), np.bool_), set[int]()
-        for place in np.flatnonzero(np.isin(order, self._members)).tolist():
-            number = self._group_of[int(order[place])]
-            kept[place] = number not in met
-            met.add(number)
+        if not self._groups:
+            return order
+        groups = self._group_of[order]
+        members = np.flatnonzero(groups >= 0)
+        _, firsts = np.unique(groups[members], return_index=True)
+        kept = groups < 0
+        kept[members[firsts]] = True
         return order[kept]
+
+    def needed(self, hits: int) -> int:
+        """Return how many of the best videos have at least so many hits among them."""
+        return min(hits * self._largest, hits + len(self._members) - len(self._groups))
 
     def more(self, among: Mask) -> int:
         """Return how many videos in a mask, shape (videos,), are further copies of others in it."""
-        members = self._members[among[self._members]].tolist()
-        return len(members) - len({self._group_of[video] for video in members})
+        members = self._members[among[self._members]]
+        return len(members) - len(np.unique(self._group_of[members])) if self._groups else 0

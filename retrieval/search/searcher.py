@@ -296,7 +296,7 @@ class Searcher:
                 method=method,
                 among=mask,
                 exact=exact,
-                hits=page.stop * self.generation.copies.largest,
+                hits=self.generation.copies.needed(page.stop),
                 choices=choices,
                 picture=picture,
             )

@@ -55,7 +55,13 @@ def test_other_videos_of_the_same_length_and_those_of_another_length_are_no_copi
 
 def test_a_photo_post_and_its_copy_are_a_pair_and_one_of_two_slides_is_not(tmp_path: Path) -> None:
     with Catalog(tmp_path / "data", create=True) as catalog:
-        for video_id, seeds in (("10001", [1, 2]), ("10002", [1, 2]), ("10003", [1, 3]), ("10004", [1])):
+        for video_id, seeds in (
+            ("10001", [1, 2]),
+            ("10002", [1, 2]),
+            ("10003", [1, 3]),
+            ("10004", [1]),
+            ("10005", [1, 2, 4, 5]),
+        ):
             catalog.put_video(Video(id=video_id))
             folder = catalog.media_folder(video_id)
             for number, seed in enumerate(seeds):
@@ -108,3 +114,18 @@ def test_pairs_go_with_their_video_and_come_again_with_it(tmp_path: Path) -> Non
         store.put_copies([], [("10002", "10009", False)])  # 10009 was erased while it was compared
         compare(store)
         assert pairs_of(store) == [("10001", "10002")]
+
+
+def test_damaged_hashes_are_unknown_and_hashes_that_have_changed_are_compared_again(tmp_path: Path) -> None:
+    with PictureStore(tmp_path, create=True) as store:
+        for video_id, one in (
+            ("10001", random_print(1)),
+            ("10002", random_print(1)),
+            ("10003", Fingerprint(20.0, b"x")),
+        ):
+            put(store, video_id, one)
+        compare(store)
+        assert pairs_of(store) == [("10001", "10002")]
+        put(store, "10002", random_print(2))
+        store.put_copies([("10002", random_print(1))], [])
+        assert [video_id for video_id, _ in store.not_compared()] == ["10002"]

@@ -12,6 +12,7 @@ from ingest.catalog.picture_store import FILE_NAME, Fingerprint, PictureStore
 from ingest.settings import Settings
 from retrieval.console import print_answer
 from retrieval.corpus import build as corpus
+from retrieval.corpus.copies import differ, words_of
 from retrieval.corpus.erasure import erase
 from retrieval.corpus.seen import with_pictures
 from retrieval.embedding.encoder import Encoder
@@ -116,13 +117,15 @@ def test_the_terminal_and_the_api_say_how_many_copies_there_are(
 
 def test_videos_that_say_other_things_are_no_copies_however_they_look(tmp_path: Path, encoder: Encoder) -> None:
     said = {ORIGINAL: SPOKEN, REPOST: "today we talk about taxes and the rent in large cities", THIRD: "hi"}
-    searcher = index(tmp_path, encoder, said, PAIRS[:2])
-    hits = searcher.search(QUESTION).hits
-    assert {hit.id: hit.copies for hit in hits} == {
-        REPOST: [],
-        OTHER: [],
-        **({ORIGINAL: [THIRD]} if ORIGINAL in {hit.id for hit in hits} else {THIRD: [ORIGINAL]}),
-    }
+    searcher = index(tmp_path, encoder, said, PAIRS)
+    hits = {hit.id: hit.copies for hit in searcher.search(QUESTION).hits}
+    assert hits in ({REPOST: [], OTHER: [], ORIGINAL: [THIRD]}, {REPOST: [], OTHER: [], THIRD: [ORIGINAL]})
+
+
+def test_texts_without_spaces_contradict_as_well() -> None:
+    said = words_of("今日は東京の税金と家賃について話します")
+    assert differ(said, words_of("この賢い猫が冷蔵庫を開けるのを見てください"))
+    assert not differ(said, words_of("今日は東京の税金や家賃について話します"))
 
 
 def test_nothing_is_left_of_a_copy_that_is_erased(folder: Path, encoder: Encoder) -> None:
