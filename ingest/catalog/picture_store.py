@@ -10,6 +10,7 @@ import json
 import logging
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,14 +176,29 @@ class PictureStore:
         rows = self._rows("SELECT first, second, mirrored FROM copies ORDER BY first, second")
         return [(first, second, bool(mirrored)) for first, second, mirrored in rows]
 
-    def counts(self) -> dict[str, object]:
-        """Return how many videos were looked at, failed and have pictures, and the commonest errors."""
-        [(done, failed)] = self._rows("SELECT count(*) - sum(error > ''), sum(error > '') FROM looked") or [(0, 0)]
-        [(pictures,)] = self._rows("SELECT count(*) FROM pictures") or [(0,)]
-        errors = self._rows(
-            "SELECT error, count(*) FROM looked WHERE error > '' GROUP BY error ORDER BY count(*) DESC, error LIMIT 10"
+    def stage_counts(self, with_media: Collection[str]) -> dict[str, object]:
+        """Return how many videos are due, done and failed, and the ten commonest errors, as the ledger does of a stage.
+
+        Args:
+            with_media: the ids of the videos that have a file that shows something. A changed one is due as well, but
+                not counted.
+        """
+        known = dict(self._rows("SELECT video_id, recipe = '' OR error > '' FROM looked"))
+        failed = dict(self._rows("SELECT video_id, error FROM looked WHERE error > '' AND recipe > ''"))
+        of = [video_id for video_id in with_media if video_id in known]
+        errors = Counter(failed[video_id] for video_id in of if video_id in failed)
+        done = sum(not known[video_id] for video_id in of)
+        count = errors.total()
+        states = {"due": len(with_media) - done - count, "done": done, "failed": count, "absent": 0}
+        return {**states, "errors": dict(errors.most_common(10)), "notes": {}}
+
+    def failures(self) -> list[dict[str, object]]:
+        """Return every failed video with its error, number of tries and time, as the ledger does."""
+        rows = self._rows(
+            "SELECT video_id, error, tries, updated_at FROM looked WHERE error > '' AND recipe > '' ORDER BY video_id"
         )
-        return {"done": done or 0, "failed": failed or 0, "pictures": pictures, "errors": dict(errors)}
+        names = ("video_id", "stage", "error", "tries", "updated_at")
+        return [dict(zip(names, (row[0], "pictures", *row[1:]), strict=True)) for row in rows]
 
     # -- write --------------------------------------------------------------------------------------------------
 
@@ -234,6 +250,16 @@ class PictureStore:
                 "UPDATE looked SET compared = TRUE WHERE video_id = ? AND hashes = ?",
                 [(video_id, one.hashes) for video_id, one in compared],
             )
+
+    def retry(self, ids: Collection[str] = (), error: str = "") -> int:
+        """Make failed videos due again: some or all, whose error contains `error`. Return how many."""
+        if not self._db:
+            return 0
+        return self._db.execute(
+            "UPDATE looked SET recipe = '' WHERE error > '' AND recipe > '' AND instr(error, ?1)"
+            " AND (?2 IS NULL OR video_id IN (SELECT value FROM json_each(?2)))",
+            (error, json.dumps(sorted(ids)) if ids else None),
+        ).rowcount
 
     def forget(self, ids: Iterable[str]) -> int:
         """Delete the pictures of videos, and leave nothing of them in the file. Return of how many there were any."""

@@ -37,12 +37,16 @@ def report(
     """Print the status. `index_in` returns what the index in a folder is, for JSON and as a line."""
     from ingest import ocr_packs
     from ingest.catalog import Catalog
+    from ingest.catalog.picture_store import PictureStore
 
     settings = load_settings(data=data, indexes=indexes)
     folders = {"data": str(settings.data.resolve()), "indexes": str(settings.indexes.resolve())}
-    with Catalog(settings.data, read_only=True) as catalog:
-        counts = catalog.status()
-        failed = [_with_link(catalog, line) for line in catalog.ledger.failures()] if failures else []
+    with Catalog(settings.data, read_only=True) as catalog, PictureStore(settings.data) as pictures:
+        counts: dict[str, Any] = catalog.status()
+        if pictures.exists:
+            counts["stages"] |= {"pictures": pictures.stage_counts(catalog.ids_with_media())}
+        lines = [*catalog.ledger.failures(), *pictures.failures()] if failures else []
+        failed = [_with_link(catalog, line) for line in lines]
         files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []
         problems = catalog.import_notes.problems() if failures else []
         languages = catalog.browser.languages()

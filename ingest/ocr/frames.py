@@ -132,10 +132,11 @@ def _differing(path: Path, track: int, limit: int, watcher: _Watcher | None) -> 
     last: NDArray[np.float32] | None = None
     seen = 0
     try:
-        for time_s, image in _sampled(path, track, watcher):
+        for time_s, shown in _sampled(path, track, watcher):
             seen += 1
             if not limit:
                 continue
+            image = upright(shown)
             now = fingerprint(image)
             if now[1].max() < BLANK_STDDEV and np.ptp(now[0]) < BLANK_STDDEV:
                 last = None
@@ -179,7 +180,7 @@ def _nearest(numbers: list[int], wanted: float) -> int:
     return min(range(len(numbers)), key=lambda index: abs(numbers[index] - wanted))
 
 
-def _sampled(path: Path, track: int, watcher: _Watcher | None) -> Iterator[tuple[float, Image.Image]]:
+def _sampled(path: Path, track: int, watcher: _Watcher | None) -> Iterator[tuple[float, av.VideoFrame]]:
     """Frames about STEP_S apart, with their seconds on the timeline of the video. The watcher is given all frames."""
     with open_container(path) as container:
         stream = films(container)[track]
@@ -198,7 +199,7 @@ def _sampled(path: Path, track: int, watcher: _Watcher | None) -> Iterator[tuple
             if time_s < next_s:
                 continue
             check_pixels(frame.width, frame.height)
-            yield time_s, upright(frame)
+            yield time_s, frame
             next_s, count = time_s + step_s, count + 1
             if count > MAX_COMPARED:
                 return

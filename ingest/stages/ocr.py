@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ingest import ocr_packs
 from ingest.catalog import Catalog, Entry, Segment, Text
@@ -21,9 +22,13 @@ from ingest.ocr.result import OcrError
 from ingest.settings import Settings
 from ingest.stages.media_files import DAMAGED, FRAME, MediaKey, check_exists, is_damaged
 from ingest.stages.on_nodes import each_on_nodes
+from ingest.stages.showing import OnTheWay, Showing, Shown, on_the_way, shown_of
 from ingest.stages.stage_run import StageRun
 from ingest.stages.workers import Isolated, cores, each
 from scraper.files import remove_leftovers, replace_atomically
+
+if TYPE_CHECKING:
+    from ingest.ocr.frames import Frame, Seen
 
 PICTURES = ("cover", "slide")
 DECODE_LIMIT_S = 240.0  # for the frames of one video; three minutes take 5 s, hours with few key frames a minute
@@ -52,6 +57,7 @@ class _Job:
     script: str = ""  # of the description
     language: str = ""  # of the video, as far as its other texts tell
     sources: tuple[Source, ...] = ()  # what nodes of a cluster check pictures and video by
+    showing: Showing | None = None  # what it shows is wanted as well
 
     @property
     def output(self) -> Path:
@@ -74,6 +80,7 @@ class _Result:
     saved_frame: bool
     has_video: bool
     note: str  # why the text is empty, or ""
+    shown: tuple[Showing, Shown] | None = None  # what the video shows, if it is wanted
 
 
 def check_tools(settings: Settings) -> None:
@@ -101,22 +108,25 @@ def ocr_due(run: StageRun, settings: Settings, processes: int | None, cluster: C
         frames = max(settings.frames, 1) if job.video else 0
         return ocr.IMAGE_LIMIT_S * (len(job.pictures) + frames) + (DECODE_LIMIT_S if job.video else 0.0)
 
-    jobs = _jobs(run, settings, engine)
     read = partial(_read, settings=settings)
-    if cluster:
-        load = partial(_load, read, settings, engine.version)
-        work = Work(load, Needs(WORKER_BYTES), most=processes, say=run.say)
-        results = each_on_nodes(cluster, work, ((video_id, job, limit_s(job)) for video_id, job in jobs))
-    else:
-        results = each(read, jobs, processes=processes or cores(), limit_s=limit_s)
-    for video_id, result in results:
-        if isinstance(result, Exception):
-            run.unreadable(video_id, result, engine)
+    with on_the_way(run.catalog, wanted=cluster is None) as pictures:  # nodes do not send pictures back
+        jobs = _jobs(run, settings, engine, pictures)
+        if cluster:
+            load = partial(_load, read, settings, engine.version)
+            work = Work(load, Needs(WORKER_BYTES), most=processes, say=run.say)
+            results = each_on_nodes(cluster, work, ((video_id, job, limit_s(job)) for video_id, job in jobs))
         else:
+            results = each(read, jobs, processes=processes or cores(), limit_s=limit_s)
+        for video_id, result in results:
+            if isinstance(result, Exception):
+                run.unreadable(video_id, result, engine)
+                continue
+            if result.shown:
+                pictures.put(video_id, *result.shown)
             _store(run, video_id, result, engine=engine, settings=settings)
 
 
-def _jobs(run: StageRun, settings: Settings, engine: Text) -> Iterator[tuple[str, _Job]]:
+def _jobs(run: StageRun, settings: Settings, engine: Text, pictures: OnTheWay) -> Iterator[tuple[str, _Job]]:
     for video_id, entry in run.entries():
         video = entry.file("video")
         exists = bool(video and not damage(video))
@@ -134,13 +144,14 @@ def _jobs(run: StageRun, settings: Settings, engine: Text) -> Iterator[tuple[str
                 continue
             # a photo post's cover is one of its slides: equal files are read once
             once = {media.sha256: media for media in reversed(still)}
-            pictures = tuple(
+            stills = tuple(
                 (MediaKey(media.kind, media.position).label, media.path) for media in reversed(once.values())
             )
             film, frame = moving[0].path if moving else None, _frame(run.catalog, video_id)
             sources = tuple(Source(media.path, media.sha256, media.bytes) for media in (*once.values(), *moving))
             script = script_of(entry.video.description)
-            yield video_id, _Job(pictures, film, frame, errors, script, _language(entry), sources)
+            showing = pictures.due(entry)
+            yield video_id, _Job(stills, film, frame, errors, script, _language(entry), sources, showing)
 
 
 def _language(entry: Entry) -> str:
@@ -200,12 +211,18 @@ def _read(job: _Job, settings: Settings) -> _Result:
         remove_leftovers(job.frame)
         with replace_atomically(job.frame) as part:
             poster(job.video).save(part, "JPEG", quality=90)
-    shown, frame_errors = read_frames(job, settings)
-    if needs_frame and not (shown or frame_errors):  # no frames are wanted, or all are blank
+    seen, frame_errors = _seen(job, settings)
+    shown, unread = read_frames(seen.frames, job, settings)
+    if needs_frame and not (shown or frame_errors or unread):  # no frames are wanted, or all are blank
         stills = [ocr.read_cover(job.frame, settings.ocr_languages, settings.ocr_engine, job.script, job.language)]
-    return combine(
-        stills, shown, [*job.errors, *errors, *frame_errors], saved_frame=needs_frame, has_video=job.video is not None
+    found = combine(
+        stills,
+        shown,
+        [*job.errors, *errors, *frame_errors, *unread],
+        saved_frame=needs_frame,
+        has_video=job.video is not None,
     )
+    return replace(found, shown=_shown(job, settings, seen, frame_errors))
 
 
 def read_stills(
@@ -225,27 +242,42 @@ def read_stills(
     return readings, errors
 
 
-def read_frames(job: _Job, settings: Settings) -> tuple[list[TimedReading], list[str]]:
-    """Read the frames of a video that differ. Return the readings with their times, and the errors.
+def _seen(job: _Job, settings: Settings) -> "tuple[Seen, list[str]]":
+    """Decode the video once: return the frames that differ, what it shows if that is wanted, and an error.
 
     Raises:
         ingest.media.MediaError: the video cannot be read, and there are no pictures either.
     """
     from ingest.media import MediaError, NoStream
-    from ingest.ocr.frames import frames
+    from ingest.ocr.frames import Seen, look
+    from ingest.scenes import MAX_PICTURES
 
     if not (job.video and settings.frames):
-        return [], []
+        return Seen([]), []
     try:
         check_exists(job.video)
-        differing = frames(job.video, settings.frames)
+        return look(job.video, settings.frames, MAX_PICTURES if job.showing else 0), []
     except MediaError as error:
         if not job.pictures:
             raise
-        return [], [] if isinstance(error, NoStream) else [f"video: {error}"]
+        return Seen([]), [] if isinstance(error, NoStream) else [f"video: {error}"]
+
+
+def _shown(job: _Job, settings: Settings, seen: "Seen", errors: Sequence[str]) -> tuple[Showing, Shown] | None:
+    """Return what the video shows, if that is wanted and the video was decoded."""
+    if job.showing is None or (job.showing.video and not settings.frames):
+        return None
+    try:
+        return job.showing, shown_of(job.showing, seen, errors)
+    except Exception:  # it does not cost the text; the pictures stage tries again, and says why
+        return None
+
+
+def read_frames(frames: "Sequence[Frame]", job: _Job, settings: Settings) -> tuple[list[TimedReading], list[str]]:
+    """Read frames of a video. Return the readings with their times, and the errors."""
     readings: list[TimedReading] = []
     errors: list[str] = []
-    for frame in differing:
+    for frame in frames:
         try:
             reading = ocr.read_image(frame.image, settings.ocr_languages, settings.ocr_engine, job.script, job.language)
             readings.append((frame.start_s, frame.end_s, reading))

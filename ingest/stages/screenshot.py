@@ -49,7 +49,7 @@ def _read(picture: Path | bytes, settings: Settings, folder: str) -> Screenshot:
     from ingest.ocr import engine as ocr
     from ingest.ocr.result import OcrError, ReadingError
     from ingest.scenes import LARGEST
-    from ingest.stages.pictures import webp
+    from ingest.stages.showing import webp
 
     tempfile.tempdir = folder  # of this process, which does nothing else
     image = open_image(io.BytesIO(picture) if isinstance(picture, bytes) else picture)

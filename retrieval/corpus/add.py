@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from ingest.catalog import Catalog, Stage
+from ingest.catalog.picture_store import PictureStore
 from ingest.catalog.priority import by_priority
 from ingest.cluster.connection import Cluster
 from ingest.progress import Progress
@@ -28,12 +30,14 @@ from retrieval.corpus.seen import see
 from retrieval.corpus.short_links import resolve_all
 from retrieval.corpus.words import count_of
 from retrieval.embedding.encoder import Encoder
-from retrieval.embedding.vision import VisionEncoder
 from scraper import sources
 from scraper.errors import Locked, UserError
 from scraper.files import make_private
 from scraper.parse import Found, ParsedRecord, Problem, printable
 from scraper.short_links import Expander, expanding
+
+if TYPE_CHECKING:
+    from retrieval.embedding.vision import VisionEncoder
 
 UNFINISHED = ".add-unfinished"  # in the data folder while an addition runs; a killed one leaves it
 BATCH = 32  # videos that go through all stages together: some minutes of work, after which they can be found
@@ -51,7 +55,7 @@ class Encoding:
 
     names: Sequence[str]
     load: Callable[[], Sequence[Encoder]]
-    vision: Callable[[], VisionEncoder | None] | None = None  # None: no vision model is chosen
+    vision: "Callable[[], VisionEncoder | None] | None" = None  # None: no vision model is chosen
     free: Callable[[], None] = lambda: None
 
 
@@ -97,6 +101,8 @@ class Adding:
         unfinished = self.catalog.data / UNFINISHED
         was_interrupted = unfinished.exists()
         unfinished.touch()
+        if self.encoding.vision:
+            PictureStore(self.catalog.data, create=True).close()  # then pictures are chosen as texts are read
         ids = self._import(given)
         try:
             self._build()
