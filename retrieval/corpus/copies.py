@@ -4,8 +4,9 @@ Two videos filmed in one setting, or made from one template, may look alike and 
 write other things are no copies.
 """
 
+from collections.abc import Sequence
+
 from ingest.catalog import Catalog
-from ingest.catalog.picture_store import PictureStore
 from ingest.text.words import words
 from retrieval.index.copies import Copies
 
@@ -14,11 +15,12 @@ SHARED = 0.5  # of the words of the text that has fewer; readings of the same sp
 Texts = dict[str, set[str]]  # the words of each kind of text of a video
 
 
-def copies_in(catalog: Catalog, store: PictureStore) -> Copies:
-    """Return the groups of videos in a catalog that are copies of the same one, the smallest ids first."""
-    pairs = store.copies()
-    if not pairs:
-        return ()
+def copies_in(catalog: Catalog, pairs: Sequence[tuple[str, str, bool]]) -> Copies:
+    """Return the groups of videos in a catalog that are copies of the same one, the smallest ids first.
+
+    Args:
+        pairs: those that show the same, and whether one is mirrored.
+    """
     texts: dict[str, Texts] = {
         entry.video.id: {str(kind): words_of(text.text or "") for kind, text in entry.texts.items()}
         for entry in catalog.entries(sorted({video_id for first, second, _ in pairs for video_id in (first, second)}))

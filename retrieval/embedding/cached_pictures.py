@@ -2,13 +2,16 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from retrieval.embedding.encoder import Vectors
 from retrieval.embedding.token_sums import Cuts, TokenSums
-from retrieval.embedding.vision import BATCH, VisionEncoder
+
+if TYPE_CHECKING:
+    from retrieval.embedding.vision import VisionEncoder
 
 _PREFIX = "picture sha256 "
 MAX_PIXELS = 1_000_000  # the picture store has none of more than 480 x 480
@@ -32,13 +35,15 @@ class PictureNames:
     cached = True
     prompts: Mapping[str, str] = {"query": "", "document": ""}
 
-    def __init__(self, encoder: VisionEncoder, webp: Callable[[str], bytes | None]) -> None:
+    def __init__(self, encoder: "VisionEncoder", webp: Callable[[str], bytes | None]) -> None:
         self._encoder, self._webp = encoder, webp
         self.name, self.key, self.sha256 = encoder.name, encoder.key, encoder.sha256
         self.dimension, self.precision = encoder.dimension, encoder.precision
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of pictures, shape (len(texts), dimension)."""
+        from retrieval.embedding.vision import BATCH
+
         found = [np.zeros((0, self.dimension), np.float32)]
         for at in range(0, len(texts), BATCH):
             found.append(self._encoder.pictures([self._opened(text) for text in texts[at : at + BATCH]]))

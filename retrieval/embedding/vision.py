@@ -20,7 +20,7 @@ from ingest.models.device import has_bf16, obey_thread_limit
 from ingest.models.weights import Weights, WeightsError, resolve
 from retrieval.embedding.encoder import Encoder, Vectors, encoder_key
 from retrieval.embedding.query_encoder import query_encoder
-from retrieval.embedding.registry import full_name
+from retrieval.embedding.registry import full_name, only_language
 from retrieval.embedding.vision_models import OFFERED_VISION, full_vision_name, offered_vision
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class VisionEncoder:
     Attributes:
         key: identifies everything that decides a picture's vector: weights, precision and settings.
         toy: whether it is for demonstrations only.
+        language: the only one in which it reads questions; "" if it reads many, or nobody knows.
 
     Raises:
         WeightsError: the weights cannot be loaded, are not the expected ones, or are not those of a vision model.
@@ -65,6 +66,9 @@ class VisionEncoder:
         about = _about_tower(weights.folder)
         self.toy = bool(about and about.get("toy"))
         self.prompt = known.prompt if known else ""
+        self.language = "en" if known and known.languages == "English" else ""
+        if about:
+            self.language = only_language(full_name(about["text_model"]))
         try:
             self._towers, self.precision = _load(weights, known.text_model if known else "", about, precision)
         except WeightsError:

@@ -44,10 +44,10 @@ class NothingToIndex(GenerationError):
 
 
 class TooManyNew(GenerationError):
-    """More videos are new or changed than may be indexed now."""
+    """More videos, or pictures, are new or changed than may be indexed now."""
 
-    def __init__(self, count: int) -> None:
-        super().__init__(f"{count:,} videos are new or changed: run `tiktok-retrieval build` to make them searchable")
+    def __init__(self, count: int, what: str = "videos") -> None:
+        super().__init__(f"{count:,} {what} are new or changed: run `tiktok-retrieval build` to make them searchable")
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ class UsedEncoder(BaseModel):
 
 
 class UsedVision(BaseModel):
-    """The vision model of a generation. `toy` says that it is for demonstrations only."""
+    """The vision model of a generation. `toy` says that it is for demonstrations only. `language` is the only one in
+    which it reads questions, as ISO 639-1; "" if it reads many, or nobody knows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -101,6 +102,7 @@ class UsedVision(BaseModel):
     dimension: int
     precision: str
     toy: bool = False
+    language: str = ""
 
 
 class SeenEntry(BaseModel):

@@ -101,6 +101,19 @@ class SeenPart:
             np.array([0.0 if at is None else parts[at[0]].hubs[at[1]] for at in wanted], np.float32),
         )
 
+    def has(self, shown: Sequence[Sequence[Shown]]) -> bool:
+        """Whether it has just these pictures of each video."""
+        lengths = np.array([len(of_video) for of_video in shown], np.int64)
+        if not np.array_equal(self.starts, ragged.starts_of(lengths)):
+            return False
+        rows = [one for of_video in shown for one in of_video]
+        times = np.array([[np.nan if s is None else s for s in (one.start_s, one.end_s)] for one in rows], np.float32)
+        return (
+            self.sha256.tobytes() == b"".join(bytes.fromhex(one.sha256) for one in rows)
+            and np.array_equal(self.kinds, [KINDS.index(one.kind) for one in rows])
+            and np.array_equal(self.times, times.reshape(-1, 2), equal_nan=True)
+        )
+
     def save(self, indexes: Path, segment: str, vision_key: str, known: Sequence[SeenEntry] = ()) -> SeenEntry:
         """Write it, unless it is one of those that are `known` and not damaged. Return how a generation names it."""
         name = self._name(segment, vision_key)

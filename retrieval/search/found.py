@@ -114,3 +114,8 @@ def hits_of(generation: Generation, videos: NDArray[np.int64], before: int, scor
         Hit(id=generation.ids[video], rank=rank, score=score, explanation=[])
         for rank, (video, score) in enumerate(zip(videos.tolist(), known.tolist(), strict=True), start=before + 1)
     ]
+
+
+def hits_in(generation: Generation, mask: Mask, ranked: bool) -> int:
+    """Return how many hits the videos in a mask are; of a ranking, copies of the same video are one."""
+    return int(mask.sum()) - (generation.copies.more(mask) if ranked else 0)

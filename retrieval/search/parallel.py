@@ -26,6 +26,11 @@ def begun(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[
     return _threads().map(work, items)
 
 
+def soon(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """Begin `work` in one of the threads of `at_once`. Return what waits for its result."""
+    return _threads().submit(work).result
+
+
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(2, os.cpu_count() or 1), "search", initializer=compute_in_one_thread)

@@ -26,7 +26,7 @@ from retrieval.search.encoders import SharedEncoders, begin_to_encode, clause_ve
 from retrieval.search.feedback import open_videos, refined
 from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
-from retrieval.search.found import Found, best, hits_of
+from retrieval.search.found import Found, best, hits_in, hits_of
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
 from retrieval.search.matching import matcher_of, spans_of
 from retrieval.search.phases import FirstPhase, scored
@@ -39,7 +39,7 @@ from retrieval.search.scoring import (
     is_known_emoji,
     nearest,
 )
-from retrieval.search.seen import seen_scores, vision_of
+from retrieval.search.seen import seen_scores, vector_soon, vision_of
 from retrieval.search.sorting import by_time
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
@@ -171,6 +171,7 @@ class Searcher:
         text, corrections = (question.text, []) if exact else self.speller.correct(question.text, question.literal)
         timer.lap("spell")
         asked = query if isinstance(query, str) else query.text
+        by_sight = vector_soon(self.generation, self.vision, text, mode, by_field[SEEN], picture)
         share = self._share(text, mode)
         known = vectors if mode != "keyword" and text == asked else None
         encoded = iter(known) if known else begin_to_encode(self.encoders, text, share)
@@ -190,7 +191,7 @@ class Searcher:
         dense = encoder_scores(self.generation, vectors, share, dense_weights, method, of_clauses)
         timer.lap("dense")
         first = FirstPhase(self.generation, dense, share, keyword, method, mode)
-        seen = seen_scores(self.generation, self.vision, text, mode, by_field[SEEN], method, picture)
+        seen = seen_scores(self.generation, by_sight(), by_field[SEEN], method, by_picture=picture is not None)
         timer.lap("see")
 
         def about(among: Mask | None = None, count: int = 0) -> NDArray[np.float32]:
@@ -317,11 +318,13 @@ class Searcher:
             query=query,
             text=found.text,
             conditions=list(question.conditions),
-            notes=[*question.notes, *map(self._note, found.corrections), *notes, *filter(None, [found.problem])],
+            notes=[*question.notes, *map(_note, found.corrections), *notes, *filter(None, [found.problem])],
             mode=mode,
             generation=self.generation.name,
             encoder=self.generation.manifest.encoder,
-            total=self._total(mask, ranked) if found.text or question.conditions or picture is not None else 0,
+            total=hits_in(self.generation, mask, ranked)
+            if found.text or question.conditions or picture is not None
+            else 0,
             hits=list(found.hits),
             timings_ms=timer.summary(),
             confidence=found.confidence,
@@ -372,17 +375,14 @@ class Searcher:
             return [0.0] * len(self.encoders)  # a video that has the emoji comes before those whose vector is near it
         return factors(self.generation.manifest.encoders, self._loaded, language_of(text))
 
-    def _total(self, mask: Mask, ranked: bool) -> int:
-        """Return how many hits there are; of a ranking, copies of the same video are one."""
-        return int(mask.sum()) - (self.generation.copies.more(mask) if ranked else 0)
-
-    def _note(self, correction: Correction) -> str:
-        return f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
-
 
 def _default_sort(question: Question) -> Sort:
     """Return the order of videos that only conditions decide on."""
     return "seen" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
+
+
+def _note(correction: Correction) -> str:
+    return f'Searched for "{correction.used}" instead of "{correction.typed}", which no video has.'
 
 
 def _models(names: Sequence[str]) -> str:

@@ -1,31 +1,38 @@
 """A question's vector in the space of pictures -> what the pictures of each video add to its score.
 
 A picture has something to do with almost any question, a little. So a video's best picture counts only as far as it is
-nearer to the question than chance brings about half as many videos. A person who says that they remember what a video
-looked like asks for more: then every video counts by its pictures, as it does by its whole text.
+nearer to the question than most of what chance brings. A person who says that they remember what a video looked like
+asks for more: then every video counts by its pictures, as it does by its whole text.
 """
 
 import math
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ingest.language import language_of
 from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import Vectors
-from retrieval.embedding.vision import VisionEncoder
 from retrieval.errors import GenerationError, NoVision
 from retrieval.index.generation import Generation
 from retrieval.index.manifest import UsedVision
 from retrieval.index.rows import Best
 from retrieval.index.seen import SeenIndex, SeenPicture
 from retrieval.search.fusion import DBSF_SIGMAS, RRF_K, Method, Mode, moments, rank_positions
+from retrieval.search.parallel import soon
 
-# Chosen on the sample with its toy model, and on the questions of its figures (docs/how-to/search-pictures.md).
-WEIGHT = 1.5  # of what a picture has beyond chance, in standard deviations
-CHANCE = 0.5  # of the highest of so many normal numbers, sqrt(2 ln n) (Cramér 1946)
+if TYPE_CHECKING:
+    from retrieval.embedding.vision import VisionEncoder
+
+# Chosen on the sample with its toy model: of those with which no question about texts gets worse
+# (docs/how-to/search-pictures.md).
+WEIGHT = 2.5  # of what a picture has beyond chance, in standard deviations
+CHANCE = 0.75  # of the highest of so many normal numbers, sqrt(2 ln n) (Cramér 1946)
 FOCUSED = 2.0  # the least weight of the field if a picture is searched for
 FOCUS = 4.0  # of every standard deviation, per 1 that the weight of the field is above 1
 
@@ -33,13 +40,15 @@ _loaded: "WeakValueDictionary[str, VisionEncoder]" = WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def load_vision(used: UsedVision) -> VisionEncoder:
+def load_vision(used: UsedVision) -> "VisionEncoder":
     """Load the vision model that a generation was built with, or return it if it is loaded.
 
     Raises:
         WeightsError: its weights cannot be loaded.
         GenerationError: they are other ones now.
     """
+    from retrieval.embedding.vision import VisionEncoder
+
     with _lock:
         encoder = _loaded.get(used.key)
         if encoder is None:
@@ -94,25 +103,38 @@ class SeenScores:
         ]
 
 
-def seen_scores(
+def vector_soon(
     generation: Generation,
-    vision: VisionEncoder | None,
+    vision: "VisionEncoder | None",
     text: str,
     mode: Mode,
     weight: float,
-    method: Method,
     picture: Vectors | None,
+) -> Callable[[], Vectors | None]:
+    """Begin to encode a question for pictures, while others encode it for texts. Return what waits for the vector: that
+    of a picture that is searched for, or None if pictures have no part in the scores.
+
+    They have none in a question that the model does not read, unless the person remembers what the video looked like.
+    """
+    if picture is not None:
+        return lambda: picture
+    if generation.seen is None or vision is None or not weight or mode == "keyword":
+        return lambda: None
+    if weight <= 1 and vision.language and language_of(text) not in ("", vision.language):
+        return lambda: None
+    return soon(lambda: vision.query(text))
+
+
+def seen_scores(
+    generation: Generation, vector: Vectors | None, weight: float, method: Method, *, by_picture: bool
 ) -> SeenScores | None:
-    """Return what the pictures of the videos add for a question, or for a picture; None if they have no part."""
-    index = generation.seen
-    if index is not None and picture is not None:
-        return SeenScores(index, picture, max(weight, FOCUSED), method)
-    if index is None or vision is None or not weight or mode == "keyword":
+    """Return what the pictures of the videos add for the vector of a question, or of a picture; None without one."""
+    if generation.seen is None or vector is None:
         return None
-    return SeenScores(index, vision.query(text), weight, method)
+    return SeenScores(generation.seen, vector, max(weight, FOCUSED) if by_picture else weight, method)
 
 
-def vision_of(generation: Generation) -> tuple[VisionEncoder | None, str]:
+def vision_of(generation: Generation) -> "tuple[VisionEncoder | None, str]":
     """Return the vision model of a generation, and why it could not be loaded; neither if it has none."""
     if generation.manifest.vision is None or generation.seen is None:
         return None, ""
@@ -122,7 +144,7 @@ def vision_of(generation: Generation) -> tuple[VisionEncoder | None, str]:
         return None, str(error)
 
 
-def look_at(picture: Image.Image, vision: VisionEncoder | None, reason: str) -> Vectors:
+def look_at(picture: Image.Image, vision: "VisionEncoder | None", reason: str) -> Vectors:
     """Return the vector of an RGB picture that is searched for, shape (dimension,).
 
     Raises:

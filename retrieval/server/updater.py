@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.catalog.database import FILE_NAME
+from ingest.catalog.picture_store import FILE_NAME as PICTURES
 from retrieval.corpus.build import Follower, OtherEncoders
+from retrieval.corpus.seen import see
+from retrieval.index.builder import TooManyNew
 from retrieval.index.layout import State
 from retrieval.server.searchers import Searchers
 from scraper.errors import Locked, UserError
@@ -22,6 +25,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.5  # between looks at the files of the catalog
 MAX_NEW = 200  # videos that a server indexes by itself: it answers questions with the same cores
+MAX_NEW_PICTURES = 400  # a large model encodes some ten of them a second
 SHARE = 0.5  # of the time that it may build, when the catalog changes without end
 
 
@@ -84,7 +88,17 @@ class Updater:
             self._follower.update(searcher.encoders, MAX_NEW)
         except OtherEncoders:  # published since, or its generation cannot be used
             return False
+        self._see()
         return True
+
+    def _see(self) -> None:
+        """Index pictures that were chosen since, with the vision model that answers, and copies that were found."""
+        searcher = self._searchers.get()
+        if (self._data / PICTURES).is_file() and not searcher.no_vision:
+            try:
+                see(self._data, self._indexes, searcher.vision, most=MAX_NEW_PICTURES)
+            except TooManyNew as error:
+                log.warning("%s", error)
 
     def _report(self, missing: Sequence[str]) -> None:
         if missing != self._reported:
@@ -93,7 +107,7 @@ class Updater:
 
     def _state(self) -> State:
         found = []
-        for name in (FILE_NAME, f"{FILE_NAME}-wal"):
+        for name in (FILE_NAME, f"{FILE_NAME}-wal", PICTURES, f"{PICTURES}-wal"):
             try:
                 stat = (self._data / name).stat()
             except OSError:

@@ -1,6 +1,10 @@
 """Videos with pictures and a toy vision model -> found by what they show, with the second and the picture."""
 
 import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ from ingest.catalog import Catalog
 from ingest.catalog.picture_store import FILE_NAME, PictureStore
 from ingest.media import MediaError
 from ingest.settings import Settings
+from ingest.stages.pictures import run_pictures
 from retrieval.commands.search import search_by
 from retrieval.console import print_answer
 from retrieval.corpus import build as corpus
@@ -21,7 +26,7 @@ from retrieval.corpus.restore import restore
 from retrieval.corpus.seen import see, unsee, with_pictures
 from retrieval.embedding.cache_file import text_key
 from retrieval.embedding.cached_pictures import picture_text
-from retrieval.embedding.encoder import Encoder
+from retrieval.embedding.encoder import Encoder, Vectors
 from retrieval.embedding.vision import VisionEncoder
 from retrieval.errors import GenerationError, NoVision
 from retrieval.index.generation import open_current
@@ -30,8 +35,11 @@ from retrieval.index.publish import prune, reweight, rollback
 from retrieval.index.seen import names_of_parts
 from retrieval.index.verified import check_file
 from retrieval.search.searcher import Searcher
+from retrieval.server import updater as updating
 from retrieval.server.api import create_app
+from retrieval.server.searchers import Searchers
 from retrieval.server.shell_question import ShellQuestion
+from retrieval.server.updater import Updater
 from tests.retrieval.seen_corpus import QUESTION, ROLLER_COASTER, SAMPLE, TOY, add_video, make_seen_data, questions
 
 LOOKED = {"seen": 2.0}
@@ -274,3 +282,81 @@ def test_an_index_without_pictures_says_how_to_get_them(folder: Path, tmp_path: 
     unsee(folder / "indexes")
     with pytest.raises(NoVision, match="build --vision"):
         search_by(_asked(), _settings(folder), None, tmp_path / "any.png")
+
+
+def test_a_server_indexes_pictures_that_are_chosen_while_it_runs(folder: Path, vision: VisionEncoder) -> None:
+    data, indexes = folder / "data", folder / "indexes"
+    searchers = Searchers(indexes)
+    searchers.get()
+    updater = Updater(data, indexes, searchers)
+    updater.update()
+    before = open_current(indexes).manifest
+    with Catalog(data) as catalog:
+        add_video(catalog, "9000000000000000012", "a pancake on the ceiling")
+        run_pictures(catalog, processes=1)
+    updater.update()
+    after = open_current(indexes).manifest
+    assert after.videos == before.videos + 1 and after.seen[0] == before.seen[0] and len(after.seen) == 2
+    assert searchers.get().generation.name == after.name and searchers.get().vision
+    updater.update()
+    assert current_name(indexes) == after.name
+
+
+def test_many_new_pictures_are_left_to_a_build(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(updating, "MAX_NEW_PICTURES", 0)
+    searchers = Searchers(folder / "indexes")
+    searchers.get()
+    updater = Updater(folder / "data", folder / "indexes", searchers)
+    updater.update()
+    with Catalog(folder / "data") as catalog:
+        add_video(catalog, "9000000000000000012", "a pancake on the ceiling")
+        run_pictures(catalog, processes=1)
+    updater.update()
+    assert "1 pictures are new or changed: run `tiktok-retrieval build`" in caplog.text
+
+
+def test_without_a_vision_model_none_of_its_modules_is_imported(folder: Path) -> None:
+    unsee(folder / "indexes")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from ingest.settings import Settings; from retrieval.corpus.seen import with_pictures\n"
+        "from retrieval.search.searcher import Searcher\n"
+        "import retrieval.corpus.add, retrieval.server.api, retrieval.server.updater\n"
+        f"folder = Path({str(folder)!r})\n"
+        "with_pictures(Settings(data=folder / 'data', indexes=folder / 'indexes'), None)\n"
+        "answer = Searcher.open(folder / 'indexes').search('my video number 3')\n"
+        "assert answer.hits\n"
+        "found = [name for name in sys.modules if name.startswith('retrieval.embedding.vision')]\n"
+        "assert not found, found\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
+
+
+def test_the_question_is_encoded_for_pictures_while_it_is_for_texts(
+    folder: Path, encoder: Encoder, vision: VisionEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searcher = Searcher(open_current(folder / "indexes"), encoder)
+    both = threading.Barrier(2, timeout=60)  # each waits for the other
+
+    def meeting(encode: Callable[[str], Vectors]) -> Callable[[str], Vectors]:
+        def encoded(text: str) -> Vectors:
+            both.wait()
+            return encode(text)
+
+        return encoded
+
+    assert searcher.vision
+    monkeypatch.setattr(searcher.vision, "query", meeting(searcher.vision.query))
+    monkeypatch.setattr(encoder, "query", meeting(encoder.query))
+    assert searcher.search(QUESTION, weights=LOOKED).hits[0].id == ROLLER_COASTER
+
+
+def test_pictures_have_no_part_in_a_question_that_the_model_does_not_read_unless_they_are_asked_for(
+    searcher: Searcher,
+) -> None:
+    german = "eine Achterbahn und ein blauer Ball unter den Sternen"
+    assert searcher.vision and searcher.vision.language == "en"
+    assert searcher.rank(german).seen is None and searcher.rank(QUESTION).seen is not None
+    assert searcher.rank(german, weights=LOOKED).seen is not None
