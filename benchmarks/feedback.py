@@ -89,7 +89,7 @@ def rounds(
         similarity: of every video to the target, as the person sees it.
         slips: how often the person takes the second nearest.
     """
-    refinement = Refinement(searcher.generation, scores, np.ones(len(scores), dtype=bool))
+    refinement = Refinement(searcher.generation, np.arange(len(scores)), scores)
     in_ten: int | None = None
     for number in range(ROUNDS + 1):
         order = refinement.order()
@@ -118,8 +118,8 @@ def _beyond_ten(searcher: Searcher, queries: Sequence[Query]) -> Iterator[tuple[
 
 def _by_index(searcher: Searcher) -> Judge:
     """Judge by the vectors of the index."""
-    similarity = Similarity(searcher.generation)
-    return lambda target: similarity.of([target])[0]
+    similarity, every = Similarity(searcher.generation), np.arange(len(searcher.generation.ids))
+    return lambda target: similarity.of([target], every)[0][0]
 
 
 def _by_vectors(encoder: Encoder, documents: Sequence[Document], searcher: Searcher, cache: Path) -> Judge:

@@ -147,7 +147,7 @@ def search(indexes: Path, asked: list[Asked], compared: int) -> Figures:
             "steps_ms": {step: round(ms / len(taken), 1) for step, ms in steps.most_common()},
         }
     figures |= memory_mb()
-    for name, answered in answers.items():
+    for name, answered in answers.items() if compared else ():
         overlaps, ranks, exact = [], [], []
         for question, found in answered[:compared]:
             order, _ = searcher.order(question.text, weights=WEIGHTS[name])

@@ -50,11 +50,15 @@ class Placed:
             factors=forms.factors[found],
             first_span=before[forms.first],
             first_synonym=before[forms.first_synonym],
+            known=self._of_alive(numbers),
         )
 
     def have(self, terms: Sequence[str], hashes: Hashes) -> NDArray[np.bool_]:
         """Return which of the terms a text has."""
-        numbers = self.part.vocabulary.numbers(terms, hashes)
+        return self._of_alive(self.part.vocabulary.numbers(terms, hashes))
+
+    def _of_alive(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which terms, given by their numbers, are in a video that is not deleted."""
         found = numbers >= 0
         if not self.all_alive:
             for at in np.flatnonzero(found).tolist():
@@ -99,13 +103,17 @@ class Forms:
 
 @dataclass(frozen=True)
 class Spans:
-    """The postings of the terms of a question in one part, as index/compiled.py reads them."""
+    """The postings of the terms of a question in one part, as index/compiled.py reads them.
+
+    `known` says which of all forms are in a video that is not deleted, shape (forms,).
+    """
 
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     factors: NDArray[np.float32]
     first_span: NDArray[np.int64]
     first_synonym: NDArray[np.int64]
+    known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -238,8 +246,9 @@ class KeywordIndex:
                 scores[part.span],
                 coverage[part.span],
             )
-        scores[~self._alive] = np.nan
-        idfs, known = dict[str, float](), self.have(forms.texts).tolist()
+        if self._counted < self.videos:
+            scores[~self._alive] = np.nan
+        idfs, known = dict[str, float](), np.any([of.known for of in spans], axis=0).tolist()
         of_forms = (idf[np.repeat(np.arange(len(terms)), np.diff(forms.first))] * forms.factors).tolist()
         for form, there, value in zip(forms.texts, known, of_forms, strict=True):
             if there and value:
@@ -281,7 +290,7 @@ class KeywordIndex:
         """Return how many videos have a form of each term, and how many a synonym, shape (2, terms)."""
         from retrieval.index.compiled import count_videos
 
-        counts = np.zeros((2, terms), np.int64)
+        counts, every_field = np.zeros((2, terms), np.int64), bool((weights[: self._fields] > 0).all())
         for part, at in zip(self._parts, spans, strict=True):
             seen = np.zeros(part.videos, np.int32)
             count_videos(
@@ -293,6 +302,7 @@ class KeywordIndex:
                 at.ends,
                 at.first_span,
                 at.first_synonym,
+                every_field and part.all_alive,
                 seen,
                 counts,
             )

@@ -69,15 +69,24 @@ def count_videos(
     ends: NDArray[np.int64],
     first_span: NDArray[np.int64],
     first_synonym: NDArray[np.int64],
+    all_count: bool,
     seen: NDArray[np.int32],
     counts: NDArray[np.int64],
 ) -> None:
     """Add for each term how many videos have one of its forms, and one of its synonyms, to `counts`, shape (2, terms).
 
-    A field with weight 0 and a deleted video do not count. `seen` is scratch space, shape (videos,), of zeros.
+    A field with weight 0 and a deleted video do not count; `all_count` says that there is neither. `seen` is scratch
+    space, shape (videos,), of zeros.
     """
     for term in range(len(first_span) - 1):
-        for span in range(first_span[term], first_span[term + 1]):
+        first, end = first_span[term], first_span[term + 1]
+        if all_count and end == first + 1:
+            # As most terms are: in one form, whose postings are in the order of their videos.
+            synonym = 1 if first >= first_synonym[term] else 0
+            if starts[first] < ends[first]:
+                counts[synonym, term] += 1 + _changes(docs[starts[first] : ends[first]])
+            continue
+        for span in range(first, end):
             synonym = 1 if span >= first_synonym[term] else 0
             mark = 2 * term + 1 + synonym
             for row in range(starts[span], ends[span]):
@@ -85,6 +94,15 @@ def count_videos(
                 if counted and alive[docs[row]] and seen[docs[row]] != mark:
                     seen[docs[row]] = mark
                     counts[synonym, term] += 1
+
+
+@_compiled
+def _changes(docs: NDArray[np.uint16]) -> int:
+    """Return how often a number differs from the one before it."""
+    found = 0
+    for row in range(1, len(docs)):
+        found += docs[row] != docs[row - 1]
+    return found
 
 
 @_compiled
@@ -109,24 +127,62 @@ def add_totals(
     Both have shape (videos,), and so have `frequency` and `touched`, which are scratch space. `frequency` is 0 before
     and after.
     """
+    weighted = np.empty(256, np.float32)  # of each byte that a posting may have
+    for byte in range(256):
+        weighted[byte] = weights[byte >> FREQUENCY_BITS] * np.float32(byte & MAX_FREQUENCY)
     for term in range(len(first_span) - 1):
+        first, end = first_span[term], first_span[term + 1]
+        scale, share = scales[term], shares[term]
+        if end == first + 1:
+            # In one form, as most terms are, the postings of a video follow each other. Each replaces what those before
+            # it have added: without a branch that the processor cannot foresee, in half of the time.
+            before, had, added = -1, np.float32(0), np.float32(0)
+            for row in range(starts[first], ends[first]):
+                posted = int(docs[row])
+                if posted < len(totals):
+                    same = posted == before
+                    had = had if same else np.float32(0)
+                    found = had + factors[first] * weighted[packed[row]]
+                    score = scale * found / (found + saturation[posted])
+                    totals[posted] += score - (added if same else np.float32(0))
+                    coverage[posted] += share if found > 0 and had <= 0 else np.float32(0)
+                    before, had, added = posted, found, score
+            continue
         count = 0
-        for span in range(first_span[term], first_span[term + 1]):
+        for span in range(first, end):
             for row in range(starts[span], ends[span]):
-                weighted = (
-                    factors[span] * weights[packed[row] >> FREQUENCY_BITS] * np.float32(packed[row] & MAX_FREQUENCY)
-                )
-                if weighted > 0 and docs[row] < len(frequency):
+                found = factors[span] * weighted[packed[row]]
+                if found > 0 and docs[row] < len(frequency):
                     video = docs[row]
                     if frequency[video] == 0:
                         touched[count] = video
                         count += 1
-                    frequency[video] += weighted
+                    frequency[video] += found
         for number in range(count):
             video = touched[number]
-            totals[video] += scales[term] * frequency[video] / (frequency[video] + saturation[video])
-            coverage[video] += shares[term]
+            totals[video] += scale * frequency[video] / (frequency[video] + saturation[video])
+            coverage[video] += share
             frequency[video] = 0
+
+
+@_compiled
+def add_scaled(
+    totals: NDArray[np.float32],
+    coverage: NDArray[np.float32],
+    scale: float,
+    covered: float,
+    scores: NDArray[np.float32],
+) -> None:
+    """Add `totals` times `scale` to `scores`, all of shape (videos,): less where the coverage is below `covered`, in
+    proportion. With `covered` 0 the coverage does not count."""
+    factor = np.float32(scale)
+    if covered <= 0:
+        for video in range(len(scores)):
+            scores[video] += factor * totals[video]
+        return
+    times = np.float32(1.0 / covered)
+    for video in range(len(scores)):
+        scores[video] += factor * totals[video] * min(np.float32(1.0), coverage[video] * times)
 
 
 @_compiled
@@ -263,17 +319,22 @@ def best_cosines(
 @_compiled
 def mean_and_deviation(values: NDArray[np.float32]) -> tuple[float, float, float, float, int]:
     """Return mean, standard deviation, lowest and highest of the values that are not NaN, and how many these are."""
-    total, count = 0.0, 0
-    low, high = np.inf, -np.inf
+    origin = np.nan  # one of the values: the sums are of differences from it, and exactly 0 for equal values
     for value in values:
         if not np.isnan(value):
-            total += value
-            count += 1
-            low, high = min(low, value), max(high, value)
+            origin = np.float64(value)
+            break
+    total, squares, count = 0.0, 0.0, 0
+    low, high = origin, origin
+    for value in values:
+        there = not np.isnan(value)
+        difference = np.float64(value) - origin if there else 0.0
+        total += difference
+        squares += difference * difference
+        count += 1 if there else 0
+        low = value if there and value < low else low
+        high = value if there and value > high else high
     if not count:
         return 0.0, 0.0, 0.0, 0.0, 0
-    mean, squares = total / count, 0.0
-    for value in values:
-        if not np.isnan(value):
-            squares += (value - mean) ** 2
-    return mean, np.sqrt(squares / count), low, high, count
+    mean = total / count
+    return origin + mean, np.sqrt(max(0.0, squares / count - mean * mean)), low, high, count

@@ -4,6 +4,7 @@ A video's score in a field is that of its best passage, less a share of the hubn
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,24 +81,28 @@ class DenseIndex:
         """Return the videos of the passages that are about the nearest to a question's vector, ascending.
 
         Args:
-            count: how many passages of each segment.
+            count: how many passages.
             among: the videos to choose from, shape (videos,).
         """
-        found = []
+        videos, cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         usable = among & self.rows.present
-        for sketch, first, end in zip(self._sketches, self._starts, self._starts[1:], strict=False):
-            starts, wanted = self.rows.starts[first : end + 1] - self.rows.starts[first], usable[first:end]
+        every = self.rows.all_alive and np.count_nonzero(usable) == self.rows.having
+        for number, (first, end) in enumerate(pairwise(self._starts)):
+            sketch = self._sketches[number] if self._sketches else None
             if sketch is None:
-                videos = np.flatnonzero(wanted) + first
-                if len(videos) > count:
-                    cosines = self.corrected(self.best(query, videos), videos)
-                    videos = videos[np.argpartition(-cosines, count)[:count]]
+                of_part = np.flatnonzero(usable[first:end]) + first
+                near = self.best(query, of_part).cosines
             else:
-                counts = np.diff(starts)
-                some = None if (wanted == (counts > 0)).all() else np.repeat(wanted, counts)
-                videos = np.searchsorted(starts, sketch.nearest(query, count, some), side="right") - 1 + first
-            found.append(videos)
-        return np.unique(np.concatenate(found))
+                starts = self.rows.starts[first : end + 1]
+                some = None if every else np.repeat(usable[first:end], self.rows.counts[first:end])
+                rows, near = sketch.nearest(query, count, some)
+                of_part = np.searchsorted(starts, rows + starts[0], side="right") - 1 + first
+            videos.append(of_part)
+            cosines.append(near - self.hubs(of_part))
+        found, near = np.concatenate(videos), np.concatenate(cosines)
+        if len(found) > count:
+            found = found[np.argpartition(-near, count)[:count]]
+        return np.unique(found)
 
     def all_best(self, query: Vectors) -> Best:
         """Return the best passage of every video."""
@@ -105,16 +110,15 @@ class DenseIndex:
 
     def corrected(self, best: Best, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the best cosines of some videos, or of all, less their hubness."""
-        return best.cosines - (self.hubs if videos is None else self.hubs[videos])
+        return best.cosines - self.hubs(videos)
 
     def cosines(self, query: Vectors, rows: range) -> NDArray[np.float32]:
         """Return the cosine of each of some passages that follow each other, shape (rows,)."""
         return np.asarray(self.vectors(rows) @ query)
 
-    @property
-    def hubs(self) -> NDArray[np.float32]:
-        """What is subtracted from the cosine of each video, shape (videos,)."""
-        return HUB_SHARE * self._hubs
+    def hubs(self, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return what is subtracted from the cosines of some videos, or of all."""
+        return HUB_SHARE * (self._hubs if videos is None else self._hubs[videos])
 
     def vectors(self, rows: range) -> Vectors:
         """Return the unit vectors of passages that follow each other, shape (rows, dimension)."""

@@ -40,20 +40,25 @@ def to_merge(sizes: Sequence[Size]) -> list[list[int]]:
     """Return which segments to join, as groups of their numbers.
 
     The smallest are joined if there are more than MAX_SMALL, and the next larger ones with them as long as each is no
-    larger than all before it together.
+    larger than all before it together. If that fills a segment, the same is done with those that are left: a first
+    build of a million videos makes 62.
     """
     small = sorted((size.alive, number) for number, size in enumerate(sizes) if size.alive <= FULL)
-    group: list[int] = []
-    total = 0
-    if len(small) > MAX_SMALL:
-        for alive, number in small:
+    groups: list[list[int]] = []
+    while len(small) > MAX_SMALL:
+        count, total = 0, 0
+        for alive, _ in small:
             wanted = len(small) - MAX_SMALL + 1
-            if total + alive > SEGMENT_VIDEOS or (len(group) >= wanted and alive > total):
+            if total + alive > SEGMENT_VIDEOS or (count >= wanted and alive > total):
                 break
-            group.append(number)
-            total += alive
-    emptied = [n for n, size in enumerate(sizes) if size.alive < MAX_DELETED * size.videos and n not in group]
-    return [sorted(one) for one in ([group] if len(group) > 1 else []) + [[n] for n in emptied]]
+            count, total = count + 1, total + alive
+        groups.append(sorted(number for _, number in small[:count]))
+        small = small[count:]
+        if total <= FULL:
+            break
+    joined = {number for group in groups for number in group}
+    emptied = [n for n, size in enumerate(sizes) if size.alive < MAX_DELETED * size.videos and n not in joined]
+    return groups + [[n] for n in emptied]
 
 
 def merge(indexes: Path) -> Manifest | None:

@@ -46,6 +46,11 @@ class PassageRows:
         return (self.starts[videos] - before)[owners] + np.arange(len(owners)), owners
 
     @cached_property
+    def having(self) -> int:
+        """How many videos are present."""
+        return int(np.count_nonzero(self.present))
+
+    @cached_property
     def sample(self) -> NDArray[np.int64]:
         """Up to SAMPLE_VIDEOS videos that have a passage, ascending: the first in an order that is always the same.
 

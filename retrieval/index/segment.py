@@ -45,9 +45,9 @@ class _OfVideos(Protocol):
 PartOfVideos = TypeVar("PartOfVideos", bound=_OfVideos)
 _open: "WeakValueDictionary[tuple[Path, str], Segment]" = WeakValueDictionary()  # by folder and sha256 of the manifest
 _lock = threading.Lock()
-# Bytes, about 12,000 videos with two encoders. A smaller segment is read into memory, and what happens to its files
-# later has no effect. A larger one is mapped: reading many of them would take too long and too much memory.
-MAPPED_FROM = 512 << 20
+# Bytes, and videos. A smaller segment is read into memory, and what happens to its files later has no effect. A larger
+# one is mapped: reading many of them would take too long and too much memory, as those of a build of a million videos.
+MAPPED_FROM, MAPPED_VIDEOS = 512 << 20, 8_192
 
 
 def open_segment(folder: Path, entry: SegmentEntry, *, again: bool = False) -> "Segment":
@@ -103,7 +103,8 @@ class Segment:
     def __init__(self, folder: Path, manifest: SegmentManifest) -> None:
         self.folder = folder
         self.manifest = manifest
-        self._files = VerifiedFiles(folder, manifest.files, mapped=size_of_files(folder, manifest) >= MAPPED_FROM)
+        mapped = manifest.videos >= MAPPED_VIDEOS or size_of_files(folder, manifest) >= MAPPED_FROM
+        self._files = VerifiedFiles(folder, manifest.files, mapped=mapped)
         self._reading = threading.RLock()
         self._state = state_of(folder)
 

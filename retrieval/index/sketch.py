@@ -56,8 +56,11 @@ class Sketch:
             raise ValueError("a sketch that is not complete")
         return cls(raw, found)
 
-    def nearest(self, query: Vectors, count: int, among: Mask | None = None) -> NDArray[np.int64]:
-        """Return about the `count` rows that are nearest to a question's vector, shape (dimension,), in no order.
+    def nearest(
+        self, query: Vectors, count: int, among: Mask | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return about the `count` rows that are nearest to a question's vector, shape (dimension,), and about their
+        cosines, nearest first.
 
         Args:
             among: the rows to choose from, shape (rows,); by default all.
@@ -67,8 +70,9 @@ class Sketch:
         parameters = faiss.RaBitQSearchParameters(qb=_QUERY_BITS)
         if among is not None:
             parameters.sel = faiss.IDSelectorBitmap(np.packbits(among, bitorder="little"))
-        _, rows = self._index.search(query[None], min(count, self._index.ntotal), params=parameters)
-        return np.asarray(rows[0][rows[0] >= 0], np.int64)
+        cosines, rows = self._index.search(query[None], min(count, self._index.ntotal), params=parameters)
+        found = rows[0] >= 0
+        return np.asarray(rows[0][found], np.int64), np.asarray(cosines[0][found], np.float32)
 
 
 def _shape(index: Any) -> tuple[Any, ...]:

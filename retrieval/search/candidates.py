@@ -16,6 +16,7 @@ EXHAUSTIVE = 4_096  # videos: of so few, all are candidates
 CANDIDATES = 500  # at least; benchmarks/two_phase.py
 DEPTH = 3  # candidates for each hit that is needed
 FURTHER = 4  # times as many hits and candidates in the next step
+_BLOCK = 1 << 16  # videos whose scores are looked at together: they stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,44 @@ class Candidates:
         return Candidates(videos[order][first], steps[order][first])
 
 
-def candidates(scores: Callable[[int], NDArray[np.floating]], among: Mask, hits: int | None) -> Candidates:
+def candidates(best: Callable[[int], NDArray[np.int64]], among: Mask, hits: int | None) -> Candidates:
     """Return the videos to score for the first `hits`: all in the mask if it has few, or `hits` is None.
 
     Args:
-        scores: returns about the score of each video, shape (videos,), right for so many of the best.
+        best: returns about the best videos in the mask, so many, ascending.
     """
-    allowed = np.flatnonzero(among)
     if hits is None or len(among) <= EXHAUSTIVE:
-        return Candidates.all(allowed)
-    found = Candidates.all(allowed[:0])
+        return Candidates.all(np.flatnonzero(among))
+    found = Candidates.all(np.empty(0, np.int64))
+    allowed = np.count_nonzero(among)
     for step in _steps(hits):
         count = max(CANDIDATES, DEPTH * step)
-        best = allowed if len(allowed) <= count else allowed[_highest(scores(count)[allowed], count)]
-        found = found.with_others(Candidates(best, np.full(len(best), step)))
+        videos = np.flatnonzero(among) if allowed <= count else best(count)
+        found = found.with_others(Candidates(videos, np.full(len(videos), step)))
+    return found
+
+
+def highest(scores: NDArray[np.floating], count: int, among: Mask | None = None) -> NDArray[np.int64]:
+    """Return the places of the `count` highest scores, ascending: of equal ones the first, as in Ranking.order, because
+    many videos have none of a question's words.
+
+    Only what is above the lowest of the best so far is looked at again, so that a million scores take a millisecond.
+
+    Args:
+        among: the places to choose from; by default all. NaN is not among the highest.
+    """
+    found, least = np.empty(0, np.int64), -np.inf
+    for start in range(0, len(scores), _BLOCK):
+        block = scores[start : start + _BLOCK]
+        above = block > least if np.isfinite(least) else ~np.isnan(block)
+        here = np.flatnonzero(above if among is None else above & among[start : start + _BLOCK])
+        found = np.concatenate([found, here + start])
+        if len(found) > count:
+            values = scores[found]
+            least = float(np.partition(values, -count)[-count])
+            chosen = values > least
+            chosen[np.flatnonzero(values == least)[: count - np.count_nonzero(chosen)]] = True
+            found = found[chosen]
     return found
 
 
@@ -84,11 +109,3 @@ def _steps(hits: int) -> Iterator[int]:
     while step < hits:
         step *= FURTHER
         yield step
-
-
-def _highest(scores: NDArray[np.floating], count: int) -> NDArray[np.bool_]:
-    least = np.partition(scores, -count)[-count]
-    chosen: NDArray[np.bool_] = scores > least
-    # Of equal scores the first, as in Ranking.order: many videos have none of a question's words.
-    chosen[np.flatnonzero(scores == least)[: count - np.count_nonzero(chosen)]] = True
-    return chosen

@@ -69,7 +69,9 @@ class OfClauses:
 
 
 class ClauseScores:
-    """How near the whole videos are to the clauses of a question, by one encoder.
+    """How near whole videos are to the clauses of a question, by one encoder.
+
+    How the cosines of a clause are spread is that of a sample of the videos, which is all if there are few.
 
     Args:
         index: of the whole videos.
@@ -77,28 +79,44 @@ class ClauseScores:
     """
 
     def __init__(self, index: "DenseIndex", vectors: "Vectors") -> None:
-        self._vectors = vectors
-        found = [index.corrected(index.all_best(vector)) for vector in vectors]
-        normalisers = [Normaliser("zscore", scores) for scores in found]
-        deviations = np.array(
-            [of.dense(scores, slice(None)) for of, scores in zip(normalisers, found, strict=True)], np.float32
-        )
-        missing = np.isnan(deviations[0])
-        deviations[:, missing] = 0.0
-        self._best = deviations.argmax(axis=0)
-        nearest = deviations.max(axis=0)
-        usual = float(nearest[~missing].mean()) if not missing.all() else 0.0
-        self.added = np.where(missing, np.float32(0.0), np.float32(WEIGHT) * (nearest - np.float32(usual)))
-        moments = [of.moments for of in normalisers]
-        self._usual = np.array([of.mean + usual * of.deviation for of in moments])
-        self._hubs = index.hubs
+        self._index, self._vectors = index, vectors
+        sample = index.rows.sample
+        found = [index.corrected(index.best(vector, sample), sample) for vector in vectors]
+        self._normalisers = [Normaliser("zscore", scores) for scores in found]
+        deviations = self._deviations(found)
+        usual = float(deviations.max(axis=0).mean()) if len(sample) else 0.0
+        self._usual = np.float32(usual)
+        self._averages = np.array([of.moments.mean + usual * of.moments.deviation for of in self._normalisers])
+
+    def _deviations(self, corrected: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return how many standard deviations each of some videos is nearer to each clause than a usual one, shape
+        (clauses, videos)."""
+        pairs = zip(self._normalisers, corrected, strict=True)
+        return np.array([of.dense(scores, slice(None)) for of, scores in pairs], np.float32)
+
+    def nearest(self, count: int, among: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+        """Return the videos in a mask that are about the nearest to each clause, `count` in all."""
+        each = -(-count // len(self._vectors))
+        return [self._index.nearest(vector, each, among) for vector in self._vectors]
+
+    def added(self, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """Return what the clauses add for some videos, by default all."""
+        return self._best(np.arange(self._index.rows.videos) if videos is None else videos)[1]
 
     def of(self, videos: NDArray[np.int64], factor: float) -> OfClauses:
         """Return what the clauses add for some videos, by a factor."""
-        best = self._best[videos]
-        return OfClauses(
-            self._vectors, best, self._usual[best] + self._hubs[videos], factor * self.added[videos].astype(np.float64)
-        )
+        best, added = self._best(videos)
+        averages = self._averages[best] + self._index.hubs(videos).astype(np.float64)
+        return OfClauses(self._vectors, best, averages, factor * added.astype(np.float64))
+
+    def _best(self, videos: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return of some videos the nearest clause, and what it adds; 0 for a video that has no vector."""
+        found = [self._index.corrected(self._index.best(vector, videos), videos) for vector in self._vectors]
+        deviations = self._deviations(found)
+        missing = np.isnan(deviations[0])
+        deviations[:, missing] = 0.0
+        added = np.float32(WEIGHT) * (deviations.max(axis=0) - self._usual)
+        return deviations.argmax(axis=0), np.where(missing, np.float32(0.0), added)
 
 
 def of_place(found: Sequence[OfClauses | None], encoder: int, place: int) -> "tuple[Vectors, float, float] | None":

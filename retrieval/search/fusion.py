@@ -131,11 +131,16 @@ class Normaliser:
         normal = (scores - of.mean) / of.deviation if of.deviation else scores
         return np.clip(normal / (2 * DBSF_SIGMAS) + 0.5, 0.0, 1.0) if self._method == "dbsf" else normal
 
+    @property
+    def divisor(self) -> float:
+        """By what a BM25F score is divided, if the method is zscore or dbsf."""
+        return self.moments.deviation or self.moments.highest or 1.0
+
     def keyword(self, scores: NDArray[Any], videos: NDArray[np.int64] | slice) -> NDArray[Any]:
         """Return normalised BM25F scores of some videos. Zero stays: a video without any matching term gets 0."""
         if self._method == "rrf":
             return np.where(scores > 0, 1.0 / (RRF_K + self._ranks[videos]), 0.0)
-        normal = scores / (self.moments.deviation or self.moments.highest or 1.0)
+        normal = scores / self.divisor
         return np.clip(normal / (2 * DBSF_SIGMAS), 0.0, 1.0) if self._method == "dbsf" else normal
 
 

@@ -7,6 +7,7 @@ does not depend on which others are scored with it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from retrieval.index.generation import Generation
 from retrieval.index.rows import Best
 from retrieval.index.values import Mask
 from retrieval.search.answer import Ranking
-from retrieval.search.candidates import Candidates
+from retrieval.search.candidates import Candidates, highest
 from retrieval.search.clauses import OfClauses
 from retrieval.search.fusion import Method, Mode, Scores, dense_part
 from retrieval.search.matching import informative_terms
@@ -25,7 +26,7 @@ from retrieval.search.scoring import AnalyserScores, EncoderScores, QueryVectors
 from retrieval.search.seen import SeenScores
 from retrieval.search.spelling import Correction
 
-POOL = 1_000  # videos with the best words, and passages of a segment near to the question, that the first phase scores
+POOL = 1_000  # videos with the best words, and passages of a field near to the question, that the first phase scores
 SCORED = 32_768  # videos: if so few meet the conditions, it scores them all
 
 
@@ -57,54 +58,62 @@ class FirstPhase:
         keyword: Mapping[str, AnalyserScores],
         method: Method,
         mode: Mode,
+        others: NDArray[np.floating] | None = None,
     ) -> None:
         self.dense, self.keyword = dense, keyword
         self._generation, self._share, self._method, self._mode = generation, share, method, mode
+        self._others = others
 
-    def scores(
-        self, among: Mask | None = None, count: int = 0, others: NDArray[np.floating] | None = None
-    ) -> NDArray[np.float32]:
-        """Return about the score of each video, shape (videos,); -inf if it is hardly one of the best.
+    def best(self, count: int, among: Mask) -> Videos:
+        """Return about the `count` best videos of a mask, ascending."""
+        pool = self.pool(count, among)
+        if pool is None:
+            return highest(self._scores, count, among)
+        return pool[highest(self._with_dense(pool), count)]
 
-        Args:
-            among: the videos of which the best `count` are needed, shape (videos,); by default all are scored.
-            others: what other retrievers add, shape (videos,).
+    def pool(self, count: int, among: Mask) -> Videos | None:
+        """Return the videos in a mask that may be the `count` best, ascending; None if all may.
+
+        They are those with the best scores by their words, and those that are about the nearest by an encoder, or if
+        there are not many, all.
         """
+        if not self._searching:
+            return None
+        count = max(POOL, 2 * count)
+        if np.count_nonzero(among) <= max(SCORED, count):
+            return np.flatnonzero(among)
+        near = [videos for of_encoder in self._searching for videos in of_encoder.nearest(count, among)]
+        known = self._known
+        return np.unique(np.concatenate([*near, highest(known, count, among)] if known.any() else near))
+
+    @cached_property
+    def _searching(self) -> list[EncoderScores]:
+        """The encoders by which the first phase scores only videos that are near."""
+        return [of_encoder for of_encoder in self.dense if of_encoder and of_encoder.searches]
+
+    @cached_property
+    def _known(self) -> NDArray[np.float32]:
+        """What all retrievers but the dense one give each video, shape (videos,)."""
+        found = np.zeros(len(self._generation.ids), np.float32)
+        if self._others is not None:
+            found += self._others
+        for name, of_analyser in self.keyword.items() if self._mode != "dense" else ():
+            of_analyser.add_to(found, self._generation.manifest.weights.of_part(name))
+        return found
+
+    @cached_property
+    def _scores(self) -> NDArray[np.float32]:
+        return self._with_dense(None)
+
+    def _with_dense(self, videos: Videos | None) -> NDArray[np.float32]:
+        """Return about the scores of some videos, or of all."""
         weights = self._generation.manifest.weights
-        total = np.zeros(len(self._generation.ids), np.float32)
-        if others is not None:
-            total += others.astype(np.float32)
-        if self._mode != "dense":
-            for name, of_analyser in self.keyword.items():
-                total += np.float32(weights.of_part(name)) * of_analyser.first()
-        pool = None if among is None else self._pool(total, count, among)
-        of_pool = total if pool is None else total[pool]
+        found = self._known.copy() if videos is None else self._known[videos]
         for number, of_encoder in enumerate(self.dense):
             if of_encoder:
                 weight = weights.of_encoder(self._generation.manifest.encoders[number].name)
-                of_pool += np.float32(weight * self._share[number]) * of_encoder.first(pool)
-        if pool is None:
-            return total
-        total[:] = -np.inf
-        total[pool] = of_pool
-        return total
-
-    def _pool(self, known: NDArray[np.float32], count: int, among: Mask) -> Videos | None:
-        """Return the videos that the first phase scores, ascending; None for all.
-
-        They are those with the best scores so far (`known`) and those that are about the nearest by an encoder, or if
-        there are not many, all that it may choose from.
-        """
-        searching = [of_encoder for of_encoder in self.dense if of_encoder and of_encoder.searches]
-        if not searching:
-            return None
-        allowed = np.flatnonzero(among)
-        count = max(POOL, 2 * count)
-        if len(allowed) <= max(SCORED, count):
-            return allowed
-        words = allowed[np.argpartition(-known[allowed], count)[:count]] if known.any() else allowed[:0]
-        near = [videos for of_encoder in searching for videos in of_encoder.nearest(count, among)]
-        return np.unique(np.concatenate([words, *near]))
+                found += np.float32(weight * self._share[number]) * of_encoder.first(videos)
+        return found
 
     def of(self, videos: Videos) -> Scored:
         """Score some videos, given ascending, exactly."""
@@ -133,7 +142,7 @@ class FirstPhase:
                 )
                 found.dense[number, FIELDS.index(OVERVIEW)] += of_clauses.contributions
             if of_encoder.whole and self._method == "zscore":
-                hubs = self._generation.dense[number][OVERVIEW].hubs[videos]
+                hubs = self._generation.dense[number][OVERVIEW].hubs(videos)
                 averages[number] = of_encoder.whole.mean + hubs
         for name, of_analyser in self.keyword.items() if self._mode != "dense" else ():
             normal = of_analyser.contributions(videos)

@@ -35,6 +35,7 @@ Videos = NDArray[np.int64]
 # video by a few places at most.
 FIRST_PHASE_SHARE = 0.05
 PARTLY_BY_CHANCE = ("stems", "char_ngrams")  # the analysers of which a few terms match by chance
+NEAR = 500  # videos by each encoder of which the most similar to a video are chosen
 COVERED = 0.3  # a video with less of a question counts less by its words: docs/explanation/scoring.md
 
 
@@ -95,14 +96,11 @@ class EncoderScores:
         """Return the videos that are about the nearest to the question in each field that is searched, or to a clause.
 
         Args:
-            count: of passages of a field and segment.
+            count: of passages of a field, and of the clauses.
             among: the videos to choose from, shape (videos,).
         """
         found = [self._indexes[field].nearest(self._vector, count, among) for field in self._searched]
-        if self.clauses:
-            allowed = np.flatnonzero(among)
-            found.append(allowed[np.argpartition(-self.clauses.added[allowed], count)[:count]])
-        return found
+        return found + (self.clauses.nearest(count, among) if self.clauses else [])
 
     def first(self, videos: Videos | None = None) -> NDArray[np.float32]:
         """Return about what this encoder gives some videos, by default all."""
@@ -116,7 +114,7 @@ class EncoderScores:
         if unscored.any():
             scores = np.where(unscored, np.float32(self._lowest), scores)
         if self.clauses:
-            scores = scores + (self.clauses.added if videos is None else self.clauses.added[videos])
+            scores = scores + self.clauses.added(videos)
         return scores
 
     def best(self, videos: Videos) -> dict[str, Best]:
@@ -169,14 +167,23 @@ def _first_phase(weights: Mapping[str, float], rows: Mapping[str, PassageRows]) 
     other ones, and those that few videos have."""
     least = FIRST_PHASE_SHARE * max(weights.values(), default=0.0)
     found = {field for field in weights if len(rows[field].sample) < SAMPLE_VIDEOS}
-    having = np.any([of.present for of in rows.values()], axis=0) if rows else np.empty(0, np.bool_)
-    covered = np.zeros_like(having)
-    for field in sorted(weights, key=lambda field: -weights[field]):
-        if weights[field] < least and covered.sum() == having.sum():
+    having = _any([of.present for of in rows.values()])
+    ordered = sorted(weights, key=lambda field: -weights[field])
+    for number, field in enumerate(ordered):
+        if weights[field] < least and _any([rows[name].present for name in ordered[:number]]) == having:
             break
         found.add(field)
-        covered |= rows[field].present
     return found
+
+
+def _any(masks: Sequence[Mask]) -> int:
+    """Return how many videos are in one of the masks."""
+    if not masks:
+        return 0
+    found = masks[0].copy()
+    for mask in masks[1:]:
+        found |= mask
+    return int(np.count_nonzero(found))
 
 
 class AnalyserScores:
@@ -197,22 +204,30 @@ class AnalyserScores:
         method: Method,
         in_proportion: bool,
     ) -> None:
-        self._index, self._preferred = index, preferred
+        self._index, self._preferred, self._method = index, preferred, method
         self.totals: Totals = index.totals(text, weights, language_of(text))
-        self._scores = self.totals.scores
-        self._factor: NDArray[np.float32] | None = None
-        if in_proportion:
-            self._factor = np.minimum(np.float32(1.0), self.totals.coverage / np.float32(COVERED))
+        self._scores, self._covered = self.totals.scores, COVERED if in_proportion else 0.0
         for one in preferred:
             self._scores[one.videos] += np.float32(one.added)
-            if self._factor is not None:  # a tag or a name is no chance
-                self._factor[one.videos] = 1.0
+            self.totals.coverage[one.videos] = 1.0  # a tag or a name is no chance
         self._normaliser = Normaliser(method, self._scores)
 
-    def first(self) -> NDArray[np.float32]:
-        """Return what this analyser gives each video, shape (videos,)."""
-        normal = self._normaliser.keyword(self._scores, slice(None))
-        return np.asarray(normal if self._factor is None else normal * self._factor, np.float32)
+    def add_to(self, scores: NDArray[np.float32], weight: float) -> None:
+        """Add what this analyser gives each video, times a weight, to `scores`, shape (videos,)."""
+        from retrieval.index.compiled import add_scaled
+
+        if self._method == "zscore":
+            scale = weight / self._normaliser.divisor
+            add_scaled(self._scores, self.totals.coverage, scale, self._covered, scores)
+        else:
+            every = slice(None)
+            scores += np.float32(weight) * self._normaliser.keyword(self._scores, every) * self._factor(every)
+
+    def _factor(self, videos: Videos | slice) -> NDArray[np.float32]:
+        """Return by what the scores of some videos are multiplied."""
+        if not self._covered:
+            return np.ones(1, np.float32)
+        return np.asarray(np.minimum(1.0, self.totals.coverage[videos] / np.float32(self._covered)), np.float32)
 
     def contributions(self, videos: Videos) -> Scores:
         """Return what each field adds for some videos, shape (FIELDS, videos)."""
@@ -220,7 +235,7 @@ class AnalyserScores:
         for one in self._preferred:
             split[one.field, one.videos[videos]] += one.added
         normal = self._normaliser.keyword(split.sum(axis=0), videos)
-        return fuse_keyword(split, normal if self._factor is None else normal * self._factor[videos])
+        return fuse_keyword(split, normal * self._factor(videos))
 
 
 def encoder_scores(
@@ -280,8 +295,9 @@ def is_known_emoji(generation: Generation, text: str) -> bool:
     return any(stems.has(form) for term in stems.query_terms(text) for form in term.all())
 
 
-def nearest(generation: Generation, video: int, shown: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Scores]:
-    """Return the videos whose whole text is closest in meaning to that of `video`, the closest first, and all cosines.
+def nearest(generation: Generation, video: int, shown: Mask, count: int) -> tuple[Videos, Scores]:
+    """Return the `count` videos whose whole text is closest in meaning to that of `video`, the closest first, and their
+    cosines.
 
     With several encoders, a cosine is the mean of theirs, and z-scores decide the order, because the cosines of
     encoders have different ranges. There are none if the video has no text, or the generation no vectors.
@@ -290,17 +306,21 @@ def nearest(generation: Generation, video: int, shown: NDArray[np.bool_]) -> tup
         shown: which videos may be among them, shape (videos,).
     """
     rows = generation.rows[OVERVIEW]
-    none = np.empty(0, np.int64), np.empty(0)
     if not generation.dense or not rows.present[video]:
-        return none
+        return np.empty(0, np.int64), np.empty(0)
+    others = shown & rows.present
+    others[video] = False
     indexes = [of_encoder[OVERVIEW] for of_encoder in generation.dense]
-    row = rows.of(video)[0]
-    cosines = np.array([index.corrected(index.all_best(index.vector(row))) for index in indexes], np.float64)
-    cosines[:, video] = np.nan
-    cosines[:, ~shown] = np.nan
-    if np.isnan(cosines).all():
-        return none
-    spread = np.nanstd(cosines, axis=1, keepdims=True)
+    vectors = [index.vector(rows.of(video)[0]) for index in indexes]
+    near = [index.nearest(one, max(NEAR, count), others) for index, one in zip(indexes, vectors, strict=True)]
+    videos = np.unique(np.concatenate(near))
+
+    def cosines_of(some: Videos) -> Scores:
+        pairs = zip(indexes, vectors, strict=True)
+        return np.array([index.corrected(index.best(one, some), some) for index, one in pairs], np.float64)
+
+    cosines = cosines_of(videos)
+    spread = cosines_of(rows.sample).std(axis=1, keepdims=True)
     closeness = (cosines / np.where(spread > 0, spread, 1.0)).sum(axis=0)
-    order = np.argsort(-closeness, kind="stable")
-    return order[~np.isnan(closeness[order])], cosines.mean(axis=0)
+    order = np.argsort(-closeness, kind="stable")[:count]
+    return videos[order], cosines.mean(axis=0)[order]

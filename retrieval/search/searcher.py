@@ -4,6 +4,7 @@ import html
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -190,15 +191,11 @@ class Searcher:
         dense_weights = {field: dense_weight(tuned.dense.get(field, 0.0), by_field[field]) for field in FIELDS}
         dense = encoder_scores(self.generation, vectors, share, dense_weights, method, of_clauses)
         timer.lap("dense")
-        first = FirstPhase(self.generation, dense, share, keyword, method, mode)
         seen = seen_scores(self.generation, by_sight(), by_field[SEEN], method, by_picture=picture is not None)
         timer.lap("see")
-
-        def about(among: Mask | None = None, count: int = 0) -> NDArray[np.float32]:
-            return first.scores(among, count, seen.scores if seen else None)
-
+        first = FirstPhase(self.generation, dense, share, keyword, method, mode, seen.scores if seen else None)
         among = self.generation.alive if among is None else among
-        videos = candidates(lambda count: about(among, count), among, hits)
+        videos = candidates(partial(first.best, among=among), among, hits)
         timer.lap("candidates")
 
         def ranking_of(videos: Candidates) -> Ranking:
@@ -210,7 +207,7 @@ class Searcher:
             ranking = rescore(self.reranker, self.generation, ranking, among)
             timer.lap("rerank")
         if choices:
-            ranking = refined(self.generation, ranking, choices, among, hits, about, ranking_of)
+            ranking = refined(self.generation, ranking, choices, among, hits, first, ranking_of)
             timer.lap("feedback")
         return replace(ranking, timings_ms=timer.steps_ms)
 
@@ -345,8 +342,8 @@ class Searcher:
             KeyError: the generation does not have the video.
         """
         video = self.generation.positions[video_id]
-        order, cosines = nearest(self.generation, video, shown_videos(self.generation, hidden))
-        return hits_of(self.generation, order[:k], 0, cosines[order[:k]])
+        order, cosines = nearest(self.generation, video, shown_videos(self.generation, hidden), k)
+        return hits_of(self.generation, order, 0, cosines)
 
     def marker(self, query: str) -> Callable[[str], list[tuple[int, int]]]:
         """Return what finds the informative words of a question in a text."""

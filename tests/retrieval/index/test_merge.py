@@ -41,6 +41,11 @@ def test_a_segment_most_of_whose_videos_are_deleted_is_written_again() -> None:
     assert to_merge([Size(100, 100), Size(100, 49), Size(100, 50)]) == [[1]]
 
 
+def test_a_first_build_of_a_million_videos_has_few_segments_after_one_merge() -> None:
+    after = merged([Size(16_384, 16_384)] * 61 + [Size(576, 576)])
+    assert len(after) <= 1_000_000 // SEGMENT_VIDEOS + MAX_SMALL
+
+
 def test_segments_never_become_too_large() -> None:
     sizes = [Size(n, n) for n in random.Random(0).sample(range(20_000, FULL), 12)]
     while (after := merged(sizes)) != sizes:

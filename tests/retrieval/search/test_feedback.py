@@ -60,9 +60,9 @@ def test_without_the_last_choice_the_answer_is_the_one_before(searcher: Searcher
 
 
 def test_every_video_is_scored_as_the_formula_says(searcher: Searcher) -> None:
-    generation, everything = searcher.generation, np.ones(len(VIDEOS), dtype=bool)
+    generation, everything = searcher.generation, np.arange(len(VIDEOS))
     scores = np.linspace(1.0, 0.0, len(VIDEOS))
-    refinement = Refinement(generation, scores, everything)
+    refinement = Refinement(generation, everything, scores)
     refinement.choose(2)
     index, rows = generation.dense[0][OVERVIEW], generation.rows[OVERVIEW]
     vectors = np.stack([index.vector(rows.of(video)[0]) for video in range(len(VIDEOS))]).astype(np.float64)
@@ -77,7 +77,7 @@ def test_every_video_is_scored_as_the_formula_says(searcher: Searcher) -> None:
 
 def test_a_video_as_similar_to_all_on_show_keeps_its_score() -> None:
     similarities = np.array([[0.5, 1.0, 0.0], [0.5, 0.0, 1.0]])
-    nearer, farther = log_chance(similarities, True), log_chance(similarities, False)
+    nearer, farther = log_chance(similarities, True, 0.4), log_chance(similarities, False, 0.4)
     assert nearer[0] == pytest.approx(0.0) and nearer[1] > 0 > nearer[2]
     np.testing.assert_allclose(farther, nearer[[0, 2, 1]])
 
@@ -86,7 +86,7 @@ def test_a_choice_of_the_same_subject_brings_the_last_of_all_to_the_front(search
     generation = searcher.generation
     target = generation.positions[TARGET]
     scores = np.where(np.arange(len(VIDEOS)) == target, -1.0, 0.0)  # the last of all
-    refinement = Refinement(generation, scores, np.ones(len(VIDEOS), dtype=bool))
+    refinement = Refinement(generation, np.arange(len(VIDEOS)), scores)
     assert refinement.order()[-1] == target
     index, rows = generation.dense[0][OVERVIEW], generation.rows[OVERVIEW]
     near = index.all_best(index.vector(rows.of(target)[0])).cosines

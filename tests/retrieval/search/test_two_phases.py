@@ -12,7 +12,7 @@ from retrieval.index import dense, rows, vector_part
 from retrieval.index.builder import build
 from retrieval.index.documents import FIELDS, OVERVIEW, document
 from retrieval.index.generation import open_current
-from retrieval.search import candidates, phases, scoring
+from retrieval.search import candidates, feedback, phases, scoring
 from retrieval.search.choices import read_choices
 from retrieval.search.fusion import METHODS, MODES, Method
 from retrieval.search.searcher import Searcher
@@ -87,14 +87,14 @@ def test_sketches_find_nearly_always_the_same_ten(searcher: Searcher, monkeypatc
     monkeypatch.setattr(phases, "POOL", 50)
     monkeypatch.setattr(phases, "SCORED", 60)
     sizes: list[int] = []
-    pool_of = phases.FirstPhase._pool
+    pool_of = phases.FirstPhase.pool
 
     def pool(*arguments: Any) -> Any:
         found = pool_of(*arguments)
         sizes.extend([] if found is None else [len(found)])
         return found
 
-    monkeypatch.setattr(phases.FirstPhase, "_pool", pool)
+    monkeypatch.setattr(phases.FirstPhase, "pool", pool)
     compared = run(searcher, 60)
     assert max(one.difference for one in compared["all"]) == 0
     assert np.mean([one.overlap for one in compared["all"]]) >= 0.97
@@ -134,7 +134,7 @@ def test_a_page_far_down_starts_after_the_hits_of_the_pages_before_it(
     wrong = np.zeros(VIDEOS, np.float32)
     wrong[order] = -np.arange(VIDEOS, dtype=np.float32)
     wrong[order[:3]] = -float(CANDIDATES) - 5
-    monkeypatch.setattr(phases.FirstPhase, "scores", lambda *_arguments: wrong.copy())
+    monkeypatch.setattr(phases.FirstPhase, "best", lambda _first, count, among: candidates.highest(wrong, count, among))
     first, second = (
         [hit.id for hit in searcher.search("a robot in the desert", 10, offset=offset).hits] for offset in (0, 10)
     )
@@ -146,7 +146,8 @@ def test_a_page_far_down_starts_after_the_hits_of_the_pages_before_it(
 def test_of_equal_scores_the_first_videos_are_candidates() -> None:
     scores = np.zeros(1000, np.float32)
     scores[[900, 950]] = 1.0
-    found = candidates.candidates(lambda _count: scores, np.arange(1000) % 2 == 0, 2)
+    among = np.arange(1000) % 2 == 0
+    found = candidates.candidates(lambda count: candidates.highest(scores, count, among), among, 2)
     assert found.videos.tolist() == [*range(0, 2 * (CANDIDATES - 2), 2), 900, 950]
 
 
@@ -174,6 +175,10 @@ def test_choices_bring_videos_to_the_front_that_were_no_candidates(
 ) -> None:
     choices = read_choices("70001,-70002,70031,-70044")
     few = searcher.search("the bread travels", 10, choices=choices)
+    monkeypatch.setattr(feedback, "SIMILAR", 10)  # so that CANDIDATES is how many are compared with each
+    several = searcher.search("the bread travels", 10, choices=choices)
+    without = searcher.rank("the bread travels", hits=10).videos.tolist()
+    assert any(searcher.generation.positions[hit.id] not in without for hit in several.hits)
     monkeypatch.setattr(candidates, "EXHAUSTIVE", VIDEOS)
     every = searcher.search("the bread travels", 10, choices=choices)
     assert [hit.id for hit in few.hits] == [hit.id for hit in every.hits]
