@@ -26,7 +26,7 @@ from retrieval.search.scoring import AnalyserScores, EncoderScores, QueryVectors
 from retrieval.search.seen import SeenScores
 from retrieval.search.spelling import Correction
 
-POOL = 1_000  # videos with the best words, and passages of a field near to the question, that the first phase scores
+POOL = 2_000  # videos with the best words, and passages of a field near to the question, that the first phase scores
 SCORED = 32_768  # videos: if so few meet the conditions, it scores them all
 
 
