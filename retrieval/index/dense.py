@@ -3,8 +3,10 @@
 A video's score in a field is that of its best passage, less a share of the hubness of the video (hubness.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,6 +110,30 @@ class DenseIndex:
         """Return the best passage of every video."""
         return self.best(query, np.arange(self.rows.videos))
 
+    def best_of_sample(self, query: Vectors) -> NDArray[np.float32]:
+        """Return the best cosine of each video of `rows.sample`. Their vectors are kept together in memory: in the
+        files of a million videos they are far apart."""
+        from retrieval.index.compiled import best_cosines
+
+        codes, scales, starts = self._sampled
+        cosines, rows = np.empty(len(starts) - 1, np.float32), np.empty(len(starts) - 1, np.int64)
+        best_cosines(codes, scales, starts, query, np.arange(len(cosines)), cosines, rows)
+        return cosines
+
+    @cached_property
+    def _sampled(self) -> tuple[NDArray[Any], NDArray[np.float32], NDArray[np.int64]]:
+        """The codes and scales of the vectors of the sample, and where those of each video start."""
+        sample = self.rows.sample
+        rows = ragged.places(self.rows.starts, sample)
+        codes, scales = [self._parts[0].codes[:0]], [self._parts[0].scales[:0]]
+        for part, of_part in self._in_parts(rows):
+            codes.append(part.codes[of_part])
+            scales.append(part.scales[of_part])
+        found = np.concatenate(codes), np.concatenate(scales)
+        for array in found:
+            array.flags.writeable = False  # as those of a file: compiled functions make a difference
+        return *found, ragged.starts_of(self.rows.counts[sample])
+
     def corrected(self, best: Best, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the best cosines of some videos, or of all, less their hubness."""
         return best.cosines - self.hubs(videos)
@@ -140,10 +166,12 @@ class DenseIndex:
 
     def at(self, rows: NDArray[np.int64]) -> Vectors:
         """Return the unit vectors of passages in ascending rows, shape (rows, dimension)."""
-        cuts = np.searchsorted(rows, self._first_rows)
-        found = [
-            part.rows(rows[cuts[number] : cuts[number + 1]] - self._first_rows[number])
-            for number, part in enumerate(self._parts)
-            if cuts[number] < cuts[number + 1] or len(self._parts) == 1
-        ]
+        found = [part.rows(of_part) for part, of_part in self._in_parts(rows)]
         return found[0] if len(found) == 1 else np.concatenate(found or [self._parts[0].rows(slice(0))])
+
+    def _in_parts(self, rows: NDArray[np.int64]) -> Iterator[tuple[FieldVectors, NDArray[np.int64]]]:
+        """Yield each part that has some of these rows, which are ascending, with their numbers in it."""
+        cuts = np.searchsorted(rows, self._first_rows)
+        for number, part in enumerate(self._parts):
+            if cuts[number] < cuts[number + 1]:
+                yield part, rows[cuts[number] : cuts[number + 1]] - self._first_rows[number]

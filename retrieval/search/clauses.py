@@ -81,7 +81,7 @@ class ClauseScores:
     def __init__(self, index: "DenseIndex", vectors: "Vectors") -> None:
         self._index, self._vectors = index, vectors
         sample = index.rows.sample
-        found = [index.corrected(index.best(vector, sample), sample) for vector in vectors]
+        found = [index.best_of_sample(vector) - index.hubs(sample) for vector in vectors]
         self._normalisers = [Normaliser("zscore", scores) for scores in found]
         deviations = self._deviations(found)
         usual = float(deviations.max(axis=0).mean()) if len(sample) else 0.0

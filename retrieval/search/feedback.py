@@ -146,10 +146,10 @@ class Similarity:
         """
         by_encoder, sampled = [], []
         for dense in self._generation.dense:
-            index, sample = dense[OVERVIEW], self._rows.sample
+            index = dense[OVERVIEW]
             vectors = [index.vector(self._rows.of(one)[0]) for one in given]
             found = np.array([index.best(vector, videos).cosines for vector in vectors], np.float64)
-            usual = np.array([index.best(vector, sample).cosines for vector in vectors], np.float64)
+            usual = np.array([index.best_of_sample(vector) for vector in vectors], np.float64)
             mean, spread = usual.mean(), float(usual.std(axis=1).mean()) or 1.0
             by_encoder.append(np.nan_to_num((found - mean) / spread))
             sampled.append((usual - mean) / spread)

@@ -73,7 +73,7 @@ class EncoderScores:
     def _normaliser(self, field: str, method: Method) -> Normaliser:
         index, sample = self._indexes[field], self._indexes[field].rows.sample
         if field not in self._everywhere:
-            found = index.corrected(index.best(self._vector, sample), sample)
+            found = index.best_of_sample(self._vector) - index.hubs(sample)
         elif field == OVERVIEW or method == "rrf":
             return Normaliser(method, index.corrected(self._everywhere[field]))
         else:
@@ -315,12 +315,10 @@ def nearest(generation: Generation, video: int, shown: Mask, count: int) -> tupl
     near = [index.nearest(one, max(NEAR, count), others) for index, one in zip(indexes, vectors, strict=True)]
     videos = np.unique(np.concatenate(near))
 
-    def cosines_of(some: Videos) -> Scores:
-        pairs = zip(indexes, vectors, strict=True)
-        return np.array([index.corrected(index.best(one, some), some) for index, one in pairs], np.float64)
-
-    cosines = cosines_of(videos)
-    spread = cosines_of(rows.sample).std(axis=1, keepdims=True)
+    pairs = list(zip(indexes, vectors, strict=True))
+    cosines = np.array([index.corrected(index.best(one, videos), videos) for index, one in pairs], np.float64)
+    usual = np.array([index.best_of_sample(one) - index.hubs(rows.sample) for index, one in pairs], np.float64)
+    spread = usual.std(axis=1, keepdims=True)
     closeness = (cosines / np.where(spread > 0, spread, 1.0)).sum(axis=0)
     order = np.argsort(-closeness, kind="stable")[:count]
     return videos[order], cosines.mean(axis=0)[order]

@@ -341,6 +341,7 @@ def test_vectors_of_deleted_videos_are_not_compared(counts: list[int], data: st.
         query = np.eye(8, dtype=np.float32)[0]
         best, wanted = several.all_best(query), fresh.all_best(query)
         np.testing.assert_allclose(best.cosines[cut.alive], wanted.cosines)
+        np.testing.assert_array_equal(several.best_of_sample(query), several.best(query, rows.sample).cosines)
         assert np.isnan(best.cosines[~cut.alive]).all() and (best.rows[~cut.alive] == -1).all()
         numbered = np.concatenate([np.cumsum(kept_rows) - 1, [-1]])
         np.testing.assert_array_equal(numbered[best.rows[cut.alive]], wanted.rows)
