@@ -20,6 +20,8 @@ from retrieval.index.sketch import Sketch
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
 # Passages of a field. Of more, sketches find those that are compared: benchmarks/two_phase.py
 COMPARED = 200_000
+# Passages that a sketch gives of a segment: so many, and so many times the share that its videos have of all.
+LEAST_OF_SEGMENT, SHARE_OF_SEGMENT = 200, 3
 Mask = NDArray[np.bool_]
 
 
@@ -88,7 +90,8 @@ class DenseIndex:
         """
         videos, cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         usable = among & self.rows.present
-        every = self.rows.all_alive and np.count_nonzero(usable) == self.rows.having
+        having = max(1, int(np.count_nonzero(usable)))
+        every = self.rows.all_alive and having == self.rows.having
         for number, (first, end) in enumerate(pairwise(self._starts)):
             sketch = self._sketches[number] if self._sketches else None
             if sketch is None:
@@ -97,7 +100,8 @@ class DenseIndex:
             else:
                 starts = self.rows.starts[first : end + 1]
                 some = None if every else np.repeat(usable[first:end], self.rows.counts[first:end])
-                rows, near = sketch.nearest(query, count, some)
+                share = SHARE_OF_SEGMENT * count * int(np.count_nonzero(usable[first:end])) // having
+                rows, near = sketch.nearest(query, min(count, LEAST_OF_SEGMENT + share), some)
                 of_part = np.searchsorted(starts, rows + starts[0], side="right") - 1 + first
             videos.append(of_part)
             cosines.append(near - self.hubs(of_part))

@@ -26,7 +26,9 @@ from retrieval.search.scoring import AnalyserScores, EncoderScores, QueryVectors
 from retrieval.search.seen import SeenScores
 from retrieval.search.spelling import Correction
 
-POOL = 2_000  # videos with the best words, and passages of a field near to the question, that the first phase scores
+# Videos with the best words, and passages of a field near to the question, that the first phase scores. With 1,000, it
+# finds 99.4 % of the first ten among 10,000 videos, and all of them in hybrid mode: benchmarks/two_phase.py
+POOL = 2_000
 SCORED = 32_768  # videos: if so few meet the conditions, it scores them all
 
 

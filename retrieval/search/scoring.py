@@ -15,6 +15,7 @@ from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.index.rows import SAMPLE_VIDEOS, Best, PassageRows
 from retrieval.index.values import Mask
+from retrieval.search.candidates import EXHAUSTIVE
 from retrieval.search.clauses import ClauseScores
 from retrieval.search.conditions import Condition
 from retrieval.search.fusion import (
@@ -279,12 +280,14 @@ def analyser_scores(
         read: whether an encoder that reads the question has a part in the score.
     """
     counting = preferences(generation, preferred, weights) if preferred else []
-    return {
-        name: AnalyserScores(
-            index, text, weights, counting if name == "stems" else [], method, read and name in PARTLY_BY_CHANCE
-        )
-        for name, index in generation.keyword.items()
-    }
+
+    def of_analyser(name: str) -> AnalyserScores:
+        wanted, by_chance = counting if name == "stems" else [], read and name in PARTLY_BY_CHANCE
+        return AnalyserScores(generation.keyword[name], text, weights, wanted, method, by_chance)
+
+    # Among few videos, waking threads takes longer than it saves.
+    found = at_once(of_analyser, generation.keyword) if len(generation.ids) > EXHAUSTIVE else None
+    return dict(zip(generation.keyword, found or map(of_analyser, generation.keyword), strict=True))
 
 
 def is_known_emoji(generation: Generation, text: str) -> bool:
