@@ -96,7 +96,7 @@ class SeenScores:
     def found(self, video: int) -> list[SeenPicture]:
         """Return the pictures of a video that were found, in order: the best if it counts, and others that would."""
         rows = self._index.rows.of(video)
-        near = self._index.index.cosines(self._vector, rows) - self._index.index.hubs[video]
+        near = self._index.index.cosines(self._vector, rows) - self._index.index.hubs(np.array([video]))
         best = int(self.best.rows[video]) if self.scores[video] > 0 else -1
         return [
             self._index.picture(row) for row, one in zip(rows, near, strict=True) if row == best or one > self._beyond
