@@ -18,7 +18,7 @@ import typer
 import ingest.__main__
 import retrieval.__main__
 from ingest.commands.group import PROGRAM, add, make_app, make_command, start
-from ingest.commands.options import Data, Indexes
+from ingest.commands.options import ClusterAddress, Data, Indexes
 from ingest.settings import default, load_settings
 from retrieval.commands.status import status
 from scraper.errors import UserError
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp
 
-    from ingest.settings import Corpus
+    from ingest.settings import Corpus, Settings
+    from retrieval.cluster.front import Shards
     from retrieval.search.encoders import SharedEncoders
     from retrieval.server.auth import Access
     from retrieval.server.concurrency import Queue
@@ -54,6 +55,7 @@ def create(
     queue: "Queue | None" = None,
     shared: "SharedEncoders | None" = None,
     follow: bool = True,
+    shards: "Shards | None" = None,
 ) -> "FastAPI":
     """Return the API with the page mounted on it.
 
@@ -62,11 +64,23 @@ def create(
         switch: the switch between several corpora (HTML).
         queue, shared: what several corpora in one process have in common.
         follow: whether the index follows the catalog by itself.
+        shards: what scores the videos, if the index is on several machines.
     """
     from page.mount import mount
     from retrieval.server.api import create_app
 
-    api = create_app(data, indexes, access, origins, queue, base=base, shared=shared, local_answers=True, follow=follow)
+    api = create_app(
+        data,
+        indexes,
+        access,
+        origins,
+        queue,
+        base=base,
+        shared=shared,
+        local_answers=True,
+        follow=follow,
+        shards=shards,
+    )
     return mount(api, data, indexes, examples, base=base, switch=switch)
 
 
@@ -206,6 +220,19 @@ def serve(
         ),
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    shards: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Divide the index into so many parts, which the nodes of the Ray cluster at --cluster search.",
+            metavar="N",
+            show_default=False,
+        ),
+    ] = 0,
+    replicas: Annotated[
+        int, typer.Option(min=1, help="Processes that hold each part, for more questions at a time.", metavar="N")
+    ] = 1,
+    cluster: ClusterAddress = None,
 ) -> None:
     """Serve the search page and the API.
 
@@ -224,10 +251,15 @@ def serve(
         password=password,
         root_path=root_path,
         origin=origin,
+        cluster=cluster,
     )
+    if shards and not settings.cluster:
+        raise typer.BadParameter("--shards needs --cluster: auto, local, or the address of a Ray cluster")
     several = settings.corpora if data is None and indexes is None and len(settings.corpora) > 1 else ()
     if bool(settings.user) != bool(settings.password):
         raise typer.BadParameter("--user and --password go together")
+    if shards and several:
+        raise typer.BadParameter("--shards serves one corpus: name it with --data and --indexes")
     questions = _questions(settings.data, examples)
 
     from retrieval.server.auth import LOOPBACK, Access
@@ -251,7 +283,10 @@ def serve(
         print(f"Warning: everybody who can reach {settings.host} can read this corpus.", file=sys.stderr)
     from retrieval.server.run import bounds_of, run
 
-    with _listening(settings.host, settings.port) as listener:
+    with (
+        _listening(settings.host, settings.port) as listener,
+        _parts(settings, shards, replicas) as parts,
+    ):
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         page: ASGIApp
         path, follow = settings.root_path, settings.follow_catalog
@@ -259,7 +294,16 @@ def serve(
             asked = {one.name: questions if one == several[0] else _questions(one.data) for one in several}
             page = create_several(several, asked, access, cors or (), root_path=path, follow=follow)
         else:
-            page = create(settings.data, settings.indexes, questions, access, cors or (), base=path, follow=follow)
+            page = create(
+                settings.data,
+                settings.indexes,
+                questions,
+                access,
+                cors or (),
+                base=path,
+                follow=follow,
+                shards=parts,
+            )
         bound = listener.getsockname()[1]
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         print(f"The page: http://{name}:{bound}/", flush=True)
@@ -272,6 +316,22 @@ def serve(
             address = f"http://{default('host')}:{bound}/"
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         run(page, listener, bounds_of(settings), root_path=settings.root_path, proxies=settings.proxies)
+
+
+@contextlib.contextmanager
+def _parts(settings: "Settings", shards: int, replicas: int) -> "Iterator[Shards | None]":
+    """Start the shards of an index on a cluster for as long as it is served; without `shards` yield None."""
+    if not shards:
+        yield None
+        return
+    from ingest.cluster.connection import connected
+    from retrieval.cluster.serving import started
+
+    with connected(settings.cluster, settings.data) as cluster:
+        assert cluster
+        with started(cluster, settings.indexes, shards, replicas) as running:
+            print(f"{shards} parts of the index on the cluster at {settings.cluster}", flush=True)
+            yield running
 
 
 @contextlib.contextmanager

@@ -15,6 +15,13 @@ class UnreadableNow(GenerationError):
     """A file of a generation is there and cannot be read. It may be as it should be."""
 
 
+class PartsAway(RetrievalError):
+    """No part of an index on several machines answers."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__(f"none of the {parts} parts of the index answers just now: try again in a few seconds")
+
+
 class EvaluationError(RetrievalError):
     """Questions cannot be evaluated."""
 

@@ -117,6 +117,40 @@ class Spans:
 
 
 @dataclass(frozen=True)
+class CorpusFacts:
+    """What a score says of all videos, of which an index may have a part.
+
+    Attributes:
+        videos: how many there are.
+        texts_by_language: how many texts are in each language.
+        lengths: the mean number of terms in each field, shape (fields,).
+    """
+
+    videos: int
+    texts_by_language: Mapping[str, int]
+    lengths: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TermCounts:
+    """How many videos have the terms of a question.
+
+    Attributes:
+        videos: how many have one of the forms of each term, and one of its synonyms, shape (2, terms).
+        known: which forms and synonyms a text has, shape (forms,).
+    """
+
+    videos: NDArray[np.int64]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def merged(cls, parts: Sequence["TermCounts"]) -> "TermCounts":
+        """Return the counts of several parts of the videos together."""
+        videos, known = [part.videos for part in parts], [part.known for part in parts]
+        return cls(np.sum(videos, axis=0), np.any(known, axis=0))
+
+
+@dataclass(frozen=True)
 class Totals:
     """The BM25F scores of all videos for a question.
 
@@ -143,17 +177,20 @@ class Totals:
 class KeywordIndex:
     """The postings of one analyser over all fields, in several segments.
 
-    `alive` has shape (videos,). Videos that are not alive do not count, and their scores are NaN.
+    `alive` has shape (videos,). Videos that are not alive do not count, and their scores are NaN. `corpus` says what
+    the scores are relative to, if these are not all videos.
 
     `texts_by_language` counts the texts in each language; `languages` are those whose words have stems of their own,
     `common_languages` those that many texts are in.
     """
 
-    def __init__(self, parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> None:
+    def __init__(
+        self, parts: Sequence[KeywordPart], alive: NDArray[np.bool_], corpus: CorpusFacts | None = None
+    ) -> None:
         self.videos = len(alive)
-        self._alive = alive
-        self._counted = int(np.count_nonzero(alive))
-        self.texts_by_language = dict(AllValues([part.languages for part in parts], alive).counted())
+        self._alive, self._all_alive = alive, bool(alive.all())
+        self.corpus = corpus or _facts(parts, alive)
+        self.texts_by_language = self.corpus.texts_by_language
         self.languages = tuple(sorted(filter(has_stemmer, self.texts_by_language)))
         least = MIN_SHARE * sum(self.texts_by_language.values())
         self.common_languages = frozenset(code for code, count in self.texts_by_language.items() if count >= least)
@@ -162,7 +199,7 @@ class KeywordIndex:
         firsts = accumulate((part.videos for part in parts), initial=0)
         self._parts = [Placed(part, first, alive) for part, first in zip(parts, firsts, strict=False)]
         # of no method, as in passages.py
-        self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, self._parts, alive))
+        self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, self._parts, self.corpus.lengths))
 
     @classmethod
     def of(
@@ -205,13 +242,22 @@ class KeywordIndex:
             found[:, inside] = noted
         return found
 
-    def totals(self, query: str, weights: NDArray[np.float64], language: str = "") -> Totals:
+    def counts(self, query: str, weights: NDArray[np.float64]) -> TermCounts:
+        """Return how many videos have the terms of a question; for the arguments see `totals`."""
+        forms, by_field = Forms.of(self.query_terms(query)), np.zeros(MAX_FIELDS, np.float32)
+        by_field[: self._fields] = weights
+        return self._counts(forms, [part.spans(forms) for part in self._parts], by_field)
+
+    def totals(
+        self, query: str, weights: NDArray[np.float64], language: str = "", counted: TermCounts | None = None
+    ) -> Totals:
         """Return the BM25F scores of all videos.
 
         Args:
             query: the question; a repeated term counts once.
             weights: one per field; 0 switches a field off, as if it were not indexed.
             language: of the question; "" if it is uncertain. The coverage depends on it.
+            counted: the counts of the terms, if there are other videos than these.
         """
         from retrieval.index.compiled import add_totals
 
@@ -223,9 +269,10 @@ class KeywordIndex:
             return Totals(scores, coverage, {}, by_field, [], np.zeros(0, np.float32), scores)
         forms = Forms.of(terms)
         spans = [part.spans(forms) for part in self._parts]
-        counts = self._videos_with(spans, by_field, len(terms))
+        counted = counted or self._counts(forms, spans, by_field)
+        counts = counted.videos
         with_term = np.where(counts[0] > 0, counts[0], counts[1])
-        idf = np.where(with_term > 0, _idf(self._counted, with_term), 0.0)
+        idf = np.where(with_term > 0, _idf(self.corpus.videos, with_term), 0.0)
         shares = _idf(self._videos_in(language), with_term)
         shares /= shares.sum() or 1.0
         scales = (idf * (K1 + 1)).astype(np.float32)
@@ -246,9 +293,9 @@ class KeywordIndex:
                 scores[part.span],
                 coverage[part.span],
             )
-        if self._counted < self.videos:
+        if not self._all_alive:
             scores[~self._alive] = np.nan
-        idfs, known = dict[str, float](), np.any([of.known for of in spans], axis=0).tolist()
+        idfs, known = dict[str, float](), counted.known.tolist()
         of_forms = (idf[np.repeat(np.arange(len(terms)), np.diff(forms.first))] * forms.factors).tolist()
         for form, there, value in zip(forms.texts, known, of_forms, strict=True):
             if there and value:
@@ -286,11 +333,11 @@ class KeywordIndex:
             )
         return split.T
 
-    def _videos_with(self, spans: Sequence[Spans], weights: NDArray[np.float32], terms: int) -> NDArray[np.int64]:
-        """Return how many videos have a form of each term, and how many a synonym, shape (2, terms)."""
+    def _counts(self, forms: Forms, spans: Sequence[Spans], weights: NDArray[np.float32]) -> TermCounts:
         from retrieval.index.compiled import count_videos
 
-        counts, every_field = np.zeros((2, terms), np.int64), bool((weights[: self._fields] > 0).all())
+        counts = np.zeros((2, len(forms.first_synonym)), np.int64)
+        every_field = bool((weights[: self._fields] > 0).all())
         for part, at in zip(self._parts, spans, strict=True):
             seen = np.zeros(part.videos, np.int32)
             count_videos(
@@ -306,7 +353,7 @@ class KeywordIndex:
                 seen,
                 counts,
             )
-        return counts
+        return TermCounts(counts, np.any([of.known for of in spans], axis=0))
 
     def _videos_in(self, language: str) -> float:
         """Return about how many videos are in a language; all if it is not a common one.
@@ -314,16 +361,26 @@ class KeywordIndex:
         Words of a question in a rare language are often names or borrowed ones, which texts in other languages have.
         """
         if language not in self.common_languages:
-            return self._counted
-        return max(1.0, self._counted * self.texts_by_language[language] / sum(self.texts_by_language.values()))
+            return self.corpus.videos
+        return max(1.0, self.corpus.videos * self.texts_by_language[language] / sum(self.texts_by_language.values()))
+
+
+def _facts(parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> CorpusFacts:
+    """Return what these videos say of all if there are no others."""
+    counted = int(np.count_nonzero(alive))
+    ends = np.cumsum([part.videos for part in parts])[:-1]
+    of_parts = zip(parts, np.split(alive, ends), strict=True)
+    lengths = np.sum([part.lengths @ kept.astype(np.float64) for part, kept in of_parts], axis=0)
+    languages = dict(AllValues([part.languages for part in parts], alive).counted())
+    return CorpusFacts(counted, languages, lengths / max(1, counted))
 
 
 def _saturation(
-    parts: Sequence[Placed], alive: NDArray[np.bool_], weights: tuple[float, ...]
+    parts: Sequence[Placed], mean_lengths: NDArray[np.float64], weights: tuple[float, ...]
 ) -> NDArray[np.float32] | None:
     """Return what a frequency is compared with in each video, shape (videos,); None if no field counts."""
     length = np.concatenate([np.array(weights) @ placed.part.lengths for placed in parts])
-    average = length[alive].mean() if alive.any() else 0.0
+    average = float(np.array(weights) @ mean_lengths)
     return (K1 * (1 - B + B * length / average)).astype(np.float32) if average > 0 else None
 
 

@@ -4,6 +4,7 @@ docs/explanation/generations.md describes the files.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from retrieval.errors import GenerationError
 from retrieval.index.analysis import TERMS
 from retrieval.index.arrays import SUFFIX, typed
-from retrieval.index.bm25f import KeywordIndex
+from retrieval.index.bm25f import CorpusFacts, KeywordIndex
 from retrieval.index.copies import Copies, CopyGroups, read_copies
 from retrieval.index.dense import DenseIndex
 from retrieval.index.documents import FIELDS, OVERVIEW
@@ -55,6 +56,37 @@ class OwnFiles:
         return alive
 
 
+@dataclass(frozen=True)
+class PartFacts:
+    """What the scores of some videos are relative to: what is known of all videos of their generation.
+
+    Attributes:
+        keyword: by analyser.
+        samples: by field, which of these videos are in the two samples of PassageRows, ascending.
+    """
+
+    keyword: Mapping[str, CorpusFacts]
+    samples: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+@dataclass(frozen=True)
+class GenerationPart:
+    """Segments of a generation that follow each other, from `first` to before `end`."""
+
+    first: int
+    end: int
+    facts: PartFacts
+
+    def of(self, own: OwnFiles) -> OwnFiles:
+        """Return what a generation has besides its segments, for these alone."""
+        manifest, segments = own.manifest, slice(self.first, self.end)
+        ends = np.cumsum([0, *(entry.videos for entry in manifest.segments)])
+        first, end = int(ends[self.first]), int(ends[self.end])
+        deleted = own.deleted[(own.deleted >= first) & (own.deleted < end)] - first
+        only = {"segments": manifest.segments[segments], "seen": manifest.seen[segments]}
+        return OwnFiles(manifest.model_copy(update=only), deleted, own.hubs[:, first:end], own.empty)
+
+
 def own_files(folder: Path) -> OwnFiles:
     """Read and check what a generation has besides its segments.
 
@@ -91,19 +123,23 @@ class Generation:
 
     Args:
         again: read segments again that are open in this process.
+        part: some of its segments, and what the scores of their videos are relative to. Everything but `manifest` is
+            of these alone then: the first of their videos has the number 0.
 
     Raises:
         GenerationError: it does not exist, has another format, a file differs from the manifest, or a vector does not
             have the length 1.
     """
 
-    def __init__(self, folder: Path, *, again: bool = False) -> None:
+    def __init__(self, folder: Path, *, again: bool = False, part: GenerationPart | None = None) -> None:
         self.folder = folder
         self.state = generation_state(folder)
         own = own_files(folder)
-        self.manifest, self.hubs, self.alive = own.manifest, own.hubs, own.alive
+        self.manifest, self._part = own.manifest, part
+        own = part.of(own) if part else own
+        self.hubs, self.alive = own.hubs, own.alive
         self.segments: list[Segment] = [
-            open_segment(segments_of(folder), entry, again=again).load(check=again) for entry in self.manifest.segments
+            open_segment(segments_of(folder), entry, again=again).load(check=again) for entry in own.manifest.segments
         ]
         encoders = tuple((used.key, used.dimension) for used in self.manifest.encoders)
         if any(segment.manifest.encoders != encoders for segment in self.segments):
@@ -112,7 +148,7 @@ class Generation:
         self.ids = VideoIds([segment.of_videos for segment in self.segments], self.alive)
         self.positions = Positions(self.ids)
         self.copies = CopyGroups(own.copies, self.ids)
-        self.seen = seen_index(segments_of(folder).parent, self.manifest, self.starts.tolist(), self.alive)
+        self.seen = seen_index(segments_of(folder).parent, own.manifest, self.starts.tolist(), self.alive)
         try:
             self._join()
         except (ValueError, LookupError, TypeError, ArithmeticError) as error:
@@ -121,7 +157,11 @@ class Generation:
     def _join(self) -> None:
         """Make the components of all videos from those of the segments."""
         self.passages = Passages([one.passages for one in self.segments])
-        self.rows = {field: PassageRows(self.passages.starts(field), self.alive) for field in FIELDS}
+        facts = self._part.facts if self._part else None
+        samples = facts.samples if facts else {}
+        self.rows = {
+            field: PassageRows(self.passages.starts(field), self.alive, *samples.get(field, ())) for field in FIELDS
+        }
         self.dense = [
             {
                 field: DenseIndex(
@@ -136,7 +176,12 @@ class Generation:
             for number, hubs in enumerate(self.hubs)
         ]
         self.parts = [WholeVideoParts([one.parts[number] for one in self.segments]) for number in range(len(self.hubs))]
-        self.keyword = {name: KeywordIndex([one.keyword[name] for one in self.segments], self.alive) for name in TERMS}
+        self.keyword = {
+            name: KeywordIndex(
+                [one.keyword[name] for one in self.segments], self.alive, facts.keyword[name] if facts else None
+            )
+            for name in TERMS
+        }
         self.phrases = PhraseIndex([one.phrases for one in self.segments], self.alive)
         self.metadata = MetadataIndex([one.metadata for one in self.segments], self.alive)
 

@@ -16,10 +16,20 @@ class PassageRows:
 
     `starts` has length videos + 1: video v has the rows starts[v] to starts[v + 1]. `present` says which videos have a
     passage and are not deleted, `alive` which are not deleted.
+
+    Args:
+        sample, common: those of all videos that are among these, if these are a part of them.
     """
 
-    def __init__(self, starts: NDArray[np.int64], alive: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        starts: NDArray[np.int64],
+        alive: NDArray[np.bool_] | None = None,
+        sample: NDArray[np.int64] | None = None,
+        common: NDArray[np.int64] | None = None,
+    ) -> None:
         self.starts = starts
+        self._sample, self._common = sample, common
         self.counts: NDArray[np.int64] = starts[1:] - starts[:-1]
         self.alive = np.ones(len(self.counts), np.bool_) if alive is None else alive
         self.all_alive = bool(self.alive.all())
@@ -56,12 +66,16 @@ class PassageRows:
 
         So the samples of all fields have the first SAMPLE_VIDEOS videos of that order in common.
         """
+        if self._sample is not None:
+            return self._sample
         order = sampled_order(self.videos)
         return np.sort(order[self.present[order]][:SAMPLE_VIDEOS])
 
     @cached_property
     def common(self) -> NDArray[np.int64]:
         """The first SAMPLE_VIDEOS videos of that order, ascending, whether they have a passage or not."""
+        if self._common is not None:
+            return self._common
         order = sampled_order(self.videos)
         return np.sort(order[self.alive[order]][:SAMPLE_VIDEOS])
 

@@ -109,7 +109,9 @@ class Answer(BaseModel):
     are sentences for the user: corrections, videos left out, conditions that no video meets. `confidence` is the
     highest of the first hits, on every page; `good` is false if none of them reaches the cut-off ("no good match").
     `corrections` are the words that were searched for instead of others; `exact` says that none was to be. `choices`
-    are the videos that the one meant is nearer to, or not like; they refine the scores and are not among the hits.
+    are the videos that the one meant is nearer to, or not like; they refine the scores and are not among the hits. An
+    index on several machines has several `parts`; if fewer have answered (`parts_answered`), the hits are those of
+    these, and a note says so.
     """
 
     query: str
@@ -130,6 +132,8 @@ class Answer(BaseModel):
     exact: bool = False
     choices: Sequence[Choice] = ()
     picture: str | None = Field(default=None, description="that was searched by")
+    parts: int = 1
+    parts_answered: int = 1
 
     @computed_field(deprecated=True, description="The older name of `mode`.")  # type: ignore[prop-decorator]
     @property
@@ -171,6 +175,7 @@ class Ranking:
         feedback: what choices of videos add to the scores, shape (candidates,); None without choices.
         seen: what the pictures of the videos add, shape (candidates,); None if no vision model has a part.
         pictures: the best picture of each candidate.
+        answered: how many parts of the index have answered, and how many there are.
         by_sight: whether the person remembers what the video looked like; the confidence is of texts, and says nothing
             then.
     """
@@ -197,6 +202,7 @@ class Ranking:
     seen: Scores | None = None
     pictures: Best | None = None
     by_sight: bool = False
+    answered: tuple[int, int] = (1, 1)
 
     def order(self, among: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
         """Return the candidates, or those in the mask `among`, best first. Equal scores stay in the order of the ids.

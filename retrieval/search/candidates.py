@@ -45,13 +45,21 @@ class Candidates:
         return Candidates(videos[order][first], steps[order][first])
 
 
-def candidates(best: Callable[[int], NDArray[np.int64]], among: Mask, hits: int | None) -> Candidates:
+def exhaustive(videos: int, hits: int | None) -> bool:
+    """Return whether all of so many videos are candidates for the first `hits`."""
+    return hits is None or videos <= EXHAUSTIVE
+
+
+def candidates(
+    best: Callable[[int], NDArray[np.int64]], among: Mask, hits: int | None, everything: bool | None = None
+) -> Candidates:
     """Return the videos to score for the first `hits`: all in the mask if it has few, or `hits` is None.
 
     Args:
         best: returns about the best videos in the mask, so many, ascending.
+        everything: whether all are candidates, if these are a part of the videos and it is decided for all.
     """
-    if hits is None or len(among) <= EXHAUSTIVE:
+    if hits is None or (exhaustive(len(among), hits) if everything is None else everything):
         return Candidates.all(np.flatnonzero(among))
     found = Candidates.all(np.empty(0, np.int64))
     allowed = np.count_nonzero(among)

@@ -6,6 +6,7 @@ WEIGHT of what the whole question does. The constants were chosen with benchmark
 """
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
-from retrieval.search.fusion import Normaliser, Scores
+from retrieval.search.fusion import Moments, Normaliser, Scores, moments
 
 if TYPE_CHECKING:
     from retrieval.embedding.encoder import Vectors
@@ -76,23 +77,39 @@ class ClauseScores:
     Args:
         index: of the whole videos.
         vectors: unit vectors of the clauses.
+
+    Attributes:
+        spread: how the cosines of the sample with each clause are spread.
+        nearness: how the nearest clauses of the sample are.
     """
 
     def __init__(self, index: "DenseIndex", vectors: "Vectors") -> None:
         self._index, self._vectors = index, vectors
         sample = index.rows.sample
-        found = [index.best_of_sample(vector) - index.hubs(sample) for vector in vectors]
-        self._normalisers = [Normaliser("zscore", scores) for scores in found]
-        deviations = self._deviations(found)
-        usual = float(deviations.max(axis=0).mean()) if len(sample) else 0.0
+        self._of_sample = [index.best_of_sample(vector) - index.hubs(sample) for vector in vectors]
+        self._compare([moments(scores) for scores in self._of_sample])
+
+    def _compare(self, spread: Sequence[Moments]) -> None:
+        """Note how the cosines with each clause are spread, and how near the nearest clause usually is."""
+        self.spread = spread
+        self.nearness = moments(self._deviations(self._of_sample).max(axis=0))
+        self._relate(self.nearness.mean)
+
+    def _relate(self, usual: float) -> None:
         self._usual = np.float32(usual)
-        self._averages = np.array([of.moments.mean + usual * of.moments.deviation for of in self._normalisers])
+        self._averages = np.array([of.mean + usual * of.deviation for of in self.spread])
+
+    def with_spread(self, spread: Sequence[Moments]) -> "ClauseScores":
+        """Return the scores if the cosines with each clause are spread so in all parts of the videos."""
+        found = copy(self)
+        found._compare(spread)
+        return found
 
     def _deviations(self, corrected: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Return how many standard deviations each of some videos is nearer to each clause than a usual one, shape
         (clauses, videos)."""
-        pairs = zip(self._normalisers, corrected, strict=True)
-        return np.array([of.dense(scores, slice(None)) for of, scores in pairs], np.float32)
+        pairs = zip(self.spread, corrected, strict=True)
+        return np.array([Normaliser("zscore", of).dense(scores, slice(None)) for of, scores in pairs], np.float32)
 
     def nearest(self, count: int, among: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
         """Return the videos in a mask that are about the nearest to each clause, `count` in all."""
@@ -111,12 +128,18 @@ class ClauseScores:
 
     def _best(self, videos: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return of some videos the nearest clause, and what it adds; 0 for a video that has no vector."""
+        best, nearness = self.compared(videos)
+        added = np.float32(WEIGHT) * (nearness - self._usual)
+        return best, np.where(np.isnan(nearness), np.float32(0.0), added)
+
+    def compared(self, videos: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return of some videos the nearest clause, and by how many standard deviations it is nearer than to a usual
+        video; NaN for a video that has no vector."""
         found = [self._index.corrected(self._index.best(vector, videos), videos) for vector in self._vectors]
         deviations = self._deviations(found)
         missing = np.isnan(deviations[0])
         deviations[:, missing] = 0.0
-        added = np.float32(WEIGHT) * (deviations.max(axis=0) - self._usual)
-        return deviations.argmax(axis=0), np.where(missing, np.float32(0.0), added)
+        return deviations.argmax(axis=0), np.where(missing, np.float32(np.nan), deviations.max(axis=0))
 
 
 def of_place(found: Sequence[OfClauses | None], encoder: int, place: int) -> "tuple[Vectors, float, float] | None":

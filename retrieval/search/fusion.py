@@ -6,6 +6,7 @@ score is the sum over both. How scores are made comparable depends on all videos
 the same, so the score of a video does not depend on which others are scored with it.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -101,6 +102,19 @@ class Moments:
     highest: float
     count: int
 
+    @classmethod
+    def merged(cls, parts: Sequence["Moments"]) -> "Moments":
+        """Return how the scores of several parts of the videos are spread together (Chan et al. 1983)."""
+        known = [part for part in parts if part.count]
+        count = sum(part.count for part in known)
+        if not count:
+            return cls(0.0, 0.0, 0.0, 0)
+        mean = sum(part.count * part.mean for part in known) / count
+        squares = sum(part.count * (part.deviation**2 + (part.mean - mean) ** 2) for part in known)
+        deviation, highest = math.sqrt(squares / count), max(part.highest for part in known)
+        spread = deviation > EQUAL * max(abs(mean), abs(highest))
+        return cls(mean, deviation if spread else 0.0, highest, count)
+
 
 def moments(scores: NDArray[Any]) -> Moments:
     """Return how scores are spread; NaN does not count."""
@@ -114,13 +128,14 @@ class Normaliser:
     """Makes the scores of a retriever comparable with those of others, by one of the METHODS.
 
     Args:
-        scores: of all videos, or unless the method is rrf, of a sample; NaN for a video without the field.
+        scores: of all videos, or unless the method is rrf, of a sample, or how those are spread; NaN for a video
+            without the field.
     """
 
-    def __init__(self, method: Method, scores: NDArray[Any]) -> None:
-        self.moments = moments(scores)
+    def __init__(self, method: Method, scores: NDArray[Any] | Moments) -> None:
+        self.moments = scores if isinstance(scores, Moments) else moments(scores)
         self._method = method
-        self._ranks = rank_positions(scores) if method == "rrf" else np.empty(0)
+        self._ranks = rank_positions(scores) if method == "rrf" and not isinstance(scores, Moments) else np.empty(0)
 
     def dense(self, scores: NDArray[Any], videos: NDArray[np.int64] | slice) -> NDArray[Any]:
         """Return normalised cosines of some videos, given with their numbers: with mean 0, or from 0 to 1."""

@@ -165,7 +165,7 @@ def scored(
     """Score some videos exactly: the second phase."""
     found = first.of(chosen.videos)
     added, pictures = seen.of(chosen.videos) if seen else (None, None)
-    known_idfs = {name: of.totals.idfs for name, of in first.keyword.items()}
+    known_idfs = {name: of.idfs for name, of in first.keyword.items()}
     return Ranking(
         query=text,
         videos=chosen.videos,

@@ -1,6 +1,8 @@
 """A question's vectors and words -> what each encoder and each analyser adds to the scores of videos."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -9,15 +11,13 @@ from numpy.typing import NDArray
 from ingest.language import language_of
 from ingest.text.words import words
 from retrieval.embedding.encoder import Vectors
-from retrieval.index.bm25f import KeywordIndex, Totals
+from retrieval.index.bm25f import KeywordIndex, TermCounts, Totals
 from retrieval.index.dense import DenseIndex
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.index.rows import SAMPLE_VIDEOS, Best, PassageRows
 from retrieval.index.values import Mask
-from retrieval.search.candidates import EXHAUSTIVE
 from retrieval.search.clauses import ClauseScores
-from retrieval.search.conditions import Condition
 from retrieval.search.fusion import (
     Method,
     Moments,
@@ -27,17 +27,48 @@ from retrieval.search.fusion import (
     fuse_keyword,
     weighted_mean,
 )
-from retrieval.search.parallel import at_once
-from retrieval.search.understand import Preference, preferences
+from retrieval.search.understand import Preference
 
 QueryVectors = Sequence[Vectors | None]  # a question's unit vectors by the encoders of the generation; None: no part
 Videos = NDArray[np.int64]
 # A field with at least this share of the highest weight is scored for all videos in the first phase. The others move a
 # video by a few places at most.
 FIRST_PHASE_SHARE = 0.05
-PARTLY_BY_CHANCE = ("stems", "char_ngrams")  # the analysers of which a few terms match by chance
 NEAR = 500  # videos by each encoder of which the most similar to a video are chosen
 COVERED = 0.3  # a video with less of a question counts less by its words: docs/explanation/scoring.md
+
+
+@dataclass(frozen=True)
+class FirstFields:
+    """The fields that the first phase scores: those that are `scanned`, and those in which it searches."""
+
+    scanned: frozenset[str]
+    searched: frozenset[str]
+
+    @classmethod
+    def of(cls, indexes: Mapping[str, DenseIndex], weights: Mapping[str, float], method: Method) -> "FirstFields":
+        """Choose among the fields that have a weight."""
+        positive = {field: weight for field, weight in weights.items() if weight > 0}
+        if method == "rrf":
+            return cls(frozenset(positive), frozenset())
+        first = _first_phase(positive, {field: indexes[field].rows for field in positive})
+        searched = {field for field in first if indexes[field].searchable}
+        return cls(frozenset(first - searched), frozenset(searched))
+
+
+@dataclass(frozen=True)
+class EncoderSpread:
+    """How the cosines of all videos, or of a sample, are spread: with a question by field, and with its clauses."""
+
+    fields: Mapping[str, Moments]
+    clauses: Sequence[Moments]
+
+    @classmethod
+    def merged(cls, parts: Sequence["EncoderSpread"]) -> "EncoderSpread":
+        """Return how those of several parts of the videos are spread together."""
+        clauses = zip(*(part.clauses for part in parts), strict=True)
+        fields = {field: Moments.merged([part.fields[field] for part in parts]) for field in parts[0].fields}
+        return cls(fields, [Moments.merged(of_clause) for of_clause in clauses])
 
 
 class EncoderScores:
@@ -48,6 +79,7 @@ class EncoderScores:
         vector: the question's.
         weights: by field; a field with 0 is not scored.
         clauses: vectors of the question's clauses, which add something to whole videos.
+        first: the fields of the first phase, if they are chosen already.
     """
 
     def __init__(
@@ -57,15 +89,12 @@ class EncoderScores:
         weights: Mapping[str, float],
         method: Method,
         clauses: Vectors | None = None,
+        first: FirstFields | None = None,
     ) -> None:
         self._weights = {field: weight for field, weight in weights.items() if weight > 0}
-        self._indexes, self._vector = indexes, vector
-        rows = {field: indexes[field].rows for field in self._weights}
-        first = set(self._weights) if method == "rrf" else _first_phase(self._weights, rows)
-        self._searched = {field for field in first if indexes[field].searchable and method != "rrf"}
-        self._first = first
-        scanned = first - self._searched
-        self._everywhere = {field: indexes[field].all_best(vector) for field in scanned}
+        self._indexes, self._vector, self._method = indexes, vector, method
+        self._first = first or FirstFields.of(indexes, weights, method)
+        self._everywhere = {field: indexes[field].all_best(vector) for field in self._first.scanned}
         self._samples: dict[str, tuple[Videos, NDArray[np.float32]]] = {}  # videos and their scores
         self._normalisers = {field: self._normaliser(field, method) for field in self._weights}
         counting = clauses is not None and OVERVIEW in self._weights and method == "zscore"
@@ -83,6 +112,20 @@ class EncoderScores:
         return Normaliser(method, found)
 
     @property
+    def spread(self) -> EncoderSpread:
+        """How the cosines are spread by which the scores are relative."""
+        fields = {field: of.moments for field, of in self._normalisers.items()}
+        return EncoderSpread(fields, self.clauses.spread if self.clauses else [])
+
+    def with_spread(self, spread: EncoderSpread) -> "EncoderScores":
+        """Return the scores if the cosines are spread so in all parts of the videos."""
+        found = copy(self)
+        found._normalisers = {field: Normaliser(self._method, of) for field, of in spread.fields.items()}
+        found.clauses = self.clauses.with_spread(spread.clauses) if self.clauses else None
+        found.__dict__.pop("lowest", None)
+        return found
+
+    @property
     def whole(self) -> Moments | None:
         """How the cosines of all whole videos, or of a sample, less their hubness are spread; None if they do not
         count."""
@@ -91,7 +134,7 @@ class EncoderScores:
     @property
     def searches(self) -> bool:
         """Whether the first phase scores only videos that are near to the question."""
-        return bool(self._searched)
+        return bool(self._first.searched)
 
     def nearest(self, count: int, among: Mask) -> list[Videos]:
         """Return the videos that are about the nearest to the question in each field that is searched, or to a clause.
@@ -100,20 +143,20 @@ class EncoderScores:
             count: of passages of a field, and of the clauses.
             among: the videos to choose from, shape (videos,).
         """
-        found = [self._indexes[field].nearest(self._vector, count, among) for field in self._searched]
+        found = [self._indexes[field].nearest(self._vector, count, among) for field in self._first.searched]
         return found + (self.clauses.nearest(count, among) if self.clauses else [])
 
     def first(self, videos: Videos | None = None) -> NDArray[np.float32]:
         """Return about what this encoder gives some videos, by default all."""
         normal = {}
-        for field in self._first:
+        for field in self._first.scanned | self._first.searched:
             index = self._indexes[field]
             cosines = index.corrected(self._best(field, videos), videos)
             normal[field] = self._normalisers[field].dense(cosines, slice(None) if videos is None else videos)
         scores = weighted_mean(normal, self._weights)
         unscored = np.isnan(scores)
         if unscored.any():
-            scores = np.where(unscored, np.float32(self._lowest), scores)
+            scores = np.where(unscored, np.float32(self.lowest), scores)
         if self.clauses:
             scores = scores + self.clauses.added(videos)
         return scores
@@ -139,10 +182,10 @@ class EncoderScores:
             for field, of in best.items()
         }
         missing = normal and np.all([np.isnan(of) for of in normal.values()], axis=0).any()
-        return fuse_dense(normal, self._weights, self._lowest if missing else None)
+        return fuse_dense(normal, self._weights, self.lowest if missing else None)
 
     @cached_property
-    def _lowest(self) -> float:
+    def lowest(self) -> float:
         """The lowest score of a sample of the videos; a video with none of the weighted fields gets it."""
         common = next(iter(self._indexes.values())).rows.common
         normal = {}
@@ -194,6 +237,7 @@ class AnalyserScores:
         weights: by field, shape (TEXT_FIELDS,).
         preferred: tags and creators whose videos count more.
         in_proportion: whether a video that has less than COVERED of the question counts in proportion.
+        counted: the counts of the terms, if there are other videos than these.
     """
 
     def __init__(
@@ -204,90 +248,48 @@ class AnalyserScores:
         preferred: Sequence[Preference],
         method: Method,
         in_proportion: bool,
+        counted: TermCounts | None = None,
     ) -> None:
         self._index, self._preferred, self._method = index, preferred, method
-        self.totals: Totals = index.totals(text, weights, language_of(text))
-        self._scores, self._covered = self.totals.scores, COVERED if in_proportion else 0.0
+        self._totals: Totals = index.totals(text, weights, language_of(text), counted)
+        self._scores, self.idfs = self._totals.scores, self._totals.idfs
+        self._covered = COVERED if in_proportion else 0.0
         for one in preferred:
             self._scores[one.videos] += np.float32(one.added)
-            self.totals.coverage[one.videos] = 1.0  # a tag or a name is no chance
-        self._normaliser = Normaliser(method, self._scores)
+            self._totals.coverage[one.videos] = 1.0  # a tag or a name is no chance
+        self.normaliser = Normaliser(method, self._scores)
 
     def add_to(self, scores: NDArray[np.float32], weight: float) -> None:
         """Add what this analyser gives each video, times a weight, to `scores`, shape (videos,)."""
         from retrieval.index.compiled import add_scaled
 
         if self._method == "zscore":
-            scale = weight / self._normaliser.divisor
-            add_scaled(self._scores, self.totals.coverage, scale, self._covered, scores)
+            scale = weight / self.normaliser.divisor
+            add_scaled(self._scores, self._totals.coverage, scale, self._covered, scores)
         else:
             every = slice(None)
-            scores += np.float32(weight) * self._normaliser.keyword(self._scores, every) * self._factor(every)
+            scores += np.float32(weight) * self.normaliser.keyword(self._scores, every) * self._factor(every)
 
     def _factor(self, videos: Videos | slice) -> NDArray[np.float32]:
         """Return by what the scores of some videos are multiplied."""
+        coverage = self._totals.coverage[videos]
         if not self._covered:
-            return np.ones(1, np.float32)
-        return np.asarray(np.minimum(1.0, self.totals.coverage[videos] / np.float32(self._covered)), np.float32)
+            return np.ones_like(coverage)
+        return np.asarray(np.minimum(1.0, coverage / np.float32(self._covered)), np.float32)
 
     def contributions(self, videos: Videos) -> Scores:
         """Return what each field adds for some videos, shape (FIELDS, videos)."""
-        split = self._index.split(self.totals, videos)
+        split, factor = self.split(videos)
+        normal = self.normaliser.keyword(split.sum(axis=0), videos)
+        return fuse_keyword(split, normal * factor)
+
+    def split(self, videos: Videos) -> tuple[Scores, NDArray[np.float32]]:
+        """Return the BM25F scores of some videos by field, shape (TEXT_FIELDS, videos), and the share of its score that
+        each gets, shape (videos,)."""
+        split = self._index.split(self._totals, videos)
         for one in self._preferred:
             split[one.field, one.videos[videos]] += one.added
-        normal = self._normaliser.keyword(split.sum(axis=0), videos)
-        return fuse_keyword(split, normal * self._factor(videos))
-
-
-def encoder_scores(
-    generation: Generation,
-    vectors: QueryVectors,
-    share: Sequence[float],
-    weights: Mapping[str, float],
-    method: Method,
-    clauses: QueryVectors = (),
-) -> list[EncoderScores | None]:
-    """Score all videos by their vectors.
-
-    Args:
-        vectors: of the question, one for each encoder of the generation.
-        share: by what the weight of each encoder is multiplied; 0 leaves it out.
-        weights: by field; a field with 0 is not scored.
-        clauses: of the question's clauses, if it is long, one matrix for each encoder.
-    """
-
-    def of_encoder(number: int) -> EncoderScores | None:
-        vector = vectors[number]
-        if vector is None or not share[number] or not any(weight > 0 for weight in weights.values()):
-            return None
-        return EncoderScores(generation.dense[number], vector, weights, method, clauses[number] if clauses else None)
-
-    return at_once(of_encoder, range(len(vectors)))
-
-
-def analyser_scores(
-    generation: Generation, text: str, preferred: Sequence[Condition], weights: Scores, method: Method, read: bool
-) -> dict[str, AnalyserScores]:
-    """Score all videos by their words.
-
-    A score is relative to those of the other videos. Where no video has much of a question, as often happens if it is
-    in another language than its video, one word or 4-gram in common would therefore count as much as a whole question.
-    So if the encoders can decide, a video that has less than COVERED of a question counts in proportion.
-
-    Args:
-        preferred: tags and creators whose videos count more, as stems do.
-        weights: by field, shape (TEXT_FIELDS,).
-        read: whether an encoder that reads the question has a part in the score.
-    """
-    counting = preferences(generation, preferred, weights) if preferred else []
-
-    def of_analyser(name: str) -> AnalyserScores:
-        wanted, by_chance = counting if name == "stems" else [], read and name in PARTLY_BY_CHANCE
-        return AnalyserScores(generation.keyword[name], text, weights, wanted, method, by_chance)
-
-    # Among few videos, waking threads takes longer than it saves.
-    found = at_once(of_analyser, generation.keyword) if len(generation.ids) > EXHAUSTIVE else None
-    return dict(zip(generation.keyword, found or map(of_analyser, generation.keyword), strict=True))
+        return split, self._factor(videos)
 
 
 def is_known_emoji(generation: Generation, text: str) -> bool:

@@ -4,7 +4,6 @@ import html
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,36 +14,30 @@ from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
 from retrieval.embedding.registry import KEYWORDS_ALONE
 from retrieval.errors import GenerationError
-from retrieval.index.documents import ALL_FIELDS, FIELDS, SEEN, TEXT_FIELDS
+from retrieval.index.documents import ALL_FIELDS, SEEN
 from retrieval.index.generation import Generation, open_current
 from retrieval.index.layout import current_name
 from retrieval.index.values import Mask
 from retrieval.search.answer import Answer, Hit, Ranking, Sort
-from retrieval.search.candidates import Candidates, candidates
+from retrieval.search.asked import Asked, PartsOfIndex, Phases, analyser_scores, field_weights, incomplete
+from retrieval.search.candidates import Candidates
 from retrieval.search.choices import Choice
 from retrieval.search.conditions import Condition
 from retrieval.search.encoders import SharedEncoders, begin_to_encode, clause_vectors, factors, load_all
 from retrieval.search.feedback import open_videos, refined
-from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.found import Found, best, hits_in, hits_of
-from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
+from retrieval.search.fusion import Method, Mode, Scores
 from retrieval.search.matching import matcher_of, spans_of
-from retrieval.search.phases import FirstPhase, scored
+from retrieval.search.phases import scored
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
-from retrieval.search.scoring import (
-    QueryVectors,
-    analyser_scores,
-    encoder_scores,
-    is_known_emoji,
-    nearest,
-)
-from retrieval.search.seen import seen_scores, vector_soon, vision_of
-from retrieval.search.sorting import by_time
+from retrieval.search.scoring import QueryVectors, is_known_emoji, nearest
+from retrieval.search.seen import vector_soon, vision_of, weight_of
+from retrieval.search.sorting import by_time, default_sort
 from retrieval.search.spelling import Correction, Speller
 from retrieval.search.timer import Timer
-from retrieval.search.understand import understand
+from retrieval.search.understand import preferences, understand
 from retrieval.search.understanding import reads
 from scraper.records import clean_text
 
@@ -79,6 +72,7 @@ class Searcher:
         self.speller = Speller(generation.phrases, generation.keyword["stems"])
         self._loaded = [encoder.dimension > 0 for encoder in self.encoders]
         self.vision, self.no_vision = vision_of(generation)
+        self.parts: PartsOfIndex | None = None  # what scores the videos in place of this process
 
     @classmethod
     def open(cls, indexes: Path, reranker: Reranker | None = None, *, complete: bool = False) -> "Searcher":
@@ -176,30 +170,39 @@ class Searcher:
         share = self._share(text, mode)
         known = vectors if mode != "keyword" and text == asked else None
         encoded = iter(known) if known else begin_to_encode(self.encoders, text, share)
-        # While the encoders work. In dense mode as well: the words say what matches, and where it is spoken.
-        most = MAX_WEIGHT if mode == "keyword" else 1.0
-        field_weights = np.array([tuned.keyword.get(field, 0.0) * min(by_field[field], most) for field in TEXT_FIELDS])
-        read = any(
-            part and reads(used, language_of(text))
-            for used, part in zip(self.generation.manifest.encoders, share, strict=True)
+        dense_weights, keyword_weights = field_weights(tuned, by_field, mode)
+        asking = Asked(
+            text=text,
+            mode=mode,
+            method=method,
+            share=share,
+            dense_weights=dense_weights,
+            keyword_weights=keyword_weights,
+            preferred=preferences(self.generation, question.preferred, keyword_weights),
+            read=any(
+                part and reads(used, language_of(text))
+                for used, part in zip(self.generation.manifest.encoders, share, strict=True)
+            ),
+            seen_weight=weight_of(picture, by_field[SEEN]),
         )
-        keyword = analyser_scores(self.generation, text, question.preferred, field_weights, method, read)
+        # What needs all videos at once is computed here.
+        parts = self.parts if hits is not None and method != "rrf" and not choices else None
+        keyword = {} if parts else analyser_scores(self.generation, asking)  # while the encoders work
         timer.lap("keyword")
         vectors = list(encoded)
-        of_clauses = clause_vectors(self.encoders, text, vectors)
+        asking = replace(asking, vectors=vectors, clauses=clause_vectors(self.encoders, text, vectors))
         timer.lap("encode")
-        dense_weights = {field: dense_weight(tuned.dense.get(field, 0.0), by_field[field]) for field in FIELDS}
-        dense = encoder_scores(self.generation, vectors, share, dense_weights, method, of_clauses)
-        timer.lap("dense")
-        seen = seen_scores(self.generation, by_sight(), by_field[SEEN], method, by_picture=picture is not None)
-        timer.lap("see")
-        first = FirstPhase(self.generation, dense, share, keyword, method, mode, seen.scores if seen else None)
         among = self.generation.alive if among is None else among
-        videos = candidates(partial(first.best, among=among), among, hits)
+        if parts:
+            phases = parts.phases(replace(asking, seen=by_sight()), among, hits)
+        else:
+            phases = Phases.of(self.generation, asking, keyword, by_sight, timer)
+        videos = phases.candidates(among, hits)
         timer.lap("candidates")
 
         def ranking_of(videos: Candidates) -> Ranking:
-            return scored(first, videos, text, vectors, corrections, question, seen)
+            found = scored(phases.first, videos, text, vectors, corrections, question, phases.seen)
+            return replace(found, answered=phases.answered)
 
         ranking = ranking_of(videos)
         timer.lap("score")
@@ -207,7 +210,7 @@ class Searcher:
             ranking = rescore(self.reranker, self.generation, ranking, among)
             timer.lap("rerank")
         if choices:
-            ranking = refined(self.generation, ranking, choices, among, hits, first, ranking_of)
+            ranking = refined(self.generation, ranking, choices, among, hits, phases.first, ranking_of)
             timer.lap("feedback")
         return replace(ranking, timings_ms=timer.steps_ms)
 
@@ -227,7 +230,7 @@ class Searcher:
         question = self.understood(query, hidden) if isinstance(query, str) else query
         mask, _ = filter_videos(self.generation, self.speller, question.conditions, hidden)
         if not question.text:
-            order = by_time(self.generation, mask, question.conditions, _default_sort(question))
+            order = by_time(self.generation, mask, question.conditions, default_sort(question))
             return order, np.zeros(len(order))
         ranking = self.rank(query, mode=mode, weights=weights, vectors=vectors, among=mask)
         order = ranking.order(mask)
@@ -284,7 +287,7 @@ class Searcher:
             notes.append(f"Searched without {_models(self.missing)}, which could not be loaded.")
         if self.no_vision and picture is None and mode != "keyword":
             notes.append(f"Searched without pictures: {self.no_vision}")
-        page = slice(offset, offset + min(k, MAX_K))
+        page, answered = slice(offset, offset + min(k, MAX_K)), (1, 1)
         ranked = bool(question.text) or picture is not None
         if ranked and mask.any():
             ranking = self.rank(
@@ -299,6 +302,8 @@ class Searcher:
                 picture=picture,
             )
             timer.include(ranking.timings_ms)
+            answered = ranking.answered
+            notes += incomplete(answered)
             if choices and not self.generation.dense:
                 notes.append("Your choices of videos change nothing: this index has no vectors.")
             mask = open_videos(self.generation, choices, mask)
@@ -306,7 +311,7 @@ class Searcher:
             found = best(self.generation, ranking, mode, mask, page, timer, sort, question.conditions, shown)
         elif question.conditions and mask.any():
             # Only conditions, and these videos meet them: there is nothing to be unsure of.
-            sort = sort if sort != "relevance" else _default_sort(question)
+            sort = sort if sort != "relevance" else default_sort(question)
             order = by_time(self.generation, mask, question.conditions, sort)
             found = Found(hits_of(self.generation, order[page], page.start), confidence=1.0, good=True)
         else:
@@ -331,6 +336,8 @@ class Searcher:
             corrections=list(found.corrections),
             exact=exact,
             choices=list(choices),
+            parts=answered[1],
+            parts_answered=answered[0],
         )
 
     def similar(self, video_id: str, k: int = 6, hidden: Collection[str] = ()) -> list[Hit]:
@@ -371,11 +378,6 @@ class Searcher:
         if mode == "hybrid" and is_known_emoji(self.generation, text):
             return [0.0] * len(self.encoders)  # a video that has the emoji comes before those whose vector is near it
         return factors(self.generation.manifest.encoders, self._loaded, language_of(text))
-
-
-def _default_sort(question: Question) -> Sort:
-    """Return the order of videos that only conditions decide on."""
-    return "seen" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"
 
 
 def _note(correction: Correction) -> str:

@@ -8,6 +8,7 @@ asks for more: then every video counts by its pictures, as it does by its whole 
 import math
 import threading
 from collections.abc import Callable
+from copy import copy
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
@@ -23,7 +24,7 @@ from retrieval.index.generation import Generation
 from retrieval.index.manifest import UsedVision
 from retrieval.index.rows import Best
 from retrieval.index.seen import SeenIndex, SeenPicture
-from retrieval.search.fusion import DBSF_SIGMAS, RRF_K, Method, Mode, moments, rank_positions
+from retrieval.search.fusion import DBSF_SIGMAS, RRF_K, Method, Mode, Moments, moments, rank_positions
 from retrieval.search.parallel import soon
 
 if TYPE_CHECKING:
@@ -73,21 +74,31 @@ class SeenScores:
     def __init__(self, index: SeenIndex, vector: Vectors, weight: float, method: Method) -> None:
         self.focused = weight > 1  # the person remembers what the video looked like
         self.best = index.all_best(vector)
-        near = index.index.corrected(self.best)
-        of = moments(near)
+        self._near, self._weight, self._method = index.index.corrected(self.best), weight, method
+        self._index, self._vector = index, vector
+        self.spread = moments(self._near)
+        self.scores = self._added()
+
+    def _added(self) -> NDArray[np.float64]:
+        near, of, method = self._near, self.spread, self._method
         deviations = (near - of.mean) / of.deviation if of.deviation else np.zeros_like(near)
         known = np.nan_to_num(deviations, nan=0.0)
-        chance = CHANCE * math.sqrt(2 * math.log(max(of.count, 2)))
-        beyond = np.maximum(0.0, known - chance)
+        beyond = np.maximum(0.0, known - chance_of(of.count))
         if method == "dbsf":
             beyond, known = np.minimum(beyond / (2 * DBSF_SIGMAS), 1.0), known / (2 * DBSF_SIGMAS)
         elif method == "rrf":
             ranks = 1.0 / (RRF_K + rank_positions(near.astype(np.float64)))
             beyond, known = np.where(beyond > 0, ranks, 0.0), np.where(np.isnan(near), 0.0, ranks)
-        added = WEIGHT * min(weight, 1.0) * beyond + FOCUS * max(0.0, weight - 1.0) * known
-        self.scores: NDArray[np.float64] = np.asarray(added, np.float64)
-        self._index, self._vector = index, vector
-        self._beyond = of.mean + chance * of.deviation  # the cosine, less the hubness, from which a picture counts
+        self._beyond = beyond_chance(of)
+        added = WEIGHT * min(self._weight, 1.0) * beyond + FOCUS * max(0.0, self._weight - 1.0) * known
+        return np.asarray(added, np.float64)
+
+    def with_spread(self, spread: Moments) -> "SeenScores":
+        """Return the scores if the cosines are spread so in all parts of the videos."""
+        found = copy(self)
+        found.spread = spread
+        found.scores = found._added()
+        return found
 
     def of(self, videos: NDArray[np.int64]) -> tuple[NDArray[np.float64], Best]:
         """Return what some videos get, and the best picture of each."""
@@ -97,10 +108,21 @@ class SeenScores:
         """Return the pictures of a video that were found, in order: the best if it counts, and others that would."""
         rows = self._index.rows.of(video)
         near = self._index.index.cosines(self._vector, rows) - self._index.index.hubs(np.array([video]))
-        best = int(self.best.rows[video]) if self.scores[video] > 0 else -1
+        scores, of_best = self.of(np.array([video]))
+        best = int(of_best.rows[0]) if scores[0] > 0 else -1
         return [
             self._index.picture(row) for row, one in zip(rows, near, strict=True) if row == best or one > self._beyond
         ]
+
+
+def chance_of(videos: int) -> float:
+    """Return from how many deviations on a picture counts among those of so many videos."""
+    return CHANCE * math.sqrt(2 * math.log(max(videos, 2)))
+
+
+def beyond_chance(spread: Moments) -> float:
+    """Return the cosine, less the hubness, from which a picture counts."""
+    return spread.mean + chance_of(spread.count) * spread.deviation
 
 
 def vector_soon(
@@ -125,13 +147,16 @@ def vector_soon(
     return soon(lambda: vision.query(text))
 
 
-def seen_scores(
-    generation: Generation, vector: Vectors | None, weight: float, method: Method, *, by_picture: bool
-) -> SeenScores | None:
+def weight_of(picture: Vectors | None, weight: float) -> float:
+    """Return the weight of the field: if a picture is searched for, at least FOCUSED."""
+    return weight if picture is None else max(weight, FOCUSED)
+
+
+def seen_scores(generation: Generation, vector: Vectors | None, weight: float, method: Method) -> SeenScores | None:
     """Return what the pictures of the videos add for the vector of a question, or of a picture; None without one."""
     if generation.seen is None or vector is None:
         return None
-    return SeenScores(generation.seen, vector, max(weight, FOCUSED) if by_picture else weight, method)
+    return SeenScores(generation.seen, vector, weight, method)
 
 
 def vision_of(generation: Generation) -> "tuple[VisionEncoder | None, str]":

@@ -10,7 +10,9 @@ from retrieval.index.values import Mask
 from retrieval.search.answer import Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.confidence import Verdict
+from retrieval.search.filter_values import WHEN
 from retrieval.search.filters import encounters_meant
+from retrieval.search.query import Question
 
 SORTED = 100  # of the best by score: further down, hardly any video is what was asked for
 Order = NDArray[np.int64]
@@ -48,3 +50,8 @@ def _sorted(generation: Generation, videos: Order, conditions: Sequence[Conditio
         times = metadata.posted[videos]
     unknown, numbers = np.isnat(times), times.astype(np.int64)
     return videos[np.lexsort((numbers if sort == "oldest" else -numbers, unknown))]
+
+
+def default_sort(question: Question) -> Sort:
+    """Return the order of videos that only conditions decide on."""
+    return "seen" if any(condition.kind in ("in", *WHEN) for condition in question.conditions) else "newest"

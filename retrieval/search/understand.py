@@ -34,6 +34,19 @@ class Preference:
     added: float
 
 
+@dataclass(frozen=True)
+class Preferred:
+    """A preferred tag or creator, the field that it counts in, the number of one of TEXT_FIELDS, and what it adds."""
+
+    condition: Condition
+    field: int
+    added: float
+
+    def among(self, generation: Generation) -> Preference:
+        """Return which videos of a generation get it."""
+        return Preference(self.field, preferred_videos(generation, self.condition), self.added)
+
+
 def understand(typed: str, generation: Generation, shown: Mask, today: date | None = None) -> Question:
     """Parse a typed question as far as the videos confirm it.
 
@@ -71,7 +84,7 @@ def preferred_videos(generation: Generation, condition: Condition) -> Mask:
     return metadata.with_tag(condition.value) if condition.kind == "tag" else metadata.by_creator(condition.value)
 
 
-def preferences(generation: Generation, preferred: Sequence[Condition], weights: Scores) -> list[Preference]:
+def preferences(generation: Generation, preferred: Sequence[Condition], weights: Scores) -> list[Preferred]:
     """Return what preferred tags and creators add to the stems' BM25F.
 
     Each counts like a word as rare as it is. `weights` are those of the fields; 0 switches one off.
@@ -81,9 +94,9 @@ def preferences(generation: Generation, preferred: Sequence[Condition], weights:
     for condition in preferred:
         field = TEXT_FIELDS.index(_FIELD_OF[condition.kind])
         if weights[field] > 0:
-            has = preferred_videos(generation, condition)
-            added = PREFERENCE * np.log(1 + (videos - has.sum() + 0.5) / (has.sum() + 0.5))
-            found.append(Preference(field, has, float(added)))
+            has = preferred_videos(generation, condition).sum()
+            added = PREFERENCE * np.log(1 + (videos - has + 0.5) / (has + 0.5))
+            found.append(Preferred(condition, field, float(added)))
     return found
 
 

@@ -15,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ingest.models.weights import WeightsError
 from ingest.text.known_words import is_known
+from retrieval.cluster.front import Shards
 from retrieval.errors import RetrievalError
 from retrieval.search.encoders import SharedEncoders
 from retrieval.server.auth import Access, Guard
@@ -40,6 +41,7 @@ def create_app(
     shared: SharedEncoders | None = None,
     local_answers: bool = False,
     follow: bool = True,
+    shards: Shards | None = None,
 ) -> FastAPI:
     """Return the API over a data folder and its indexes.
 
@@ -51,10 +53,11 @@ def create_app(
         shared: encoders that other corpora use as well.
         local_answers: whether `tiktok-retrieval search` of the same user on this machine may ask this server.
         follow: whether the index follows the catalog by itself.
+        shards: what scores the videos, if the index is on several machines.
     """
     queue = queue or Queue()
     metrics = Metrics(waiting=lambda: queue.waiting, videos=lambda: service.searchers.answering_videos())
-    service = Service(data, indexes, on_search=metrics.search, base=base, shared=shared)
+    service = Service(data, indexes, on_search=metrics.search, base=base, shared=shared, shards=shards)
     local = LocalAnswers(service) if local_answers else None
 
     @asynccontextmanager

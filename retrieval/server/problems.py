@@ -22,6 +22,7 @@ from retrieval.errors import (
     BadWeights,
     EvaluationError,
     NoVision,
+    PartsAway,
     RetrievalError,
     TooLateToUndo,
     UnknownGeneration,
@@ -62,6 +63,7 @@ FOR_USERS: dict[type[UserError], str] = {
     CatalogError: f"The catalog cannot be used. {ASK}",
     NoVision: "This index does not know what videos show. Whoever runs the server can change that with"
     " `tiktok-retrieval build --vision MODEL`.",
+    PartsAway: "No part of the index answers just now: try again in a few seconds.",
     RetrievalError: f"There is no index that can be searched. {ASK}",
     WeightsError: f"The model that reads questions cannot be loaded. {ASK}",
     EvaluationError: "",  # it is about the questions, which are the user's
@@ -104,7 +106,7 @@ def _user_error(request: Request, error: UserError) -> JSONResponse:
     detail = _for_users(error)
     if detail:
         log.warning("%s: %s", request.url.path, error)
-    soon = isinstance(error, Overloaded | CatalogLocked)
+    soon = isinstance(error, Overloaded | CatalogLocked | PartsAway)
     return _answer(status, detail or str(error), {"Retry-After": str(RETRY_S)} if soon else None)
 
 

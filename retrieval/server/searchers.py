@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ingest.models.weights import WeightsError
+from retrieval.cluster.front import Shards
 from retrieval.errors import GenerationError, RetrievalError, UnknownGeneration
 from retrieval.index.generation import generation_state, open_named, read_manifest, verified_manifest
 from retrieval.index.layout import CURRENT, State, current_name, generation_names, generations_folder
@@ -40,12 +41,13 @@ class _Refused:
 class Searchers:
     """The searcher of the current generation, and of a few others that were asked for by name.
 
-    Other corpora in the same process may use the same `shared` encoders.
+    Other corpora in the same process may use the same `shared` encoders. With `shards`, the videos of the current
+    generation are scored there; the others are searched in this process.
     """
 
-    def __init__(self, indexes: Path, shared: SharedEncoders | None = None) -> None:
+    def __init__(self, indexes: Path, shared: SharedEncoders | None = None, shards: Shards | None = None) -> None:
         self.indexes = indexes
-        self._shared = shared
+        self._shared, self._shards = shared, shards
         self._current: Searcher | None = None
         self._others: OrderedDict[str, Searcher] = OrderedDict()  # least recently used first
         self._refused: _Refused | None = None
@@ -97,6 +99,8 @@ class Searchers:
         the one that answers were damaged since they were read, or one of several encoders could not be loaded."""
         current = self._current
         found = [self.note(), self._damage(current) if current else ""]
+        if self._shards and self._shards.away():
+            found.append("Answers are not complete: a part of the index is away. It is expected back.")
         if current and current.missing and not current.keyword_only:
             found.append(f"Searches are answered without {' and '.join(current.missing)}, which could not be loaded.")
         return [problem for problem in found if problem]
@@ -168,11 +172,17 @@ class Searchers:
             if searcher.missing:
                 log.warning("searching without %s, which could not be loaded", " and ".join(searcher.missing))
                 self._retry_at = time.monotonic() + RETRY_ENCODER_S
-            return searcher
+            return self._in_parts(searcher)
         except (WeightsError, ImportError) as error:
             log.warning("keyword search only: %s", error)
             self._retry_at = time.monotonic() + RETRY_ENCODER_S
-            return Searcher.without_encoder(generation, str(error))
+            return self._in_parts(Searcher.without_encoder(generation, str(error)))
+
+    def _in_parts(self, searcher: Searcher) -> Searcher:
+        """Let the shards score the videos of the current generation, after all that are there have opened it."""
+        if self._shards:
+            searcher.parts = self._shards.open(searcher.generation)
+        return searcher
 
     def _refresh(self, searcher: Searcher) -> Searcher:
         name = ""
@@ -183,7 +193,7 @@ class Searchers:
                 return searcher
             if self._known_as_refused(name):  # already logged, and not verified again for every search
                 return searcher
-            fresh = searcher.refreshed(self.indexes, self._shared)
+            fresh = self._in_parts(searcher.refreshed(self.indexes, self._shared))
             self._refused = None
             give_back_soon()
             return fresh

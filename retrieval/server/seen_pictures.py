@@ -15,7 +15,7 @@ from retrieval.index.documents import SEEN
 from retrieval.search.answer import Hit, Reason, Why
 from retrieval.search.fusion import parse_weights
 from retrieval.search.searcher import Searcher
-from retrieval.search.seen import seen_scores, vector_soon
+from retrieval.search.seen import seen_scores, vector_soon, weight_of
 from retrieval.server.media import MediaFiles
 from retrieval.server.schemas import FrameDetail
 from scraper.links import VIDEO_ID
@@ -82,7 +82,7 @@ class SeenPictures:
             return frozenset()
         weight = parse_weights(w).get(SEEN, 1.0)
         asked = vector_soon(searcher.generation, searcher.vision, text, "hybrid", weight, vector)()
-        seen = seen_scores(searcher.generation, asked, weight, "zscore", by_picture=vector is not None)
+        seen = seen_scores(searcher.generation, asked, weight_of(vector, weight), "zscore")
         return frozenset(one.sha256 for one in seen.found(video)) if seen else frozenset()
 
     def placed(self, hits: Sequence[Hit]) -> list[Hit]:

@@ -12,6 +12,7 @@ from ingest.catalog.entries import Entry
 from ingest.catalog.judgements import Judgement
 from ingest.catalog.reader import BadEntry
 from ingest.text.original_sound import music_of
+from retrieval.cluster.front import Shards
 from retrieval.corpus.removal import Eraser, hidden_videos
 from retrieval.corpus.thumbnails import Thumbnails, frame_times
 from retrieval.errors import UnknownGeneration, UnknownVideo
@@ -57,6 +58,7 @@ class Service:
         on_search: called with the milliseconds by step of every search.
         base: the path that the API is served below, such as /corpus/study; it begins the addresses of media.
         shared: encoders that other corpora use as well.
+        shards: what scores the videos, if the index is on several machines.
     """
 
     def __init__(
@@ -67,9 +69,10 @@ class Service:
         *,
         base: str = "",
         shared: SharedEncoders | None = None,
+        shards: Shards | None = None,
     ) -> None:
         self.data, self.indexes = data, indexes
-        self.searchers, self.media = Searchers(indexes, shared), MediaFiles(data, base)
+        self.searchers, self.media = Searchers(indexes, shared, shards), MediaFiles(data, base)
         self.eraser, self.library = Eraser(data, indexes), Library(data)
         self.removing = Removing(data, self.eraser)
         self.updater = Updater(data, indexes, self.searchers)

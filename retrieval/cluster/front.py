@@ -1,0 +1,174 @@
+"""A question -> all parts of a generation, asked at the same time, in two rounds.
+
+A part that fails or does not answer in time is away: the others answer, and the answer says so. It is asked again as
+soon as it can open the generation.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.cluster.gather import Division, divided, gathered
+from retrieval.cluster.part import CandidatesFound, Spread
+from retrieval.errors import GenerationError, PartsAway
+from retrieval.index.generation import Generation
+from retrieval.index.values import Mask
+from retrieval.search.asked import Asked, Phases, has_part
+from retrieval.search.candidates import exhaustive
+from retrieval.search.scoring import FirstFields
+
+log = logging.getLogger(__name__)
+ANSWER_S = 10.0  # in which a part answers a round
+OPEN_S = 600.0  # in which it opens a generation: of a large one it maps the files, and reads some of each
+AGAIN_S = 1.0  # until a part that is away is tried again
+
+
+class Pending(Protocol):
+    """An answer that is on its way."""
+
+    def result(self, *, timeout_s: float) -> Any:
+        """Wait for it.
+
+        Raises:
+            GenerationError: the part cannot open the generation.
+            Exception: the part cannot be reached, has ended, or does not answer in time.
+        """
+        ...
+
+
+class Shard(Protocol):
+    """What holds one part of a generation: see serving.py."""
+
+    def ask(self, method: str, *arguments: Any) -> Pending:
+        """Send a call without waiting for its answer."""
+        ...
+
+
+class Shards:
+    """The shards of an index, and which of them are away."""
+
+    def __init__(self, shards: Sequence[Shard]) -> None:
+        self._shards = list(shards)
+        self._away: set[int] = set()
+        self._current: GenerationParts | None = None
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+    def open(self, generation: Generation) -> "GenerationParts":
+        """Open a generation in all shards that are there, and return what asks them.
+
+        Raises:
+            GenerationError: one cannot open it. All go on with the one that they have.
+        """
+        parts = GenerationParts(self, generation, divided(generation, len(self._shards)))
+        there = [number for number in range(len(parts.division.parts)) if number not in self._away]
+        pending = {number: self.opening(parts, number) for number in there}
+        for number, answer in pending.items():
+            try:
+                answer.result(timeout_s=OPEN_S)
+            except GenerationError:
+                raise
+            except Exception as error:
+                self.lose(number, error)
+        self._current = parts
+        return parts
+
+    def opening(self, parts: "GenerationParts", number: int) -> Pending:
+        """Ask a shard to open its part of a generation."""
+        folder = str(parts.generation.folder.resolve())
+        return self._shards[number].ask("open", folder, parts.division.parts[number])
+
+    def ask(self, parts: "GenerationParts", method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
+        """Return what shards answer, by their number, ascending; nothing of those that are away."""
+        there = {number: of for number, of in arguments.items() if number not in self._away}
+        until, name = time.monotonic() + ANSWER_S, parts.generation.name
+
+        def left() -> float:
+            return max(0.0, until - time.monotonic())
+
+        pending = {number: self._shards[number].ask(method, name, *of) for number, of in there.items()}
+        found = {}
+        for number, answer in pending.items():
+            try:
+                result = answer.result(timeout_s=left())
+                if result is None:  # it has been started since, or has another generation
+                    self.opening(parts, number).result(timeout_s=left())
+                    result = self._shards[number].ask(method, name, *there[number]).result(timeout_s=left())
+                found[number] = result
+            except Exception as error:  # whatever Ray raises for a process, a node or a network that is gone
+                self.lose(number, error)
+        return {number: result for number, result in found.items() if result is not None}
+
+    def away(self) -> int:
+        """Return how many shards are away."""
+        return len(self._away)
+
+    def lose(self, number: int, error: Exception) -> None:
+        """Do not ask a shard until it is there again."""
+        with self._lock:
+            if number in self._away or self._stopped.is_set():
+                return
+            self._away.add(number)
+        log.warning("part %d of the index is away: %s", number + 1, str(error).strip().split("\n")[0][:200])
+        threading.Thread(target=self._await, args=(number,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Wait for none any more."""
+        self._stopped.set()
+
+    def _await(self, number: int) -> None:
+        while not self._stopped.wait(AGAIN_S):
+            try:
+                if self._current and number < len(self._current.division.parts):
+                    self.opening(self._current, number).result(timeout_s=OPEN_S)
+                break
+            except Exception as error:
+                log.info("part %d of the index is still away: %s", number + 1, error)
+        with self._lock:
+            self._away.discard(number)
+        log.warning("part %d of the index is there again", number + 1)
+
+
+class GenerationParts:
+    """The parts of one generation, in shards."""
+
+    def __init__(self, shards: Shards, generation: Generation, division: Division) -> None:
+        self._shards, self.generation, self.division = shards, generation, division
+
+    def phases(self, asked: Asked, among: Mask, hits: int | None) -> Phases:
+        """Return the phases of a question, of which the candidates for these hits are known.
+
+        Raises:
+            PartsAway: no part answers.
+        """
+        parts, key = range(len(self.division.parts)), uuid.uuid4().hex
+        first = [
+            FirstFields.of(of_encoder, asked.dense_weights, asked.method) if has_part(asked, number) else None
+            for number, of_encoder in enumerate(self.generation.dense)
+        ]
+        spreads: dict[int, Spread] = self._shards.ask(self, "spread", dict.fromkeys(parts, (key, asked, first)))
+        if not spreads:
+            raise PartsAway(len(parts))
+        spread, everything = Spread.merged(list(spreads.values())), exhaustive(len(among), hits)
+        arguments = {
+            number: (key, asked, first, spread, self._bits(among, number), hits, everything) for number in spreads
+        }
+        found: dict[int, CandidatesFound] = self._shards.ask(self, "candidates", arguments)
+        if not found:
+            raise PartsAway(len(parts))
+        return gathered(self.generation, self.division, asked, spread, found, (len(found), len(parts)))
+
+    def _bits(self, among: Mask, number: int) -> NDArray[np.uint8] | None:
+        """Return which videos of a part meet the conditions; None for all."""
+        of_part = self.division.videos(number)
+        wanted = among[of_part]
+        return None if np.array_equal(wanted, self.generation.alive[of_part]) else np.packbits(wanted)

@@ -1,0 +1,53 @@
+"""The process of a shard: it holds its part of the current generation, and while they are switched, of two."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from ingest.cluster.node import program_version
+from retrieval.cluster.part import CandidatesFound, Part, Spread
+from retrieval.errors import GenerationError
+from retrieval.index.generation import GenerationPart
+
+KEPT = 2  # generations
+
+
+class Holder:
+    """Answers for one part of the generations that it has opened. Any other generation has the answer None.
+
+    Args:
+        version: of the program, as `program_version` gives it where the questions come from.
+    """
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._parts: OrderedDict[str, Part] = OrderedDict()
+        self._opening = threading.Lock()
+
+    def open(self, folder: str, part: GenerationPart) -> bool:
+        """Open a part of a generation, if it is not open.
+
+        Raises:
+            GenerationError: it cannot be opened on this node.
+        """
+        if self._version != program_version():
+            raise GenerationError("a node has another version of tiktok-retrieval: install the same one on all nodes")
+        name = Path(folder).name
+        with self._opening:
+            if name not in self._parts:
+                self._parts[name] = Part(Path(folder), part)
+                while len(self._parts) > KEPT:
+                    self._parts.popitem(last=False)
+            self._parts.move_to_end(name)
+        return True
+
+    def spread(self, name: str, *arguments: Any) -> Spread | None:
+        """Answer the first round: see `Part.spread`."""
+        part = self._parts.get(name)
+        return part.spread(*arguments) if part else None
+
+    def candidates(self, name: str, *arguments: Any) -> CandidatesFound | None:
+        """Answer the second round: see `Part.candidates`."""
+        part = self._parts.get(name)
+        return part.candidates(*arguments) if part else None

@@ -1,0 +1,105 @@
+"""Shards of an index on Ray Serve, which places them by memory, restarts those that end, and may have several of each.
+
+Only the command that serves an index on a cluster imports Ray.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ingest.cluster.connection import LOCAL, Cluster
+from ingest.cluster.jobs import ClusterError
+from ingest.cluster.node import program_version
+from retrieval.cluster.front import Shards
+from retrieval.cluster.holder import Holder
+from retrieval.index.generation import size_on_disk
+from retrieval.index.layout import current_name, generations_folder
+
+LEAST_BYTES = 500_000_000  # of memory that a shard needs besides its part of the index
+HEALTH_S = 1.0  # between two looks of Ray whether a shard is there
+AT_ONCE = 16  # questions that a shard takes at a time; the server has a queue of its own
+
+
+class OnServe:
+    """A shard that Ray Serve runs, by its handle."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Send a call without waiting for its answer."""
+        return getattr(self._handle, method).remote(*arguments)
+
+
+@contextlib.contextmanager
+def started(cluster: Cluster, indexes: Path, count: int, replicas: int = 1) -> Iterator[Shards]:
+    """Start the shards of an index on a cluster, and end them with the block.
+
+    Args:
+        count: of shards. More than the index has segments would be empty, so they are not asked.
+        replicas: processes of each shard.
+
+    Raises:
+        ClusterError: they do not start, as on a cluster without enough memory.
+        RetrievalError: there is no index.
+    """
+    # Of the replica's queue, which Ray asks before every call: 0.1 s is too short for a node that is busy.
+    os.environ.setdefault("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", "1")
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
+    try:
+        from ray import serve
+    except ImportError as error:
+        raise ClusterError(
+            "--shards needs Ray Serve: `pip install -c constraints.txt '.[cluster]'` in the source folder installs it"
+        ) from error
+
+    folder = generations_folder(indexes) / current_name(indexes)
+    needed = LEAST_BYTES + size_on_disk(folder) // count
+    _check(cluster, count * replicas, needed)
+    of_index = hashlib.sha256(str(indexes.resolve()).encode()).hexdigest()[:8]
+    names = [f"tiktok-retrieval-{of_index}-{number + 1}" for number in range(count)]
+    quiet = {"log_level": "WARNING", "enable_access_log": False}
+    deployed = serve.deployment(
+        num_replicas=replicas,
+        ray_actor_options={"num_cpus": 1, "memory": needed},
+        max_ongoing_requests=AT_ONCE,
+        health_check_period_s=HEALTH_S,
+        health_check_timeout_s=30.0,
+        graceful_shutdown_timeout_s=2.0,
+        logging_config=quiet,
+    )(Holder)
+    targets = [
+        serve.RunTarget(target=deployed.options(name=name).bind(program_version()), name=name, route_prefix=None)
+        for name in names
+    ]
+    with contextlib.ExitStack() as stack:
+        serve.start(proxy_location="Disabled", logging_config=quiet)
+        for name in names if cluster.address != LOCAL else ():  # a local cluster ends with the command
+            stack.callback(partial(_end, serve, name))
+        try:
+            handles = serve.run_many(targets)
+        except RuntimeError as error:  # Ray's own message says which did not start, and why
+            raise ClusterError(f"the shards do not start: {str(error).strip()[:300]}") from error
+        running = Shards([OnServe(handle) for handle in handles])
+        stack.callback(running.stop)
+        yield running
+
+
+def _check(cluster: Cluster, processes: int, needed: int) -> None:
+    """Refuse what Ray would wait for without an end."""
+    room = sum(int(min(node.cpus, node.memory_bytes // needed)) for node in cluster.nodes())
+    if room < processes:
+        raise ClusterError(
+            f"the cluster has room for {room} of {processes} processes with 1 CPU and {needed / 1e9:.1f} GB of memory:"
+            " add nodes, or ask for fewer --shards"
+        )
+
+
+def _end(serve: Any, name: str) -> None:
+    with contextlib.suppress(Exception):  # the cluster may be gone
+        serve.delete(name)

@@ -1,0 +1,191 @@
+"""Parts of a generation answer as one machine does: the same hits, scores, reasons and notes."""
+
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ingest.cluster.node import program_version
+from retrieval.cluster import front
+from retrieval.cluster.front import Shards
+from retrieval.cluster.holder import Holder
+from retrieval.errors import GenerationError, PartsAway
+from retrieval.index import dense, rows, vector_part
+from retrieval.index.generation import open_current
+from retrieval.search import candidates, phases, scoring
+from retrieval.search.answer import Answer
+from retrieval.search.conditions import Condition
+from retrieval.search.searcher import Searcher
+from retrieval.server.searchers import Searchers
+from tests.retrieval.cluster.made_index import QUESTIONS, assert_equal, build_in_segments, documents
+from tests.retrieval.fake_encoder import FakeEncoder
+
+VIDEOS, SEGMENT = 80, 20
+
+
+class Answered:
+    def __init__(self, answer: bytes | Exception) -> None:
+        self._answer = answer
+
+    def result(self, *, timeout_s: float) -> Any:
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return pickle.loads(self._answer)
+
+
+class Here:
+    """A shard in this process. All that it gets and gives is pickled, as on its way between nodes."""
+
+    def __init__(self) -> None:
+        self.holder, self.gone = Holder(program_version()), False
+
+    def ask(self, method: str, *arguments: Any) -> Answered:
+        if self.gone:
+            return Answered(ConnectionError("the node is gone"))
+        try:
+            return Answered(pickle.dumps(getattr(self.holder, method)(*pickle.loads(pickle.dumps(arguments)))))
+        except GenerationError as error:
+            return Answered(error)
+
+    def restart(self) -> None:
+        self.holder, self.gone = Holder(program_version()), False
+
+
+ENCODERS = FakeEncoder(), FakeEncoder("other", dimension=48)
+
+
+@pytest.fixture(scope="module")
+def indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of four segments with deleted videos in each, by two encoders."""
+    folder = tmp_path_factory.mktemp("parts")
+    made = documents(VIDEOS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vector_part, "SKETCHED_FROM", 1)
+        build_in_segments(made, folder, SEGMENT, *ENCODERS)
+        build_in_segments(made[:3] + made[5:60] + made[61:75], folder, SEGMENT, *ENCODERS)
+    return folder
+
+
+@pytest.fixture(params=[2, 9])
+def pair(indexes: Path, request: pytest.FixtureRequest) -> tuple[Searcher, Searcher, list[Here]]:
+    return searchers(indexes, request.param)
+
+
+def searchers(indexes: Path, count: int) -> tuple[Searcher, Searcher, list[Here]]:
+    generation = open_current(indexes)
+    alone, together = Searcher(generation, *ENCODERS), Searcher(generation, *ENCODERS)
+    here = [Here() for _ in range(count)]
+    together.parts = Shards(here).open(generation)
+    return alone, together, here
+
+
+def test_parts_answer_exactly_as_one_machine(pair: tuple[Searcher, Searcher, list[Here]]) -> None:
+    alone, together, here = pair
+    for question in QUESTIONS:
+        one, other = alone.search(question), together.search(question)
+        assert one.hits
+        assert other.parts == other.parts_answered == min(len(here), len(alone.generation.segments))
+        assert_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "dense"},
+        {"mode": "keyword"},
+        {"method": "dbsf"},
+        {"method": "rrf"},
+        {"weights": {"transcript": 3.0}},
+        {"weights": {"overview": 0.0, "comments": 2.0}},
+        {"offset": 30},
+        {"sort": "newest"},
+        {"filters": [Condition.model_validate({"kind": "after", "value": "2021-01-01"})]},
+        {"hidden": ["70007"]},
+    ],
+)
+def test_parts_take_every_option(indexes: Path, options: dict[str, Any]) -> None:
+    alone, together, _ = searchers(indexes, 2)
+    for question in QUESTIONS[:5]:
+        assert_equal(alone.search(question, **options), together.search(question, **options))
+
+
+@pytest.fixture
+def few_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a corpus that is many times as large: candidates and samples are a part of the videos."""
+    monkeypatch.setattr(candidates, "EXHAUSTIVE", 0)
+    monkeypatch.setattr(candidates, "CANDIDATES", 24)
+    for module in (rows, scoring):
+        monkeypatch.setattr(module, "SAMPLE_VIDEOS", 30)
+
+
+@pytest.mark.parametrize("searched", [False, True])
+def test_candidates_of_parts_have_the_scores_of_one_machine(
+    indexes: Path, few_candidates: None, monkeypatch: pytest.MonkeyPatch, searched: bool
+) -> None:
+    if searched:
+        monkeypatch.setattr(dense, "COMPARED", 0)
+        monkeypatch.setattr(phases, "POOL", 20)
+        monkeypatch.setattr(phases, "SCORED", 25)
+    alone, together, _ = searchers(indexes, 3)
+    overlaps = []
+    for question in QUESTIONS:
+        one, other = alone.search(question), together.search(question)
+        scores = {hit.id: hit.score for hit in other.hits}
+        common = [hit for hit in one.hits if hit.id in scores]
+        overlaps.append(len(common) / len(one.hits))
+        for hit in common:
+            assert hit.score == pytest.approx(scores[hit.id], abs=1e-6)
+    assert np.mean(overlaps) >= 0.98
+
+
+def test_a_part_that_is_away_is_named_and_comes_back(indexes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "AGAIN_S", 0.01)
+    alone, together, here = searchers(indexes, 2)
+    here[1].gone = True
+    answer = together.search(QUESTIONS[0])
+    assert (answer.parts_answered, answer.parts) == (1, 2)
+    assert any("Answered from 1 of 2 parts" in note for note in answer.notes)
+    here[0].gone = True
+    with pytest.raises(PartsAway):
+        together.search(QUESTIONS[0])
+    for one in here:
+        one.restart()
+    until = time.monotonic() + 20
+    while (answer := _tried(together)) is None or answer.parts_answered < 2:
+        assert time.monotonic() < until
+    assert_equal(alone.search(QUESTIONS[0]), answer)
+
+
+def _tried(searcher: Searcher) -> Answer | None:
+    try:
+        return searcher.search(QUESTIONS[0])
+    except PartsAway:
+        return None
+
+
+def test_a_generation_is_switched_in_all_parts_or_in_none(tmp_path: Path) -> None:
+    made = documents(40)
+    build_in_segments(made[:30], tmp_path, 15)
+    here = [Here(), Here()]
+    searchers_of = Searchers(tmp_path, shards=Shards(here))
+    before = searchers_of.get().search("penguin")
+    opening = here[1].holder.open
+
+    def refuse(folder: str, part: Any) -> bool:
+        raise GenerationError("this node does not see the folder")
+
+    here[1].holder.open = refuse  # type: ignore[method-assign]
+    build_in_segments(made, tmp_path, 15)
+    refused = searchers_of.get().search("penguin")
+    assert refused.generation == before.generation
+    assert_equal(before, refused)
+    assert "cannot be used" in searchers_of.note()
+    here[1].holder.open = opening  # type: ignore[method-assign]
+    build_in_segments(made + documents(5, seed=9, first=40), tmp_path, 15)
+    after = searchers_of.get().search("penguin")
+    assert after.generation not in (before.generation, refused.generation)
+    assert_equal(Searcher(open_current(tmp_path)).search("penguin"), after)
+    assert searchers_of.note() == ""
