@@ -31,8 +31,8 @@ test-heavy: $(VENV)/.installed-test ## Run the tests that download large weights
 test-faults: $(VENV)/.installed-test ## Break disks, files and connections; 8 tries of each kind (FAULTS_MAX_EACH=8)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-20} $(BIN)/python -m pytest -m faults --timeout 3600
 
-test-cluster: $(VENV)/.installed-test ## Kill nodes of a cluster of Ray on this machine while it reads
-	$(BIN)/python -m pytest -m 'faults or not faults' -v --durations=5 tests/ingest/cluster
+test-cluster: $(VENV)/.installed-test ## Kill nodes of a cluster of Ray on this machine while it reads and answers
+	$(BIN)/python -m pytest -m 'faults or not faults' -v --durations=5 tests/ingest/cluster tests/retrieval/cluster
 
 test-fuzz: $(VENV)/.installed-test ## Give every reader broken files for ten minutes (FUZZ_SECONDS=600)
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -m faults --timeout 3600 tests/fuzz tests/retrieval/server/test_fuzz.py

@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +26,9 @@ from retrieval.search.scoring import FirstFields
 
 log = logging.getLogger(__name__)
 ANSWER_S = 10.0  # in which a part answers a round
+OTHERS_S = 2.0  # in which the others do, after one has: Ray needs longer to start a shard again
 OPEN_S = 600.0  # in which it opens a generation: of a large one it maps the files, and reads some of each
+THREADS = 16  # for each shard, which wait for answers; the server has as many searches at a time, or fewer
 AGAIN_S = 1.0  # until a part that is away is tried again
 
 
@@ -57,6 +60,7 @@ class Shards:
         self._shards = list(shards)
         self._away: set[int] = set()
         self._current: GenerationParts | None = None
+        self._threads = ThreadPoolExecutor(THREADS * len(shards), "shards")
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
@@ -89,24 +93,34 @@ class Shards:
 
     def ask(self, parts: "GenerationParts", method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
         """Return what shards answer, by their number, ascending; nothing of those that are away."""
-        there = {number: of for number, of in arguments.items() if number not in self._away}
-        until, name = time.monotonic() + ANSWER_S, parts.generation.name
+        asked = {
+            self._threads.submit(self._answer, parts, method, number, of): number
+            for number, of in arguments.items()
+            if number not in self._away
+        }
+        found: dict[int, Any] = {}
+        left, until = set(asked), time.monotonic() + ANSWER_S
+        while left and time.monotonic() < until:
+            done, left = wait(left, max(0.0, until - time.monotonic()), FIRST_COMPLETED)
+            for future in done:
+                try:
+                    found[asked[future]] = future.result()
+                    until = min(until, time.monotonic() + OTHERS_S)
+                except Exception as error:  # whatever Ray raises for a process, a node or a network that is gone
+                    self.lose(asked[future], error)
+        for future in left:
+            self.lose(asked[future], TimeoutError("it does not answer"))
+        return dict(sorted(found.items()))
 
-        def left() -> float:
-            return max(0.0, until - time.monotonic())
-
-        pending = {number: self._shards[number].ask(method, name, *of) for number, of in there.items()}
-        found = {}
-        for number, answer in pending.items():
-            try:
-                result = answer.result(timeout_s=left())
-                if result is None:  # it has been started since, or has another generation
-                    self.opening(parts, number).result(timeout_s=left())
-                    result = self._shards[number].ask(method, name, *there[number]).result(timeout_s=left())
-                found[number] = result
-            except Exception as error:  # whatever Ray raises for a process, a node or a network that is gone
-                self.lose(number, error)
-        return {number: result for number, result in found.items() if result is not None}
+    def _answer(self, parts: "GenerationParts", method: str, number: int, arguments: Sequence[Any]) -> Any:
+        shard, name = self._shards[number], parts.generation.name
+        result = shard.ask(method, name, *arguments).result(timeout_s=ANSWER_S)
+        if result is None:  # it has been started since, or has another generation
+            self.opening(parts, number).result(timeout_s=ANSWER_S)
+            result = shard.ask(method, name, *arguments).result(timeout_s=ANSWER_S)
+        if result is None:
+            raise RuntimeError("it does not keep the generation")
+        return result
 
     def away(self) -> int:
         """Return how many shards are away."""
@@ -124,6 +138,7 @@ class Shards:
     def stop(self) -> None:
         """Wait for none any more."""
         self._stopped.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _await(self, number: int) -> None:
         while not self._stopped.wait(AGAIN_S):

@@ -23,12 +23,24 @@ FEW = 64  # texts that are encoded here: sending them would take longer
 TEXTS = 128  # of a lease: seconds on a core
 LIMIT_S = 600.0
 WORKER_BYTES = 1_500_000_000  # of memory that a worker on a node needs: torch, the model, and a batch
+MODEL_BYTES = 500_000_000  # for every further model
+
+
+@dataclass(frozen=True)
+class Model:
+    """What identifies an encoder on a node."""
+
+    name: str
+    precision: str
+    sha256: str
+    key: str
 
 
 @dataclass(frozen=True)
 class TextsJob:
-    """Texts to encode, and where their parts start if the sums of parts are wanted."""
+    """Texts to encode by a model, and where their parts start if the sums of parts are wanted."""
 
+    model: Model
     texts: tuple[str, ...]
     cuts: tuple[Cuts, ...] | None = None
     sources: tuple[()] = ()
@@ -42,12 +54,13 @@ class TextsJob:
 class EncodingOnNodes:
     """Gives encoders that compute on the nodes of a cluster; without a cluster, the encoders as they are.
 
-    The workers of one encoder are loaded at a time: they would leave no room for those of another.
+    Each worker has all encoders, and loads one when it is first needed: to start other workers for the next encoder
+    took four times as long as encoding a few thousand texts.
     """
 
     def __init__(self, cluster: Cluster | None, say: Callable[[str], None] = lambda _: None) -> None:
         self._cluster, self._say = cluster, say
-        self._used: str | None = None  # the key of the encoder that is loaded
+        self._models: list[Model] = []
         self._leases: Leases[int] | None = None
         self._stack = ExitStack()
 
@@ -61,29 +74,31 @@ class EncodingOnNodes:
         """Return encoders for a build."""
         if not self._cluster:
             return list(loaded)
-        return [EncoderOnNodes(encoder, self) if encoder.cached else encoder for encoder in loaded]
+        found = [EncoderOnNodes(encoder, self) if encoder.cached else encoder for encoder in loaded]
+        self._models = [one.model for one in found if isinstance(one, EncoderOnNodes)]
+        return found
 
     def free(self) -> None:
         """End the workers. They are loaded again when they are needed."""
         self._stack.close()
-        self._used, self._leases = None, None
+        self._leases = None
 
-    def results(self, encoder: SentenceEncoder, jobs: Sequence[TextsJob]) -> list[Any]:
+    def results(self, jobs: Sequence[TextsJob]) -> list[Any]:
         """Return the result of each job, in order.
 
         Raises:
             RetrievalError: a job failed on the nodes.
         """
-        if self._leases is None or self._used != encoder.key:
+        if self._leases is None:
             assert self._cluster
-            self.free()
-            load = partial(load_on_node, encoder.name, encoder.precision, encoder.sha256, encoder.key)
-            work = Work(load, Needs(WORKER_BYTES, "if there"), say=self._say)
-            self._leases, self._used = self._stack.enter_context(Leases[int](self._cluster, work)), encoder.key
+            needs = Needs(WORKER_BYTES + MODEL_BYTES * (len(self._models) - 1), "if there")
+            work = Work(partial(load_on_node, jobs[0].model), needs, say=self._say)
+            self._leases = self._stack.enter_context(Leases[int](self._cluster, work))
         results: dict[int, Any] = {}
         for done in self._leases.each((number, job, LIMIT_S) for number, job in enumerate(jobs)):
             if isinstance(done.result, Exception):
-                raise RetrievalError(f"a node cannot encode texts with {encoder.name}: {done.result}") from done.result
+                name = done.job.model.name
+                raise RetrievalError(f"a node cannot encode texts with {name}: {done.result}") from done.result
             results[done.key] = done.result
         return [results[number] for number in range(len(jobs))]
 
@@ -96,12 +111,14 @@ class EncoderOnNodes:
         self.name, self.key, self.sha256 = encoder.name, encoder.key, encoder.sha256
         self.dimension, self.precision = encoder.dimension, encoder.precision
         self.prompts, self.cached = encoder.prompts, encoder.cached
+        self.model = Model(encoder.name, encoder.precision, encoder.sha256, encoder.key)
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of passages, shape (len(texts), dimension)."""
         if len(texts) <= FEW:
             return self._encoder.passages(texts)
-        return np.concatenate(self._nodes.results(self._encoder, [TextsJob(tuple(part)) for part in parts(texts)]))
+        jobs = [TextsJob(self.model, tuple(part)) for part in parts(texts)]
+        return np.concatenate(self._nodes.results(jobs))
 
     def query(self, text: str) -> Vectors:
         """Return the unit vector of a query, shape (dimension,)."""
@@ -117,9 +134,10 @@ class EncoderOnNodes:
             return self._encoder.token_sums(texts, cuts)
         size = TEXTS // 8
         jobs = [
-            TextsJob(tuple(part), tuple(of)) for part, of in zip(parts(texts, size), parts(cuts, size), strict=True)
+            TextsJob(self.model, tuple(part), tuple(of))
+            for part, of in zip(parts(texts, size), parts(cuts, size), strict=True)
         ]
-        results = self._nodes.results(self._encoder, jobs)
+        results = self._nodes.results(jobs)
         if any(result is None for result in results):
             return None
         found = cast("list[tuple[Vectors, list[TokenSums]]]", results)
@@ -131,21 +149,31 @@ def parts(items: Sequence[Any], size: int = TEXTS) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def load_on_node(name: str, precision: str, sha256: str, key: str) -> Read:
-    """On a node: load an encoder, and return what encodes the texts of a lease.
+def load_on_node(first: Model) -> Read:
+    """On a node: load an encoder, and return what encodes the texts of a lease. Others are loaded when they are needed.
 
     Raises:
         WeightsError: the weights are not there, or give other vectors than those of the machine with the index.
     """
-    encoder = SentenceEncoder(name, precision=precision, sha256=sha256)
-    if encoder.key != key:
-        raise WeightsError(f"{name} has other settings than on the machine with the index: install the same files")
+    loaded = {first: _load(first)}
     one_at_a_time = threading.Lock()
 
     def encode(job: TextsJob, _limit_s: float) -> Any:
         with one_at_a_time:
+            if job.model not in loaded:
+                loaded[job.model] = _load(job.model)
+            encoder = loaded[job.model]
             if job.cuts is None:
                 return encoder.passages(job.texts)
             return encoder.token_sums(job.texts, job.cuts)
 
     return encode
+
+
+def _load(model: Model) -> SentenceEncoder:
+    encoder = SentenceEncoder(model.name, precision=model.precision, sha256=model.sha256)
+    if encoder.key != model.key:
+        raise WeightsError(
+            f"{model.name} has other settings than on the machine with the index: install the same files"
+        )
+    return encoder
