@@ -74,7 +74,7 @@ class EncodingOnNodes:
         """Return encoders for a build."""
         if not self._cluster:
             return list(loaded)
-        found = [EncoderOnNodes(encoder, self) if encoder.cached else encoder for encoder in loaded]
+        found: list[Encoder] = [EncoderOnNodes(one, self) if one.cached else one for one in loaded]
         self._models = [one.model for one in found if isinstance(one, EncoderOnNodes)]
         return found
 
