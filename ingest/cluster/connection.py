@@ -55,7 +55,7 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def connected(address: str, data: Path, media: str = "") -> Iterator[Cluster | None]:
+def connected(address: str, data: Path, media: str = "", *, cpus: int | None = None) -> Iterator[Cluster | None]:
     """Connect to a cluster while the block runs. Without an address yield None: this machine works alone.
 
     Args:
@@ -63,6 +63,7 @@ def connected(address: str, data: Path, media: str = "") -> Iterator[Cluster | N
             "ray://host:10001".
         data: the folder of the catalog.
         media: its address for the nodes (see `MediaPlace`).
+        cpus: that a local cluster counts; by default those of this machine.
 
     Raises:
         ClusterError: Ray is not installed, or no cluster answers.
@@ -75,7 +76,7 @@ def connected(address: str, data: Path, media: str = "") -> Iterator[Cluster | N
     place = MediaPlace(data.resolve(), media)
     place.check()
     ray = _ray()
-    _connect(ray, address)
+    _connect(ray, address, cpus)
     try:
         yield Cluster(ray, address, place)
     finally:
@@ -106,10 +107,11 @@ def _ray() -> Any:
     return ray
 
 
-def _connect(ray: Any, address: str) -> None:
+def _connect(ray: Any, address: str, cpus: int | None) -> None:
     options: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False, "namespace": NAMESPACE}
     if address == LOCAL:
         options |= {
+            "num_cpus": cpus,
             "include_dashboard": False,
             "object_store_memory": LOCAL_STORE_BYTES,
             "_node_ip_address": "127.0.0.1",

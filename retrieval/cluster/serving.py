@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ingest.cluster.connection import LOCAL, Cluster
+from ingest.cluster.connection import Cluster
 from ingest.cluster.jobs import ClusterError
 from ingest.cluster.node import program_version
 from retrieval.cluster.front import Shards
@@ -79,7 +79,7 @@ def started(cluster: Cluster, indexes: Path, count: int, replicas: int = 1) -> I
     ]
     with contextlib.ExitStack() as stack:
         serve.start(proxy_location="Disabled", logging_config=quiet)
-        for name in names if cluster.address != LOCAL else ():  # a local cluster ends with the command
+        for name in names:
             stack.callback(partial(_end, serve, name))
         try:
             handles = serve.run_many(targets)
@@ -102,4 +102,4 @@ def _check(cluster: Cluster, processes: int, needed: int) -> None:
 
 def _end(serve: Any, name: str) -> None:
     with contextlib.suppress(Exception):  # the cluster may be gone
-        serve.delete(name)
+        serve.delete(name, _blocking=False)
