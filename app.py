@@ -229,9 +229,6 @@ def serve(
             show_default=False,
         ),
     ] = 0,
-    replicas: Annotated[
-        int, typer.Option(min=1, help="Processes that hold each part, for more questions at a time.", metavar="N")
-    ] = 1,
     cluster: ClusterAddress = None,
 ) -> None:
     """Serve the search page and the API.
@@ -285,7 +282,7 @@ def serve(
 
     with (
         _listening(settings.host, settings.port) as listener,
-        _parts(settings, shards, replicas) as parts,
+        _parts(settings, shards) as parts,
     ):
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         page: ASGIApp
@@ -319,7 +316,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def _parts(settings: "Settings", shards: int, replicas: int) -> "Iterator[Shards | None]":
+def _parts(settings: "Settings", shards: int) -> "Iterator[Shards | None]":
     """Start the shards of an index on a cluster for as long as it is served; without `shards` yield None."""
     if not shards:
         yield None
@@ -329,7 +326,7 @@ def _parts(settings: "Settings", shards: int, replicas: int) -> "Iterator[Shards
 
     with connected(settings.cluster, settings.data) as cluster:
         assert cluster
-        with started(cluster, settings.indexes, shards, replicas) as running:
+        with started(cluster, settings.indexes, shards) as running:
             print(f"{shards} parts of the index on the cluster at {settings.cluster}", flush=True)
             yield running
 

@@ -1,7 +1,7 @@
 """A question -> all parts of a generation, asked at the same time, in two rounds.
 
-A part that fails or does not answer in time is away: the others answer, and the answer says so. It is asked again as
-soon as it can open the generation.
+A part that cannot be reached or does not answer in time is away: the others answer, and the answer says so. It is asked
+again as soon as it can open the generation. An exception while a part computes is an error of the question.
 """
 
 import logging
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.cluster.gather import Division, divided, gathered
+from retrieval.cluster.holder import Failed
 from retrieval.cluster.part import CandidatesFound, Spread
 from retrieval.errors import GenerationError, PartsAway
 from retrieval.index.generation import Generation
@@ -92,7 +93,11 @@ class Shards:
         return self._shards[number].ask("open", folder, parts.division.parts[number])
 
     def ask(self, parts: "GenerationParts", method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
-        """Return what shards answer, by their number, ascending; nothing of those that are away."""
+        """Return what shards answer, by their number, ascending; nothing of those that are away.
+
+        Raises:
+            RuntimeError: a shard that is there cannot compute its answer to this question.
+        """
         asked = {
             self._threads.submit(self._answer, parts, method, number, of): number
             for number, of in arguments.items()
@@ -110,6 +115,9 @@ class Shards:
                     self.lose(asked[future], error)
         for future in left:
             self.lose(asked[future], TimeoutError("it does not answer"))
+        for number, answer in found.items():
+            if isinstance(answer, Failed):
+                raise RuntimeError(f"part {number + 1} of the index cannot answer: {answer.why}")
         return dict(sorted(found.items()))
 
     def _answer(self, parts: "GenerationParts", method: str, number: int, arguments: Sequence[Any]) -> Any:

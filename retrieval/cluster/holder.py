@@ -1,16 +1,28 @@
 """The process of a shard: it holds its part of the current generation, and while they are switched, of two."""
 
+import logging
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ingest.cluster.node import program_version
 from retrieval.cluster.part import CandidatesFound, Part, Spread
 from retrieval.errors import GenerationError
 from retrieval.index.generation import GenerationPart
 
+log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 KEPT = 2  # generations
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The answer to a question that a part cannot compute: the part itself is there."""
+
+    why: str
 
 
 class Holder:
@@ -42,12 +54,20 @@ class Holder:
             self._parts.move_to_end(name)
         return True
 
-    def spread(self, name: str, *arguments: Any) -> Spread | None:
+    def spread(self, name: str, *arguments: Any) -> Spread | Failed | None:
         """Answer the first round: see `Part.spread`."""
         part = self._parts.get(name)
-        return part.spread(*arguments) if part else None
+        return _answered(part.spread, arguments) if part else None
 
-    def candidates(self, name: str, *arguments: Any) -> CandidatesFound | None:
+    def candidates(self, name: str, *arguments: Any) -> CandidatesFound | Failed | None:
         """Answer the second round: see `Part.candidates`."""
         part = self._parts.get(name)
-        return part.candidates(*arguments) if part else None
+        return _answered(part.candidates, arguments) if part else None
+
+
+def _answered(method: Callable[..., Found], arguments: Sequence[Any]) -> Found | Failed:
+    try:
+        return method(*arguments)
+    except Exception as error:  # an error in this program: the next question may have none
+        log.exception("a question failed")
+        return Failed(f"{type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ the question, and how their cosines are spread. In the second round the part kno
 candidates: what their scores are made of, before they are made relative.
 """
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from retrieval.search.phases import FirstPhase
 from retrieval.search.scoring import EncoderScores, EncoderSpread, FirstFields
 from retrieval.search.seen import SeenScores, seen_scores
 
-KEPT = 16  # questions whose first round is kept for the second one
+Compared = tuple[list[EncoderScores | None], SeenScores | None]
+KEPT = 3  # questions whose first round is kept for the second one
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ class Part:
 
     def __init__(self, folder: Path, part: GenerationPart) -> None:
         self.generation = Generation(folder, part=part)
-        self._asked: OrderedDict[str, tuple[list[EncoderScores | None], SeenScores | None]] = OrderedDict()
+        self._asked: OrderedDict[str, Compared] = OrderedDict()
+        self._lock = threading.Lock()
 
     def spread(self, key: str, asked: Asked, first: Sequence[FirstFields | None]) -> Spread:
         """Return what the first round says.
@@ -115,7 +118,11 @@ class Part:
             key: of the question; it is the same in both rounds.
             first: for each encoder the fields of the first phase.
         """
-        encoders, seen = self._scores(key, asked, first)
+        encoders, seen = found = self._scores(asked, first)
+        with self._lock:
+            self._asked[key] = found
+            while len(self._asked) > KEPT:
+                self._asked.popitem(last=False)
         terms = {
             name: index.counts(asked.text, asked.keyword_weights) for name, index in self.generation.keyword.items()
         }
@@ -139,7 +146,9 @@ class Part:
             hits: how many of the best videos are needed.
             everything: whether all videos are candidates.
         """
-        encoders, seen = self._scores(key, asked, first)
+        with self._lock:
+            known = self._asked.pop(key, None)
+        encoders, seen = known or self._scores(asked, first)
         relative = [of.with_spread(to) if of and to else None for of, to in zip(encoders, spread.encoders, strict=True)]
         seen = seen.with_spread(spread.seen) if seen and spread.seen else None
         analysers = analyser_scores(self.generation, asked, spread.terms)
@@ -159,18 +168,10 @@ class Part:
             seen.of(found.videos) if seen else None,
         )
 
-    def _scores(
-        self, key: str, asked: Asked, first: Sequence[FirstFields | None]
-    ) -> tuple[list[EncoderScores | None], SeenScores | None]:
-        """Compare the vectors, or return what was kept: the second round may come to another replica."""
-        if key not in self._asked:
-            self._asked[key] = (
-                encoder_scores(self.generation, asked, first),
-                seen_scores(self.generation, asked.seen, asked.seen_weight, asked.method),
-            )
-            while len(self._asked) > KEPT:
-                self._asked.popitem(last=False)
-        return self._asked[key]
+    def _scores(self, asked: Asked, first: Sequence[FirstFields | None]) -> Compared:
+        """Compare the vectors."""
+        seen = seen_scores(self.generation, asked.seen, asked.seen_weight, asked.method)
+        return encoder_scores(self.generation, asked, first), seen
 
     def _mask(self, among: NDArray[np.uint8] | None) -> Mask:
         alive = self.generation.alive

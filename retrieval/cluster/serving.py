@@ -1,4 +1,4 @@
-"""Shards of an index on Ray Serve, which places them by memory, restarts those that end, and may have several of each.
+"""Shards of an index on Ray Serve, which places them by memory, restarts those that end.
 
 Only the command that serves an index on a cluster imports Ray.
 """
@@ -37,12 +37,11 @@ class OnServe:
 
 
 @contextlib.contextmanager
-def started(cluster: Cluster, indexes: Path, count: int, replicas: int = 1) -> Iterator[Shards]:
+def started(cluster: Cluster, indexes: Path, count: int) -> Iterator[Shards]:
     """Start the shards of an index on a cluster, and end them with the block.
 
     Args:
         count: of shards. More than the index has segments would be empty, so they are not asked.
-        replicas: processes of each shard.
 
     Raises:
         ClusterError: they do not start, as on a cluster without enough memory.
@@ -60,12 +59,12 @@ def started(cluster: Cluster, indexes: Path, count: int, replicas: int = 1) -> I
 
     folder = generations_folder(indexes) / current_name(indexes)
     needed = LEAST_BYTES + size_on_disk(folder) // count
-    _check(cluster, count * replicas, needed)
+    _check(cluster, count, needed)
     of_index = hashlib.sha256(str(indexes.resolve()).encode()).hexdigest()[:8]
     names = [f"tiktok-retrieval-{of_index}-{number + 1}" for number in range(count)]
     quiet = {"log_level": "WARNING", "enable_access_log": False}
     deployed = serve.deployment(
-        num_replicas=replicas,
+        num_replicas=1,  # only the process that has opened a generation can answer
         ray_actor_options={"num_cpus": 1, "memory": needed},
         max_ongoing_requests=AT_ONCE,
         health_check_period_s=HEALTH_S,

@@ -12,6 +12,7 @@ from ingest.cluster.node import program_version
 from retrieval.cluster import front
 from retrieval.cluster.front import Shards
 from retrieval.cluster.holder import Holder
+from retrieval.cluster.part import Part
 from retrieval.errors import GenerationError, PartsAway
 from retrieval.index import dense, rows, vector_part
 from retrieval.index.generation import open_current
@@ -23,6 +24,7 @@ from retrieval.server.searchers import Searchers
 from tests.retrieval.cluster.made_index import QUESTIONS, assert_equal, build_in_segments, documents
 from tests.retrieval.fake_encoder import FakeEncoder
 
+pytestmark = pytest.mark.usefixtures("patient")
 VIDEOS, SEGMENT = 80, 20
 
 
@@ -154,8 +156,10 @@ def test_a_part_that_is_away_is_named_and_comes_back(indexes: Path, monkeypatch:
     for one in here:
         one.restart()
     until = time.monotonic() + 20
-    while (again := _tried(together)) is None or again.parts_answered < 2:
+    again = _tried(together)
+    while again is None or again.parts_answered < 2:
         assert time.monotonic() < until
+        again = _tried(together)
     assert_equal(alone.search(QUESTIONS[0]), again)
 
 
@@ -164,6 +168,24 @@ def _tried(searcher: Searcher) -> Answer | None:
         return searcher.search(QUESTIONS[0])
     except PartsAway:
         return None
+
+
+@pytest.mark.parametrize("method", ["spread", "candidates"])
+def test_an_error_is_one_of_the_question_and_loses_no_part(
+    indexes: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    alone, together, _ = searchers(indexes, 2)
+
+    def fails(*_: Any) -> None:
+        raise ValueError("no such number")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Part, method, fails)
+        with pytest.raises(RuntimeError, match="cannot answer: ValueError: no such number"):
+            together.search(QUESTIONS[0])
+    answer = together.search(QUESTIONS[0])
+    assert (answer.parts_answered, answer.parts) == (2, 2)
+    assert_equal(alone.search(QUESTIONS[0]), answer)
 
 
 def test_a_generation_is_switched_in_all_parts_or_in_none(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from retrieval.search.searcher import Searcher
 from tests.retrieval.cluster.made_index import QUESTIONS, assert_equal, build_in_segments, documents
 from tests.retrieval.fake_encoder import FakeEncoder
 
+pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("patient")]
 ENCODER = FakeEncoder()
 
 
