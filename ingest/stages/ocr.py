@@ -105,8 +105,10 @@ def ocr_due(run: StageRun, settings: Settings, processes: int | None, cluster: C
     engine = Text(None, used, ocr.check(settings.ocr_languages, used), recipe=run.recipe)
 
     def limit_s(job: _Job) -> float:
-        frames = max(settings.frames, 1) if job.video else 0
-        return ocr.IMAGE_LIMIT_S * (len(job.pictures) + frames) + (DECODE_LIMIT_S if job.video else 0.0)
+        if not job.video:
+            return ocr.IMAGE_LIMIT_S * len(job.pictures)
+        decoded = 2 if job.showing else 1  # for its pictures, it is looked at closely
+        return ocr.IMAGE_LIMIT_S * (len(job.pictures) + max(settings.frames, 1)) + DECODE_LIMIT_S * decoded
 
     read = partial(_read, settings=settings)
     with on_the_way(run.catalog, wanted=cluster is None) as pictures:  # nodes do not send pictures back

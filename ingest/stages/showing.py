@@ -6,6 +6,8 @@ The pictures stage makes them, and the OCR stage on the way: it decodes the vide
 import contextlib
 import hashlib
 import io
+import logging
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,15 @@ from ingest.catalog import Catalog, Entry
 from ingest.catalog.media_damage import damage
 from ingest.catalog.picture_store import UNKNOWN, Fingerprint, Kind, NewPicture, PictureStore
 from ingest.stages.media_files import FRAME, MediaKey, check_exists, is_damaged
+from scraper.errors import UserError
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from ingest.ocr.frames import Seen
     from ingest.scenes import Picture
+
+log = logging.getLogger(__name__)
 
 RULES = (
     1  # part of the recipe: increase it when a change here or in ingest/scenes.py makes older pictures worth replacing
@@ -95,9 +100,10 @@ class OnTheWay:
         return due(entry, self._known) if self._store else None
 
     def put(self, video_id: str, showing: Showing, shown: Shown) -> None:
-        """Keep what was seen of a video."""
+        """Keep what was seen of a video. If that fails, the pictures stage looks at it again."""
         if self._store:
-            self._store.put(video_id, showing.inputs, RECIPE, shown.pictures, shown.errors, shown.fingerprint)
+            with _not_of_the_stage(f"the pictures of video {video_id} were not kept"):
+                self._store.put(video_id, showing.inputs, RECIPE, shown.pictures, shown.errors, shown.fingerprint)
 
 
 @contextlib.contextmanager
@@ -110,7 +116,17 @@ def on_the_way(catalog: Catalog, wanted: bool = True) -> Iterator[OnTheWay]:
         from ingest.copies import compare
 
         yield OnTheWay(store)
-        compare(store)
+        with _not_of_the_stage("copies were not looked for"):
+            compare(store)
+
+
+@contextlib.contextmanager
+def _not_of_the_stage(what: str) -> Iterator[None]:
+    """Log what goes wrong with pictures: the stage that makes them on its way has its own results."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, UserError) as error:
+        log.warning("%s: %s", what, error)
 
 
 # -- in a worker process ------------------------------------------------------------------------------------------

@@ -41,11 +41,15 @@ class AskedPictures:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, AskedPicture] = OrderedDict()  # those used longest ago first
         self._lock, self._worker = threading.Lock(), Worker()
+        self._timer: threading.Timer | None = None
 
     def stop(self) -> None:
         """End the process that reads pictures, and forget all."""
         self._worker.stop()
-        self._kept.clear()
+        with self._lock:
+            self._kept.clear()
+            if self._timer:
+                self._timer.cancel()
 
     def add(self, content: bytes) -> AskedPicture:
         """Read a picture and keep it.
@@ -64,6 +68,7 @@ class AskedPictures:
             self._kept[made.id] = made
             while len(self._kept) > MOST:
                 self._kept.popitem(last=False)
+            self._look_again()
         return made
 
     def get(self, picture_id: str) -> AskedPicture:
@@ -98,6 +103,19 @@ class AskedPictures:
         if key not in picture.vectors:
             picture.vectors[key] = look_at(opened(picture.webp), searcher.vision, searcher.no_vision)
         return picture.vectors[key]
+
+    def _look_again(self) -> None:
+        """Forget old pictures later, although nobody searches any more."""
+        if self._timer is None and self._kept:
+            self._timer = threading.Timer(KEPT_S + 1, self._on_time)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _on_time(self) -> None:
+        with self._lock:
+            self._timer = None
+            self._forget_old()
+            self._look_again()
 
     def _forget_old(self) -> None:
         while self._kept and time.monotonic() - next(iter(self._kept.values())).used > KEPT_S:

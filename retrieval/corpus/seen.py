@@ -124,7 +124,7 @@ def with_pictures(
         Locked: another process chooses pictures, or changes the indexes.
     """
     if load is None:
-        return see(settings.data, settings.indexes, None, progress=progress)
+        return see(settings.data, settings.indexes, None, drop=True)
     encoder = load()
     if encoder is None:
         return None
@@ -151,24 +151,29 @@ def see(
     *,
     progress: ProgressMode = "off",
     most: int | None = None,
+    drop: bool = False,
 ) -> Manifest | None:
     """Publish the current generation with what its videos show, and which are copies of the same one. Return its
     manifest, or None if it has that already.
 
-    Without a vision model, copies are all that is taken from the pictures. Vectors are kept in the cache while they are
-    made, so a killed run resumes. Pictures that are gone or damaged are left out, with a warning.
+    Without a vision model, only the copies are new: the pictures that the index has stay. Vectors are kept in the
+    cache while they are made, so a killed run resumes. Pictures that are gone or damaged are left out, with a
+    warning.
 
     Args:
         most: how many pictures may be encoded, if a server follows its catalog; by default all.
+        drop: without a vision model, take the pictures out of the index.
 
     Raises:
         GenerationError: there is no index, or it cannot be read.
         TooManyNew: more than `most` pictures are new.
         Locked: another process changes the indexes.
     """
-    with only_builder(indexes), PictureStore(data) as store:
+    with only_builder(indexes, brief=most is not None), PictureStore(data) as store:
         own = own_files(generations_folder(indexes) / current_name(indexes))
-        seen = _seen(own, indexes, store, encoder, progress, most) if encoder else (None, ())
+        seen: Seen = (None, ()) if drop else (own.manifest.vision, own.manifest.seen)
+        if encoder:
+            seen = _seen(own, indexes, store, encoder, progress, most)
         copies = known_copies(data, store, own, indexes)
         if (*seen, copies) == (own.manifest.vision, own.manifest.seen, own.copies):
             return None
@@ -184,18 +189,6 @@ def known_copies(data: Path, store: PictureStore, own: OwnFiles, indexes: Path) 
     with Catalog(data, read_only=True) as catalog:
         found = copies_in(catalog, pairs)
     return publish.among_videos(found, indexes, own.manifest, own.deleted)
-
-
-def unsee(indexes: Path) -> Manifest | None:
-    """Publish the current generation without what its videos show. Return its manifest, or None if it has none.
-
-    Raises:
-        GenerationError: there is no index, or it cannot be read.
-        Locked: another process changes the indexes.
-    """
-    with only_builder(indexes):
-        own = own_files(generations_folder(indexes) / current_name(indexes))
-        return _publish(own, indexes, (None, ())) if own.manifest.vision else None
 
 
 def _publish(own: OwnFiles, indexes: Path, seen: Seen, copies: Copies | None = None) -> Manifest:

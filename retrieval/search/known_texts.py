@@ -19,6 +19,7 @@ from retrieval.index.query_terms import forms_of
 
 KEPT_TEXTS = 16_384  # about 10 MB
 KEPT_CHUNKS = 100_000  # about 100 MB
+KEPT_LANGUAGES = 4  # sets of languages, of as many corpora
 
 
 class AnalysedWord(NamedTuple):
@@ -98,6 +99,13 @@ def known_texts(languages: Sequence[str]) -> KnownTexts:
     languages = tuple(languages)
     known = _current.get(languages)
     if known is None or known.full:
-        _current.clear()  # a process mostly searches one corpus, or several in the same languages
+        _current.pop(languages, None)
+        while len(_current) >= KEPT_LANGUAGES:
+            _current.pop(next(iter(_current)), None)
         known = _current[languages] = KnownTexts(languages)
     return known
+
+
+def forget_texts() -> None:
+    """Forget all texts: some may be of videos that were erased."""
+    _current.clear()

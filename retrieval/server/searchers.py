@@ -19,6 +19,7 @@ from retrieval.errors import GenerationError, RetrievalError, UnknownGeneration
 from retrieval.index.generation import generation_state, open_named, read_manifest, verified_manifest
 from retrieval.index.layout import CURRENT, State, current_name, generation_names, generations_folder
 from retrieval.search.encoders import SharedEncoders
+from retrieval.search.known_texts import forget_texts
 from retrieval.search.searcher import Searcher
 from retrieval.server.memory import give_back_soon
 from retrieval.server.schemas import EncoderSummary, GenerationSummary
@@ -167,6 +168,7 @@ class Searchers:
     def _searcher(self, name: str) -> Searcher:
         """A generation's searcher; with keywords only if its encoder cannot be loaded."""
         generation = open_named(self.indexes, name)
+        forget_texts()
         try:
             searcher = Searcher.of(generation, [self._current] if self._current else [], self._shared)
             if searcher.missing:

@@ -38,6 +38,7 @@ class Updater:
         self._follower: Follower | None = None
         self._seen: State = ()
         self._busy_until = 0.0  # by the monotonic clock
+        self._pictures: State = ()  # when it indexed them last
         self._reported: Sequence[str] = ()  # the encoders that could not be loaded
 
     def start(self) -> None:
@@ -53,7 +54,7 @@ class Updater:
         with contextlib.suppress(UserError, sqlite3.Error):  # there is no index yet; looked at again later
             self._follower = Follower(self._data, self._indexes)
         while not self._stopped.wait(POLL_S):
-            state = self._state()
+            state = self._state(FILE_NAME, PICTURES)
             if state == self._seen or time.monotonic() < self._busy_until:
                 continue
             began = time.monotonic()
@@ -84,11 +85,14 @@ class Updater:
             return False
         if self._follower is None:
             self._follower = Follower(self._data, self._indexes)
+        pictures = self._state(PICTURES)
         try:
-            self._follower.update(searcher.encoders, MAX_NEW)
+            published = self._follower.update(searcher.encoders, MAX_NEW)
         except OtherEncoders:  # published since, or its generation cannot be used
             return False
-        self._see()
+        if published or pictures != self._pictures:
+            self._see()
+            self._pictures = pictures
         return True
 
     def _see(self) -> None:
@@ -105,9 +109,9 @@ class Updater:
             log.warning("new videos wait until %s can be loaded", " and ".join(missing))
             self._reported = missing
 
-    def _state(self) -> State:
+    def _state(self, *databases: str) -> State:
         found = []
-        for name in (FILE_NAME, f"{FILE_NAME}-wal", PICTURES, f"{PICTURES}-wal"):
+        for name in (file for database in databases for file in (database, f"{database}-wal")):
             try:
                 stat = (self._data / name).stat()
             except OSError:
