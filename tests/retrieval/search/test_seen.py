@@ -23,7 +23,7 @@ from retrieval.corpus import build as corpus
 from retrieval.corpus.backup import back_up
 from retrieval.corpus.erasure import erase
 from retrieval.corpus.restore import restore
-from retrieval.corpus.seen import see, unsee, with_pictures
+from retrieval.corpus.seen import see, with_pictures
 from retrieval.embedding.cache_file import text_key
 from retrieval.embedding.cached_pictures import picture_text
 from retrieval.embedding.encoder import Encoder, Vectors
@@ -64,6 +64,11 @@ def made(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder, vision: Vis
 def folder(made: Path, tmp_path: Path) -> Path:
     shutil.copytree(made, tmp_path / "copy")
     return tmp_path / "copy"
+
+
+def unsee(indexes: Path) -> None:
+    """Take the pictures out of an index."""
+    see(indexes.parent / "data", indexes, None, drop=True)
 
 
 def _settings(folder: Path) -> Settings:
