@@ -27,7 +27,8 @@ from retrieval.search.seen import SeenScores
 from retrieval.search.spelling import Correction
 
 # Videos with the best words, and passages of a field near to the question, that the first phase scores. With 1,000, it
-# finds 99.4 % of the first ten among 10,000 videos, and all of them in hybrid mode: benchmarks/two_phase.py
+# finds 99.4 % of the first ten among 10,000 videos, and all of them in hybrid mode (benchmarks/two_phase.py --pool).
+# More videos have more that is almost as near, so it is twice as many; not measured.
 POOL = 2_000
 SCORED = 32_768  # videos: if so few meet the conditions, it scores them all
 
