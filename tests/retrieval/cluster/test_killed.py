@@ -1,16 +1,14 @@
-"""Processes of shards that are killed while questions are asked, and generations that are switched meanwhile."""
+"""Processes of shards that are killed while questions are asked, and generations that are switched."""
 
 import os
 import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest.cluster.connection import connected
 from retrieval.cluster.front import Shards
 from retrieval.errors import PartsAway
 from retrieval.index.generation import open_current
@@ -22,25 +20,7 @@ from tests.retrieval.fake_encoder import FakeEncoder
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 ENCODER = FakeEncoder()
-KILLS, SHARDS, QUESTION = 10, 2, QUESTIONS[0]
-
-
-@pytest.fixture(scope="module")
-def indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("killed")
-    build_in_segments(documents(40), folder, 20, ENCODER)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shards(indexes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
-    pytest.importorskip("ray")
-    from retrieval.cluster.serving import started
-
-    with connected("local", tmp_path_factory.mktemp("data")) as cluster:
-        assert cluster
-        with started(cluster, indexes, SHARDS) as running:
-            yield running
+KILLS, QUESTION = 10, QUESTIONS[0]
 
 
 def replicas() -> list[int]:
