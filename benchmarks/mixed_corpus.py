@@ -22,7 +22,7 @@ from scraper.records import Comment, Video
 
 FIRST_ID = 7_000_000_000_000_000_000
 SPOKEN, SHOWN, OWN_SOUND = 0.5, 0.6, 0.5  # of the videos have speech, text on the screen, a sound of their creator
-NUMBERED = 1_000  # creators that share a name of the records, told apart by a number
+NUMBERED = 1_000  # creators that share a name of the records, which a number distinguishes
 QUESTION_WORDS = (7, 14)  # of one text of the video, of which a third is forgotten
 FORGOTTEN = 1 / 3
 FIRST_POSTED, DAYS = date(2019, 1, 1), 2_500
