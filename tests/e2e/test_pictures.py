@@ -168,7 +168,9 @@ def test_without_a_vision_model_the_button_says_how_to_get_one(page: Page, serve
 @pytest.mark.heavy
 def test_the_view_has_the_frames_and_each_plays_and_finds_more(page: Page, seeing: str) -> None:
     visit(page, f"{seeing}/?q={QUESTION.replace(' ', '+')}&w=seen:2")
-    card(page, ROLLER_COASTER).get_by_role("button", name="What it shows at").click()
+    best = page.locator("article").first  # the video or its copy, whichever has the nearer words
+    assert best.get_attribute("data-id") in (ROLLER_COASTER, REPOST)
+    best.get_by_role("button", name="What it shows at").click()
     strip = page.get_by_role("group", name="Frames")
     expect(strip.locator("li.found").first).to_be_visible()
     expect(strip).to_contain_text("Found by your search")
@@ -198,11 +200,13 @@ def test_the_view_has_the_frames_and_each_plays_and_finds_more(page: Page, seein
 @pytest.mark.heavy
 def test_a_card_counts_the_copies_and_opens_them(page: Page, seeing: str) -> None:
     visit(page, f"{seeing}/?q={QUESTION.replace(' ', '+')}&w=seen:2")
-    expect(card(page, REPOST)).to_have_count(0)
-    best = card(page, ROLLER_COASTER)
+    best = page.locator("article").first
+    one = best.get_attribute("data-id")
+    [other] = {ROLLER_COASTER, REPOST} - {one}
+    expect(card(page, other)).to_have_count(0)
     best.get_by_text("2 copies").click()
     best.locator(".copies a").click()
-    expect(page.locator(f"#view .view[data-id='{REPOST}']")).to_be_visible()
+    expect(page.locator(f"#view .view[data-id='{other}']")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#view")).not_to_be_visible()
     expect(best).to_be_visible()
