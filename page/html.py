@@ -6,7 +6,6 @@ Every scraped character goes through `text()`, which escapes it; nothing else ma
 import re
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 
 from retrieval.search.sizes import clock as clock
 
@@ -16,11 +15,6 @@ COLUMN_NAMES = {**RETRIEVER_NAMES, "vision": "Pictures"}  # of the table of reas
 MODE_NAMES = {"hybrid": "Hybrid", **RETRIEVER_NAMES}
 MODE_HINTS = {"hybrid": "By meaning and by words", "dense": "By meaning", "keyword": "By words"}
 STAGE_NAMES = {"download": "Download", "ocr": "OCR", "transcribe": "Transcribe"}
-
-
-def asset(name: str) -> str:
-    """Return the text of a file in page/assets."""
-    return (files("page") / "assets" / name).read_text(encoding="utf-8")
 
 
 def text(scraped: str) -> str:

@@ -17,14 +17,13 @@ class OfferedVision(Named):
     """A known vision model. The figures are from its model card; `pixels` is the side of the square that it sees."""
 
     parameters_m: float
-    megabytes: int  # to download
+    megabytes: int  # to download, with the model of its texts
     dimension: int
     pixels: int
     languages: str
     licence: str
     prompt: str = ""
     text_model: str = ""  # whose vectors of texts are in the space of its pictures, if not its own
-    note: str = ""
 
 
 _MULTILINGUAL = "sentence-transformers/clip-ViT-B-32-multilingual-v1"
@@ -36,13 +35,12 @@ OFFERED_VISION = (
     OfferedVision(
         "sentence-transformers/clip-ViT-B-32",
         151,
-        605,
+        1144,
         512,
         224,
         "50 languages",
         "Apache-2.0",
         text_model=_MULTILINGUAL,
-        note=f"questions are encoded by {_MULTILINGUAL}, 539 MB more",
     ),
     OfferedVision("google/siglip-base-patch16-224", 203, 813, 768, 224, "English", "Apache-2.0"),
     OfferedVision(
@@ -53,7 +51,6 @@ OFFERED_VISION = (
         224,
         "100 languages",
         "Apache-2.0",
-        note="the one to try first",
     ),
     OfferedVision("google/siglip2-base-patch16-384", 376, 1503, 768, 384, "100 languages", "Apache-2.0"),
     OfferedVision("google/siglip2-so400m-patch14-384", 1136, 4544, 1152, 384, "100 languages", "Apache-2.0"),
@@ -70,14 +67,3 @@ def full_vision_name(name: str) -> str:
     """Return the full name of a known model given by its alias. Other names and folders are returned unchanged."""
     known = offered_vision(name)
     return known.name if known and not Path(name).is_dir() else name
-
-
-def vision_table() -> str:
-    """Return all known vision models as a table, the smallest first."""
-    lines = [f"{'vision model':44}{'params':>8}{'download':>10}{'dim':>6}{'pixels':>8}  {'languages':15}{'licence':12}"]
-    for model in OFFERED_VISION:
-        lines.append(
-            f"{model.name:44}{f'{model.parameters_m:g} M':>8}{f'{model.megabytes} MB':>10}{model.dimension:>6}"
-            f"{model.pixels:>8}  {model.languages:15}{model.licence:12} {model.note}".rstrip()
-        )
-    return "\n".join(lines)

@@ -29,7 +29,6 @@ from retrieval.search.lists import operator_value
 LibrarySort = Literal["saved", "seen", "newest", "oldest"]
 MAX_VALUES = 200  # of a facet; the rest is found by words
 NO_MONTH = ""
-FACETS = ("in", "month", "creator", "tag", "lang")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from PIL import Image
 
 from ingest.models.weights import WeightsError
 from retrieval.embedding.vision import VisionEncoder
-from retrieval.embedding.vision_models import OFFERED_VISION, full_vision_name, vision_table
+from retrieval.embedding.vision_models import OFFERED_VISION, full_vision_name
 from tests import vision_models
+from tests.command_line import REPOSITORY
 
 PICTURES = [Image.new("RGB", (90, 160), colour) for colour in ("red", "blue", "white")]
 
@@ -116,7 +117,13 @@ def test_known_models_have_names_licences_and_sizes() -> None:
     assert full_vision_name("siglip2-base-patch16-224") == "google/siglip2-base-patch16-224"
     assert full_vision_name("my/own") == "my/own"
     assert len({model.alias for model in OFFERED_VISION}) == len(OFFERED_VISION)
-    assert all(model.name in vision_table() and model.licence for model in OFFERED_VISION)
+    page = (REPOSITORY / "docs" / "how-to" / "search-pictures.md").read_text(encoding="utf-8")
+    rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `")}
+    for model in OFFERED_VISION:
+        parameters = f"{model.parameters_m:g} M" if model.parameters_m < 1000 else f"{model.parameters_m / 1000:.1f} G"
+        download = f"{model.megabytes} MB" if model.megabytes < 1000 else f"{model.megabytes / 1000:.1f} GB"
+        for figure in (parameters, download, model.dimension, model.pixels, model.languages.split()[0], model.licence):
+            assert f"| {figure} |" in rows[model.name]
 
 
 def test_the_module_loads_neither_torch_nor_transformers() -> None:
