@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
@@ -89,17 +90,21 @@ def test_an_older_index_can_be_searched(page: Page, serve: Serve, tmp_path: Path
     expect(page.locator("article").first).to_have_attribute("data-id", BREAD)
 
 
+IDS = [f"72{n:017}" for n in range(17)]
+
+
+def added(folder: Path, encoder: SentenceEncoder, ids: list[str], description: str) -> str:
+    """Add videos and index all. Return the name of the generation."""
+    with Catalog(folder, create=True) as catalog:
+        for one in ids:
+            catalog.put_video(Video(id=one, description=description))
+    return make_index(folder, folder / "indexes", encoder).name
+
+
 def test_what_follows_results_comes_from_their_index_although_there_is_a_newer_one(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
-    encoder, ids = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"), [f"72{n:017}" for n in range(17)]
-
-    def add(these: list[str], description: str) -> str:
-        with Catalog(tmp_path, create=True) as catalog:
-            for one in these:
-                catalog.put_video(Video(id=one, description=description))
-        return make_index(tmp_path, tmp_path / "indexes", encoder).name
-
+    ids, add = IDS, partial(added, tmp_path, SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     old = add(ids[:14], "a kettle and many other things in a long text about something else")
     asked: list[str] = []
 
@@ -128,14 +133,7 @@ def test_what_follows_results_comes_from_their_index_although_there_is_a_newer_o
 def test_what_follows_results_comes_from_the_current_index_if_theirs_is_gone_and_the_page_says_so(
     page: Page, serve: Serve, tmp_path: Path
 ) -> None:
-    encoder, ids = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"), [f"72{n:017}" for n in range(17)]
-
-    def add(these: list[str], description: str) -> str:
-        with Catalog(tmp_path, create=True) as catalog:
-            for one in these:
-                catalog.put_video(Video(id=one, description=description))
-        return make_index(tmp_path, tmp_path / "indexes", encoder).name
-
+    ids, add = IDS, partial(added, tmp_path, SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2"))
     old = add(ids[:14], "a kettle and many other things in a long text about something else")
     server = serve(tmp_path, tmp_path / "indexes")
     visit(page, f"{server}/?q=kettle")
