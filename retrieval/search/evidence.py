@@ -91,7 +91,8 @@ def why(ranking: Ranking, nearness: Nearness, matcher: Matcher, passages: VideoP
 
 def with_seen(found: Why | None, reasons: Sequence[Reason]) -> Why | None:
     """Return why a video was found, with its picture: first if that counts more than every text, else besides it."""
-    seen = next((reason for reason in reasons if reason.field == SEEN and reason.contribution > 0), None)
+    alone = len(reasons) == 1  # nothing else speaks for it: the nearest picture does, even if it is not near
+    seen = next((one for one in reasons if one.field == SEEN and (alone or one.contribution > 0)), None)
     if seen is None:
         return found
     at = f" at {clock(seen.start_s)}" if seen.start_s is not None else ""

@@ -165,7 +165,6 @@ def test_without_a_vision_model_the_button_says_how_to_get_one(page: Page, serve
     expect(page.get_by_role("button", name="Search by a picture")).to_be_focused()
 
 
-@pytest.mark.heavy
 def test_the_view_has_the_frames_and_each_plays_and_finds_more(page: Page, seeing: str) -> None:
     visit(page, f"{seeing}/?q={QUESTION.replace(' ', '+')}&w=seen:2")
     best = page.locator("article").first  # the video or its copy, whichever has the nearer words
@@ -197,7 +196,6 @@ def test_the_view_has_the_frames_and_each_plays_and_finds_more(page: Page, seein
     expect(page.locator("article").first).to_be_visible()
 
 
-@pytest.mark.heavy
 def test_a_card_counts_the_copies_and_opens_them(page: Page, seeing: str) -> None:
     visit(page, f"{seeing}/?q={QUESTION.replace(' ', '+')}&w=seen:2")
     best = page.locator("article").first
@@ -212,7 +210,6 @@ def test_a_card_counts_the_copies_and_opens_them(page: Page, seeing: str) -> Non
     expect(best).to_be_visible()
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_axe_finds_nothing(browser: Browser, seeing: str, shot: Path, scheme: str, width: int) -> None:
     # the page's own policy would keep the checker out too
