@@ -55,12 +55,13 @@ def _acquire(lock: FileLock, indexes: Path, wait_s: float, *, for_brief: bool) -
     began = time.monotonic()
     until, waits = began + wait_s, False
     while True:
+        brief = for_brief and _brief_work(indexes)  # asked before as well: it may end just after an attempt
         try:
             lock.acquire(timeout=PROBE_S)
             return
         except Timeout as error:
             now = time.monotonic()
-            if for_brief and _brief_work(indexes) and now < began + BRIEF_S:
+            if (brief or (for_brief and _brief_work(indexes))) and now < began + BRIEF_S:
                 if not waits:
                     log.warning("waiting for a server or another command, which changes %s", indexes)
                 until, waits = max(until, now + PROBE_S), True

@@ -32,16 +32,23 @@ function fill(select, facets, { value, label, least }) {
   for (const part of [select, ...select.labels]) part.hidden = facets.length < least && !chosen;
 }
 
-// Buttons with counts that set filters.
+function button({ label, changes, videos }) {
+  const item = document.createElement("li"), one = document.createElement("button");
+  Object.assign(one, { type: "button", textContent: label, dir: "auto" });
+  one.dataset.set = new URLSearchParams(changes);
+  one.append(Object.assign(document.createElement("small"), { textContent: ` ${count(videos)}` }));
+  item.append(one);
+  return item;
+}
+
+// Buttons with counts that set filters. One that stays is not replaced: it may be pressed at this moment.
 function buttons(list, rows) {
-  list.replaceChildren(...rows.map(({ label, changes, videos }) => {
-    const item = document.createElement("li"), button = document.createElement("button");
-    Object.assign(button, { type: "button", textContent: label, dir: "auto" });
-    button.dataset.set = new URLSearchParams(changes);
-    button.append(Object.assign(document.createElement("small"), { textContent: ` ${count(videos)}` }));
-    item.append(button);
-    return item;
-  }));
+  const wanted = rows.map(button);
+  const before = [...list.children].filter((old) => wanted.some((item) => item.isEqualNode(old)) || old.remove());
+  wanted.forEach((item, place) => {
+    const kept = before.find((old) => old.isEqualNode(item)) ?? item;
+    if (list.children[place] !== kept) list.insertBefore(kept, list.children[place] ?? null);
+  });
   list.hidden = !rows.length;
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from retrieval.index.lock import PROBE_S, only_builder
+from retrieval.index.lock import PROBE_S, _brief_work, only_builder
 from scraper.errors import Locked
 
 HOLD = """
@@ -36,6 +36,23 @@ def test_a_command_waits_for_a_server_that_follows_its_catalog(
         with only_builder(tmp_path):
             assert server.wait(timeout=10) == 0
         assert "waiting for a server" in caplog.text
+
+
+def test_a_command_waits_although_the_work_of_a_server_ends_just_after_an_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.monotonic()
+    with holding(tmp_path, "brief", 3 * PROBE_S) as server:
+
+        def asked(indexes: Path) -> bool:
+            if time.monotonic() - began > PROBE_S:  # after the attempt
+                server.wait(timeout=10)
+            return _brief_work(indexes)
+
+        began = time.monotonic()
+        monkeypatch.setattr("retrieval.index.lock._brief_work", asked)
+        with only_builder(tmp_path):
+            assert server.poll() == 0
 
 
 def test_a_command_does_not_wait_for_another_one_or_for_a_killed_server(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from retrieval.index.layout import CURRENT
 from retrieval.server.api import create_app
 from tests.retrieval.server.conftest import Folders
-from tests.retrieval.server.requests import problem
+from tests.retrieval.server.requests import problem, without_packs
 from tests.tiny_corpus import BREAD, FALCON
 
 
@@ -17,7 +17,8 @@ def test_health_names_the_generation_and_the_encoder(client: TestClient, built: 
     name = (built[1] / CURRENT).read_text().strip()
     encoder = "sentence-transformers/all-MiniLM-L6-v2"
     (used,) = health.pop("encoders")
-    assert health == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder, "problems": []}
+    assert without_packs(health.pop("problems")) == []
+    assert health == {"status": "ok", "generation": name, "videos": 7, "encoder": encoder}
     assert used["name"] == encoder and len(used["sha256"]) == 64 and used["language"] == "en"
     assert client.get("/api/generations").json()["generations"][0]["encoders"] == [used]
 
