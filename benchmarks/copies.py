@@ -5,7 +5,8 @@
 The copies are made of the clips in a folder (by default the sample's): encoded worse, smaller, brighter, with a name in
 a corner, with a caption, mirrored, cropped, with black bars. The others are the clips themselves, and videos made from
 one template: the same moving background and length, with another text. The index asks what the texts of videos say as
-well (`retrieval/corpus/copies.py`): the last figure is with the texts as they were written.
+well (`retrieval/corpus/copies.py`): one figure is with the texts as they were written. The last one is the CPU time
+to look for the copies among many equally long videos of noise, whose copies differ by as much as is allowed.
 """
 
 import json
@@ -26,10 +27,11 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # as a script, Python only searches this file's folder
 
-from ingest.catalog.picture_store import Fingerprint  # noqa: E402
-from ingest.copies import alike, most_apart_s, stacked  # noqa: E402
+from ingest.catalog.picture_store import Fingerprint, PictureStore  # noqa: E402
+from ingest.copies import HASH_BYTES, NEAR_BITS, alike, most_apart_s, stacked  # noqa: E402
 from ingest.media import upright  # noqa: E402
 from ingest.ocr.frames import look  # noqa: E402
+from ingest.stages.copies import compare  # noqa: E402
 from retrieval.corpus.copies import differ, words_of  # noqa: E402
 
 Change = Callable[[Image.Image], Image.Image]
@@ -43,11 +45,13 @@ TEXTS = (
     "cheap train tickets",
 )
 TEMPLATE_S, FPS = 8, 10
+NOISE_FRAMES, NOISE_COPIES = 20, 200
 
 
 def main(
     clips: Annotated[Path, typer.Option(help="Folder of mp4 files.")] = ROOT / "data" / "sample" / "videos",
     most: Annotated[int, typer.Option(help="How many of them to copy.")] = 12,
+    many: Annotated[int, typer.Option(help="Videos of noise.")] = 20_000,
     out: Annotated[Path | None, typer.Option(help="Write the figures to this JSON file.")] = None,
 ) -> None:
     """Make copies and other videos, compare them, and print the figures."""
@@ -71,6 +75,7 @@ def main(
     figures["one_template"] = wrong(pairs)
     taken = sum(copies(*pair) and not other for pair, other in zip(pairs, texts, strict=True))
     figures["one_template_with_the_texts"] = f"{taken} of {len(pairs)} pairs"
+    figures["among_many"] = among(many)
     figures["date"] = str(date.today())
     print(json.dumps(figures, indent=2))
     if out:
@@ -87,12 +92,29 @@ def copies(one: Fingerprint, other: Fingerprint, lengths: bool = True) -> bool:
     """Whether two videos are taken for copies."""
     if lengths and abs((one.length_s or 0) - (other.length_s or 0)) > most_apart_s(one.length_s or 0):
         return False
-    same, mirrored = alike(stacked([one.hashes])[0], stacked([other.hashes]))
-    return bool(same[0] or mirrored[0])
+    same, mirrored = alike(*stacked([one, other]))
+    return bool(same or mirrored)
 
 
 def wrong(pairs: list[tuple[Fingerprint, Fingerprint]], lengths: bool = True) -> str:
     return f"{sum(copies(*pair, lengths) for pair in pairs)} of {len(pairs)} pairs"
+
+
+def among(videos: int) -> str:
+    """Look for copies among videos of noise."""
+    random = np.random.default_rng(1)
+    prints = random.integers(0, 256, (videos, NOISE_FRAMES, HASH_BYTES), np.uint8)
+    differing = np.zeros((NOISE_COPIES, NOISE_FRAMES, HASH_BYTES * 8), np.uint8)
+    differing[..., :NEAR_BITS] = 1
+    copied = prints[:NOISE_COPIES] ^ np.packbits(random.permuted(differing, axis=2), axis=2)
+    with tempfile.TemporaryDirectory() as folder, PictureStore(Path(folder), create=True) as store:
+        for number, one in enumerate([*prints, *copied]):
+            store.put(str(number), "", "", [], "", Fingerprint(float(NOISE_FRAMES), one.tobytes()))
+        started = time.process_time()
+        compare(store)
+        spent_s, right = time.process_time() - started, {(n, n + videos) for n in range(NOISE_COPIES)}
+        found = {tuple(sorted((int(one), int(other)))) for one, other, _ in store.copies()}
+    return f"{len(found & right)} of {NOISE_COPIES}, {len(found - right)} others, {spent_s:.1f} s"
 
 
 # -- videos -------------------------------------------------------------------------------------------------------

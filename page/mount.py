@@ -40,7 +40,7 @@ def mount(
         _document(examples, switch),
         bundle.routes(),
         docs.routes(),
-        routes.routes(service),
+        routes.routes(service, app.state.queue),
         library_tab.routes(service, jobs),
         evaluate_tab.routes(service, jobs),
         job_panel.routes(jobs),

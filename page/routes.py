@@ -290,12 +290,13 @@ def answers(service: Service, queue: Queue) -> Callable[[dict[str, str]], Awaita
     return answer
 
 
-def routes(service: Service) -> APIRouter:
-    """Return the route `/page/videos/{id}`."""
+def routes(service: Service, queue: Queue) -> APIRouter:
+    """Return the route `/page/videos/{id}`. A view searches as well: for similar videos, and for the frames that the
+    question means."""
     router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
     @router.get("/page/videos/{video_id}")
-    def view(
+    async def view(
         video_id: str,
         t: Text = "",
         generation: Text = "",
@@ -310,6 +311,10 @@ def routes(service: Service) -> APIRouter:
             at = None
         at = at if at and 0 <= at < 1e6 else None
         known = picture if re.fullmatch(PICTURE, picture) else ""
-        return view_html(service, video_id, at, generation, with_read(q, read if known else ""), w, known)
+        asked = with_read(q, read if known else "")
+        try:
+            return await queue.run(lambda: view_html(service, video_id, at, generation, asked, w, known))
+        except Overloaded as error:
+            return notice("The server is busy", str(error), "problem")
 
     return router

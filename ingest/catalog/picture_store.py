@@ -14,8 +14,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
+from ingest.catalog.entries import Media
+from ingest.catalog.media_damage import damage
 from scraper.files import make_private_file
 
 log = logging.getLogger(__name__)
@@ -172,18 +174,23 @@ class PictureStore:
         return [(row[0], Fingerprint(*row[1:])) for row in rows]
 
     def copies(self) -> list[tuple[str, str, bool]]:
-        """Return pairs of videos that show the same, the smaller id first, and whether one is mirrored."""
+        """Return pairs of videos that show the same, the smaller id first, and whether one is mirrored. Not every such
+        pair is there, but all videos that show the same are connected by some (`ingest.stages.copies`)."""
         rows = self._rows("SELECT first, second, mirrored FROM copies ORDER BY first, second")
         return [(first, second, bool(mirrored)) for first, second, mirrored in rows]
 
-    def stage_counts(self, with_media: Collection[str]) -> dict[str, object]:
+    def stage_counts(self, media: Iterable[tuple[str, Media]]) -> dict[str, object]:
         """Return how many videos are due, done and failed, and the ten commonest errors, as the ledger does of a stage.
 
         Args:
-            with_media: the ids of the videos that have a file that shows something. A changed one is due as well, but
-                not counted.
+            media: all files, with the ids of their videos. One that has only damaged files is not due. A changed one
+                is due as well, but not counted.
         """
         known = dict(self._rows("SELECT video_id, recipe = '' OR error > '' FROM looked"))
+        with_media = set[str]()
+        for video_id, file in media:
+            if file.kind in get_args(Kind) and video_id not in with_media and (video_id in known or not damage(file)):
+                with_media.add(video_id)
         failed = dict(self._rows("SELECT video_id, error FROM looked WHERE error > '' AND recipe > ''"))
         of = [video_id for video_id in with_media if video_id in known]
         errors = Counter(failed[video_id] for video_id in of if video_id in failed)
@@ -216,7 +223,7 @@ class PictureStore:
         with db:
             db.execute("BEGIN IMMEDIATE")
             [tries] = db.execute("SELECT max(tries) FROM looked WHERE video_id = ?", (video_id,)).fetchone()
-            db.execute("DELETE FROM looked WHERE video_id = ?", (video_id,))
+            _delete(db, [video_id])
             db.execute(
                 "INSERT INTO looked VALUES (?, ?, ?, ?, ?, ?, ?, ?, FALSE)",
                 (
@@ -235,20 +242,25 @@ class PictureStore:
     def put_copies(self, compared: Iterable[tuple[str, Fingerprint]], pairs: Iterable[tuple[str, str, bool]]) -> None:
         """Store that videos were compared with all others, and the pairs that show the same, in one transaction.
 
+        One that was in a pair with a video that was erased meanwhile is not compared yet.
+
         Args:
             compared: the videos, with the fingerprints that were compared: they may have others by now.
             pairs: the smaller id first, the other one, and whether one is mirrored.
         """
         with self._writable() as db:
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(
-                "INSERT OR IGNORE INTO copies SELECT ?1, ?2, ?3"
-                " WHERE (SELECT count(*) FROM looked WHERE video_id IN (?1, ?2)) = 2",  # no video was erased since
-                pairs,
-            )
+            alone = set[str]()
+            for first, second, mirrored in pairs:
+                ids = (first, second)
+                [there] = db.execute("SELECT count(*) FROM looked WHERE video_id IN (?, ?)", ids).fetchone()
+                if there == len(ids):
+                    db.execute("INSERT OR IGNORE INTO copies VALUES (?, ?, ?)", (*ids, mirrored))
+                else:
+                    alone.update(ids)
             db.executemany(
                 "UPDATE looked SET compared = TRUE WHERE video_id = ? AND hashes = ?",
-                [(video_id, one.hashes) for video_id, one in compared],
+                [(video_id, one.hashes) for video_id, one in compared if video_id not in alone],
             )
 
     def retry(self, ids: Collection[str] = (), error: str = "") -> int:
@@ -267,7 +279,8 @@ class PictureStore:
             return 0
         self._db.execute("PRAGMA secure_delete = ON")
         with self._db:
-            deleted = self._db.executemany("DELETE FROM looked WHERE video_id = ?", [(one,) for one in ids]).rowcount
+            self._db.execute("BEGIN IMMEDIATE")
+            deleted = _delete(self._db, ids)
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted
 
@@ -314,3 +327,16 @@ class PictureStore:
                 for statement in filter(str.strip, _TABLES.split(";\n")):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {FORMAT}")
+
+
+def _delete(db: sqlite3.Connection, ids: Iterable[str]) -> int:
+    """Delete what is known of videos. Those that they connected with others are compared again."""
+    deleted = 0
+    for video_id in ids:
+        db.execute(
+            "UPDATE looked SET compared = FALSE WHERE video_id IN"
+            " (SELECT second FROM copies WHERE first = ?1 UNION SELECT first FROM copies WHERE second = ?1)",
+            (video_id,),
+        )
+        deleted += db.execute("DELETE FROM looked WHERE video_id = ?", (video_id,)).rowcount
+    return deleted

@@ -333,14 +333,6 @@ class Catalog:
     def _has(self, video_id: str) -> bool:
         return bool(self.database.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone())
 
-    def ids_with_media(self) -> list[str]:
-        """The ids of the videos that have a file that shows something."""
-        rows = self.database.execute(
-            "SELECT DISTINCT video_id FROM media WHERE kind IN ('cover', 'slide', 'video')"
-            f" AND video_id NOT IN {REMOVED} ORDER BY video_id"
-        )
-        return [row["video_id"] for row in rows]
-
     def status(self) -> dict[str, object]:
         """Counts for people and programs: videos, usable ones, media, ledger states and errors per stage, downloads."""
         media = self.database.execute(

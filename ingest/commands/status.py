@@ -44,7 +44,7 @@ def report(
     with Catalog(settings.data, read_only=True) as catalog, PictureStore(settings.data) as pictures:
         counts: dict[str, Any] = catalog.status()
         if pictures.exists:
-            counts["stages"] |= {"pictures": pictures.stage_counts(catalog.ids_with_media())}
+            counts["stages"] |= {"pictures": pictures.stage_counts(catalog.media())}
         lines = [*catalog.ledger.failures(), *pictures.failures()] if failures else []
         failed = [_with_link(catalog, line) for line in lines]
         files = [line for line in catalog.ledger.files() if line["state"] == "failed"] if failures else []

@@ -58,7 +58,7 @@ def run_pictures(
         Locked: another run of this stage is active.
         UserError: the disk is full or cannot be written.
     """
-    from ingest.copies import compare
+    from ingest.stages.copies import compare
 
     report, started = PicturesReport(), time.monotonic()
     with _only_run(catalog), PictureStore(catalog.data, create=True) as store:

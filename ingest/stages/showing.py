@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.catalog import Catalog, Entry
 from ingest.catalog.media_damage import damage
 from ingest.catalog.picture_store import UNKNOWN, Fingerprint, Kind, NewPicture, PictureStore
-from ingest.stages.media_files import FRAME, MediaKey, check_exists, is_damaged
+from ingest.stages.media_files import FRAME, MediaKey, check_exists
 from scraper.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def due(entry: Entry, known: Mapping[str, tuple[str, str, str]], retry_failed: b
 
 def files_of(entry: Entry) -> list[Any]:
     """Return the files of a video that show something: not a cover that is a frame of the video itself."""
-    whole = [media for media in entry.media if not damage(media) and not is_damaged(media)]
+    whole = [media for media in entry.media if not damage(media)]
     video = [media for media in whole if media.kind == "video"][:1]
     still = [media for media in whole if media.kind in ("cover", "slide") and not (video and media.source == FRAME)]
     once = {media.sha256: media for media in reversed(still)}  # the cover of a photo post is one of its slides
@@ -113,7 +113,7 @@ def on_the_way(catalog: Catalog, wanted: bool = True) -> Iterator[OnTheWay]:
         if not (wanted and store.exists):
             yield OnTheWay(None)
             return
-        from ingest.copies import compare
+        from ingest.stages.copies import compare
 
         yield OnTheWay(store)
         with _not_of_the_stage("copies were not looked for"):

@@ -130,29 +130,47 @@ def search(
         raise typer.BadParameter("say what you remember, or give a filter", param_hint="QUERY")
     if image and not image.is_file():
         raise typer.BadParameter(f"there is no file {image}", param_hint="--image")
-    found = ask_server(question, settings) if reranker is None and not no_server and not image else None
-    found = found or search_by(question, settings, reranker, image)
+    if image:
+        question = with_picture(question, image, settings)
+    found = ask_server(question, settings) if reranker is None and not no_server else None
+    found = found or search_by(question, settings, reranker)
     answer(as_json, found, lambda: print_answer(found, settings.data))
 
 
-def search_by(question: "ShellQuestion", settings: Settings, reranker: str | None, image: Path | None) -> "Answer":
-    """Return the answer of this process."""
+def with_picture(question: "ShellQuestion", image: Path, settings: Settings) -> "ShellQuestion":
+    """Return a question with a picture and the words in it.
+
+    Raises:
+        NoVision: the index does not know what videos show.
+    """
     from ingest.stages.screenshot import read_screenshot
+    from retrieval.errors import NoVision
+    from retrieval.index.generation import own_files
+    from retrieval.index.layout import current_name, generations_folder
+
+    if own_files(generations_folder(settings.indexes) / current_name(settings.indexes)).manifest.vision is None:
+        raise NoVision("")
+    shown = read_screenshot(image, settings)
+    if shown.words:
+        print(f"words in the picture: {printable(' '.join(shown.words))}", file=sys.stderr)
+    words = " ".join([*shown.words, question.query]).strip()
+    return question.model_copy(update={"query": words, "picture": shown.webp})
+
+
+def search_by(question: "ShellQuestion", settings: Settings, reranker: str | None) -> "Answer":
+    """Return the answer of this process.
+
+    Raises:
+        NoVision: the question has a picture, and there is no vision model.
+    """
     from retrieval.corpus.removal import hidden_videos
     from retrieval.embedding.cached_pictures import opened
-    from retrieval.errors import NoVision
     from retrieval.search.searcher import Searcher
     from retrieval.search.seen import look_at
 
     searcher = Searcher.open(settings.indexes, load_reranker(reranker))
     search = partial(searcher.search, hidden=hidden_videos(settings.data))
-    if image is None:
-        return question.answered_by(search)
-    if searcher.vision is None:
-        raise NoVision(searcher.no_vision)
-    shown = read_screenshot(image, settings)
-    vector = look_at(opened(shown.webp), searcher.vision, searcher.no_vision)
-    if shown.words:
-        print(f"words in the picture: {printable(' '.join(shown.words))}", file=sys.stderr)
-    with_words = question.model_copy(update={"query": " ".join([*shown.words, question.query]).strip()})
-    return with_words.answered_by(partial(search, picture=vector))
+    if question.picture:
+        vector = look_at(opened(question.picture), searcher.vision, searcher.no_vision)
+        search = partial(search, picture=vector)
+    return question.answered_by(search)

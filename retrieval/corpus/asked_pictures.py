@@ -62,7 +62,11 @@ class AskedPictures:
         except UserError as error:  # of a separate process: the file may be hostile
             reason = str(error)
             raise BadPicture(f"{reason[:1].upper()}{reason[1:]}.") from error
-        made = AskedPicture(secrets.token_hex(16), read.webp, read.words)
+        return self.keep(read.webp, read.words)
+
+    def keep(self, webp: bytes, words: tuple[str, ...] = ()) -> AskedPicture:
+        """Keep a picture that was read already, by this program."""
+        made = AskedPicture(secrets.token_hex(16), webp, words)
         with self._lock:
             self._forget_old()
             self._kept[made.id] = made

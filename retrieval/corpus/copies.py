@@ -1,10 +1,11 @@
-"""Pairs of videos that show the same, and their texts -> groups of copies.
+"""Pairs by which videos that show the same are connected, and their texts -> groups of copies.
 
 Two videos filmed in one setting, or made from one template, may look alike and be equally long. So those that say or
 write other things are no copies.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from ingest.catalog import Catalog
 from ingest.text.words import words
@@ -12,6 +13,7 @@ from retrieval.index.copies import Copies
 
 MIN_WORDS = 4  # of each text: fewer say nothing
 SHARED = 0.5  # of the words of the text that has fewer; readings of the same speech or picture differ by less
+SPEECH, ON_SCREEN = "transcript", "cover"  # the kinds of texts that count
 Texts = dict[str, set[str]]  # the words of each kind of text of a video
 
 
@@ -25,24 +27,63 @@ def copies_in(catalog: Catalog, pairs: Sequence[tuple[str, str, bool]]) -> Copie
         entry.video.id: {str(kind): words_of(text.text or "") for kind, text in entry.texts.items()}
         for entry in catalog.entries(sorted({video_id for first, second, _ in pairs for video_id in (first, second)}))
     }
-    group_of: dict[str, set[str]] = {}
+    found = []
+    for look_alike in _connected(pairs):
+        groups: list[_Group] = []
+        there = [video_id for video_id in look_alike if video_id in texts]
+        for video_id in sorted(there, key=lambda one: (not _said(texts[one], SPEECH), one)):  # silent ones fit to any
+            one, mirrored = texts[video_id], look_alike[video_id]
+            group = next((group for group in groups if group.fits(one, mirrored)), None)
+            if group is None:
+                groups.append(group := _Group())
+            group.add(video_id, one, mirrored)
+        found += [tuple(sorted(group.ids)) for group in groups if len(group.ids) > 1]
+    return tuple(sorted(found))
+
+
+def _connected(pairs: Sequence[tuple[str, str, bool]]) -> Iterator[dict[str, bool]]:
+    """Yield the videos that pairs connect, and of each whether it is mirrored if the first is not."""
+    beside: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     for first, second, mirrored in pairs:
-        if first not in texts or second not in texts:
-            continue
-        some, others = group_of.get(first, {first}), group_of.get(second, {second})
-        if some is others or (not mirrored and _contradict(texts[first], texts[second], "cover")):
-            continue  # nobody reads mirrored writing
-        if any(_contradict(texts[one], texts[other], "transcript") for one in some for other in others):
-            continue
-        less, more = sorted((some, others), key=len)
-        more |= less
-        group_of[first] = group_of[second] = more
-        group_of |= dict.fromkeys(less, more)
-    return tuple(sorted({tuple(sorted(group)) for group in {id(one): one for one in group_of.values()}.values()}))
+        beside[first].append((second, mirrored))
+        beside[second].append((first, mirrored))
+    while beside:
+        start = next(iter(beside))
+        found, open_ends = {start: False}, [start]
+        while open_ends:
+            one = open_ends.pop()
+            for other, mirrored in beside.pop(one):
+                if other not in found:
+                    found[other] = found[one] != mirrored
+                    open_ends.append(other)
+        yield found
 
 
-def _contradict(first: Texts, second: Texts, kind: str) -> bool:
-    return differ(first.get(kind, set()), second.get(kind, set()))
+class _Group:
+    """Copies of one video, with the first speech and on-screen text among theirs that say something."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._texts: Texts = {}
+        self._text_mirrored = False  # whether the on-screen text is; nobody reads mirrored writing
+
+    def fits(self, texts: Texts, mirrored: bool) -> bool:
+        """Return whether a video with these texts may be a copy."""
+        if differ(self._texts.get(SPEECH, set()), texts.get(SPEECH, set())):
+            return False
+        compared = mirrored == self._text_mirrored
+        return not (compared and differ(self._texts.get(ON_SCREEN, set()), texts.get(ON_SCREEN, set())))
+
+    def add(self, video_id: str, texts: Texts, mirrored: bool) -> None:
+        self.ids.append(video_id)
+        for kind in (SPEECH, ON_SCREEN):
+            if kind not in self._texts and _said(texts, kind):
+                self._texts[kind] = texts[kind]
+                self._text_mirrored = mirrored if kind == ON_SCREEN else self._text_mirrored
+
+
+def _said(texts: Texts, kind: str) -> bool:
+    return len(texts.get(kind, ())) >= MIN_WORDS
 
 
 def words_of(text: str) -> set[str]:

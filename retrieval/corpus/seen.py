@@ -184,6 +184,9 @@ def known_copies(data: Path, store: PictureStore, own: OwnFiles, indexes: Path) 
     """Return which videos of a generation are copies of the same one, as far as their pictures were chosen."""
     if not store.exists:
         return own.copies
+    from ingest.stages.copies import compare  # nobody else needs what it imports
+
+    compare(store)
     if not (pairs := store.copies()):
         return ()
     with Catalog(data, read_only=True) as catalog:

@@ -1,7 +1,7 @@
 """Answers for `tiktok-retrieval search` of the same user on this machine, which then needs to load nothing.
 
-The command gets exactly what it would find by itself. Where that is not sure, it gets nothing: an encoder is missing,
-or an older generation answers than the current one. The command then searches by itself.
+The command gets exactly what it would find by itself. Where that is not sure, it gets nothing: a model is missing, or
+an older generation answers than the current one. The command then searches by itself.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import secrets
 import tempfile
 import threading
 import time
+from functools import partial
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,11 +31,12 @@ from retrieval.server.shell_question import ShellQuestion
 from scraper.errors import UserError
 
 if TYPE_CHECKING:
+    from retrieval.search.answer import Answer
     from retrieval.server.service import Service
 
 log = logging.getLogger(__name__)
 MAX_CLIENTS = 8  # at a time; the others search by themselves
-MAX_QUESTION = 1 << 16  # bytes
+MAX_QUESTION = 1 << 20  # bytes; a picture has some 40,000
 RETRY_S = 0.1  # after an error
 NOTHING = b""  # "search by yourself"
 
@@ -110,15 +112,26 @@ class LocalAnswers:
         finally:
             self._clients.release()
 
+    def _found(self, question: ShellQuestion) -> "Answer":
+        """Return the answer of the service."""
+        if not question.picture:
+            return question.answered_by(self._service.answer)
+        kept = self._service.seen_pictures.asked.keep(question.picture)
+        try:
+            found = question.answered_by(partial(self._service.answer, picture=kept.id))
+        finally:
+            self._service.seen_pictures.asked.forget(kept.id)
+        return found.model_copy(update={"picture": None})  # nobody else can search by it
+
     def _answer(self, question: bytes) -> bytes:
         """Return the answer as JSON, or NOTHING if it may differ from what the command finds by itself."""
         service = self._service
         try:
             with self._searching:  # the queue of the page's questions is not held up by more than one
-                found = ShellQuestion.model_validate_json(question).answered_by(service.answer)
+                found = self._found(ShellQuestion.model_validate_json(question))
             searcher = service.searchers.answering()
             same = searcher and found.generation == searcher.generation.name == current_name(service.indexes)
-            if not same or not searcher or searcher.missing:
+            if not same or not searcher or searcher.missing or searcher.no_vision:
                 return NOTHING
             return found.model_dump_json().encode()
         except (UserError, ValidationError):

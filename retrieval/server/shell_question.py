@@ -30,9 +30,12 @@ class _Searches(Protocol):
 
 
 class ShellQuestion(BaseModel):
-    """The options of the command. `filters` are values as they were typed, by the names of `filter_values.FILTERS`."""
+    """The options of the command. `filters` are values as they were typed, by the names of `filter_values.FILTERS`.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    `picture` is one to search by, small, as WebP; the words in it are in `query`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
 
     query: str
     k: int
@@ -43,6 +46,7 @@ class ShellQuestion(BaseModel):
     filters: dict[str, str]
     sort: SortOrder
     exact: bool
+    picture: bytes = b""
 
     def conditions(self) -> "list[Condition]":
         """Return the conditions of the filters.
@@ -55,7 +59,7 @@ class ShellQuestion(BaseModel):
         return filters(**self.filters)
 
     def answered_by(self, search: _Searches) -> "Answer":
-        """Return the answer of `search`, such as the method of a searcher."""
+        """Return the answer of `search`, such as the method of a searcher, which already has the picture."""
         return search(
             self.query,
             self.k,

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,21 +11,20 @@ import pytest
 
 from ingest.catalog.picture_store import PictureStore
 from retrieval.index.generation import open_current
-from tests.command_line import REPOSITORY
+from tests.command_line import ENTRY_POINT, environment
 from tests.retrieval.seen_corpus import TOY, make_seen_data
 
 pytestmark = pytest.mark.faults
 
 KILLS = 6
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
 
 
 def run(folder: Path, *arguments: str, kill_after_s: float | None = None) -> bool:
     """Run a command on the folders; return whether it ended by itself."""
-    command = [sys.executable, "-P", "-m", "retrieval", *arguments, "--quiet"]
+    command = [*ENTRY_POINT, *arguments, "--quiet"]
     command += ["--data", str(folder / "data"), "--indexes", str(folder / "indexes")]
     process = subprocess.Popen(
-        command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
     )
     try:
         _, errors = process.communicate(timeout=kill_after_s or 600)

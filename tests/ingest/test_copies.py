@@ -1,6 +1,8 @@
 """Fingerprints of videos -> pairs that show the same."""
 
 import itertools
+import time
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ from PIL import Image
 from benchmarks import copies as made
 from ingest.catalog import Catalog
 from ingest.catalog.picture_store import Fingerprint, NewPicture, PictureStore
-from ingest.copies import HASH_BYTES, MAX_FRAMES, FrameHashes, compare, hash_of
+from ingest.copies import HASH_BYTES, MAX_FRAMES, MIRRORED, FrameHashes, hash_of
+from ingest.stages.copies import compare
 from ingest.stages.pictures import run_pictures
 from scraper.records import Video
 from tests.ingest import media_samples
@@ -31,6 +34,29 @@ def random_print(seed: int, length_s: float | None = 20.0) -> Fingerprint:
 
 def put(store: PictureStore, video_id: str, fingerprint: Fingerprint) -> None:
     store.put(video_id, "inputs", "recipe", [NewPicture("cover", None, None, video_id.encode())], "", fingerprint)
+
+
+def noisy(fingerprint: Fingerprint, bits: int, seed: int) -> Fingerprint:
+    """A fingerprint of which so many bits of each frame differ."""
+    chance, frames = np.random.default_rng(seed), []
+    for frame in np.unpackbits(np.frombuffer(fingerprint.hashes, np.uint8)).reshape(-1, HASH_BYTES * 8):
+        frame[chance.choice(len(frame), bits, replace=False)] ^= 1
+        frames.append(np.packbits(frame).tobytes())
+    return Fingerprint(fingerprint.length_s, b"".join(frames))
+
+
+def mirrored(fingerprint: Fingerprint) -> Fingerprint:
+    hashes = np.frombuffer(fingerprint.hashes, np.uint64).reshape(-1, 4) ^ MIRRORED
+    return Fingerprint(fingerprint.length_s, hashes.tobytes())
+
+
+def connected(store: PictureStore) -> dict[str, set[str]]:
+    """The videos that are connected with each, itself too."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for first, second in pairs_of(store):
+        together = found[first] | found[second] | {first, second}
+        found |= dict.fromkeys(together, together)
+    return found
 
 
 def pairs_of(store: PictureStore) -> list[tuple[str, str]]:
@@ -90,30 +116,83 @@ def test_new_videos_are_compared_with_all_others_and_in_any_order(tmp_path: Path
         for number, one in enumerate(prints):
             put(store, str(10000 + number), one)
         compare(store)
-        wanted = store.copies()
-    assert len(wanted) == 7 * 3 + 3 * 1  # groups of three videos, and of two photo posts
+        wanted = connected(store)
+        assert len(store.copies()) == 7 * 2 + 3 * 1  # groups of three videos, and of two photo posts
+    assert sorted(map(len, wanted.values())) == [2] * 6 + [3] * 21
     with PictureStore(tmp_path / "one_by_one", create=True) as store:
         for number in reversed(range(len(prints))):
             put(store, str(10000 + number), prints[number])
             compare(store)
-        assert store.copies() == wanted and not store.not_compared()
+        assert connected(store) == wanted and not store.not_compared()
 
 
-def test_pairs_go_with_their_video_and_come_again_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("long_s", "frames"), [(64.1, 64), (128.1, 64), (63.95, 64)])
+def test_copies_on_both_sides_of_a_length_from_which_frames_are_farther_apart_are_recognised(
+    long_s: float, frames: int
+) -> None:
+    grey = [np.asarray(ground(seed).convert("L").resize((64, 64)), np.uint8) for seed in range(130)]
+    prints = []
+    for length_s in (long_s - 0.2, long_s):
+        hashes = FrameHashes()
+        for tenth in range(int(length_s * 10)):
+            hashes.add(tenth / 10, lambda second=tenth // 10: grey[second])  # type: ignore[misc]
+        prints.append(hashes.finish(length_s))
+    shorter, longer = prints
+    assert made.copies(shorter, longer) and made.copies(longer, shorter)
+    assert len(shorter.hashes) == frames * HASH_BYTES
+
+
+def test_pairs_go_with_their_video_and_those_that_it_connected_are_compared_again(tmp_path: Path) -> None:
+    ids = ["10001", "10002", "10003", "10004"]
     with PictureStore(tmp_path, create=True) as store:
-        for video_id in ("10001", "10002", "10003"):
+        for video_id in ids:
             put(store, video_id, random_print(1))
         compare(store)
-        assert pairs_of(store) == [("10001", "10002"), ("10001", "10003"), ("10002", "10003")]
-        store.forget(["10002"])
-        assert pairs_of(store) == [("10001", "10003")]
+        assert connected(store)["10001"] == set(ids) and len(pairs_of(store)) == 3
+        for video_id in ids[:2]:
+            store.forget([video_id])
+            compare(store)
+            ids.remove(video_id)
+            assert connected(store)[ids[0]] == set(ids)
         put(store, "10003", random_print(2))  # it has other media now
         compare(store)
         assert pairs_of(store) == []
-        put(store, "10002", random_print(1))
-        store.put_copies([], [("10002", "10009", False)])  # 10009 was erased while it was compared
+
+
+def test_a_video_whose_copy_is_erased_while_they_are_compared_is_compared_again(tmp_path: Path) -> None:
+    with PictureStore(tmp_path, create=True) as store:
+        for video_id in ("10001", "10003"):
+            put(store, video_id, random_print(1))
+        store.put_copies(store.not_compared(), [("10001", "10002", False), ("10002", "10003", False)])
+        assert pairs_of(store) == [] and len(store.not_compared()) == 2
         compare(store)
-        assert pairs_of(store) == [("10001", "10002")]
+        assert pairs_of(store) == [("10001", "10003")]
+
+
+def test_a_thousand_videos_of_one_template_are_one_group_and_few_pairs(tmp_path: Path) -> None:
+    template = random_print(1)
+    with PictureStore(tmp_path, create=True) as store:
+        for number in range(1000):
+            put(store, str(10000 + number), noisy(template, 12, number))
+        compare(store)
+        assert len(pairs_of(store)) == 999 and len(connected(store)["10000"]) == 1000
+
+
+@pytest.mark.parametrize("frames", [3, 20])
+def test_copies_among_thousands_of_equally_long_videos_are_found_soon(tmp_path: Path, frames: int) -> None:
+    """Copies differ by as much as one that is cropped by 2 %, every second one is mirrored."""
+    videos, copies = 3000, 100
+    with PictureStore(tmp_path, create=True) as store:
+        for number in range(videos):
+            one = random_print(number)
+            put(store, str(10000 + number), Fingerprint(20.0, one.hashes[: frames * HASH_BYTES]))
+        for number in range(copies):
+            one = noisy(Fingerprint(20.0, random_print(number).hashes[: frames * HASH_BYTES]), 32, number)
+            put(store, str(20000 + number), mirrored(one) if number % 2 else one)
+        started = time.process_time()
+        compare(store)
+        assert time.process_time() - started < 20  # comparing each with each takes several times as long
+        assert store.copies() == [(str(10000 + n), str(20000 + n), bool(n % 2)) for n in range(copies)]
 
 
 def test_damaged_hashes_are_unknown_and_hashes_that_have_changed_are_compared_again(tmp_path: Path) -> None:
@@ -128,4 +207,4 @@ def test_damaged_hashes_are_unknown_and_hashes_that_have_changed_are_compared_ag
         assert pairs_of(store) == [("10001", "10002")]
         put(store, "10002", random_print(2))
         store.put_copies([("10002", random_print(1))], [])
-        assert [video_id for video_id, _ in store.not_compared()] == ["10002"]
+        assert [video_id for video_id, _ in store.not_compared()] == ["10001", "10002"]

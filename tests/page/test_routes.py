@@ -2,8 +2,10 @@
 
 import logging
 from pathlib import Path
+from typing import cast
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from ingest.catalog import Catalog
@@ -12,6 +14,7 @@ from page.routes import answer_html, view_html
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.index.documents import FIELDS
 from retrieval.server.api import create_app
+from retrieval.server.concurrency import Queue
 from retrieval.server.service import CHANGED, Service
 from scraper.records import Video
 from tests.page.fragments import answered, check_inert
@@ -49,6 +52,14 @@ def test_errors_are_plain_messages_without_a_traceback(tmp_path: Path, caplog: p
     with caplog.at_level(logging.CRITICAL):
         broken = answer_html(object(), "cat")  # type: ignore[arg-type]
     assert "Internal error" in broken and "Traceback" not in broken
+
+
+def test_a_view_waits_in_the_queue_of_searches(client: TestClient) -> None:
+    service = cast(FastAPI, client.app).state.service
+    for waiting, says in ((0, "The server is busy"), (1, "Similar videos")):
+        served = FastAPI()
+        served.include_router(routes.routes(service, Queue(waiting=waiting)))
+        assert says in TestClient(served).get(f"/page/videos/{BREAD}", params={"q": "loaf"}).text
 
 
 def test_what_follows_an_answer_of_an_index_that_is_gone_comes_from_the_current_one_and_says_so(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_failures_are_counted_and_named_and_due_again_after_retry(catalog: Catal
     catalog.put_media("10004", "cover", broken, "imported")
     run_pictures(catalog, ids=["10001", "10004"], processes=1)
     with PictureStore(catalog.data) as store:
-        counts = store.stage_counts(catalog.ids_with_media())
+        counts = store.stage_counts(catalog.media())
         assert (counts["due"], counts["done"], counts["failed"]) == (2, 1, 1)
         [failure] = store.failures()
         assert failure["video_id"] == "10004" and failure["stage"] == "pictures" and failure["tries"] == 1
@@ -86,6 +86,17 @@ def test_failures_are_counted_and_named_and_due_again_after_retry(catalog: Catal
         assert run_pictures(catalog, processes=1).failed == 0
         assert store.retry(error="no such error") == 0 == store.retry(["10001"])
         assert store.retry(["10004"], error="cover") == 1 and store.failures() == []
-        counts = store.stage_counts(catalog.ids_with_media())
+        counts = store.stage_counts(catalog.media())
         assert (counts["due"], counts["done"], counts["failed"]) == (1, 3, 0)
         assert run_pictures(catalog, processes=1).failed == 1 and store.failures()[0]["tries"] == 2
+
+
+def test_a_video_whose_files_are_damaged_is_not_due(catalog: Catalog) -> None:
+    for name in ("10001/video.mp4", "10003/cover.png"):
+        [file] = catalog.data.rglob(name)
+        file.write_bytes(b"")
+    (catalog.media_folder("10002") / "video.mp4").unlink()  # it has a cover
+    report = run_pictures(catalog, processes=1)
+    with PictureStore(catalog.data) as store:
+        counts = store.stage_counts(catalog.media())
+    assert (counts["due"], counts["done"], counts["failed"]) == (0, 1, 0) == (0, report.done, report.failed)

@@ -8,11 +8,11 @@ from fastapi.testclient import TestClient
 
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Text
-from ingest.catalog.picture_store import FILE_NAME, Fingerprint, PictureStore
+from ingest.catalog.picture_store import FILE_NAME, UNKNOWN, Fingerprint, PictureStore
 from ingest.settings import Settings
 from retrieval.console import print_answer
 from retrieval.corpus import build as corpus
-from retrieval.corpus.copies import differ, words_of
+from retrieval.corpus.copies import copies_in, differ, words_of
 from retrieval.corpus.erasure import erase
 from retrieval.corpus.seen import with_pictures
 from retrieval.embedding.encoder import Encoder
@@ -42,7 +42,7 @@ def index(folder: Path, encoder: Encoder, spoken: dict[str, str], pairs: list[tu
             description = f"a cat opens the fridge {'again ' * number}"
             catalog.put_video(Video(id=video_id, creator_username=f"creator{number}", description=description))
             catalog.put_text(video_id, "transcript", Text(text, "whisper", "1"))
-            store.put(video_id, "inputs", "recipe", [], "", PRINT)
+            store.put(video_id, "inputs", "recipe", [], "", PRINT if pairs else UNKNOWN)
         catalog.put_video(Video(id=OTHER, creator_username="somebody", description="a dog and a fridge"))
         store.put_copies([], pairs)
     corpus.build(settings, [encoder])
@@ -120,6 +120,24 @@ def test_videos_that_say_other_things_are_no_copies_however_they_look(tmp_path: 
     searcher = index(tmp_path, encoder, said, PAIRS)
     hits = {hit.id: hit.copies for hit in searcher.search(QUESTION).hits}
     assert hits in ({REPOST: [], OTHER: [], ORIGINAL: [THIRD]}, {REPOST: [], OTHER: [], THIRD: [ORIGINAL]})
+
+
+def test_copies_that_another_video_from_their_template_connects_are_copies(tmp_path: Path) -> None:
+    said = {
+        "10001": "first of all cut the onions in small cubes",
+        "10002": "how to change a tyre without any tools",
+        "10003": "how to change the tyre without any tool",
+        "10004": "",
+        "10005": "first of all cut the onion in small cubes",
+    }
+    with Catalog(tmp_path, create=True) as catalog:
+        for video_id, text in said.items():
+            catalog.put_video(Video(id=video_id))
+            catalog.put_text(video_id, "cover", Text(text, "tesseract", "1"))
+        star = [("10001", other, other == "10005") for other in said if other != "10001"]
+        assert copies_in(catalog, star) == (("10001", "10004", "10005"), ("10002", "10003"))
+        gone = [("10000", other, False) for other in ("10002", "10003")]  # the video between is in no catalog
+        assert copies_in(catalog, gone) == (("10002", "10003"),)
 
 
 def test_texts_without_spaces_contradict_as_well() -> None:

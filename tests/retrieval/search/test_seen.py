@@ -17,7 +17,7 @@ from ingest.catalog.picture_store import FILE_NAME, PictureStore
 from ingest.media import MediaError
 from ingest.settings import Settings
 from ingest.stages.pictures import run_pictures
-from retrieval.commands.search import search_by
+from retrieval.commands.search import search_by, with_picture
 from retrieval.console import print_answer
 from retrieval.corpus import build as corpus
 from retrieval.corpus.backup import back_up
@@ -268,11 +268,11 @@ def test_a_cropped_screenshot_finds_its_video_and_the_terminal_shows_why(
     with Image.open(SAMPLE / "coverphotos" / "9000000000000000018.jpg") as cover:
         cover.crop((20, 60, 340, 600)).save(tmp_path / "shot.png")
     settings = Settings(data=made / "data", indexes=made / "indexes", ocr_engine="tesseract")
-    answer = search_by(_asked(), settings, None, tmp_path / "shot.png")
+    answer = search_by(with_picture(_asked(), tmp_path / "shot.png", settings), settings, None)
     assert answer.hits[0].id == "9000000000000000018" and answer.good and not answer.notes
     print_answer(answer, made / "data")
     assert "What it shows (vision" in capsys.readouterr().out
-    with_words = search_by(_asked("my video number 3"), settings, None, tmp_path / "shot.png")
+    with_words = search_by(with_picture(_asked("my video number 3"), tmp_path / "shot.png", settings), settings, None)
     assert {reason.retriever for reason in with_words.hits[0].explanation} > {"vision"}
 
 
@@ -280,13 +280,13 @@ def test_a_cropped_screenshot_finds_its_video_and_the_terminal_shows_why(
 def test_a_hostile_picture_to_search_by_is_refused_with_a_sentence(made: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "shot.png").write_bytes(content)
     with pytest.raises(MediaError, match="image"):
-        search_by(_asked(), _settings(made), None, tmp_path / "shot.png")
+        with_picture(_asked(), tmp_path / "shot.png", _settings(made))
 
 
 def test_an_index_without_pictures_says_how_to_get_them(folder: Path, tmp_path: Path) -> None:
     unsee(folder / "indexes")
     with pytest.raises(NoVision, match="build --vision"):
-        search_by(_asked(), _settings(folder), None, tmp_path / "any.png")
+        with_picture(_asked(), tmp_path / "any.png", _settings(folder))
 
 
 def test_a_server_indexes_pictures_that_are_chosen_while_it_runs(folder: Path, vision: VisionEncoder) -> None:

@@ -1,6 +1,8 @@
 """Search by a picture through the API: one that was sent, and a frame of a video."""
 
 import io
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -9,8 +11,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from PIL import Image
+from typer.testing import CliRunner
 
+import app
 from ingest.catalog import Catalog
+from ingest.models.package_source import default_cache
 from retrieval.corpus import asked_pictures
 from retrieval.embedding.encoder import Encoder
 from retrieval.errors import UnknownPicture
@@ -104,6 +109,33 @@ def test_a_frame_finds_others_like_it_and_not_its_own_video(seeing: TestClient) 
     problem(seeing.get("/api/search", params={"q": "", "picture": f"{TENT}:{frame['sha256']}"}), 404)
     for wrong in ("x", "../../etc/passwd", f"{TENT}:", f"{TENT}:{'0' * 63}"):
         problem(seeing.get("/api/search", params={"q": "", "picture": wrong}), 422)
+
+
+def test_the_command_gets_from_a_running_server_what_it_finds_by_itself(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_MODELS", str(default_cache()))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TIKTOK_RETRIEVAL_OCR_ENGINE", "tesseract")
+    (tmp_path / "shot.png").write_bytes(screenshot(TENT, "video number"))
+    command = ["search", "my", "--image", str(tmp_path / "shot.png"), "--json"]
+    command += ["--data", str(folder / "data"), "--indexes", str(folder / "indexes")]
+    with TestClient(create_app(folder / "data", folder / "indexes", follow=False, local_answers=True)) as client:
+        search(client, "video")
+        answered = [_searches(client)]
+        asked, alone = (CliRunner().invoke(app.cli, [*command, *more]) for more in ((), ("--no-server",)))
+        answered.append(_searches(client))
+        assert not cast(FastAPI, client.app).state.service.seen_pictures.asked._kept  # as if it had never been there
+    assert answered[1] - answered[0] == 1
+    found, wanted = (json.loads(one.stdout) | {"timings_ms": {}} for one in (asked, alone))
+    assert found == wanted and found["hits"][0]["id"] == TENT and "video" in found["query"]
+    assert asked.stderr == alone.stderr == "words in the picture: video number\n"
+
+
+def _searches(client: TestClient) -> int:
+    found = re.search(r"^\S*search\S*_count\S* (\d+)", client.get("/metrics").text, re.MULTILINE)
+    assert found
+    return int(found[1])
 
 
 def test_frames_of_a_removed_video_are_no_longer_searched_by(seeing: TestClient, folder: Path) -> None:
