@@ -54,10 +54,11 @@ def main(
 
 
 def copy(indexes: Path, copies: Path, videos: int) -> None:
-    """Join the segments of an index, copies of them as well, into one that is as large as it may be, and link to it."""
+    """Join the segments of an index, copies of them as well, into one that is as large as it may be or needs to be, and
+    link to it."""
     own = own_files(generations_folder(indexes) / current_name(indexes))
     segments = [open_segment(segments_folder(indexes), entry) for entry in own.manifest.segments]
-    times = max(1, SEGMENT_VIDEOS // own.manifest.videos)
+    times = max(1, min(SEGMENT_VIDEOS // own.manifest.videos, -(-videos // own.manifest.videos)))
     files.make_private(segments_folder(copies))
     used = [Used(one, np.ones(one.videos, np.bool_)) for one in segments] * times
     entry = write_merged(used, copies)
