@@ -53,7 +53,7 @@ def main(
 ) -> None:
     """Measure, and print the figures."""
     toy = VisionEncoder(str(TOY))
-    figures: dict[str, Any] = {"cpu_ms_a_picture_and_a_question": {"toy": encoding(toy)}}
+    figures: dict[str, Any] = {"cpu_ms_a_picture_and_question": {"toy": encoding(toy)}}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if videos:
@@ -76,7 +76,7 @@ def main(
             "search_ms": searching(folder / "indexes", [query.text for query in read_queries(queries)]),
         }
         if models:
-            figures["cpu_ms_a_picture_and_a_question"] |= {
+            figures["cpu_ms_a_picture_and_question"] |= {
                 kind: encoding(real_size(folder / kind, kind)) for kind in SIZES
             }
     print(json.dumps(figures | {"machine": platform.machine(), "date": str(date.today())}, indent=2))
