@@ -5,6 +5,7 @@ With equal weights that is BM25 over the joined text, which is far better here t
 field's share of the score is its share of the weighted frequency.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from retrieval.index.analysis import has_stemmer
 from retrieval.index.keyword_part import MAX_FIELDS, KeywordPart
 from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm, query_terms
-from retrieval.index.values import AllValues
 from retrieval.index.vocabulary import Hashes, hashes_of
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
@@ -369,9 +369,9 @@ def _facts(parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> CorpusFact
     """Return what these videos say of all if there are no others."""
     counted = int(np.count_nonzero(alive))
     ends = np.cumsum([part.videos for part in parts])[:-1]
-    of_parts = zip(parts, np.split(alive, ends), strict=True)
+    of_parts = list(zip(parts, np.split(alive, ends), strict=True))
     lengths = np.sum([part.lengths @ kept.astype(np.float64) for part, kept in of_parts], axis=0)
-    languages = dict(AllValues([part.languages for part in parts], alive).counted())
+    languages = dict(sum((part.languages.counted(kept) for part, kept in of_parts), Counter[str]()))
     return CorpusFacts(counted, languages, lengths / max(1, counted))
 
 

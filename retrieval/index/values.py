@@ -71,6 +71,12 @@ class Values:
         if len(self.starts) != videos + 1 or (self.flat >= len(self.names)).any():
             raise ValueError("the values of the videos contradict each other")
 
+    def counted(self, shown: Mask) -> Counter[str]:
+        """Return the names that shown videos have, and how many have each. Only for few different names."""
+        flat = self.flat if shown.all() else self.flat[np.repeat(shown, ragged.lengths_of(self.starts))]
+        counts = np.bincount(flat, minlength=len(self.names)).tolist()
+        return Counter({name: count for name, count in zip(self.names.strings, counts, strict=False) if count})
+
     def having(self, names: Numbers) -> Numbers:
         """Return the numbers of the videos that have one of these names, ascending; one may come twice."""
         table = np.zeros(len(self.names) + 1, bool)
@@ -120,7 +126,7 @@ class AllValues:
     """The values of the videos of several segments that are alive. Masks have shape (videos,)."""
 
     def __init__(self, parts: Sequence[Values], alive: Mask) -> None:
-        self._parts = list(parts)
+        self._parts, self._alive = list(parts), alive
         self.first = np.cumsum([0, *(len(part.names) for part in parts)])
         starts = np.cumsum([0, *(len(part.starts) - 1 for part in parts)]).tolist()
         rows: list[tuple[NDArray[np.uint32], Numbers]] = []
@@ -169,12 +175,9 @@ class AllValues:
 
     def counted(self, shown: Mask | None = None) -> Counter[str]:
         """Return the names that videos have, and how many have each. Only for few different names."""
-        counts, found = self.counts(shown), Counter[str]()
-        for first, part in zip(self.first.tolist(), self._parts, strict=False):
-            for number, name in enumerate(part.names.strings):
-                if counts[first + number]:
-                    found[name] += int(counts[first + number])
-        return found
+        ends = np.cumsum([len(part.starts) - 1 for part in self._parts])[:-1]
+        of_parts = np.split(self._alive if shown is None else self._alive & shown, ends)
+        return sum((part.counted(of) for part, of in zip(self._parts, of_parts, strict=True)), Counter[str]())
 
     def most_frequent(self, limit: int) -> list[tuple[str, int]]:
         """Return the names that most videos have."""
