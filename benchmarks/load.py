@@ -2,8 +2,8 @@
 
 python benchmarks/load.py --queries queries.json --server http://127.0.0.1:7860 --users 50 --seconds 60
 
-With `--meanwhile COMMAND --times 10` the command (such as a build, which publishes a new generation) runs ten times in
-a row. The users search until it has finished, but at least for `--seconds`.
+Each question is asked once before. With `--meanwhile COMMAND --times 10` the command (such as a build, which publishes
+a new generation) runs ten times in a row. The users search until it has finished, but at least for `--seconds`.
 """
 
 import asyncio
@@ -61,7 +61,8 @@ async def load(server: str, texts: list[str], users: int, seconds: float, comman
     seen, done = Responses(), asyncio.Event()
     limits = httpx.Limits(max_connections=users)
     async with httpx.AsyncClient(base_url=server, timeout=60, limits=limits) as client:
-        (await client.get("/api/search", params={"q": texts[0]})).raise_for_status()
+        for text in texts:  # once: a server that has just started loads and reads much at its first questions
+            (await client.get("/api/search", params={"q": text})).raise_for_status()
         began = time.perf_counter()
         asking = [asyncio.create_task(user(client, texts, n * 7, done, seen)) for n in range(users)]
         taken, _ = await asyncio.gather(run_repeatedly(command, times), asyncio.sleep(seconds))

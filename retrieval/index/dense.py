@@ -3,9 +3,8 @@
 A video's score in a field is that of its best passage, less a share of the hubness of the video (hubness.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,8 @@ COMPARED = 200_000
 # Passages that a sketch gives of a segment: so many, and so many times the share that its videos have of all.
 LEAST_OF_SEGMENT, SHARE_OF_SEGMENT = 200, 3
 Mask = NDArray[np.bool_]
+Near = tuple[NDArray[np.int64], NDArray[np.float32]]  # videos, and about how near each is
+Each = Callable[[Callable[[int], Near], Iterable[int]], Iterable[Near]]
 
 
 class DenseIndex:
@@ -81,18 +82,20 @@ class DenseIndex:
         """Whether `nearest` is faster than comparing all passages."""
         return self.rows.passages > COMPARED and any(self._sketches)
 
-    def nearest(self, query: Vectors, count: int, among: Mask) -> NDArray[np.int64]:
+    def nearest(self, query: Vectors, count: int, among: Mask, each: Each = map) -> NDArray[np.int64]:
         """Return the videos of the passages that are about the nearest to a question's vector, ascending.
 
         Args:
             count: how many passages.
             among: the videos to choose from, shape (videos,).
+            each: calls a function with the number of each segment; a search of one does not hold Python's lock.
         """
-        videos, cosines = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
         usable = among & self.rows.present
         having = max(1, int(np.count_nonzero(usable)))
         every = self.rows.all_alive and having == self.rows.having
-        for number, (first, end) in enumerate(pairwise(self._starts)):
+
+        def of_segment(number: int) -> Near:
+            first, end = self._starts[number : number + 2]
             sketch = self._sketches[number] if self._sketches else None
             if sketch is None:
                 of_part = np.flatnonzero(usable[first:end]) + first
@@ -103,9 +106,10 @@ class DenseIndex:
                 share = SHARE_OF_SEGMENT * count * int(np.count_nonzero(usable[first:end])) // having
                 rows, near = sketch.nearest(query, min(count, LEAST_OF_SEGMENT + share), some)
                 of_part = np.searchsorted(starts, rows + starts[0], side="right") - 1 + first
-            videos.append(of_part)
-            cosines.append(near - self.hubs(of_part))
-        found, near = np.concatenate(videos), np.concatenate(cosines)
+            return of_part, near - self.hubs(of_part)
+
+        videos, nearness = zip(*each(of_segment, range(len(self._parts))), strict=True)
+        found, near = np.concatenate(videos), np.concatenate(nearness)
         if len(found) > count:
             found = found[np.argpartition(-near, count)[:count]]
         return np.unique(found)

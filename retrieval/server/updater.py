@@ -27,6 +27,7 @@ POLL_S = 0.5  # between looks at the files of the catalog
 MAX_NEW = 200  # videos that a server indexes by itself: it answers questions with the same cores
 MAX_NEW_PICTURES = 400  # a large model encodes some ten of them a second
 SHARE = 0.5  # of the time that it may build, when the catalog changes without end
+MAX_REST_S = 3.0  # the first change loads the models that encode videos, and the next need not wait as long
 
 
 class Updater:
@@ -69,7 +70,7 @@ class Updater:
                 known = isinstance(error, (UserError, sqlite3.Error))
                 log.warning("the index does not have the last changes: %s", error, exc_info=not known)
             self._seen = state
-            self._busy_until = time.monotonic() + (time.monotonic() - began) * (1 / SHARE - 1)
+            self._busy_until = time.monotonic() + min((time.monotonic() - began) * (1 / SHARE - 1), MAX_REST_S)
 
     def update(self) -> bool:
         """Publish a generation if few videos have changed since the last look. Return whether it could be looked.
