@@ -64,9 +64,28 @@ def stem(word: Word, language: str) -> str:
     """
     if word.kind != "word":
         return word.folded if word.kind != "tag" else _english(word.folded)
-    if has_stemmer(language) and _SCRIPT[_SCRIPTS.get(language, "Latin")].match(word.folded):
+    if has_stemmer(language) and _script_of(word.folded[:1]) == _SCRIPTS.get(language, "Latin"):
         return f"{language}:{_stem(word.letters, language)}"
     return _english(word.folded)
+
+
+def all_stems(word: Word, languages: Sequence[str]) -> tuple[str, ...]:
+    """Return the different stems of a word: the English one, and those in each of the languages."""
+    found = [stem(word, "")]
+    if word.kind == "word":
+        script = _script_of(word.folded[:1])
+        found += [
+            f"{language}:{_stem(word.letters, language)}"
+            for language in languages
+            if has_stemmer(language) and script == _SCRIPTS.get(language, "Latin")
+        ]
+    return tuple(dict.fromkeys(found))
+
+
+@lru_cache(maxsize=10_000)
+def _script_of(letter: str) -> str:
+    """Return the script of a letter if some stemmer knows it, else ""."""
+    return next((name for name, script in _SCRIPT.items() if script.match(letter)), "")
 
 
 def has_stemmer(language: str) -> bool:
@@ -81,7 +100,8 @@ def _english(folded: str) -> str:
 
 @lru_cache(maxsize=200_000)
 def _stem(letters: str, language: str) -> str:
-    return fold(_stemmer(_STEMMERS[language]).stemWord(letters))
+    found: str = _stemmer(_STEMMERS[language]).stemWord(letters)
+    return found if found.isascii() else fold(found)
 
 
 _local = threading.local()

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from ingest.text.emoji_names import MAX_NAME_WORDS, emoji_by_name, names_of_emoji
 from ingest.text.words import Word, words
-from retrieval.index.analysis import bigrams, ngrams_of, stem
+from retrieval.index.analysis import all_stems, bigrams, ngrams_of, stem
 
 WEIGHT_OF_EMOJI = 0.3  # of an emoji for its name, and of a name for its emoji: 🔥 is seldom about a fire
 
@@ -31,16 +31,11 @@ def stems_of_query(text: str, languages: Sequence[str]) -> list[QueryTerm]:
     found = []
     typed = list(words(text))
     for number, word in enumerate(typed, start=1):
-        forms = forms_of(word, languages)
+        forms = all_stems(word, languages)
         ending = [typed[max(0, number - count) : number] for count in range(1, MAX_NAME_WORDS + 1)]
         others = [form for last in ending for form in _synonyms(last, languages) if form not in forms]
         found.append(QueryTerm(forms, tuple(dict.fromkeys(others))))
     return _once(found)
-
-
-def forms_of(word: Word, languages: Sequence[str]) -> tuple[str, ...]:
-    """Return the different stems of a word: the English one, and those in each of the languages."""
-    return tuple(dict.fromkeys([stem(word, ""), *(stem(word, language) for language in languages)]))
 
 
 def _synonyms(last: Sequence[Word], languages: Sequence[str]) -> list[str]:
@@ -49,7 +44,7 @@ def _synonyms(last: Sequence[Word], languages: Sequence[str]) -> list[str]:
         return list(emoji_by_name().get(" ".join(word.folded for word in last), ()))
     if len(last) == 1:
         names = [Word(name, name, "word", 0, 0) for name in names_of_emoji().get(last[0].folded, ())]
-        return [form for name in names for form in forms_of(name, languages)]
+        return [form for name in names for form in all_stems(name, languages)]
     return []
 
 

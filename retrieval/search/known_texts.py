@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.text.words import chunks, words_of_chunk
-from retrieval.index.analysis import char_ngrams
-from retrieval.index.query_terms import forms_of
+from retrieval.index.analysis import all_stems, char_ngrams
 
 KEPT_TEXTS = 16_384  # about 10 MB
 KEPT_CHUNKS = 100_000  # about 100 MB
@@ -77,7 +76,7 @@ class KnownTexts:
         if known is not None:
             return known
         words = [
-            AnalysedWord(word.start, word.end, forms_of(word, self._languages), tuple(char_ngrams(word)))
+            AnalysedWord(word.start, word.end, all_stems(word, self._languages), tuple(char_ngrams(word)))
             for word in words_of_chunk(chunk)
             if word.kind != "tag"
         ]

@@ -17,9 +17,9 @@ import regex
 from ingest.language import language_of
 from ingest.text.known_words import frequencies
 from ingest.text.words import Word, words
+from retrieval.index.analysis import all_stems
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.phrases import PhraseIndex
-from retrieval.index.query_terms import forms_of
 
 # From which zipf frequency on a word of a language is no typo: of the question's language, or if that is uncertain, of
 # one that many texts here are in; of another language; of another one although the question's language is certain.
@@ -56,7 +56,7 @@ class Speller:
     def knows(self, word: Word) -> bool:
         """Return whether any text has the word, in this form or another."""
         return self._phrases.count(word.folded) > 0 or any(
-            self._stems.has(form) for form in forms_of(word, self._stems.languages)
+            self._stems.has(form) for form in all_stems(word, self._stems.languages)
         )
 
     def correct(self, text: str, literal: Collection[str] = ()) -> tuple[str, list[Correction]]:

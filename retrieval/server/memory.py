@@ -1,9 +1,15 @@
-"""Memory that nothing uses any more -> back to the system, or a server grows with each generation."""
+"""Memory that nothing uses any more -> back to the system, or a server grows with each generation.
+
+What a server has loaded stays. Python looks at all of it again and again for circles that nothing uses, and everybody
+waits for a third of a second meanwhile. So it is told once not to.
+"""
 
 import ctypes
+import gc
 import threading
 
 AFTER_S = 5.0  # the searches that still use an old generation have ended by then
+LOADED_S = 60.0  # after the start of a server, its models are loaded
 
 
 def give_back() -> None:
@@ -17,5 +23,18 @@ def give_back() -> None:
 def give_back_soon() -> None:
     """Return free memory in a few seconds, on another thread."""
     timer = threading.Timer(AFTER_S, give_back)
+    timer.daemon = True
+    timer.start()
+
+
+def settle() -> None:
+    """Look no more for unused circles among all objects that are there now. Indexes have none: they end without it."""
+    gc.collect()
+    gc.freeze()
+
+
+def settle_once_loaded() -> None:
+    """Settle when a server that starts now has loaded its models."""
+    timer = threading.Timer(LOADED_S, settle)
     timer.daemon = True
     timer.start()

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from retrieval.server.below import Below
 from retrieval.server.connections import BoundedProtocol, Bounds, Connections
+from retrieval.server.memory import settle_once_loaded
 from retrieval.server.quiet_log import OncePerMinute
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def run(app: "ASGIApp", listener: socket.socket, bounds: Bounds, *, root_path: s
     for name in ("", "uvicorn"):
         for handler in logging.getLogger(name).handlers:
             handler.addFilter(once)
+    settle_once_loaded()
     running.run(sockets=[listener])
 
 

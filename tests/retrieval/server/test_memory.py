@@ -32,3 +32,11 @@ print(before - mb())
 def test_memory_that_is_free_goes_back_to_the_system() -> None:
     done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, check=True)
     assert float(done.stdout) > 100
+
+
+def test_what_is_loaded_is_not_looked_at_again_for_circles() -> None:
+    code = (
+        "import gc, ingest.catalog; from retrieval.server.memory import settle; settle(); print(gc.get_freeze_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > 10_000
