@@ -39,4 +39,4 @@ def test_what_is_loaded_is_not_looked_at_again_for_circles() -> None:
         "import gc, ingest.catalog; from retrieval.server.memory import settle; settle(); print(gc.get_freeze_count())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 10_000
+    assert int(done.stdout) > 1_000
