@@ -36,6 +36,7 @@ def test_the_library_is_covers_by_month_that_shelves_filter_and_the_address_keep
     expect(page.locator("#library-videos li")).to_have_count(1)
     expect(page.locator("#library-videos li")).to_have_attribute("data-id", LOST)
     page.get_by_role("button", name="Show all").click()
+    expect(page.locator("#library-videos li")).to_have_count(7)
     page.get_by_label("Filter by words").fill("toaster")
     expect(page.locator("#library-videos li")).to_have_count(1)
     expect(page.locator("#library-videos li")).to_have_attribute("data-id", HOSTILE)
