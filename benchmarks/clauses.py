@@ -1,8 +1,8 @@
 """Does it help to search for the clauses of a long, rambling question as well? The same questions at several weights.
 
-    python benchmarks/clauses.py --queries data/sample/queries_long.json --indexes indexes/demo
-    python benchmarks/clauses.py --queries queries.dev.json --indexes indexes --remarks 4
-    python benchmarks/clauses.py --data data --indexes indexes --made-up 150
+    python -m benchmarks.clauses --queries data/sample/queries_long.json --indexes indexes/demo
+    python -m benchmarks.clauses --queries queries.dev.json --indexes indexes --remarks 4
+    python -m benchmarks.clauses --data data --indexes indexes --made-up 150
 
 With --remarks, short questions become rambling ones: each among so many remarks that say nothing. With --wrong, one
 other question is among them as well: what is remembered wrongly. With --made-up, the questions are made from English

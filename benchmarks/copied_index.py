@@ -1,6 +1,6 @@
 """An index of a million videos, made in minutes from one of some thousands: its segments, again and again.
 
-    python benchmarks/copied_index.py INDEXES COPIES --videos 1048576 --shared RESEARCH_DATA
+    python -m benchmarks.copied_index INDEXES COPIES --videos 1048576 --shared RESEARCH_DATA
 
 INDEXES is one of benchmarks/scale.py, with `--keep`. What a question costs in COPIES is nearly what it costs among as
 many different videos: each term has as many postings, each field as many vectors. It says nothing of ranks, because

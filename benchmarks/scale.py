@@ -1,7 +1,7 @@
 """Build, size, memory and speed of corpora of 1,000 to a million videos with real words, by a static encoder.
 
-    python benchmarks/scale.py --videos 1000 --videos 10000 --videos 53757 --work FOLDER
-    python benchmarks/scale.py --videos 1000000 --work FOLDER --plot docs/images/growth.svg
+    python -m benchmarks.scale --videos 1000 --videos 10000 --videos 53757 --work FOLDER
+    python -m benchmarks.scale --videos 1000000 --work FOLDER --plot docs/images/growth.svg
 
 The videos are mixed from the research data (benchmarks/mixed_corpus.py), go into one catalog and are built by the
 command's own code. Building and searching are measured in a new process each. The work folder keeps the catalog, and

@@ -1,6 +1,6 @@
 """Answers of an index whose parts are on a cluster of Ray, on this machine, against the same index in one process.
 
-    python benchmarks/shards.py --indexes indexes --parts 1 --parts 2 --parts 4
+    python -m benchmarks.shards --indexes indexes --parts 1 --parts 2 --parts 4
 
 The cluster counts as many CPUs as there are parts, whatever this machine has: they share its cores, so the figures
 show what asking in two rounds costs, not what more machines save. Scores of the hits that both find must be the same.

@@ -1,6 +1,6 @@
 """How long a change takes to reach the index: builds after few changes, and videos in a running server.
 
-python benchmarks/updates.py DATA INDEXES
+python -m benchmarks.updates DATA INDEXES
 
 It changes both folders: give it copies. It builds an index anew with the vectors that are in the cache, then with
 nothing changed and with 1 % of the videos changed. Then it starts a server, adds, changes and removes a video many

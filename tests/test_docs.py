@@ -83,7 +83,8 @@ def test_a_documented_command_is_understood(page: str, line: str) -> None:
     elif words[0] == "make":
         assert words[1] in re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     elif words[0] == "python":
-        assert (REPOSITORY / words[1]).is_file()
+        file = f"{words[2].replace('.', '/')}.py" if words[1] == "-m" else words[1]
+        assert (REPOSITORY / file).is_file()
     elif line.startswith("pip install -c constraints.txt "):
         pinned = {pin.split("==")[0] for pin in (REPOSITORY / "constraints.txt").read_text().splitlines()}
         assert set(words[4:]) <= pinned

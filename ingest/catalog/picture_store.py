@@ -242,7 +242,7 @@ class PictureStore:
     def put_copies(self, compared: Iterable[tuple[str, Fingerprint]], pairs: Iterable[tuple[str, str, bool]]) -> None:
         """Store that videos were compared with all others, and the pairs that show the same, in one transaction.
 
-        One that was in a pair with a video that was erased meanwhile is not compared yet.
+        One that was in a pair with a video that was erased since is not compared yet.
 
         Args:
             compared: the videos, with the fingerprints that were compared: they may have others by now.

@@ -43,16 +43,16 @@ def copies_in(catalog: Catalog, pairs: Sequence[tuple[str, str, bool]]) -> Copie
 
 def _connected(pairs: Sequence[tuple[str, str, bool]]) -> Iterator[dict[str, bool]]:
     """Yield the videos that pairs connect, and of each whether it is mirrored if the first is not."""
-    beside: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    connected: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     for first, second, mirrored in pairs:
-        beside[first].append((second, mirrored))
-        beside[second].append((first, mirrored))
-    while beside:
-        start = next(iter(beside))
+        connected[first].append((second, mirrored))
+        connected[second].append((first, mirrored))
+    while connected:
+        start = next(iter(connected))
         found, open_ends = {start: False}, [start]
         while open_ends:
             one = open_ends.pop()
-            for other, mirrored in beside.pop(one):
+            for other, mirrored in connected.pop(one):
                 if other not in found:
                     found[other] = found[one] != mirrored
                     open_ends.append(other)

@@ -1,7 +1,7 @@
 """Memory that nothing uses any more -> back to the system, or a server grows with each generation.
 
-What a server has loaded stays. Python looks at all of it again and again for circles that nothing uses, and everybody
-waits for a third of a second meanwhile. So it is told once not to.
+What a server has loaded stays. Python's garbage collector searches all of it again and again for reference cycles,
+which stops every search for a third of a second. `settle` excludes it.
 """
 
 import ctypes
@@ -28,7 +28,7 @@ def give_back_soon() -> None:
 
 
 def settle() -> None:
-    """Look no more for unused circles among all objects that are there now. Indexes have none: they end without it."""
+    """Exclude all objects that exist now from garbage collection. Indexes have no cycles: they are freed without it."""
     gc.collect()
     gc.freeze()
 

@@ -34,7 +34,7 @@ def test_memory_that_is_free_goes_back_to_the_system() -> None:
     assert float(done.stdout) > 100
 
 
-def test_what_is_loaded_is_not_looked_at_again_for_circles() -> None:
+def test_what_is_loaded_is_excluded_from_garbage_collection() -> None:
     code = (
         "import gc, ingest.catalog; from retrieval.server.memory import settle; settle(); print(gc.get_freeze_count())"
     )

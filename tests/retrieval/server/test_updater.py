@@ -120,6 +120,8 @@ def test_an_update_waits_for_a_build(folders: Folders, monkeypatch: pytest.Monke
     updater = Updater(data, indexes, searchers)
     with only_builder(indexes):  # another thread may not build
         updater.start()
+        while updater._follower is None:  # it has not looked at the catalog yet
+            time.sleep(0.01)
         put(data, QUOKKA, "quokka takes a selfie")
         time.sleep(1.0)
         assert found(searchers, "selfie") == []
