@@ -49,6 +49,13 @@ def until(searchers: Searchers, question: str, wanted: list[str]) -> None:
         time.sleep(0.05)
 
 
+def start(updater: Updater) -> None:
+    """Start it, and wait until it has looked at the catalog: it follows what changes after that."""
+    updater.start()
+    while updater._follower is None:
+        time.sleep(0.01)
+
+
 def following(folders: Folders) -> tuple[Searchers, Updater]:
     """Return what answers from an index, and what keeps it up with its catalog."""
     data, indexes = folders
@@ -68,7 +75,7 @@ def test_a_video_is_found_soon_after_it_is_added_changed_or_removed(
     searchers = Searchers(indexes)
     assert found(searchers, "selfie") == []
     updater = Updater(data, indexes, searchers)
-    updater.start()
+    start(updater)
     try:
         put(data, QUOKKA, "quokka takes a selfie")
         until(searchers, "selfie", [QUOKKA])
@@ -119,9 +126,7 @@ def test_an_update_waits_for_a_build(folders: Folders, monkeypatch: pytest.Monke
     searchers.get()
     updater = Updater(data, indexes, searchers)
     with only_builder(indexes):  # another thread may not build
-        updater.start()
-        while updater._follower is None:  # it has not looked at the catalog yet
-            time.sleep(0.01)
+        start(updater)
         put(data, QUOKKA, "quokka takes a selfie")
         time.sleep(1.0)
         assert found(searchers, "selfie") == []
