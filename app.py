@@ -282,7 +282,7 @@ def serve(
 
     with (
         _listening(settings.host, settings.port) as listener,
-        _parts(settings, shards) as parts,
+        _parts(settings, shards, listener) as parts,
     ):
         logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr)
         page: ASGIApp
@@ -316,7 +316,7 @@ def serve(
 
 
 @contextlib.contextmanager
-def _parts(settings: "Settings", shards: int) -> "Iterator[Shards | None]":
+def _parts(settings: "Settings", shards: int, listener: socket.socket) -> "Iterator[Shards | None]":
     """Start the shards of an index on a cluster for as long as it is served; without `shards` yield None."""
     if not shards:
         yield None
@@ -326,7 +326,8 @@ def _parts(settings: "Settings", shards: int) -> "Iterator[Shards | None]":
 
     with connected(settings.cluster, settings.data) as cluster:
         assert cluster
-        with started(cluster, settings.indexes, shards) as running:
+        server = f"{socket.gethostname()} {listener.getsockname()}"
+        with started(cluster, settings.indexes, shards, server) as running:
             print(f"{shards} parts of the index on the cluster at {settings.cluster}", flush=True)
             yield running
 

@@ -59,7 +59,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder, connected("local", Path(folder), cpus=max(parts or [2])) as cluster:
         assert cluster
         for count in parts or [1, 2]:
-            with started(cluster, indexes, count) as shards:
+            with started(cluster, indexes, count, "benchmark") as shards:
                 searcher.parts = shards.open(searcher.generation)
                 times, hits = measured(searcher, asked)
                 found[f"{count} parts"] = times | compared(expected, hits)

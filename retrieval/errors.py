@@ -22,6 +22,13 @@ class PartsAway(RetrievalError):
         super().__init__(f"none of the {parts} parts of the index answers just now: try again in a few seconds")
 
 
+class PartRefuses(GenerationError):
+    """A part of an index on several machines cannot open a generation, which others may be able to."""
+
+    def __init__(self, part: int, why: str) -> None:
+        super().__init__(f"part {part} of the index cannot open the generation: {why}")
+
+
 class EvaluationError(RetrievalError):
     """Questions cannot be evaluated."""
 

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from retrieval.cluster.gather import Division, divided, gathered
 from retrieval.cluster.holder import Failed
 from retrieval.cluster.part import CandidatesFound, Spread
-from retrieval.errors import GenerationError, PartsAway
+from retrieval.errors import PartRefuses, PartsAway
 from retrieval.index.generation import Generation
 from retrieval.index.values import Mask
 from retrieval.search.asked import Asked, Phases, has_part
@@ -40,7 +41,6 @@ class Pending(Protocol):
         """Wait for it.
 
         Raises:
-            GenerationError: the part cannot open the generation.
             Exception: the part cannot be reached, has ended, or does not answer in time.
         """
         ...
@@ -61,6 +61,7 @@ class Shards:
         self._shards = list(shards)
         self._away: set[int] = set()
         self._current: GenerationParts | None = None
+        self._used: weakref.WeakSet[GenerationParts] = weakref.WeakSet()  # the current one, and those of questions
         self._threads = ThreadPoolExecutor(THREADS * len(shards), "shards")
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -72,25 +73,27 @@ class Shards:
         """Open a generation in all shards that are there, and return what asks them.
 
         Raises:
-            GenerationError: one cannot open it. All go on with the one that they have.
+            PartRefuses: one cannot open it. All go on with the one that they have.
         """
         parts = GenerationParts(self, generation, divided(generation, len(self._shards)))
         there = [number for number in range(len(parts.division.parts)) if number not in self._away]
-        pending = {number: self.opening(parts, number) for number in there}
+        pending = {number: self._begin_to_open(parts, number) for number in there}
         for number, answer in pending.items():
             try:
-                answer.result(timeout_s=OPEN_S)
-            except GenerationError:
+                _opened(answer, number, OPEN_S)
+            except PartRefuses:
                 raise
             except Exception as error:
                 self.lose(number, error)
         self._current = parts
         return parts
 
-    def opening(self, parts: "GenerationParts", number: int) -> Pending:
-        """Ask a shard to open its part of a generation."""
+    def _begin_to_open(self, parts: "GenerationParts", number: int) -> Pending:
+        with self._lock:
+            self._used.add(parts)
+            used = [one.generation.name for one in self._used]
         folder = str(parts.generation.folder.resolve())
-        return self._shards[number].ask("open", folder, parts.division.parts[number])
+        return self._shards[number].ask("open", folder, parts.division.parts[number], used)
 
     def ask(self, parts: "GenerationParts", method: str, arguments: Mapping[int, Sequence[Any]]) -> dict[int, Any]:
         """Return what shards answer, by their number, ascending; nothing of those that are away.
@@ -124,7 +127,7 @@ class Shards:
         shard, name = self._shards[number], parts.generation.name
         result = shard.ask(method, name, *arguments).result(timeout_s=ANSWER_S)
         if result is None:  # it has been started since, or has another generation
-            self.opening(parts, number).result(timeout_s=ANSWER_S)
+            _opened(self._begin_to_open(parts, number), number, ANSWER_S)
             result = shard.ask(method, name, *arguments).result(timeout_s=ANSWER_S)
         if result is None:
             raise RuntimeError("it does not keep the generation")
@@ -140,25 +143,36 @@ class Shards:
             if number in self._away or self._stopped.is_set():
                 return
             self._away.add(number)
-        log.warning("part %d of the index is away: %s", number + 1, str(error).strip().split("\n")[0][:200])
-        threading.Thread(target=self._await, args=(number,), daemon=True).start()
+        log.warning("part %d of the index is away: %s", number + 1, reason := _reason(error))
+        threading.Thread(target=self._await, args=(number, reason), daemon=True).start()
 
     def stop(self) -> None:
         """Wait for none any more."""
         self._stopped.set()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _await(self, number: int) -> None:
+    def _await(self, number: int, reason: str) -> None:
         while not self._stopped.wait(AGAIN_S):
             try:
                 if self._current and number < len(self._current.division.parts):
-                    self.opening(self._current, number).result(timeout_s=OPEN_S)
+                    _opened(self._begin_to_open(self._current, number), number, OPEN_S)
                 break
             except Exception as error:
-                log.info("part %d of the index is still away: %s", number + 1, error)
+                if _reason(error) != reason:
+                    log.warning("part %d of the index is still away: %s", number + 1, reason := _reason(error))
         with self._lock:
             self._away.discard(number)
         log.warning("part %d of the index is there again", number + 1)
+
+
+def _opened(answer: Pending, number: int, timeout_s: float) -> None:
+    """Wait until a part has opened a generation."""
+    if failed := answer.result(timeout_s=timeout_s):
+        raise PartRefuses(number + 1, failed.why)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__
 
 
 class GenerationParts:

@@ -1,9 +1,8 @@
-"""The process of a shard: it holds its part of the current generation, and while they are switched, of two."""
+"""The process of a shard: it holds its part of the generations that are asked for."""
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +14,11 @@ from retrieval.index.generation import GenerationPart
 
 log = logging.getLogger(__name__)
 Found = TypeVar("Found")
-KEPT = 2  # generations
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer to a question that a part cannot compute: the part itself is there."""
+    """The answer to what a part cannot do: compute a question, or open a generation. The part itself is there."""
 
     why: str
 
@@ -34,25 +32,25 @@ class Holder:
 
     def __init__(self, version: str) -> None:
         self._version = version
-        self._parts: OrderedDict[str, Part] = OrderedDict()
+        self._parts: dict[str, Part] = {}
         self._opening = threading.Lock()
 
-    def open(self, folder: str, part: GenerationPart) -> bool:
+    def open(self, folder: str, part: GenerationPart, used: Collection[str]) -> Failed | None:
         """Open a part of a generation, if it is not open.
 
-        Raises:
-            GenerationError: it cannot be opened on this node.
+        Args:
+            used: names of other generations that are asked for. The rest is closed.
         """
         if self._version != program_version():
-            raise GenerationError("a node has another version of tiktok-retrieval: install the same one on all nodes")
+            return Failed("a node has another version of tiktok-retrieval: install the same one on all nodes")
         name = Path(folder).name
         with self._opening:
-            if name not in self._parts:
-                self._parts[name] = Part(Path(folder), part)
-                while len(self._parts) > KEPT:
-                    self._parts.popitem(last=False)
-            self._parts.move_to_end(name)
-        return True
+            try:
+                opened = self._parts.get(name) or Part(Path(folder), part)
+            except GenerationError as error:
+                return Failed(str(error))
+            self._parts = {one: of for one, of in self._parts.items() if one in used} | {name: opened}
+        return None
 
     def spread(self, name: str, *arguments: Any) -> Spread | Failed | None:
         """Answer the first round: see `Part.spread`."""

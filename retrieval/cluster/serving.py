@@ -7,7 +7,8 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from retrieval.index.generation import size_on_disk
 from retrieval.index.layout import current_name, generations_folder
 
 LEAST_BYTES = 500_000_000  # of memory that a shard needs besides its part of the index
+START_S = 300.0  # in which all have to be there; a new node of a cloud needs some minutes
 HEALTH_S = 1.0  # between two looks of Ray whether a shard is there
 AT_ONCE = 16  # questions that a shard takes at a time; the server has a queue of its own
 
@@ -37,11 +39,13 @@ class OnServe:
 
 
 @contextlib.contextmanager
-def started(cluster: Cluster, indexes: Path, count: int) -> Iterator[Shards]:
+def started(cluster: Cluster, indexes: Path, count: int, server: str) -> Iterator[Shards]:
     """Start the shards of an index on a cluster, and end them with the block.
 
     Args:
         count: of shards. More than the index has segments would be empty, so they are not asked.
+        server: where the server listens that asks them. Each has shards of its own; those that an earlier one left
+            there when it was killed are ended.
 
     Raises:
         ClusterError: they do not start, as on a cluster without enough memory.
@@ -49,19 +53,19 @@ def started(cluster: Cluster, indexes: Path, count: int) -> Iterator[Shards]:
     """
     # Of the replica's queue, which Ray asks before every call: 0.1 s is too short for a node that is busy.
     os.environ.setdefault("RAY_SERVE_QUEUE_LENGTH_RESPONSE_DEADLINE_S", "1")
-    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     try:
         from ray import serve
     except ImportError as error:
         raise ClusterError(
             "--shards needs Ray Serve: `pip install -c constraints.txt '.[cluster]'` in the source folder installs it"
         ) from error
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)  # after the import, which sets it
 
     folder = generations_folder(indexes) / current_name(indexes)
     needed = LEAST_BYTES + size_on_disk(folder) // count
     _check(cluster, count, needed)
-    of_index = hashlib.sha256(str(indexes.resolve()).encode()).hexdigest()[:8]
-    names = [f"tiktok-retrieval-{of_index}-{number + 1}" for number in range(count)]
+    of_server = hashlib.sha256(f"{indexes.resolve()} {server}".encode()).hexdigest()[:12]
+    names = [f"tiktok-retrieval-{of_server}-{number + 1}" for number in range(count)]
     quiet = {"log_level": "WARNING", "enable_access_log": False}
     deployed = serve.deployment(
         num_replicas=1,  # only the process that has opened a generation can answer
@@ -78,12 +82,13 @@ def started(cluster: Cluster, indexes: Path, count: int) -> Iterator[Shards]:
     ]
     with contextlib.ExitStack() as stack:
         serve.start(proxy_location="Disabled", logging_config=quiet)
+        for name in serve.status().applications:
+            if name.startswith(f"tiktok-retrieval-{of_server}-"):
+                serve.delete(name)
         for name in names:
             stack.callback(partial(_end, serve, name))
-        try:
-            handles = serve.run_many(targets)
-        except RuntimeError as error:  # Ray's own message says which did not start, and why
-            raise ClusterError(f"the shards do not start: {str(error).strip()[:300]}") from error
+        handles = serve.run_many(targets, wait_for_applications_running=False)
+        _wait_until_running(serve, names)
         running = Shards([OnServe(handle) for handle in handles])
         stack.callback(running.stop)
         yield running
@@ -97,6 +102,22 @@ def _check(cluster: Cluster, processes: int, needed: int) -> None:
             f"the cluster has room for {room} of {processes} processes with 1 CPU and {needed / 1e9:.1f} GB of memory:"
             " add nodes, or ask for fewer --shards"
         )
+
+
+def _wait_until_running(serve: Any, names: Sequence[str]) -> None:
+    until, waiting = time.monotonic() + START_S, set(names)
+    while waiting:
+        of_all = serve.status().applications
+        waiting = {name for name in waiting if of_all[name].status != "RUNNING"}
+        failed = [of_all[name].message for name in waiting if of_all[name].status == "DEPLOY_FAILED"]
+        if failed:  # Ray's own message says why
+            raise ClusterError(f"the shards do not start: {failed[0].strip()[:300]}")
+        if waiting and time.monotonic() > until:
+            raise ClusterError(
+                f"{len(waiting)} of {len(names)} shards have not started in {START_S:.0f} s. If others use the cluster,"
+                " `ray status` says what is free: add nodes, or ask for fewer --shards"
+            )
+        time.sleep(0.1)
 
 
 def _end(serve: Any, name: str) -> None:

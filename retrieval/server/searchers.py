@@ -6,16 +6,17 @@ cannot be used, the old one continues to answer; a server that has just started 
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from ingest.models.weights import WeightsError
 from retrieval.cluster.front import Shards
-from retrieval.errors import GenerationError, RetrievalError, UnknownGeneration
+from retrieval.errors import GenerationError, PartRefuses, RetrievalError, UnknownGeneration
 from retrieval.index.generation import generation_state, open_named, read_manifest, verified_manifest
 from retrieval.index.layout import CURRENT, State, current_name, generation_names, generations_folder
 from retrieval.search.encoders import SharedEncoders
@@ -27,16 +28,19 @@ from retrieval.server.schemas import EncoderSummary, GenerationSummary
 log = logging.getLogger(__name__)
 
 RETRY_ENCODER_S = 60.0  # weights may still be downloading; an attempt can take seconds
+RETRY_PART_S = 5.0  # another machine may not see new files yet
 MAX_OTHERS = 2  # generations held open besides the current one; each is in memory as a whole
 
 
 @dataclass(frozen=True)
 class _Refused:
-    """A generation that cannot be used, with the state of its files then: it is tried again when they change."""
+    """A generation that cannot be used, with the state of its files then: it is tried again when they change, or at a
+    time of the monotonic clock."""
 
     name: str
     state: State
     answering: str
+    again_at: float
 
 
 class Searchers:
@@ -204,17 +208,21 @@ class Searchers:
                 self._current = None
                 self._current = self._newest_but(name, error)
                 return self._current
-            if not self._known_as_refused(name):
-                self._refuse(name, searcher, error)
+            self._refuse(name, searcher, error)
             return searcher
 
     def _refuse(self, name: str, searcher: Searcher, error: Exception) -> None:
-        log.warning("still answering from generation %s: %s", searcher.generation.name, error)
-        self._refused = _Refused(name, self._state(name), searcher.generation.name)
+        before, answering = self._refused, searcher.generation.name
+        again_at = time.monotonic() + RETRY_PART_S if isinstance(error, PartRefuses) else math.inf
+        self._refused = _Refused(name, self._state(name), answering, again_at)
+        if not before or replace(before, again_at=again_at) != self._refused:
+            log.warning("still answering from generation %s: %s", answering, error)
 
     def _known_as_refused(self, name: str) -> bool:
         refused = self._refused
-        return refused is not None and refused.name == name and refused.state == self._state(name)
+        if refused is None or time.monotonic() >= refused.again_at:
+            return False
+        return refused.name == name and refused.state == self._state(name)
 
     def _state(self, name: str) -> State:
         return generation_state(generations_folder(self.indexes) / name) if name else ()

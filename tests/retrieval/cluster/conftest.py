@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cluster.connection import connected
+from ingest.cluster.connection import Cluster, connected
 from retrieval.cluster import front
 from retrieval.cluster.front import Shards
+from retrieval.cluster.serving import started
 from tests.retrieval.cluster.made_index import build_in_segments, documents
 from tests.retrieval.fake_encoder import FakeEncoder
 
@@ -28,12 +29,16 @@ def indexes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shards(indexes: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shards]:
-    """Return the two parts of `indexes` on a Ray of this machine."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Return a Ray of this machine that counts four CPUs."""
     pytest.importorskip("ray")
-    from retrieval.cluster.serving import started
+    with connected("local", tmp_path_factory.mktemp("data"), cpus=4) as running:
+        assert running
+        yield running
 
-    with connected("local", tmp_path_factory.mktemp("data")) as cluster:
-        assert cluster
-        with started(cluster, indexes, 2) as running:
-            yield running
+
+@pytest.fixture(scope="module")
+def shards(indexes: Path, cluster: Cluster) -> Iterator[Shards]:
+    """Return the two parts of `indexes`."""
+    with started(cluster, indexes, 2, "a test") as running:
+        yield running

@@ -1,6 +1,5 @@
 """Parts of a generation answer as one machine does: the same hits, scores, reasons and notes."""
 
-import pickle
 import time
 from pathlib import Path
 from typing import Any
@@ -8,52 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.cluster.node import program_version
 from retrieval.cluster import front
 from retrieval.cluster.front import Shards
-from retrieval.cluster.holder import Holder
 from retrieval.cluster.part import Part
-from retrieval.errors import GenerationError, PartsAway
+from retrieval.errors import PartsAway
 from retrieval.index import dense, rows, vector_part
 from retrieval.index.generation import open_current
 from retrieval.search import candidates, phases, scoring
 from retrieval.search.answer import Answer
 from retrieval.search.conditions import Condition
 from retrieval.search.searcher import Searcher
-from retrieval.server.searchers import Searchers
+from tests.retrieval.cluster.here import Here
 from tests.retrieval.cluster.made_index import QUESTIONS, assert_equal, build_in_segments, documents
 from tests.retrieval.fake_encoder import FakeEncoder
 
 pytestmark = pytest.mark.usefixtures("patient")
 VIDEOS, SEGMENT = 80, 20
-
-
-class Answered:
-    def __init__(self, answer: bytes | Exception) -> None:
-        self._answer = answer
-
-    def result(self, *, timeout_s: float) -> Any:
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return pickle.loads(self._answer)
-
-
-class Here:
-    """A shard in this process. All that it gets and gives is pickled, as on its way between nodes."""
-
-    def __init__(self) -> None:
-        self.holder, self.gone = Holder(program_version()), False
-
-    def ask(self, method: str, *arguments: Any) -> Answered:
-        if self.gone:
-            return Answered(ConnectionError("the node is gone"))
-        try:
-            return Answered(pickle.dumps(getattr(self.holder, method)(*pickle.loads(pickle.dumps(arguments)))))
-        except GenerationError as error:
-            return Answered(error)
-
-    def restart(self) -> None:
-        self.holder, self.gone = Holder(program_version()), False
 
 
 ENCODERS = FakeEncoder(), FakeEncoder("other", dimension=48)
@@ -186,28 +155,3 @@ def test_an_error_is_one_of_the_question_and_loses_no_part(
     answer = together.search(QUESTIONS[0])
     assert (answer.parts_answered, answer.parts) == (2, 2)
     assert_equal(alone.search(QUESTIONS[0]), answer)
-
-
-def test_a_generation_is_switched_in_all_parts_or_in_none(tmp_path: Path) -> None:
-    made = documents(40)
-    build_in_segments(made[:30], tmp_path, 15)
-    here = [Here(), Here()]
-    searchers_of = Searchers(tmp_path, shards=Shards(here))
-    before = searchers_of.get().search("penguin")
-    opening = here[1].holder.open
-
-    def refuse(folder: str, part: Any) -> bool:
-        raise GenerationError("this node does not see the folder")
-
-    here[1].holder.open = refuse  # type: ignore[method-assign]
-    build_in_segments(made, tmp_path, 15)
-    refused = searchers_of.get().search("penguin")
-    assert refused.generation == before.generation
-    assert_equal(before, refused)
-    assert "cannot be used" in searchers_of.note()
-    here[1].holder.open = opening  # type: ignore[method-assign]
-    build_in_segments(made + documents(5, seed=9, first=40), tmp_path, 15)
-    after = searchers_of.get().search("penguin")
-    assert after.generation not in (before.generation, refused.generation)
-    assert_equal(Searcher(open_current(tmp_path)).search("penguin"), after)
-    assert searchers_of.note() == ""
