@@ -82,6 +82,28 @@ def all_stems(word: Word, languages: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def bare_stems(found: Sequence[Word], languages: Sequence[str]) -> list[set[str]]:
+    """Return the stems of each word in any of the languages, without the language: `all_stems` for many words.
+
+    It takes a tenth of the time, and leaves out what the stem of a question has in front of ":".
+    """
+    bare = [{stem(word, "")} for word in found]
+    of_script: dict[str, list[int]] = {}
+    for number, word in enumerate(found):
+        if word.kind == "word":
+            of_script.setdefault(_script_of(word.folded[:1]), []).append(number)
+    for script, numbers in of_script.items():
+        letters = [found[number].letters for number in numbers]
+        columns = [
+            _stemmer(_STEMMERS[language]).stemWords(letters)
+            for language in languages
+            if has_stemmer(language) and script == _SCRIPTS.get(language, "Latin")
+        ]
+        for number, forms in zip(numbers, zip(*columns, strict=True), strict=False):  # without a language, no forms
+            bare[number].update(form if form.isascii() else fold(form) for form in set(forms))
+    return bare
+
+
 @lru_cache(maxsize=10_000)
 def _script_of(letter: str) -> str:
     """Return the script of a letter if some stemmer knows it, else ""."""

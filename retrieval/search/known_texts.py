@@ -1,33 +1,28 @@
 """Texts -> which words they have and where, kept from one answer to the next.
 
 Answers show the same videos again and again, and texts have the same words. So a text is cut once into chunks, which
-have a number, and a chunk is analysed once. To find the words of a question in hundreds of passages then takes a
-look-up of its terms and a few operations on arrays of numbers.
+have a number, and a chunk is read once, together with all others that an answer is the first to show. To find the
+words of a question in hundreds of passages then takes a look-up of its terms and a few operations on arrays of numbers.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.text.words import chunks, words_of_chunk
-from retrieval.index.analysis import all_stems, char_ngrams
+from ingest.text.words import Word, chunks, words_of_chunk
+from retrieval.index.analysis import all_stems, bare_stems, char_ngrams
 
 KEPT_TEXTS = 16_384  # about 10 MB
 KEPT_CHUNKS = 100_000  # about 100 MB
 KEPT_LANGUAGES = 4  # sets of languages, of as many corpora
 
-
-class AnalysedWord(NamedTuple):
-    """A word of a chunk: its position in it, the forms that a question may have it in, and its 4-grams."""
-
-    start: int
-    end: int
-    forms: tuple[str, ...]
-    pieces: tuple[str, ...]
+# A word of a chunk: its position in it, the forms that a question may have it in, and its 4-grams. Python's garbage
+# collector looks once at a bare tuple, and again and again at an object of a class.
+AnalysedWord = tuple[int, int, tuple[str, ...], tuple[str, ...]]
 
 
 class TextChunks(NamedTuple):
@@ -42,52 +37,68 @@ class KnownTexts:
 
     def __init__(self, languages: Sequence[str]) -> None:
         self._languages = tuple(languages)
+        self._texts: OrderedDict[str, TextChunks] = OrderedDict()  # the one that was read last is the last
         self._numbers: dict[str, int] = {}
-        self._words: list[list[AnalysedWord]] = []
-        self._having: dict[str, list[int]] = {}  # by term, the chunks that have it
+        self._chunks: list[list[Word]] = []
+        self._having: dict[str, list[int]] = {}  # by stem without its language, or 4-gram: the chunks that have it
+        self._analysed: dict[int, list[AnalysedWord]] = {}
         self._lock = threading.Lock()
-        self.chunks: Callable[[str], TextChunks] = lru_cache(KEPT_TEXTS)(self._chunks)
 
     @property
     def full(self) -> bool:
         """Whether there are so many chunks that another instance should take over."""
-        return len(self._words) > KEPT_CHUNKS
+        return len(self._chunks) > KEPT_CHUNKS
 
-    def words(self, number: int) -> Sequence[AnalysedWord]:
-        """Return the words of a chunk that are no tags."""
-        return self._words[number]
+    def read(self, texts: Sequence[str]) -> list[TextChunks]:
+        """Return the chunks of texts. Many new texts together take a third of the time."""
+        with self._lock:
+            new = {text: list(chunks(text)) for text in texts if text not in self._texts}
+            if new:
+                self._add({chunk for found in new.values() for chunk, _ in found} - self._numbers.keys())
+            for text, found in new.items():
+                self._texts[text] = TextChunks(
+                    np.array([self._numbers[chunk] for chunk, _ in found], np.int32),
+                    np.array([start for _, start in found], np.int32),
+                )
+            known = [self._texts[text] for text in texts]
+            for text in texts:
+                self._texts.move_to_end(text)
+            while len(self._texts) > KEPT_TEXTS:
+                self._texts.popitem(last=False)
+            return known
 
-    def with_any(self, terms: Iterator[str]) -> NDArray[np.bool_]:
-        """Return which of the known chunks have any of some terms, forms or 4-grams, shape (chunks,)."""
-        found = np.zeros(len(self._words), np.bool_)
-        for term in terms:
+    def _add(self, new: Collection[str]) -> None:
+        words = [[word for word in words_of_chunk(chunk) if word.kind != "tag"] for chunk in new]
+        stems = iter(bare_stems([word for of_chunk in words for word in of_chunk], self._languages))
+        for chunk, of_chunk in zip(new, words, strict=True):
+            number = self._numbers[chunk] = len(self._chunks)
+            self._chunks.append(of_chunk)
+            terms: set[str] = set()
+            for word in of_chunk:
+                terms.update(next(stems), char_ngrams(word))
+            for term in terms:
+                self._having.setdefault(term, []).append(number)
+
+    def with_any(self, terms: Iterable[str]) -> NDArray[np.bool_]:
+        """Return which of the known chunks may have any of some terms, stems or 4-grams, shape (chunks,).
+
+        Those with the stem of another language are among them.
+        """
+        found = np.zeros(len(self._chunks), np.bool_)
+        for term in {term[term.find(":") + 1 :] for term in terms}:
             if having := self._having.get(term):
                 numbers = np.array(having)
                 found[numbers[numbers < len(found)]] = True  # another thread may have added some
         return found
 
-    def _chunks(self, text: str) -> TextChunks:
-        found = list(chunks(text))
-        numbers = [self._number(chunk) for chunk, _ in found]
-        return TextChunks(np.array(numbers, np.int32), np.array([start for _, start in found], np.int32))
-
-    def _number(self, chunk: str) -> int:
-        known = self._numbers.get(chunk)
-        if known is not None:
-            return known
-        words = [
-            AnalysedWord(word.start, word.end, all_stems(word, self._languages), tuple(char_ngrams(word)))
-            for word in words_of_chunk(chunk)
-            if word.kind != "tag"
-        ]
-        with self._lock:
-            if chunk not in self._numbers:
-                number = len(self._words)
-                for term in {term for word in words for term in (*word.forms, *word.pieces)}:
-                    self._having.setdefault(term, []).append(number)
-                self._words.append(words)
-                self._numbers[chunk] = number
-            return self._numbers[chunk]
+    def words(self, number: int) -> Sequence[AnalysedWord]:
+        """Return the words of a chunk. A hashtag of several words is these, and not one."""
+        if number not in self._analysed:
+            self._analysed[number] = [
+                (word.start, word.end, all_stems(word, self._languages), char_ngrams(word))
+                for word in self._chunks[number]
+            ]
+        return self._analysed[number]
 
 
 _current: dict[tuple[str, ...], KnownTexts] = {}

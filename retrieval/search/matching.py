@@ -66,7 +66,7 @@ class Matcher:
         if not new:
             return
         self._found |= {text: [] for text in new}
-        chunks = [self._texts.chunks(text) for text in new]
+        chunks = self._texts.read(new)
         numbers, starts = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         ends = np.cumsum([len(one.numbers) for one in chunks])
         some = np.flatnonzero(self._texts.with_any(chain(self.stem_idfs, self._ngram_idfs))[numbers])

@@ -1,14 +1,16 @@
 """What is one word to a person is one word."""
 
 import random
+import re
 import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ingest.text import words as module
 from ingest.text.fold import fold
-from ingest.text.words import words
+from ingest.text.words import words, words_of_chunk
 
 
 @pytest.mark.parametrize(
@@ -121,3 +123,15 @@ def test_long_runs_of_one_thing_are_read_in_linear_time(unit: str) -> None:
     for _ in words(unit * 20_000):
         pass
     assert time.process_time() - started < 5
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.from_regex(r"[\"(*@#']?[A-Za-z.]{1,12}[,.!?:;)\"*'’]{0,4}", fullmatch=True))
+def test_words_of_letters_alone_are_cut_like_all_others(chunk: str) -> None:
+    module._known_words.cache_clear()
+    quick = words_of_chunk(chunk)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SIMPLE", re.compile(r"(?!)"))
+        module._known_words.cache_clear()
+        assert words_of_chunk(chunk) == quick
+    module._known_words.cache_clear()

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from ingest.text.words import words
+from retrieval.index.analysis import all_stems
 from retrieval.search import known_texts as module
 from retrieval.search.known_texts import KnownTexts, known_texts
 from retrieval.search.matching import Matcher
@@ -25,21 +27,50 @@ def test_many_texts_read_together_have_the_words_that_each_has_alone() -> None:
 
 def test_a_chunk_is_found_by_any_of_its_terms() -> None:
     known = KnownTexts(["en"])
-    chunks = known.chunks("Falling down, Falling apart")
+    (chunks,) = known.read(["Falling down, Falling apart"])
     falling, down = chunks.numbers.tolist()[:2]
     assert chunks.numbers[2] == falling and chunks.starts.tolist() == [0, 8, 14, 22]
-    assert known.with_any(iter(["fall", "unknown"])).nonzero()[0].tolist() == [falling]
-    assert known.with_any(iter(["_dow"])).nonzero()[0].tolist() == [down]
+    assert known.with_any(["fall", "unknown"]).nonzero()[0].tolist() == [falling]
+    assert known.with_any(["_dow"]).nonzero()[0].tolist() == [down]
+
+
+def test_chunks_are_found_by_the_stems_of_all_languages() -> None:
+    languages, text = ["de", "fr", "ru", "ar"], "Häuser maisons мальчика والكتاب 東京 🍓 #blauesHaus don't 3.5"
+    known = KnownTexts(languages)
+    (chunks,) = known.read([text])
+    for word in words(text):
+        if word.kind != "tag":
+            for form in all_stems(word, languages):
+                assert known.with_any([form]).any(), form
+                assert {match.term for match in Matcher({form: 1.0}, {}, languages).matches(text)} == {form}
+    assert len(chunks.numbers) == 9
+
+
+def test_a_word_that_has_the_stem_of_another_language_is_not_marked() -> None:
+    languages = ["de", "fr"]
+    assert Matcher({"fr:maison": 1.0}, {}, languages).matches("maisons")
+    assert not Matcher({"xx:maison": 1.0}, {}, languages).matches("maisons")
 
 
 def test_when_there_are_too_many_chunks_another_instance_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_CHUNKS", 3)
     first = known_texts(["xx"])
     matcher = Matcher(STEMS, {}, ["xx"])
-    first.chunks("one two three four five")
+    first.read(["one two three four five"])
     assert known_texts(["xx"]) is not first
     assert [match.term for match in matcher.matches("a teapot")] == ["teapot"]
     assert [match.term for match in Matcher(STEMS, {}, ["xx"]).matches("a teapot")] == ["teapot"]
+
+
+def test_only_the_texts_that_were_read_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_TEXTS", 2)
+    known = KnownTexts(["en"])
+    first, second = known.read(["one two", "two three"])
+    assert known.read(["one two"])[0] is first
+    known.read(["three four"])
+    assert known.read(["one two"])[0] is first
+    assert known.read(["two three"])[0] is not second
+    assert len(known.read(["a", "b", "c", "d"])) == 4
 
 
 def test_several_threads_read_at_once() -> None:
@@ -47,8 +78,8 @@ def test_several_threads_read_at_once() -> None:
 
     def read(first: int) -> None:
         for number in range(first, first + 300):
-            known.chunks(f"word{number} teapot{number % 7} shelf")
-            if not known.with_any(iter(["shelf"])).any():
+            known.read([f"word{number} teapot{number % 7} shelf"])
+            if not known.with_any(["shelf"]).any():
                 wrong.append(f"text {number}")
 
     threads = [threading.Thread(target=read, args=(100 * number,)) for number in range(4)]
@@ -57,5 +88,5 @@ def test_several_threads_read_at_once() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
-    numbers = {known.chunks(f"word{number}").numbers[0] for number in range(600)}
+    numbers = {of_text.numbers[0] for of_text in known.read([f"word{number}" for number in range(600)])}
     assert len(numbers) == 600
