@@ -5,6 +5,7 @@ JSON, {"text", "k"}, with another, {"ms", "cpu_ms", "ids"}. The milliseconds inc
 the processor time of all threads. It needs the engine, sentence-transformers and numpy, and nothing of this project.
 """
 
+import gc
 import json
 import os
 import shutil
@@ -66,6 +67,8 @@ def main(engine: str, corpus: Path, model: str) -> None:
     ask = make(
         ids, texts, vectors, lambda text: encoder.encode(text, normalize_embeddings=True), corpus.parent / engine
     )
+    gc.collect()
+    gc.freeze()  # what is loaded stays, as in a server
     print(json.dumps({"index_s": round(time.perf_counter() - began, 1)}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

@@ -34,6 +34,7 @@ from retrieval.evaluation.queries import Query, read_queries
 from retrieval.index.documents import OVERVIEW, document
 from retrieval.index.layout import CACHE_FILE
 from retrieval.search.searcher import Searcher
+from retrieval.server.memory import settle
 
 _settings = Settings()
 SCRIPT = Path(__file__).with_name("peer.py")
@@ -92,6 +93,7 @@ def run(searcher: Searcher, peers: dict[str, Peer], queries: Sequence[Query], k:
     computed: dict[str, list[float]] = {name: [] for name in taken}
     ranks: dict[str, list[float]] = {name: [] for name in taken}
     for turn in range(rounds + 1):  # the first is a warm-up
+        settle()  # as a server does; so do the peers
         for query in queries:
             for name in taken:
                 if name == "here":

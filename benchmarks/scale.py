@@ -125,6 +125,7 @@ def search(indexes: Path, asked: list[Asked], compared: int) -> Figures:
     from retrieval.index.generation import open_current
     from retrieval.search.encoders import load_all
     from retrieval.search.searcher import Searcher
+    from retrieval.server.memory import settle
 
     began = time.perf_counter()
     generation = open_current(indexes)
@@ -134,6 +135,7 @@ def search(indexes: Path, asked: list[Asked], compared: int) -> Figures:
     figures: Figures = {"opening_s": round(opened - began, 2), "encoder_s": round(loaded - opened, 2), "speed": {}}
     for question in asked[:WARM_UP]:
         searcher.search(question.text, K)
+    settle()  # as a server does
     answers: dict[str, list[tuple[Asked, list[str]]]] = {}
     for name, weights in WEIGHTS.items():
         taken, computed, steps = [], [], Counter[str]()

@@ -79,21 +79,35 @@ def count_videos(
     space, shape (videos,), of zeros.
     """
     for term in range(len(first_span) - 1):
-        first, end = first_span[term], first_span[term + 1]
-        if all_count and end == first + 1:
-            # As most terms are: in one form, whose postings are in the order of their videos.
-            synonym = 1 if first >= first_synonym[term] else 0
-            if starts[first] < ends[first]:
-                counts[synonym, term] += 1 + _changes(docs[starts[first] : ends[first]])
-            continue
-        for span in range(first, end):
-            synonym = 1 if span >= first_synonym[term] else 0
-            mark = 2 * term + 1 + synonym
-            for row in range(starts[span], ends[span]):
-                counted = weights[packed[row] >> FREQUENCY_BITS] > 0 and docs[row] < len(alive)
-                if counted and alive[docs[row]] and seen[docs[row]] != mark:
-                    seen[docs[row]] = mark
-                    counts[synonym, term] += 1
+        for synonym in range(2):
+            first = first_synonym[term] if synonym else first_span[term]
+            end = first_span[term + 1] if synonym else first_synonym[term]
+            mark, longest = 2 * term + 1 + synonym, -1
+            if all_count and first < end:
+                # Of one form, the postings are in the order of their videos, so that these need no marks.
+                longest = _longest(starts, ends, first, end)
+                if starts[longest] < ends[longest]:
+                    counts[synonym, term] += 1 + _changes(docs[starts[longest] : ends[longest]])
+            for span in range(first, end):
+                at = starts[longest]
+                for row in range(starts[span], ends[span] if span != longest else starts[span]):
+                    video = docs[row]
+                    if weights[packed[row] >> FREQUENCY_BITS] > 0 and video < len(alive) and alive[video]:
+                        if seen[video] != mark:
+                            seen[video] = mark
+                            at = _not_before(docs, at, ends[longest], video) if longest >= 0 else at
+                            if longest < 0 or at >= ends[longest] or docs[at] != video:
+                                counts[synonym, term] += 1
+
+
+@_compiled
+def _longest(starts: NDArray[np.int64], ends: NDArray[np.int64], first: int, end: int) -> int:
+    """Return the span with the most postings, from `first` to before `end`."""
+    found = first
+    for span in range(first + 1, end):
+        if ends[span] - starts[span] > ends[found] - starts[found]:
+            found = span
+    return found
 
 
 @_compiled
@@ -133,24 +147,11 @@ def add_totals(
     for term in range(len(first_span) - 1):
         first, end = first_span[term], first_span[term + 1]
         scale, share = scales[term], shares[term]
-        if end == first + 1:
-            # In one form, as most terms are, the postings of a video follow each other. Each replaces what those before
-            # it have added: without a branch that the processor cannot foresee, in half of the time.
-            before, had, added = -1, np.float32(0), np.float32(0)
-            for row in range(starts[first], ends[first]):
-                posted = int(docs[row])
-                if posted < len(totals):
-                    same = posted == before
-                    had = had if same else np.float32(0)
-                    found = had + factors[first] * weighted[packed[row]]
-                    score = scale * found / (found + saturation[posted])
-                    totals[posted] += score - (added if same else np.float32(0))
-                    coverage[posted] += share if found > 0 and had <= 0 else np.float32(0)
-                    before, had, added = posted, found, score
+        if first == end:
             continue
-        count = 0
+        longest, count = _longest(starts, ends, first, end), 0
         for span in range(first, end):
-            for row in range(starts[span], ends[span]):
+            for row in range(starts[span], ends[span] if span != longest else starts[span]):
                 found = factors[span] * weighted[packed[row]]
                 if found > 0 and docs[row] < len(frequency):
                     video = docs[row]
@@ -158,10 +159,31 @@ def add_totals(
                         touched[count] = video
                         count += 1
                     frequency[video] += found
+        # In one form, the postings of a video follow each other. Each replaces what those before it have added: without
+        # a branch that the processor cannot foresee, in half of the time.
+        before, had, added = -1, np.float32(0), np.float32(0)
+        for row in range(starts[longest], ends[longest]):
+            posted = int(docs[row])
+            if posted < len(totals):
+                same = posted == before
+                had = had if same else np.float32(0)
+                found = had + factors[longest] * weighted[packed[row]]
+                score = scale * found / (found + saturation[posted])
+                totals[posted] += score - (added if same else np.float32(0))
+                coverage[posted] += share if found > 0 and had <= 0 else np.float32(0)
+                before, had, added = posted, found, score
+        # What other forms add to a video depends on what this one has added.
+        at, last = starts[longest], -1
         for number in range(count):
             video = touched[number]
-            totals[video] += scale * frequency[video] / (frequency[video] + saturation[video])
-            coverage[video] += share
+            at = _not_before(docs, at if video > last else starts[longest], ends[longest], video)
+            last, had = video, np.float32(0)
+            while at < ends[longest] and docs[at] == video:
+                had += factors[longest] * weighted[packed[at]]
+                at += 1
+            found = had + frequency[video]
+            totals[video] += scale * (found / (found + saturation[video]) - had / (had + saturation[video]))
+            coverage[video] += share if had <= 0 else np.float32(0)
             frequency[video] = 0
 
 

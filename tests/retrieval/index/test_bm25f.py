@@ -216,6 +216,29 @@ def test_the_split_of_a_few_videos_is_theirs_in_the_split_of_all(analyser: str) 
         np.testing.assert_array_equal(index.split(totals, videos), every[:, videos])
 
 
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (1.0, 0.0)])
+def test_videos_with_several_forms_of_a_term_count_once(weights: tuple[float, float]) -> None:
+    """The forms of a term are read apart: the most frequent in one pass, the others against it."""
+    random = np.random.default_rng(5)
+    words, codes = ["katze", "hund", "octopus", "🐙", "tea"], ["de", "en", "fr", ""]
+    texts = [{field: " ".join(random.choice(words, random.integers(0, 9))) for field in "ab"} for _ in range(200)]
+    languages = [{field: str(random.choice(codes, p=[0.5, 0.3, 0.1, 0.1])) for field in "ab"} for _ in texts]
+    index = KeywordIndex.of("stems", texts, ["a", "b"], languages)
+    used = ["a", "b"] if weights[1] else ["a"]
+    having = [
+        {term for field in used for term in TERMS["stems"](text[field], code[field])}
+        for text, code in zip(texts, languages, strict=True)
+    ]
+    for question in ("katze", "octopus", "🐙", "hund tea octopus katze zebra"):
+        terms_ = index.query_terms(question)
+        counts = index.counts(question, np.array(weights)).videos
+        assert counts[0].tolist() == [sum(not found.isdisjoint(term.forms) for found in having) for term in terms_]
+        assert counts[1].tolist() == [sum(not found.isdisjoint(term.synonyms) for found in having) for term in terms_]
+        coverage = scores(index, question, np.array(weights)).coverage
+        assert (coverage > 0).tolist() == [any(not found.isdisjoint(term.all()) for term in terms_) for found in having]
+        assert coverage.max() <= 1 + 1e-6
+
+
 def test_which_videos_have_a_term_is_found_in_every_form() -> None:
     index = KeywordIndex.of("stems", [{"a": "look 🐙"}, {"a": "an octopus"}, {"a": "a dog"}], ["a"])
     terms = index.query_terms("octopus dog cat")
