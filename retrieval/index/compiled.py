@@ -92,12 +92,12 @@ def count_videos(
                 at = starts[longest]
                 for row in range(starts[span], ends[span] if span != longest else starts[span]):
                     video = docs[row]
-                    if weights[packed[row] >> FREQUENCY_BITS] > 0 and video < len(alive) and alive[video]:
-                        if seen[video] != mark:
-                            seen[video] = mark
-                            at = _not_before(docs, at, ends[longest], video) if longest >= 0 else at
-                            if longest < 0 or at >= ends[longest] or docs[at] != video:
-                                counts[synonym, term] += 1
+                    counted = weights[packed[row] >> FREQUENCY_BITS] > 0 and video < len(alive)
+                    if counted and alive[video] and seen[video] != mark:
+                        seen[video] = mark
+                        at = _not_before(docs, at, ends[longest], video) if longest >= 0 else at
+                        if longest < 0 or at >= ends[longest] or docs[at] != video:
+                            counts[synonym, term] += 1
 
 
 @_compiled
