@@ -1,4 +1,4 @@
-"""A question -> its vector by a BERT model, with onnxruntime: without torch, which takes seconds to import.
+"""A short text -> its vector by a BERT model, with onnxruntime: without torch, which takes seconds to import.
 
 The model is described as an ONNX graph that names the weights in model.safetensors: nothing is converted or copied.
 onnxruntime rearranges the matrices once for its products, which are three times as fast as numpy's on the few tokens of
@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retrieval.embedding.token_sums import Cuts, TokenSums, sums_of_tokens
 
 Array = NDArray[np.float32]
 MAX_TOKENS = 2_048  # of a batch, with padding: four long texts, whose attention takes 50 MB
@@ -55,16 +57,40 @@ class Bert:
             found[batch] = self._pooled([tokens[number] for number in batch])
         return found
 
+    def token_sums(self, texts: Sequence[str], cuts: Sequence[Cuts], prompt: str) -> tuple[Array, list[TokenSums]]:
+        """Return the unit vectors of texts, shape (len(texts), dimension), and the parts of them; see token_sums.py.
+
+        Args:
+            cuts: of each text.
+            prompt: what the model gets before each text.
+        """
+        encoded = self._tokenizer.encode_batch([prompt + text for text in texts])
+        vectors, sums = np.empty((len(texts), self.dimension), np.float32), dict[int, TokenSums]()
+        for batch in _batches([one.ids for one in encoded]):
+            values, there = self._values([encoded[number].ids for number in batch])
+            spans = np.zeros((*there.shape, 2), np.int64)
+            spans[there] = np.concatenate([encoded[number].offsets for number in batch])
+            of_batch = sums_of_tokens(values, spans - len(prompt), there, [cuts[number] for number in batch])
+            vectors[batch] = of_batch[0]
+            sums |= zip(batch, of_batch[1], strict=True)
+        return vectors, [sums[number] for number in range(len(texts))]
+
     def _pooled(self, tokens: Sequence[Sequence[int]]) -> Array:
+        values, there = self._values(tokens)
+        lengths = there.sum(axis=1, dtype=np.float32)[:, None]
+        pooled = np.einsum("btd,bt->bd", values, there.astype(np.float32)) / lengths
+        unit: Array = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+        return unit
+
+    def _values(self, tokens: Sequence[Sequence[int]]) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the values of the tokens of texts, shape (texts, tokens, dimension), and which are no padding."""
         lengths = np.array([len(ids) for ids in tokens], np.int32)
         places = np.arange(lengths.max())
         padded = np.zeros((len(tokens), len(places)), np.int64)
         there = places < lengths[:, None]
         padded[there] = np.concatenate(tokens)
         (values,) = self._session.run(None, {"ids": padded, "places": places, "lengths": lengths})
-        pooled = np.einsum("btd,bt->bd", values, there.astype(np.float32)) / lengths[:, None].astype(np.float32)
-        unit: Array = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
-        return unit
+        return values, there
 
 
 def _batches(tokens: Sequence[Sequence[int]]) -> Iterator[list[int]]:

@@ -1,4 +1,5 @@
-"""The vectors of questions by the models that the program carries, without loading torch and sentence-transformers."""
+"""The vectors of questions and of a few passages by the models that the program carries, without loading torch and
+sentence-transformers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,14 @@ from retrieval.embedding.registry import full_name
 if TYPE_CHECKING:
     from retrieval.embedding.token_sums import Cuts, TokenSums
 
+FEW_CHARS = 20_000  # of passages: with two encoders, they take as long as loading torch does
+
 
 class QueryEncoder:
     """A model that has encoded the passages of an index. It encodes questions, in fp32, in less time than torch.
 
-    Should passages be asked for, the whole model is loaded.
+    It encodes a few passages in the same way: to load torch for a new video would take ten seconds. For many passages,
+    the whole model is loaded, which encodes them several times as fast.
     """
 
     cached = True
@@ -47,11 +51,19 @@ class QueryEncoder:
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return the unit vectors of passages, shape (len(texts), dimension)."""
+        if self._are_few(texts):
+            vectors: Vectors = self._bert.vectors([self.prompts["document"] + text for text in texts])
+            return vectors
         return self._loaded().passages(texts)
 
     def token_sums(self, texts: Sequence[str], cuts: "Sequence[Cuts]") -> "tuple[Vectors, list[TokenSums]] | None":
         """Return the unit vectors of passages and the parts of them; see `Encoder`."""
+        if self._are_few(texts):
+            return self._bert.token_sums(texts, cuts, self.prompts["document"])
         return self._loaded().token_sums(texts, cuts)
+
+    def _are_few(self, texts: Sequence[str]) -> bool:
+        return self._whole is None and sum(map(len, texts)) <= FEW_CHARS
 
     def _loaded(self) -> SentenceEncoder:
         if self._whole is None:

@@ -101,8 +101,40 @@ def token_sums(
         hidden = model[0]({name: values.to(model.device) for name, values in features.items()})["token_embeddings"]
     with torch.inference_mode():
         # One product for all parts, where the tokens' vectors are: a graphics card need not send these back.
-        member = torch.from_numpy(part[:, None, :] == np.arange(part.max() + 1)[:, None]).to(hidden.device)
+        member = torch.from_numpy(_members(part)).to(hidden.device)
         added: NDArray[np.float32] = (member.float() @ hidden.float()).cpu().numpy()
+    return _divided(added, part, cuts)
+
+
+def sums_of_tokens(
+    hidden: NDArray[np.float32], spans: NDArray[np.int64], real: NDArray[np.bool_], cuts: Sequence[Cuts]
+) -> tuple[NDArray[np.float32], list[TokenSums]]:
+    """Return the unit vectors of a batch of texts, and the parts of them, if the vectors of their tokens are known.
+
+    Args:
+        hidden: these, shape (texts, tokens, dimension).
+        spans: where each token is in its text, in characters, shape (texts, tokens, 2).
+        real: which tokens are no padding, shape (texts, tokens).
+        cuts: of each text.
+    """
+    part = _parts(spans, real, cuts)
+    return _divided(_members(part).astype(np.float32) @ hidden, part, cuts)
+
+
+def _members(part: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which tokens belong to each part, and to none, shape (texts, parts + 1, tokens)."""
+    return np.asarray(part[:, None, :] == np.arange(part.max(initial=0) + 1)[:, None])
+
+
+def _divided(
+    added: NDArray[np.float32], part: NDArray[np.int64], cuts: Sequence[Cuts]
+) -> tuple[NDArray[np.float32], list[TokenSums]]:
+    """Return the unit vectors of texts and the parts of them.
+
+    Args:
+        added: what the tokens of no part (first) and of each part add up to, shape (texts, parts + 1, dimension).
+        part: which part each token belongs to.
+    """
     whole = added.sum(axis=1)
     scale = np.maximum(np.linalg.norm(whole, axis=1), 1e-12)
     vectors = whole / scale[:, None]

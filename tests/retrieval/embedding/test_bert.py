@@ -1,5 +1,7 @@
 """Questions are encoded with onnxruntime as sentence-transformers encodes them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from ingest.models.weights import resolve
 from retrieval.embedding.bert import supported
 from retrieval.embedding.encoder import SentenceEncoder
-from retrieval.embedding.query_encoder import QueryEncoder, query_encoder
+from retrieval.embedding.query_encoder import FEW_CHARS, QueryEncoder, query_encoder
 
 MODELS = ("sentence-transformers/all-MiniLM-L6-v2", "intfloat/multilingual-e5-small")
 TEXTS = [
@@ -37,11 +39,38 @@ def test_the_vectors_are_those_of_sentence_transformers(name: str) -> None:
     assert light.queries([]).shape == (0, whole.dimension)
 
 
-def test_the_index_names_the_precision_of_its_passages(name: str = MODELS[0]) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_a_few_passages_and_their_parts_are_those_of_sentence_transformers(name: str) -> None:
+    whole = SentenceEncoder(name, precision="fp32")
+    light = query_encoder(name, "fp32", whole.sha256)
+    assert np.abs(light.passages(TEXTS) - whole.passages(TEXTS)).max() < 1e-5
+    cuts = [tuple(range(0, max(1, len(text)), 7)) for text in TEXTS]
+    found, expected = light.token_sums(TEXTS, cuts), whole.token_sums(TEXTS, cuts)
+    assert found and expected
+    assert np.abs(found[0] - expected[0]).max() < 1e-5
+    for of_text, wanted in zip(found[1], expected[1], strict=True):
+        assert of_text.tokens.tolist() == wanted.tokens.tolist()
+        np.testing.assert_allclose(of_text.sums, wanted.sums, atol=1e-3)
+    assert light.token_sums([], []) is not None
+    assert light.passages([]).shape == (0, whole.dimension)
+
+
+def test_many_passages_are_encoded_by_the_whole_model_in_the_precision_of_the_index(name: str = MODELS[0]) -> None:
     whole = SentenceEncoder(name, precision="bf16")
     light = query_encoder(name, "bf16", whole.sha256)
     assert light.key == whole.key
-    assert np.array_equal(light.passages(["a passage"]), whole.passages(["a passage"]))
+    many = [f"{number} passages " * 20 for number in range(FEW_CHARS // 200)]
+    assert np.array_equal(light.passages(many), whole.passages(many))
+
+
+def test_a_few_passages_do_not_load_torch() -> None:
+    script = (
+        "import sys; from retrieval.embedding.query_encoder import query_encoder\n"
+        f"light = query_encoder({MODELS[0]!r}, 'bf16', {resolve(MODELS[0]).sha256!r})\n"
+        "assert light.passages(['a tea pot']).shape == (1, 384) and light.token_sums(['a tea pot'], [(0, 2)])\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 @pytest.mark.parametrize(
