@@ -27,7 +27,7 @@ POLL_S = 0.5  # between looks at the files of the catalog
 MAX_NEW = 200  # videos that a server indexes by itself: it answers questions with the same cores
 MAX_NEW_PICTURES = 400  # a large model encodes some ten of them a second
 SHARE = 0.5  # of the time that it may build, when the catalog changes without end
-MAX_REST_S = 3.0  # after a build, however long it took: the first one loads the models that encode videos
+MAX_REST_S = 3.0  # after a build, however long it took: the first one of many texts loads the models for it
 
 
 class Updater:
