@@ -323,11 +323,12 @@ def _parts(settings: "Settings", shards: int, listener: socket.socket) -> "Itera
         return
     from ingest.cluster.connection import connected
     from retrieval.cluster.serving import started
+    from retrieval.cluster.watcher import watched
 
     with connected(settings.cluster, settings.data) as cluster:
         assert cluster
         server = f"{socket.gethostname()} {listener.getsockname()}"
-        with started(cluster, settings.indexes, shards, server) as running:
+        with started(cluster, settings.indexes, shards, server) as running, watched(settings.cluster):
             print(f"{shards} parts of the index on the cluster at {settings.cluster}", flush=True)
             yield running
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.bm25f import TermCounts
+from retrieval.index.documents import FIELDS
 from retrieval.index.generation import Generation, GenerationPart
 from retrieval.index.rows import Best
 from retrieval.index.values import Mask
-from retrieval.search.asked import Asked, Phases, analyser_scores, encoder_scores
+from retrieval.search.asked import Asked, Phases, analyser_scores, encoder_scores, field_weights
 from retrieval.search.fusion import Moments, Scores
 from retrieval.search.phases import FirstPhase
 from retrieval.search.scoring import EncoderScores, EncoderSpread, FirstFields
@@ -100,7 +101,7 @@ class CandidatesFound:
 
 
 class Part:
-    """Some segments of a generation.
+    """Some segments of a generation, ready to answer.
 
     Raises:
         GenerationError: the generation cannot be opened.
@@ -110,6 +111,7 @@ class Part:
         self.generation = Generation(folder, part=part)
         self._asked: OrderedDict[str, Compared] = OrderedDict()
         self._lock = threading.Lock()
+        self._warm_up()
 
     def spread(self, key: str, asked: Asked, first: Sequence[FirstFields | None]) -> Spread:
         """Return what the first round says.
@@ -167,6 +169,26 @@ class Part:
             of_analysers,
             seen.of(found.videos) if seen else None,
         )
+
+    def _warm_up(self) -> None:
+        """Answer a question: the first in a process takes seconds, in which code is compiled and tables are read."""
+        encoders = self.generation.manifest.encoders
+        dense, keyword = field_weights(self.generation.manifest.weights, dict.fromkeys(FIELDS, 1.0), "hybrid")
+        asked = Asked(
+            text="warm",
+            mode="hybrid",
+            method="zscore",
+            share=[1.0] * len(encoders),
+            dense_weights=dense,
+            keyword_weights=keyword,
+            preferred=(),
+            read=True,
+            seen_weight=1.0,
+            vectors=[np.full(used.dimension, used.dimension**-0.5, np.float32) for used in encoders],
+        )
+        first = [FirstFields.of(of, dense, asked.method) for of in self.generation.dense]
+        spread = Spread.merged([self.spread("", asked, first)])
+        self.candidates("", asked, first, spread, None, 10, everything=False)
 
     def _scores(self, asked: Asked, first: Sequence[FirstFields | None]) -> Compared:
         """Compare the vectors."""

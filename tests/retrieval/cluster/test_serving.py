@@ -9,7 +9,7 @@ from ingest.cluster.connection import Cluster
 from ingest.cluster.jobs import ClusterError
 from retrieval.cluster import serving
 from retrieval.cluster.front import Shards
-from retrieval.cluster.serving import started
+from retrieval.cluster.serving import OnServe, started
 from retrieval.index.generation import open_current
 from retrieval.search.answer import Answer
 from retrieval.search.searcher import Searcher
@@ -29,6 +29,15 @@ def test_shards_on_ray_answer_as_one_machine(indexes: Path, shards: Shards) -> N
         one, other = alone.search(question), together.search(question)
         assert (other.parts_answered, other.parts) == (2, 2)
         assert_equal(one, other)
+
+
+def test_a_message_to_a_shard_may_be_large(shards: Shards) -> None:
+    from ray import serve
+
+    assert len(shards) == 2
+    name = next(iter(serve.status().applications))
+    answer = OnServe(serve.get_app_handle(name)).ask("spread", "no generation", bytes(20_000_000))
+    assert answer.result(timeout_s=60) is None
 
 
 def test_generations_are_switched_on_ray_while_questions_are_asked(shards: Shards, tmp_path: Path) -> None:
