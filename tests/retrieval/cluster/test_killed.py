@@ -30,46 +30,6 @@ ENCODER = FakeEncoder()
 KILLS, QUESTION = 10, QUESTIONS[0]
 
 
-def test_a_server_whose_cluster_is_lost_says_so(indexes: Path, tmp_path: Path) -> None:
-    """Until it ends, every answer is complete, or says that it is not, or is a refusal."""
-    nodes = ThreeNodes()
-    command = [sys.executable, "-c", "import app; app.main()", "serve", "--data", str(tmp_path), "--port", "0"]
-    options = ["--indexes", str(indexes), "--cluster", nodes.address, "--shards", "2"]
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as serving:
-        assert serving.stdout
-        assert serving.stderr
-        page = next(line for line in serving.stdout if line.startswith("The page: ")).split()[-1]
-        whole = asked(page)
-        assert whole
-        assert whole["parts"] == whole["parts_answered"] == 2
-        nodes.kill_head()
-        killed, kinds = time.monotonic(), Counter[int]()
-        while serving.poll() is None:
-            answer = asked(page)
-            kinds[answer["parts_answered"] if answer else 0] += 1
-            if answer and answer["parts_answered"] == 2:
-                assert answer["hits"] == whole["hits"]
-            elif answer:
-                assert any("Answered from" in note for note in answer["notes"])
-        print(f"ended after {time.monotonic() - killed:.0f} s; answers by number of parts: {dict(kinds)}")
-        assert serving.returncode != 0
-        assert "the cluster at" in serving.stderr.read()
-    nodes.stop()
-
-
-def asked(page: str) -> dict[str, Any] | None:
-    """Return the answer to a question; None if it is refused, or the server has ended."""
-    try:
-        with urllib.request.urlopen(f"{page}api/search?{urlencode({'q': QUESTION})}", timeout=60) as response:
-            return dict(json.load(response))
-    except urllib.error.HTTPError as error:
-        assert error.code == 503
-    except OSError:  # it ends
-        pass
-    time.sleep(0.2)
-    return None
-
-
 def replicas() -> list[int]:
     """Return the processes of the shards that this process has started."""
     found, parents = [], dict[int, int]()
@@ -127,3 +87,46 @@ def test_a_killed_shard_is_named_and_whole_again(indexes: Path, shards: Shards) 
     )
     print(f"{partial} partial answers, {refused} refused")
     assert partial
+
+
+def test_a_server_whose_cluster_is_lost_says_so(indexes: Path, tmp_path: Path) -> None:
+    """Until it ends, every answer is complete, or says that it is not, or is a refusal."""
+    nodes = ThreeNodes()
+    command = [sys.executable, "-c", "import app; app.main()", "serve", "--data", str(tmp_path), "--port", "0"]
+    options = ["--indexes", str(indexes), "--cluster", nodes.address, "--shards", "2"]
+    serving = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert serving.stdout
+        page = next(line for line in serving.stdout if line.startswith("The page: ")).split()[-1]
+        whole = asked(page)
+        assert whole
+        assert whole["parts"] == whole["parts_answered"] == 2
+        nodes.kill_head()
+        killed, kinds = time.monotonic(), Counter[int]()
+        while serving.poll() is None:
+            answer = asked(page)
+            kinds[answer["parts_answered"] if answer else 0] += 1
+            if answer and answer["parts_answered"] == 2:
+                assert answer["hits"] == whole["hits"]
+            elif answer:
+                assert any("Answered from" in note for note in answer["notes"])
+        print(f"ended after {time.monotonic() - killed:.0f} s; answers by number of parts: {dict(kinds)}")
+        assert serving.returncode != 0
+        assert "the cluster at" in serving.communicate()[1]
+    finally:
+        serving.kill()
+        serving.communicate()
+        nodes.stop()
+
+
+def asked(page: str) -> dict[str, Any] | None:
+    """Return the answer to a question; None if it is refused, or the server has ended."""
+    try:
+        with urllib.request.urlopen(f"{page}api/search?{urlencode({'q': QUESTION})}", timeout=60) as response:
+            return dict(json.load(response))
+    except urllib.error.HTTPError as error:
+        assert error.code == 503
+    except OSError:  # it ends
+        pass
+    time.sleep(0.2)
+    return None
