@@ -40,3 +40,25 @@ def test_what_is_loaded_is_excluded_from_garbage_collection() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) > 1_000
+
+
+SERVED = """
+import gc, os, socket, threading, time
+from retrieval.server import memory
+from retrieval.server.connections import Bounds
+from retrieval.server.run import run
+
+def wait():
+    while not gc.get_freeze_count():
+        time.sleep(0.02)
+    os._exit(0)
+
+memory.LOADED_S = 0.1
+threading.Thread(target=wait).start()
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    run(lambda *_: None, listener, Bounds(8, 8, ()))
+"""
+
+
+def test_a_server_excludes_what_it_has_loaded() -> None:
+    subprocess.run([sys.executable, "-c", SERVED], check=True, timeout=30)
