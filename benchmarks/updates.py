@@ -83,9 +83,10 @@ def updates(data: Path, client: httpx.Client, times: int) -> dict[str, list[floa
     """Return the seconds until a new video is found, a changed one is found by its new words, and a removed one is
     gone."""
     taken: dict[str, list[float]] = {"added": [], "changed": [], "removed": []}
-    for number in range(times):
-        video_id = str(FIRST_ID + time.time_ns() // 1_000_000 % 10**15)
-        old, new = f"zyzzogeton{number}", f"quockerwodger{number}"
+    for _ in range(times):
+        number = time.time_ns() // 1_000_000 % 10**15
+        video_id = str(FIRST_ID + number)
+        old, new = f"zyzzogeton{number}", f"quockerwodger{number}"  # a run that was stopped has left others
         with closing(Catalog(data)) as catalog:
             catalog.put_video(Video(id=video_id, description=f"the {old} sings", scraped_at=time.time()))
             taken["added"].append(until(client, old, video_id, found=True))
