@@ -1,33 +1,83 @@
 """Items per second of each stage with 1 and 2 workers of one core: on a cluster of Ray, and in this machine's own pool.
 
-    python benchmarks/cluster.py --sample data/sample --items 24
+    OMP_NUM_THREADS=1 python benchmarks/cluster.py --sample data/sample --items 24 --workers 1 --workers 2
+    OMP_NUM_THREADS=1 python benchmarks/cluster.py --items 0 --workers 1 --workers 2 --workers 4 --workers 8
 
 Both read the same items of the sample in the same run, in turns. The speed is that between the first and the last
-result, so that what is loaded once does not count; `start_s` is the time until the first result. Set OMP_NUM_THREADS=1:
-a worker of a cluster has one core.
+result, so that what is loaded once does not count; `start_s` is the time until the first result, and `cpu_s` the
+processor time of all processes, loading included. Jobs without any work show what it costs to hand out an item.
+
+Ray starts its workers with a niceness of 15, so that other programs of a machine come first. Here they have none, or
+whatever else runs would slow down only them.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 
 from ingest.catalog import Catalog, Stage
 from ingest.cluster.connection import Cluster, connected
+from ingest.cluster.leases import Leases
+from ingest.cluster.node import Read
+from ingest.cluster.work import Needs, Work
 from ingest.settings import Settings
 from ingest.stages.importer import import_records
 from ingest.stages.pipeline import run_stage
+from ingest.stages.workers import each
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.embedding.on_nodes import EncodingOnNodes
 from scraper import sources
 
 STAGES: tuple[Stage, ...] = ("ocr", "transcribe")
-TEXTS = 2_048
+TEXTS, WARM = 2_304, 256
+NOTHINGS = 2_000
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A job without files."""
+
+    number: int
+    sources: tuple[()] = ()
+    output: None = None
+
+    def at(self, places: Mapping[Path, Path]) -> Self:
+        return self
+
+
+def answer(job: Nothing) -> int:
+    return job.number
+
+
+def load() -> Read:
+    return lambda job, _limit_s: answer(job)
+
+
+def of_nothing(workers: int, cluster: Cluster | None) -> dict[str, float]:
+    """Hand out jobs without work, and return what one costs, in milliseconds."""
+    jobs = [(number, Nothing(number)) for number in range(NOTHINGS)]
+    before, started, came = cpu_s(), time.perf_counter(), []
+    if cluster:
+        work = Work(load, Needs(1), most=workers)
+        with Leases[int](cluster, work) as leases:
+            came = [time.perf_counter() for _ in leases.each((number, job, 60.0) for number, job in jobs)]
+    else:
+        came = [time.perf_counter() for _ in each(answer, jobs, processes=workers, limit_s=lambda _: 60.0)]
+    return {
+        "ms_per_item": round(1e3 * (came[-1] - came[0]) / (len(came) - 1), 2),
+        "start_s": round(came[0] - started, 1),
+        "cpu_s": round(cpu_s() - before, 1),
+        "items": len(came),
+    }
 
 
 def of_stage(data: Path, stage: Stage, ids: list[str], workers: int, cluster: Cluster | None) -> dict[str, float]:
@@ -35,7 +85,7 @@ def of_stage(data: Path, stage: Stage, ids: list[str], workers: int, cluster: Cl
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "data")
         shutil.copytree(data, copy)
-        started = time.time()
+        before, started = cpu_s(), time.time()
         with Catalog(copy) as catalog:
             if cluster:
                 cluster = Cluster(cluster.ray, cluster.address, type(cluster.media)(copy.resolve()))
@@ -47,31 +97,55 @@ def of_stage(data: Path, stage: Stage, ids: list[str], workers: int, cluster: Cl
     return {
         "items_per_s": round((len(times) - 1) / (times[-1] - times[0]), 3),
         "start_s": round(times[0] - started, 1),
+        "cpu_s": round(cpu_s() - before, 1),
         "items": len(times),
     }
 
 
-def of_encoding(texts: list[str], cluster: Cluster | None) -> dict[str, float]:
-    """Encode texts, after some that load the workers, and return the speed."""
+def of_encoding(texts: list[str], workers: int, cluster: Cluster | None) -> dict[str, float]:
+    """Encode texts, after some that load workers, and return the speed. Without a cluster, `workers` are threads."""
+    import torch
+
+    before = cpu_s()
     encoder = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2")
+    torch.set_num_threads(workers)
     with EncodingOnNodes(cluster) as nodes:
         (used,) = nodes.encoders([encoder])
         started = time.perf_counter()
-        used.passages(texts[:256])
+        used.passages(texts[:WARM])
         start_s = time.perf_counter() - started
         started = time.perf_counter()
-        used.passages(texts[256:])
+        used.passages(texts[WARM:])
         seconds = time.perf_counter() - started
-    return {"items_per_s": round((len(texts) - 256) / seconds, 1), "start_s": round(start_s, 1), "items": len(texts)}
+    return {
+        "items_per_s": round((len(texts) - WARM) / seconds, 1),
+        "start_s": round(start_s, 1),
+        "cpu_s": round(cpu_s() - before, 1),
+        "items": len(texts),
+    }
+
+
+def cpu_s() -> float:
+    """Return the processor time of this process and all that it has started, those that have ended included (Linux)."""
+    found = {}  # by process: its parent, and ticks of its own and of its children that have ended
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            fields = path.read_text().rpartition(")")[2].split()
+            found[int(path.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+    ours = {os.getpid()}
+    while more := {pid for pid, (parent, _) in found.items() if parent in ours} - ours:
+        ours |= more
+    return sum(found[pid][1] for pid in ours) / os.sysconf("SC_CLK_TCK")
 
 
 def main(
     sample: Annotated[Path, typer.Option(help="Folder of records and media.")] = Path("data/sample"),
-    items: Annotated[int, typer.Option(help="Items of each stage.")] = 24,
-    most: Annotated[int, typer.Option(help="Workers at most; more than cores show the overhead.")] = 2,
+    items: Annotated[int, typer.Option(help="Items of each stage; 0: only jobs without work.")] = 24,
+    workers: Annotated[list[int], typer.Option(help="How many; more than cores show the overhead.")] = [1, 2],  # noqa: B006
 ) -> None:
     """Print the figures as JSON."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
     found: dict[str, Any] = {}
     texts = [
         f"{n} the recipe that you saved and never found again: salt, flour and {n % 97} eggs" for n in range(TEXTS)
@@ -83,16 +157,16 @@ def main(
             due = {stage: catalog.ledger.due(stage) for stage in STAGES}
         with_video = due["transcribe"]
         due["ocr"] = [video_id for video_id in due["ocr"] if video_id not in with_video]
-        with connected("local", data) as cluster:
-            for workers in [count for count in (1, 2, 4, 8) if count <= most]:
+        for count in workers:
+            with connected("local", data, cpus=count) as cluster:
                 for name, used in (("pool", None), ("cluster", cluster)):
-                    for stage in STAGES:
-                        figures = of_stage(data, stage, due[stage][:items], workers, used)
-                        found[f"{stage}, {workers} workers, {name}"] = figures
-                        print(f"{stage}, {workers} workers, {name}", figures, flush=True)
-            for name, used in (("pool", None), ("cluster", cluster)):
-                found[f"encode, {name}"] = of_encoding(texts, used)
-                print(f"encode, {name}", found[f"encode, {name}"], flush=True)
+                    figures = {"no work": of_nothing(count, used)}
+                    if items:
+                        figures |= {stage: of_stage(data, stage, due[stage][:items], count, used) for stage in STAGES}
+                        figures["encode"] = of_encoding(texts, count, used)
+                    for kind, of in figures.items():
+                        found[f"{kind}, {count} workers, {name}"] = of
+                        print(f"{kind}, {count} workers, {name}", of, flush=True)
     print(json.dumps(found, indent=1))
 
 

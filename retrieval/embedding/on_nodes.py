@@ -20,7 +20,7 @@ from retrieval.embedding.token_sums import Cuts, TokenSums
 from retrieval.errors import RetrievalError
 
 FEW = 64  # texts that are encoded here: sending them would take longer
-TEXTS = 128  # of a lease: seconds on a core
+TEXTS, CHARS = 128, 16_384  # of a lease at most: a second on a core. The longest of 128 texts alone took five
 LIMIT_S = 600.0
 WORKER_BYTES = 1_500_000_000  # of memory that a worker on a node needs: torch, the model, and a batch
 MODEL_BYTES = 500_000_000  # for every further model
@@ -117,7 +117,7 @@ class EncoderOnNodes:
         """Return the unit vectors of passages, shape (len(texts), dimension)."""
         if len(texts) <= FEW:
             return self._encoder.passages(texts)
-        jobs = [TextsJob(self.model, tuple(part)) for part in parts(texts)]
+        jobs = [TextsJob(self.model, tuple(texts[part])) for part in parts(texts)]
         return np.concatenate(self._nodes.results(jobs))
 
     def query(self, text: str) -> Vectors:
@@ -132,11 +132,7 @@ class EncoderOnNodes:
         """Return the unit vectors of passages, and the parts of them between the `cuts`, as `Encoder.token_sums`."""
         if len(texts) <= FEW // 8:  # these are the longest texts
             return self._encoder.token_sums(texts, cuts)
-        size = TEXTS // 8
-        jobs = [
-            TextsJob(self.model, tuple(part), tuple(of))
-            for part, of in zip(parts(texts, size), parts(cuts, size), strict=True)
-        ]
+        jobs = [TextsJob(self.model, tuple(texts[part]), tuple(cuts[part])) for part in parts(texts)]
         results = self._nodes.results(jobs)
         if any(result is None for result in results):
             return None
@@ -144,9 +140,16 @@ class EncoderOnNodes:
         return np.concatenate([vectors for vectors, _ in found]), [one for _, sums in found for one in sums]
 
 
-def parts(items: Sequence[Any], size: int = TEXTS) -> Iterator[Sequence[Any]]:
-    """Yield items in pieces of `size`."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+def parts(texts: Sequence[str]) -> Iterator[slice]:
+    """Yield where each lease of texts starts and ends: leases take about as long as each other, so no worker waits."""
+    start = chars = 0
+    for number, text in enumerate(texts):
+        if number > start and (number - start == TEXTS or chars + len(text) > CHARS):
+            yield slice(start, number)
+            start, chars = number, 0
+        chars += len(text)
+    if texts:
+        yield slice(start, len(texts))
 
 
 def load_on_node(first: Model) -> Read:
