@@ -1,17 +1,16 @@
 """Items per second of each stage with 1 and 2 workers of one core: on a cluster of Ray, and in this machine's own pool.
 
     OMP_NUM_THREADS=1 python benchmarks/cluster.py --sample data/sample --items 24 --workers 1 --workers 2
-    OMP_NUM_THREADS=1 python benchmarks/cluster.py --items 0 --workers 1 --workers 2 --workers 4 --workers 8
+    OMP_NUM_THREADS=1 python benchmarks/cluster.py --kind nothing --workers 1 --workers 2 --workers 4 --workers 8
 
 Both read the same items of the sample in the same run, in turns. The speed is that between the first and the last
-result, so that what is loaded once does not count; `start_s` is the time until the first result, and `cpu_s` the
-processor time of all processes, loading included. Jobs without any work show what it costs to hand out an item.
+result, so that what is loaded once does not count; `start_s` is the time until the first result. Jobs without any work
+show what it costs to hand out an item.
 
 Ray starts its workers with a niceness of 15, so that other programs of a machine come first. Here they have none, or
 whatever else runs would slow down only them.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -65,7 +65,7 @@ def load() -> Read:
 def of_nothing(workers: int, cluster: Cluster | None) -> dict[str, float]:
     """Hand out jobs without work, and return what one costs, in milliseconds."""
     jobs = [(number, Nothing(number)) for number in range(NOTHINGS)]
-    before, started, came = cpu_s(), time.perf_counter(), []
+    started, came = time.perf_counter(), []
     if cluster:
         work = Work(load, Needs(1), most=workers)
         with Leases[int](cluster, work) as leases:
@@ -75,7 +75,6 @@ def of_nothing(workers: int, cluster: Cluster | None) -> dict[str, float]:
     return {
         "ms_per_item": round(1e3 * (came[-1] - came[0]) / (len(came) - 1), 2),
         "start_s": round(came[0] - started, 1),
-        "cpu_s": round(cpu_s() - before, 1),
         "items": len(came),
     }
 
@@ -85,7 +84,7 @@ def of_stage(data: Path, stage: Stage, ids: list[str], workers: int, cluster: Cl
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "data")
         shutil.copytree(data, copy)
-        before, started = cpu_s(), time.time()
+        started = time.time()
         with Catalog(copy) as catalog:
             if cluster:
                 cluster = Cluster(cluster.ray, cluster.address, type(cluster.media)(copy.resolve()))
@@ -97,7 +96,6 @@ def of_stage(data: Path, stage: Stage, ids: list[str], workers: int, cluster: Cl
     return {
         "items_per_s": round((len(times) - 1) / (times[-1] - times[0]), 3),
         "start_s": round(times[0] - started, 1),
-        "cpu_s": round(cpu_s() - before, 1),
         "items": len(times),
     }
 
@@ -106,7 +104,6 @@ def of_encoding(texts: list[str], workers: int, cluster: Cluster | None) -> dict
     """Encode texts, after some that load workers, and return the speed. Without a cluster, `workers` are threads."""
     import torch
 
-    before = cpu_s()
     encoder = SentenceEncoder("sentence-transformers/all-MiniLM-L6-v2")
     torch.set_num_threads(workers)
     with EncodingOnNodes(cluster) as nodes:
@@ -120,27 +117,14 @@ def of_encoding(texts: list[str], workers: int, cluster: Cluster | None) -> dict
     return {
         "items_per_s": round((len(texts) - WARM) / seconds, 1),
         "start_s": round(start_s, 1),
-        "cpu_s": round(cpu_s() - before, 1),
         "items": len(texts),
     }
 
 
-def cpu_s() -> float:
-    """Return the processor time of this process and all that it has started, those that have ended included (Linux)."""
-    found = {}  # by process: its parent, and ticks of its own and of its children that have ended
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended
-            fields = path.read_text().rpartition(")")[2].split()
-            found[int(path.parent.name)] = int(fields[1]), sum(map(int, fields[11:15]))
-    ours = {os.getpid()}
-    while more := {pid for pid, (parent, _) in found.items() if parent in ours} - ours:
-        ours |= more
-    return sum(found[pid][1] for pid in ours) / os.sysconf("SC_CLK_TCK")
-
-
 def main(
     sample: Annotated[Path, typer.Option(help="Folder of records and media.")] = Path("data/sample"),
-    items: Annotated[int, typer.Option(help="Items of each stage; 0: only jobs without work.")] = 24,
+    items: Annotated[int, typer.Option(help="Items of ocr and transcribe.")] = 24,
+    kind: Annotated[list[str], typer.Option(help="Of work.")] = ["nothing", *STAGES, "encode"],  # noqa: B006
     workers: Annotated[list[int], typer.Option(help="How many; more than cores show the overhead.")] = [1, 2],  # noqa: B006
 ) -> None:
     """Print the figures as JSON."""
@@ -160,13 +144,14 @@ def main(
         for count in workers:
             with connected("local", data, cpus=count) as cluster:
                 for name, used in (("pool", None), ("cluster", cluster)):
-                    figures = {"no work": of_nothing(count, used)}
-                    if items:
-                        figures |= {stage: of_stage(data, stage, due[stage][:items], count, used) for stage in STAGES}
-                        figures["encode"] = of_encoding(texts, count, used)
-                    for kind, of in figures.items():
-                        found[f"{kind}, {count} workers, {name}"] = of
-                        print(f"{kind}, {count} workers, {name}", of, flush=True)
+                    measured = {
+                        "nothing": partial(of_nothing, count, used),
+                        **{stage: partial(of_stage, data, stage, due[stage][:items], count, used) for stage in STAGES},
+                        "encode": partial(of_encoding, texts, count, used),
+                    }
+                    for one in kind:
+                        found[f"{one}, {count} workers, {name}"] = figures = measured[one]()
+                        print(f"{one}, {count} workers, {name}", figures, flush=True)
     print(json.dumps(found, indent=1))
 
 

@@ -3,17 +3,20 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingest.cluster.jobs import ClusterError
+from ingest.cluster.jobs import ClusterError, ClusterLost
 from ingest.cluster.media import MediaPlace
 
 LOCAL = "local"  # a cluster of this machine alone, for the time of the command
 LOCAL_STORE_BYTES = 200_000_000  # its object store: results are small
 NAMESPACE = "tiktok-retrieval"
+ANSWER_S = 40.0  # for the head to say which nodes there are; after 60 s without it Ray ends this process without a word
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,13 @@ class Cluster:
     media: MediaPlace
 
     def nodes(self) -> list[Node]:
-        """The nodes that are alive now."""
+        """The nodes that are alive now.
+
+        Raises:
+            ClusterLost: the head does not say.
+        """
         try:
-            found = self.ray.nodes()
+            found = _within(ANSWER_S, self.ray.nodes)
         except Exception as error:  # the connection is lost, in whatever way
             raise lost(self.address, error) from error
         return [
@@ -77,20 +84,39 @@ def connected(address: str, data: Path, media: str = "", *, cpus: int | None = N
     place.check()
     ray = _ray()
     _connect(ray, address, cpus)
+    there = True
     try:
         yield Cluster(ray, address, place)
+    except ClusterLost:
+        there = False
+        raise
     finally:
-        with contextlib.suppress(Exception):  # the work is done, or has an error of its own
-            ray.shutdown()
+        if there:
+            with contextlib.suppress(Exception):  # the work is done, or has an error of its own
+                ray.shutdown()
 
 
-def lost(address: str, error: BaseException) -> ClusterError:
+def lost(address: str, error: BaseException) -> ClusterLost:
     """Return the error for a cluster that was there and does not answer any more."""
     reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-    return ClusterError(
+    return ClusterLost(
         f"the cluster at {address} does not answer any more ({reason}). Finished items are kept: start it again,"
         " then run the same command"
     )
+
+
+def _within(limit_s: float, call: Callable[[], Any]) -> Any:
+    """Return what a call returns. Raise TimeoutError if it takes too long; its thread does not keep the process."""
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result(limit_s)
 
 
 def _ray() -> Any:
@@ -121,5 +147,7 @@ def _connect(ray: Any, address: str, cpus: int | None) -> None:
     except Exception as error:  # Ray raises ConnectionError, RuntimeError, ValueError and errors of gRPC
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
         start = "`ray start --head` starts one" if address != LOCAL else "is there enough memory and space in /dev/shm?"
+        if os.environ.get("RAY_AUTH_MODE") == "token":
+            start += ". If there is one, is its token that of this computer?"
         print(f"ray: {first}", file=sys.stderr)
         raise ClusterError(f"no Ray cluster of this version answers at {address}: {start}") from error

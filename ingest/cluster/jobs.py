@@ -12,6 +12,10 @@ class ClusterError(UserError):
     """The cluster cannot be used. The message says what to do. Finished items are kept."""
 
 
+class ClusterLost(ClusterError):
+    """The cluster was there, and does not answer any more: calls to end something there would wait for it."""
+
+
 @dataclass(frozen=True)
 class Source:
     """A file of the catalog that a job reads, by its path on the machine with the catalog."""

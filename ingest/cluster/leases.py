@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 from ingest.cluster.connection import Cluster, Node, lost
-from ingest.cluster.jobs import Answer, ClusterError, Job, Source
+from ingest.cluster.jobs import Answer, ClusterError, ClusterLost, Job, Source
 from ingest.cluster.media import Lacking, Unreachable
 from ingest.cluster.node import NodeWorker, program_version
 from ingest.cluster.work import Work
@@ -90,11 +90,12 @@ class Leases(Generic[Key]):
             self._ask_for_nodes(self._work.most)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._work.most:
-            self._ask_for_nodes(0)
-        for worker in self._workers:
-            self._kill(worker)
+    def __exit__(self, _: object, error: object, __: object) -> None:
+        if not isinstance(error, ClusterLost):
+            if self._work.most:
+                self._ask_for_nodes(0)
+            for worker in self._workers:
+                self._kill(worker)
         self._workers.clear()
         self._pool.shutdown(cancel_futures=True)
 

@@ -67,8 +67,8 @@ class EncodingOnNodes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.free()
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
 
     def encoders(self, loaded: Sequence[SentenceEncoder]) -> list[Encoder]:
         """Return encoders for a build."""
