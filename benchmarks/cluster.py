@@ -16,7 +16,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -144,7 +144,7 @@ def main(
         for count in workers:
             with connected("local", data, cpus=count) as cluster:
                 for name, used in (("pool", None), ("cluster", cluster)):
-                    measured = {
+                    measured: dict[str, Callable[[], dict[str, float]]] = {
                         "nothing": partial(of_nothing, count, used),
                         **{stage: partial(of_stage, data, stage, due[stage][:items], count, used) for stage in STAGES},
                         "encode": partial(of_encoding, texts, count, used),

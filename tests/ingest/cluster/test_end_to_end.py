@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_800)]
 MADE, WITH_PICTURE, WITH_FILM = 2_000, 40, 10
 FIRST = 7_000_000_000_000_000_000  # id of a made video
 EVERY = 4  # video of the sample is read: its pictures take a second each
+ROUNDED = 1e-3  # of a score: batches of another size give vectors that differ by 1e-7, and an index keeps 16 bits
 MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -81,6 +82,6 @@ def test_the_sample_and_2000_made_videos_give_equal_catalogs_and_answers(
             assert one == other
     questions = [line["text"] for line in json.loads((sample_corpus / "queries.json").read_text())]
     for question in questions:
-        one, other = alone.search(question), together.search(question)
-        assert [hit.id for hit in one.hits] == [hit.id for hit in other.hits], question
-        assert [hit.score for hit in one.hits] == pytest.approx([hit.score for hit in other.hits], abs=1e-4), question
+        hits, same = alone.search(question).hits, together.search(question).hits
+        assert [hit.id for hit in hits] == [hit.id for hit in same], question
+        assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in same], abs=ROUNDED), question
