@@ -13,17 +13,15 @@ from tests.ingest import media_samples
 from tests.ingest.cluster.networks import CLIENT_PORT, PORT, Namespace, Network, can_be_made
 from tests.ingest.cluster.test_killed import filled, tries
 
-pytestmark = [
-    pytest.mark.faults,
-    pytest.mark.timeout(1_200),
-    pytest.mark.skipif(not can_be_made(), reason="needs root and `ip` to make network namespaces"),
-]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1_200)]
 CUT_S = 30.0
 
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[Network]:
     pytest.importorskip("ray")
+    if not can_be_made():
+        pytest.skip("needs root and `ip` to make network namespaces")
     made = Network()
     yield made
     made.stop()
