@@ -67,9 +67,9 @@ def main(engine: str, corpus: Path, model: str) -> None:
     ask = make(
         ids, texts, vectors, lambda text: encoder.encode(text, normalize_embeddings=True), corpus.parent / engine
     )
+    print(json.dumps({"index_s": round(time.perf_counter() - began, 1)}), flush=True)
     gc.collect()
     gc.freeze()  # what is loaded stays, as in a server
-    print(json.dumps({"index_s": round(time.perf_counter() - began, 1)}), flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
         at, computed = time.perf_counter(), time.process_time()

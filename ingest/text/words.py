@@ -114,7 +114,7 @@ def _known_words(chunk: str) -> tuple[Word, ...]:
 
 
 def _words_of_chunk(chunk: str) -> Iterator[Word]:
-    if simple := _SIMPLE.fullmatch(chunk):  # as the rest would cut it, in a tenth of the time; most chunks are so
+    if simple := _SIMPLE.fullmatch(chunk):  # as the rest would cut it, and several times as fast; most chunks are so
         form = simple[1].lower()
         yield Word(form, form, "word", simple.start(1), simple.end(1))
         return

@@ -15,7 +15,7 @@ from retrieval.embedding.registry import full_name
 if TYPE_CHECKING:
     from retrieval.embedding.token_sums import Cuts, TokenSums
 
-FEW_CHARS = 20_000  # of passages: with two encoders, they take as long as loading torch does
+FEW_CHARS = 20_000  # of passages, about 5,000 tokens: onnxruntime takes a few seconds for them, in one thread
 
 
 class QueryEncoder:

@@ -51,7 +51,7 @@ def test_a_question_is_answered_by_the_generation_that_it_was_asked_of(tmp_path:
     publish(tmp_path, 30)
     waiting: list[str] = [round_of]
 
-    def meanwhile(method: str) -> None:
+    def switch(method: str) -> None:
         if method in waiting:
             waiting.remove(method)
             for videos in (40, 50, 60):
@@ -62,7 +62,7 @@ def test_a_question_is_answered_by_the_generation_that_it_was_asked_of(tmp_path:
             prune(tmp_path, 1)
 
     before = alone(tmp_path)
-    searchers = Searchers(tmp_path, shards=Shards([Here(), Watched(meanwhile)]))
+    searchers = Searchers(tmp_path, shards=Shards([Here(), Watched(switch)]))
     answer = searchers.get().search(QUESTION)
     assert not waiting
     assert (answer.parts_answered, answer.parts) == (2, 2)
