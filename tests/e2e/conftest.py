@@ -125,7 +125,10 @@ def page(context: BrowserContext, trouble: Trouble) -> Iterator[Page]:
         dialog.dismiss()
 
     page = context.new_page()
-    page.on("console", lambda said: trouble.errors.append(said.text) if said.type == "error" else None)
+    page.on(
+        "console",
+        lambda said: trouble.errors.append(f"{said.text} {said.location['url']}") if said.type == "error" else None,
+    )
     page.on("pageerror", lambda error: trouble.errors.append(str(error)))
     page.on("dialog", opened)
     here = ("http://127.0.0.1:", "data:", "blob:")

@@ -1,6 +1,7 @@
 """Deleting a video on the page: it leaves the results at once, can come back, and is erased later."""
 
 import json
+import re
 import shutil
 import time
 import urllib.error
@@ -8,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from ingest.catalog import Catalog
 from tests.byte_search import find
@@ -30,9 +31,29 @@ def own_server(copied: Path, serve: Serve) -> str:
     return serve(copied, copied / "indexes")
 
 
-def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(page: Page, own_server: str) -> None:
-    visit(page, own_server)
+@pytest.fixture
+def loading(page: Page) -> set[Request]:
+    """The pictures that the page waits for: also of cards that another answer has replaced, which it cannot give up."""
+    waiting: set[Request] = set()
+    page.on("request", lambda one: waiting.add(one) if one.resource_type == "image" else None)
+    page.on("requestfinished", lambda one: waiting.discard(one))
+    page.on("requestfailed", lambda one: waiting.discard(one))
+    return waiting
+
+
+def ask_and_wait(page: Page, loading: set[Request]) -> None:
     ask(page, QUESTION)
+    deadline = time.monotonic() + 60
+    while loading and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert not loading
+
+
+def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(
+    page: Page, own_server: str, loading: set[Request]
+) -> None:
+    visit(page, own_server)
+    ask_and_wait(page, loading)
     card(page, BREAD).get_by_role("button", name="Details").click()
     page.locator("#view").get_by_role("button", name="Delete").press("Enter")
     expect(page.locator("#view")).not_to_be_visible()
@@ -55,12 +76,34 @@ def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(page: 
     assert api(own_server, QUESTION)["hits"][0]["id"] == BREAD
 
 
+def test_a_deleted_video_waits_for_none_of_its_files(
+    page: Page, own_server: str, loading: set[Request]
+) -> None:
+    visit(page, own_server)
+    ask_and_wait(page, loading)
+    waiting: list[Route] = []
+    page.route(f"**/media/{BREAD}/**", lambda route: waiting.append(route))
+    card(page, BREAD).get_by_role("button", name="Details").click()
+    expect(page.locator("#view video")).to_have_attribute("src", re.compile(BREAD))
+    deadline = time.monotonic() + 60
+    while not any(route.request.resource_type == "media" for route in waiting) and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert {route.request.resource_type for route in waiting} == {"image", "media"}
+    page.locator("#view").get_by_role("button", name="Delete").press("Enter")
+    expect(card(page, BREAD)).not_to_be_visible()
+    for route in waiting:
+        route.continue_()  # the server has none of it any more: an answer would be an error in the console
+    page.unroute_all()
+    page.get_by_role("button", name="Undo (30 s)").press("Enter")
+    expect(card(page, BREAD)).to_be_visible()
+
+
 def test_a_cover_of_the_library_can_be_deleted_and_nothing_is_left_of_the_video(
-    page: Page, own_server: str, copied: Path
+    page: Page, own_server: str, copied: Path, loading: set[Request]
 ) -> None:
     assert set(find([copied], [*WORDS, BREAD])) == {*WORDS, BREAD}
     visit(page, own_server)
-    ask(page, QUESTION)
+    ask_and_wait(page, loading)
     page.get_by_role("link", name="Library", exact=True).click()
     row = page.locator(f"#library-videos li[data-id='{BREAD}']")
     row.get_by_role("button", name="Delete").click()

@@ -44,9 +44,9 @@ export function videoView(element, instance, nextTo) {
     body.scrollTop = 0;
     body.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
     if (part) body.querySelector(`[data-part="${CSS.escape(part)}"]`)?.scrollIntoView({ block: "start" });
-    const video = player();
+    const video = player(), broken = body.querySelector("[data-broken]"); // the view may be empty when a video fails
     if (!video) return;
-    video.addEventListener("error", () => (body.querySelector("[data-broken]").hidden = false));
+    video.addEventListener("error", () => (broken.hidden = false));
     if (at) video.currentTime = Number(at);
     if (autoplay) play(video);
   }

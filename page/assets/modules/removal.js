@@ -14,7 +14,7 @@ export function removing(element, before = () => {}, changed = () => {}) {
     if (button.ariaBusy === "true") return;
     button.ariaBusy = "true";
     const id = button.closest("[data-id]").dataset.id;
-    pictures(id, false);
+    files(id, false);
     try {
       await checked(await fetch(`api/videos/${encodeURIComponent(id)}`, { method: "DELETE" }));
       show(id, false);
@@ -22,7 +22,7 @@ export function removing(element, before = () => {}, changed = () => {}) {
       changed();
       say("Deleted.", { label: "Undo (30 s)", action: (offer) => undo(id, offer).then(changed) });
     } catch (error) {
-      pictures(id, true);
+      files(id, true);
       button.textContent = error instanceof Refused ? error.message : "Not deleted. Try again.";
     }
     button.ariaBusy = null;
@@ -31,7 +31,7 @@ export function removing(element, before = () => {}, changed = () => {}) {
 
 // Delete several videos with one request. `changed()` runs when they are gone, and when they are back.
 export async function removeVideos(ids, changed) {
-  for (const id of ids) pictures(id, false);
+  for (const id of ids) files(id, false);
   try {
     const { removed, unknown } = await post("page/library/remove", { ids });
     for (const id of [...removed, ...unknown]) show(id, false);
@@ -39,7 +39,7 @@ export async function removeVideos(ids, changed) {
     const gone = unknown.length ? ` ${many(unknown.length)} had been deleted before.` : "";
     say(`${many(removed.length)} deleted.${gone}`, removed.length && { label: "Undo (30 s)", action: (offer) => undoAll(removed, offer).then(changed) });
   } catch (error) {
-    for (const id of ids) pictures(id, true);
+    for (const id of ids) files(id, true);
     say(error instanceof Refused ? error.message : "Not deleted: the server does not answer. Try again.");
   }
 }
@@ -71,22 +71,23 @@ async function undo(id, offer) {
   offer.remove();
 }
 
-// Do not wait for the pictures of a video that is about to go, which the server would refuse; or load them after all.
-function pictures(id, wanted) {
-  for (const one of document.querySelectorAll(`[data-id="${CSS.escape(id)}"] img`)) {
-    if (!wanted && !one.complete) {
-      one.dataset.src = one.src;
-      one.removeAttribute("src");
-    } else if (wanted && one.dataset.src) {
-      one.src = one.dataset.src;
-      delete one.dataset.src;
+// Do not wait for the files of a video that is about to go, which the server would refuse; or load them after all.
+function files(id, wanted) {
+  for (const one of document.querySelectorAll(`[data-id="${CSS.escape(id)}"] :is(img, video, audio)`)) {
+    if (!wanted && one.complete) continue; // a picture that is there; videos and sounds are read piece by piece
+    for (const name of ["src", "poster"]) {
+      const kept = `data-${name}`, [from, to] = wanted ? [kept, name] : [name, kept];
+      if (!one.hasAttribute(from)) continue;
+      one.setAttribute(to, one.getAttribute(from));
+      one.removeAttribute(from);
     }
+    if (!wanted) one.load?.(); // without an address: gives up what it has asked for
   }
 }
 
 // Show or hide the cards and rows of a video, on every tab.
 function show(id, shown) {
-  if (shown) pictures(id, true);
+  if (shown) files(id, true);
   for (const one of document.querySelectorAll(`:is(article, li, tr)[data-id="${CSS.escape(id)}"]`)) one.hidden = !shown;
 }
 
