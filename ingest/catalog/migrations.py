@@ -202,6 +202,12 @@ MIGRATIONS = (
         WHERE segments.video_id = texts.video_id AND segments.kind = texts.kind
     )) WHERE text != '';
     """,
+    """
+    CREATE TABLE changes (               -- the videos that have changed last: see sums.py
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        item TEXT NOT NULL UNIQUE        -- the id of a video; '': look at all of them
+    ) STRICT;
+    """,
 )
 
 

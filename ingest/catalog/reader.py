@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from ingest.catalog import languages
@@ -18,6 +18,8 @@ from scraper.records import Caption, Comment, Video
 log = logging.getLogger(__name__)
 # what reading a damaged line may raise: bytes that are not UTF-8, broken JSON, keys that are missing or misspelt
 _OF_ENTRY = "('record', 'cover', 'transcript', 'encounters')"  # the parts that `EntryReader.sums` looks at
+_CHOSEN = "(SELECT value FROM json_each(?1))"
+FEW = 1_000  # videos whose sums are looked up; of more, all sums are read
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, CatalogDamaged)
 
 
@@ -35,15 +37,16 @@ class EntryReader:
         self._database, self._ledger = database, ledger
         self.bad: dict[str, str] = {}
 
-    def ids(self, *, usable: bool = False) -> list[str]:
-        """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
+    def ids(self, *, usable: bool = False, among: Collection[str] | None = None) -> list[str]:
+        """All ids in order, or those `among` some. With `usable`, without videos with a text that failed or is due."""
+        chosen = "" if among is None else f"id IN {_CHOSEN} AND"
         rows = self._database.execute(
-            f"SELECT id FROM videos WHERE id NOT IN {REMOVED} AND NOT (?"
+            f"SELECT id FROM videos WHERE {chosen} id NOT IN {REMOVED} AND NOT (?2"
             " AND EXISTS (SELECT 1 FROM ledger LEFT JOIN texts"
             " ON texts.video_id = ledger.video_id AND kind = iif(stage = 'ocr', 'cover', 'transcript')"
             " WHERE ledger.video_id = videos.id AND stage IN ('ocr', 'transcribe') AND state IN ('due', 'failed')"
             " AND texts.text IS NULL)) ORDER BY id",
-            (usable,),
+            (json.dumps(list(among or ())), usable),
         )
         return [row["id"] for row in rows]
 
@@ -53,13 +56,16 @@ class EntryReader:
         Removed videos have them until they are erased.
         """
         found = dict.fromkeys(ids, b"")
+        few = len(found) <= FEW
+        only, values = (f" AND {{}} IN {_CHOSEN}", (json.dumps([*found]),)) if few else ("", ())
         for query in (
-            "SELECT item, CAST(group_concat(part || ':' || hex(sum)) AS BLOB) FROM"
-            f" (SELECT * FROM sums WHERE part IN {_OF_ENTRY} ORDER BY item, part) GROUP BY item",
+            "SELECT item, CAST(group_concat(part || ':' || hex(sum)) AS BLOB) FROM (SELECT * FROM sums"
+            f" WHERE part IN {_OF_ENTRY}{only.format('item')} ORDER BY item, part) GROUP BY item",
             "SELECT video_id, CAST(group_concat(list || ':' || hex(name) || ':' || erased) AS BLOB) FROM"
-            " (SELECT * FROM removals WHERE list != '' ORDER BY video_id, list, name) GROUP BY video_id",
+            f" (SELECT * FROM removals WHERE list != ''{only.format('video_id')} ORDER BY video_id, list, name)"
+            " GROUP BY video_id",
         ):
-            for item, value in self._database.execute(query):
+            for item, value in self._database.execute(query, values):
                 if item in found:
                     found[item] += value + b";"
         return found

@@ -9,7 +9,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from typing import Self
 
 from ingest.catalog import languages
 from ingest.catalog.browse import CatalogBrowser
+from ingest.catalog.changes import Changes
 from ingest.catalog.database import BUSY_TIMEOUT_S, CatalogError, Database, cause_of
 from ingest.catalog.entries import (
     CAPTIONS,
@@ -50,8 +51,9 @@ from scraper.records import Video
 class Catalog:
     """The catalog in a data folder. Open one per thread and close it (or use `with`).
 
-    Its parts share one connection: `ledger`, `judgements`, `removals`, `import_notes` and `browser`. Changes that touch
-    several tables are methods of the catalog itself. Videos that are removed do not exist for any part but `removals`.
+    Its parts share one connection: `ledger`, `judgements`, `removals`, `changes`, `import_notes` and `browser`. Changes
+    that touch several tables are methods of the catalog itself. Videos that are removed do not exist for any part but
+    `removals`.
 
     Args:
         data: The data folder.
@@ -71,6 +73,7 @@ class Catalog:
         self.ledger = Ledger(self.database)
         self.judgements = Judgements(self.database)
         self.removals = Removals(self.database)
+        self.changes = Changes(self.database)
         self.import_notes = ImportNotes(self.database)
         self._reader = EntryReader(self.database, self.ledger)
         self._records = Records(self.database, self.ledger)
@@ -141,9 +144,9 @@ class Catalog:
         """Merge the records of a video again. What was done for it stays."""
         self._records.merge_again(video_id)
 
-    def ids(self, *, usable: bool = False) -> list[str]:
-        """All ids in order. With `usable`, leave out videos with a text that failed or is still due."""
-        return self._reader.ids(usable=usable)
+    def ids(self, *, usable: bool = False, among: Collection[str] | None = None) -> list[str]:
+        """All ids in order, or those `among` some. With `usable`, without videos with a text that failed or is due."""
+        return self._reader.ids(usable=usable, among=among)
 
     def sums(self, ids: Iterable[str]) -> dict[str, bytes]:
         """For each video, bytes that change when what its entry says of its texts, lists and record does."""

@@ -3,6 +3,7 @@
 The table `sums` has one line for each part of an item: of a video its record with the comments, each text with its
 segments, its media and so on; of a judgement the judgement. Temporary triggers note which parts a transaction changes.
 The sums of these are computed again before it ends. So no writer has to think of them, and no trigger is in the file.
+The table `changes` numbers the videos that have changed last, in the same way.
 """
 
 import hashlib
@@ -13,6 +14,8 @@ from typing import NamedTuple
 
 Key = tuple[str, str]  # (item, part); the item is the id of a video, the number of a judgement, or "" for a whole table
 SUM_BYTES = 16
+CHANGES_KEPT = 1_000  # videos that `changes` names: the last that have changed, which is more than a server indexes
+VANISHED = ""  # in `changes`: a video is gone that nobody removed, or all sums are new
 
 
 class Table(NamedTuple):
@@ -47,6 +50,7 @@ TABLES = (
     Table("problems", ("problems",), "''", "file, place, reason"),
     Table("short_links", ("short links",), "''", "link"),
 )
+OF_ENTRY = ("record", "cover", "transcript", "encounters", "ledger")  # what an index may take from a video
 PARTS = {part for table in TABLES for part in table.parts}
 
 
@@ -77,6 +81,7 @@ def fill(db: sqlite3.Connection) -> None:
     """Compute the sums of a catalog that has none yet, or whose format has changed."""
     db.execute("DELETE FROM sums")
     db.executemany("INSERT INTO sums VALUES (?, ?, ?)", ((*key, value) for key, value in computed(db).items()))
+    _number(db, VANISHED)
 
 
 def renew(db: sqlite3.Connection, key: Key) -> None:
@@ -115,7 +120,27 @@ class Keeper:
             changed = self._db.execute("SELECT DISTINCT item, part FROM temp.changed ORDER BY item, part").fetchall()
         for item, part in changed:
             renew(self._db, (_text(item), _text(part)))
+        for item in dict.fromkeys(_text(item) for item, part in changed if _text(part) in OF_ENTRY):
+            _note(self._db, item)
+        self._db.execute(
+            "DELETE FROM changes WHERE number <= (SELECT seq FROM sqlite_sequence WHERE name = 'changes') - ?",
+            (CHANGES_KEPT,),
+        )
         self._db.execute("DELETE FROM temp.changed")
+
+
+def _note(db: sqlite3.Connection, video_id: str) -> None:
+    """Number the change of a video. Of one that is erased, nothing stays: `removals` has its id."""
+    if db.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone():
+        _number(db, video_id)
+        return
+    db.execute("DELETE FROM changes WHERE item = ?", (video_id,))
+    if not db.execute("SELECT 1 FROM removals WHERE video_id = ? AND list = ''", (video_id,)).fetchone():
+        _number(db, VANISHED)
+
+
+def _number(db: sqlite3.Connection, item: str) -> None:
+    db.execute("INSERT OR REPLACE INTO changes (item) VALUES (?)", (item,))
 
 
 def _triggers() -> Iterator[str]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.catalog import Catalog
+from ingest.catalog.changes import Mark
 from ingest.progress import ProgressMode
 from ingest.settings import Settings
 from retrieval.embedding.encoder import Encoder
 from retrieval.embedding.registry import label
 from retrieval.embedding.speed import texts_per_s
 from retrieval.embedding.vector_cache import VectorCache
-from retrieval.errors import RetrievalError
+from retrieval.errors import GenerationError, RetrievalError
 from retrieval.index import builder
 from retrieval.index.documents import OVERVIEW, Document, document
 from retrieval.index.generation import read_manifest
@@ -123,18 +124,27 @@ class CatalogCorpus:
 
     Args:
         with_hidden: whether these stay in an index that has them. Every answer leaves them out.
+        changed: the ids of the videos that may differ from the current generation; by default all are looked at.
     """
 
-    def __init__(self, data: Path, only_read: bool = False, *, with_hidden: bool = False) -> None:
+    def __init__(
+        self,
+        data: Path,
+        only_read: bool = False,
+        *,
+        with_hidden: bool = False,
+        changed: Sequence[str] | None = None,
+    ) -> None:
         self._data = data
         self.bad: dict[str, str] = {}
         with Catalog(data, read_only=True) as catalog:
-            ids = catalog.ids()
+            ids = catalog.ids(among=changed)
             self.total = len(ids)
-            self.hidden = catalog.removals.hidden() - catalog.removals.final() if with_hidden else frozenset[str]()
-            sums = catalog.sums([*(catalog.ids(usable=True) if only_read else ids), *self.hidden])
+            hidden = catalog.removals.hidden() - catalog.removals.final() if with_hidden else frozenset[str]()
+            self.hidden = hidden if changed is None else hidden.intersection(changed)
+            sums = catalog.sums([*(catalog.ids(usable=True, among=changed) if only_read else ids), *self.hidden])
         wanted = {video_id: key_of([of_video]) for video_id, of_video in sums.items()}
-        self.corpus = builder.Corpus(wanted, self._documents, "keys", only_read)
+        self.corpus = builder.Corpus(wanted, self._documents, "keys", only_read, changed=changed)
 
     def _documents(self, ids: Sequence[str]) -> Iterator[Document]:
         with Catalog(self._data, read_only=True) as catalog:
@@ -185,7 +195,9 @@ class Follower:
 
     def __init__(self, data: Path, indexes: Path) -> None:
         self._data, self._indexes = data, indexes
-        self._seen = self._state(CatalogCorpus(data, self._only_read(), with_hidden=True))
+        self._seen = self._mark()
+        self._complete = ""  # the generation that has all that was seen
+        self._has(read_manifest(indexes, current_name(indexes)), None)
 
     def update(self, encoders: Sequence[Encoder], most: int) -> Manifest | None:
         """Publish a generation if videos have changed since the last call. Return its manifest, or None.
@@ -203,33 +215,55 @@ class Follower:
             manifest = read_manifest(self._indexes, current_name(self._indexes))
             if [used.key for used in manifest.encoders] != [one.key for one in encoders]:
                 raise OtherEncoders(f"the index is by {manifest.encoder} now")
-            source = CatalogCorpus(self._data, manifest.only_read, with_hidden=True)
-            if self._state(source) == self._seen:
-                return None
-            found = self._build(source, encoders, most)
-            self._seen = self._state(source)
-            return found
+            now = self._mark()
+            changed = self._changed(now)
+            found = None
+            if changed != [] and not self._has(manifest, changed):
+                found = self._build(manifest, encoders, changed if self._complete == manifest.name else None, most)
+                self._complete = found.name if found else ""
+            self._seen = now
+        return found
 
-    def _state(self, source: "CatalogCorpus") -> tuple[Mapping[str, bytes], frozenset[str]]:
-        """Return what changes when there is something to do. A video that comes back may have missed a build."""
-        return source.corpus.wanted, source.hidden
+    def _has(self, manifest: Manifest, changed: Sequence[str] | None) -> bool:
+        """Return whether the current generation has the changed videos as they are; None: all videos."""
+        source = self._source(manifest, changed)
+        has = builder.unchanged(source.corpus, self._indexes, manifest.encoder) is not None
+        if has and changed is None:
+            self._complete = manifest.name
+        elif self._complete != manifest.name:  # what the other one lacks now is not known
+            self._complete = ""
+        return has
 
-    def _build(self, source: "CatalogCorpus", encoders: Sequence[Encoder], most: int) -> Manifest | None:
-        encoder = label([one.name for one in encoders])
-        if builder.unchanged(source.corpus, self._indexes, encoder):
-            return None
+    def _source(self, manifest: Manifest, changed: Sequence[str] | None) -> CatalogCorpus:
+        return CatalogCorpus(self._data, manifest.only_read, with_hidden=True, changed=changed)
+
+    def _mark(self) -> Mark:
+        with Catalog(self._data, read_only=True) as catalog:
+            return catalog.changes.mark()
+
+    def _changed(self, now: Mark) -> list[str] | None:
+        """Return the ids of the videos that have changed since the last look, None if all must be looked at."""
+        with Catalog(self._data, read_only=True) as catalog:
+            return catalog.changes.between(self._seen, now)
+
+    def _build(
+        self, manifest: Manifest, encoders: Sequence[Encoder], changed: Sequence[str] | None, most: int
+    ) -> Manifest | None:
+        """Build a generation: of all videos if a change cannot be made alone. Return its manifest, or None."""
         try:
-            built = _build_corpus(source, self._indexes, encoders, log.info, most=most)
+            built = _build_corpus(self._source(manifest, changed), self._indexes, encoders, log.info, most=most)
             prune_followed(self._indexes, FOLLOWED)
             return built
         except builder.TooManyNew as error:
             log.warning("%s", error)
         except builder.NothingToIndex:
             pass
+        except GenerationError as error:
+            if changed is None:
+                raise
+            log.warning("all videos are looked at: %s", error)
+            return self._build(manifest, encoders, None, most)
         return None
-
-    def _only_read(self) -> bool:
-        return read_manifest(self._indexes, current_name(self._indexes)).only_read
 
 
 def costs_of_new_encoders(

@@ -16,13 +16,13 @@ from retrieval.embedding.registry import label, only_language
 from retrieval.embedding.vector_cache import VectorCache
 from retrieval.errors import GenerationError
 from retrieval.index.documents import FIELDS, Document
-from retrieval.index.generation import own_files
+from retrieval.index.generation import OwnFiles, own_files
 from retrieval.index.hubness import Hubs, hubness
 from retrieval.index.keys import content_of, corpus_sha256
 from retrieval.index.layout import CACHE_FILE, current_name, generations_folder, segments_folder
 from retrieval.index.lock import only_builder
 from retrieval.index.manifest import FORMAT, FusionWeights, Manifest, SegmentEntry, UsedEncoder
-from retrieval.index.plan import By, plan, taken
+from retrieval.index.plan import By, Plan, plan, plan_changes, taken
 from retrieval.index.publish import delete_unused_segments, publish
 from retrieval.index.segment import Used, open_segment
 from retrieval.index.segment_writer import write_segment
@@ -55,11 +55,13 @@ class Corpus:
     """What is to be in a generation.
 
     Attributes:
-        wanted: the digest of every video, by id.
+        wanted: the digest of every video, by id; of those among `changed` only, if these are given.
         documents: makes the documents of some of them, in the same order. It may leave out some.
         by: which digests `wanted` has, see keys.py.
         only_read: whether videos whose OCR or transcript is missing were left out; the manifest says so.
         without: segments that are not used, because something in them is to be erased.
+        changed: what may differ from the current generation, which has everything else as it is to be. Not among
+            `wanted` are those that are gone.
     """
 
     wanted: Mapping[str, bytes]
@@ -67,6 +69,7 @@ class Corpus:
     by: By = "contents"
     only_read: bool = False
     without: frozenset[str] = frozenset()
+    changed: Sequence[str] | None = None
 
 
 def build(
@@ -139,6 +142,10 @@ def unchanged(corpus: Corpus, indexes: Path, encoder: str) -> Manifest | None:
     try:
         folder = generations_folder(indexes) / current_name(indexes)
         own = own_files(folder)
+        if corpus.changed is not None:
+            empty, found = _take_changes(indexes, own, corpus, corpus.changed)
+            same = empty == own.empty and not found.missing and found.videos == own.manifest.videos
+            return own.manifest if same and own.manifest.encoder == encoder else None
         unreadable = len(corpus.wanted) - own.manifest.videos - len(own.empty)
         if own.manifest.encoder != encoder or not 0 <= unreadable <= MAX_UNREADABLE:
             return None
@@ -162,6 +169,14 @@ def unchanged(corpus: Corpus, indexes: Path, encoder: str) -> Manifest | None:
     return own.manifest
 
 
+def _take_changes(indexes: Path, own: OwnFiles, corpus: Corpus, changed: Sequence[str]) -> tuple[dict[str, str], Plan]:
+    """Return the keys of the videos without text, by id, and what a build does, if all others stay as they are."""
+    stay = {one for one in changed if one in own.empty and corpus.wanted.get(one, b"").hex() == own.empty[one]}
+    empty = {one: key for one, key in own.empty.items() if one in stay or one not in changed}
+    wanted = {one: key for one, key in corpus.wanted.items() if one not in stay}
+    return empty, plan_changes(indexes, own, wanted, changed)
+
+
 @dataclass
 class _Work:
     """The parts of a generation that is being built. `encoded` counts texts by encoder."""
@@ -178,11 +193,15 @@ class _Work:
     def take(self, corpus: Corpus) -> None:
         """Take over what segments have already."""
         self.encoded = [0] * len(self.encoders)
-        known = _empty(self.indexes)
-        self.empty = {one: key for one, key in known.items() if corpus.wanted.get(one, b"").hex() == key}
-        wanted = {one: key for one, key in corpus.wanted.items() if one not in self.empty}
-        encoders = [(one.key, one.dimension) for one in self.encoders]
-        found = plan(self.indexes, wanted, encoders, corpus.by, corpus.without)
+        if corpus.changed is not None:
+            own = own_files(generations_folder(self.indexes) / current_name(self.indexes))
+            self.empty, found = _take_changes(self.indexes, own, corpus, corpus.changed)
+        else:
+            known = _empty(self.indexes)
+            self.empty = {one: key for one, key in known.items() if corpus.wanted.get(one, b"").hex() == key}
+            wanted = {one: key for one, key in corpus.wanted.items() if one not in self.empty}
+            encoders = [(one.key, one.dimension) for one in self.encoders]
+            found = plan(self.indexes, wanted, encoders, corpus.by, corpus.without)
         self.used, self.missing = found.used, found.missing
 
     def index(self, corpus: Corpus, before: Callable[[Sequence[Document], float], None]) -> None:

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.errors import GenerationError
+from retrieval.index.generation import OwnFiles
 from retrieval.index.layout import current_name, generations_folder, segment_names, segments_folder
 from retrieval.index.manifest import SEGMENT, SegmentEntry, manifest_in, segment_manifest
 from retrieval.index.segment import Segment, Used, open_segment
+from retrieval.index.vocabulary import hashes_of
 from scraper.files import sha256
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,11 @@ class Plan:
 
     used: list[Used]
     missing: list[str]
+
+    @property
+    def videos(self) -> int:
+        """How many videos are taken over."""
+        return sum(int(one.alive.sum()) for one in self.used)
 
 
 def plan(
@@ -69,6 +76,34 @@ def plan(
         for video_id in compress(segment.ids, found.tolist()):
             del left[video_id]
     return Plan(used, sorted(left))
+
+
+def plan_changes(indexes: Path, own: OwnFiles, wanted: Mapping[str, bytes], changed: Collection[str]) -> Plan:
+    """Take over the current generation, but for videos that have changed: without a look at each of the others.
+
+    Args:
+        own: the files of the current generation.
+        wanted: the key of each of the changed videos that is to be in it.
+
+    Raises:
+        GenerationError: a segment is missing or damaged.
+    """
+    used, alive, first = [], own.alive, 0
+    for entry in own.manifest.segments:
+        segment = open_segment(segments_folder(indexes), entry)
+        segment.verify()
+        used.append(Used(segment, alive[first : first + entry.videos]))
+        first += entry.videos
+    missing = set(wanted)
+    for video_id in changed:
+        hashes = hashes_of([video_id])
+        for one in used:
+            for number in one.segment.of_videos.numbers(video_id, hashes):
+                if one.alive[number] and one.segment.keys[number].tobytes() == wanted.get(video_id):
+                    missing.discard(video_id)
+                else:
+                    one.alive[number] = False
+    return Plan([one for one in used if one.alive.any()], sorted(missing))
 
 
 def taken(segment: Segment, wanted: Mapping[str, bytes], by: By) -> NDArray[np.bool_]:

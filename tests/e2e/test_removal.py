@@ -76,9 +76,7 @@ def test_a_deleted_video_leaves_the_page_and_comes_back_with_the_keyboard(
     assert api(own_server, QUESTION)["hits"][0]["id"] == BREAD
 
 
-def test_a_deleted_video_waits_for_none_of_its_files(
-    page: Page, own_server: str, loading: set[Request]
-) -> None:
+def test_a_deleted_video_waits_for_none_of_its_files(page: Page, own_server: str, loading: set[Request]) -> None:
     visit(page, own_server)
     ask_and_wait(page, loading)
     waiting: list[Route] = []

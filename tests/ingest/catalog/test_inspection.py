@@ -166,7 +166,7 @@ def test_a_catalog_of_format_5_without_an_index_gets_it(data: Path) -> None:
         db.executescript(
             "DROP INDEX media_by_content; DROP TABLE sums; ALTER TABLE ledger DROP COLUMN note;"
             "ALTER TABLE videos DROP COLUMN description_languages; ALTER TABLE videos DROP COLUMN comment_languages;"
-            "ALTER TABLE texts DROP COLUMN languages; PRAGMA user_version = 5"
+            "ALTER TABLE texts DROP COLUMN languages; DROP TABLE changes; PRAGMA user_version = 5"
         )
     assert found(data) == []
 

@@ -84,7 +84,7 @@ def test_an_existing_catalog_gets_the_languages_when_it_is_opened(tmp_path: Path
         db.executescript(
             "INSERT INTO videos (id, record, sha256, scraped_at, imported_at) VALUES ('8', '{damaged', '', 0, 0);"
             "ALTER TABLE videos DROP COLUMN description_languages; ALTER TABLE videos DROP COLUMN comment_languages;"
-            "ALTER TABLE texts DROP COLUMN languages; PRAGMA user_version = 6"
+            "ALTER TABLE texts DROP COLUMN languages; DROP TABLE changes; PRAGMA user_version = 6"
         )
     with Catalog(tmp_path) as catalog:
         assert catalog.get(ID) == before

@@ -1,9 +1,13 @@
 """A server whose catalog changes: the index follows by itself."""
 
 import errno
+import random
+import shutil
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -12,8 +16,10 @@ import app
 from ingest.catalog import Catalog
 from ingest.settings import load_settings
 from retrieval.corpus import build
+from retrieval.corpus.build import CatalogCorpus
 from retrieval.corpus.erasure import erase
 from retrieval.embedding.encoder import KeywordOnly
+from retrieval.index import builder
 from retrieval.index import merge as merging
 from retrieval.index.generation import read_manifest
 from retrieval.index.layout import current_name, generation_names, segment_names
@@ -25,7 +31,7 @@ from retrieval.server.updater import Updater
 from scraper.records import Video
 from tests.retrieval.fake_encoder import FakeEncoder
 from tests.retrieval.server.conftest import Folders
-from tests.tiny_corpus import make_index
+from tests.tiny_corpus import BREAD, make_index
 
 QUOKKA = "72000"
 
@@ -117,6 +123,72 @@ def test_a_rollback_stays_until_a_video_changes(folders: Folders) -> None:
     put(data, "72001", "a second quokka")
     updater.update()
     assert found(searchers, "selfie") == [QUOKKA]
+
+
+def test_a_change_of_another_kind_does_not_end_a_rollback(folders: Folders) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    updater.update()
+    rollback(indexes)
+    with Catalog(data) as catalog, catalog.transaction():
+        catalog.database.execute("UPDATE ledger SET updated_at = 1.0 WHERE video_id = ?", (BREAD,))
+    updater.update()
+    assert found(searchers, "selfie") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_looking_at_what_has_changed_finds_what_looking_at_everything_does(
+    folders: Folders, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, indexes = folders
+    looks: list[bool] = []
+
+    class Counted(CatalogCorpus):
+        def __init__(self, *given: Any, changed: Sequence[str] | None = None, **named: Any) -> None:
+            looks.append(changed is None)
+            super().__init__(*given, changed=changed, **named)
+
+    _, updater = following(folders)
+    monkeypatch.setattr(build, "CatalogCorpus", Counted)
+    choose = random.Random(seed)
+    for step in range(25):
+        with Catalog(data) as catalog:
+            ids, hidden = catalog.ids(), catalog.removals.hidden() - catalog.removals.final()
+            action = choose.choice(["new", "empty", "change", "hide", "undo", "erase", "nothing", "again"])
+            chosen = choose.choice(ids)
+            if action == "hide" and len(ids) > 3:
+                catalog.removals.hide([chosen])
+            elif action == "undo":
+                catalog.removals.undo()
+            elif action == "again":
+                catalog.removals.again(catalog.removals.final())
+        if action in ("new", "empty"):
+            put(data, str(73000 + choose.randrange(8)), "a quokka " * (action == "new") + "selfie" * (step % 2))
+        elif action == "change":
+            put(data, chosen, f"a kettle of step {step}")
+        elif action == "erase" and hidden:
+            erase(data, indexes, hidden)
+        updater.update()
+        everything = CatalogCorpus(data, with_hidden=True).corpus
+        name = current_name(indexes)
+        assert builder.unchanged(everything, indexes, read_manifest(indexes, name).encoder), action
+    assert looks.count(False) > 5 * looks.count(True)
+
+
+def test_a_segment_that_is_damaged_is_made_again_when_a_video_changes(folders: Folders) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    (name,) = segment_names(indexes)
+    (folder,) = (path for path in (indexes / "segments").iterdir() if path.name == name)
+    shutil.copytree(folder, folder.with_name("kept"))
+    shutil.rmtree(folder)
+    folder.with_name("kept").rename(folder)
+    with (folder / "videos.safetensors").open("wb") as file:
+        file.write(b"damage")
+    put(data, QUOKKA, "quokka takes a selfie")
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA] and found(searchers, "loaf") == [BREAD]
 
 
 def test_an_update_waits_for_a_build(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
