@@ -250,6 +250,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+SUMMED = 7  # the format of the last migration that changes something of which there are sums
+
+
 class NewerFormat(Exception):
     """The file has migrations that this program does not know."""
 
@@ -260,7 +263,8 @@ def migrate(db: sqlite3.Connection) -> None:
     Raises:
         NewerFormat: a newer program made it.
     """
-    if version(db) < len(MIGRATIONS):
+    before = version(db)
+    if before < len(MIGRATIONS):
         db.execute("BEGIN IMMEDIATE")  # a second process waits here, and then finds the work done
         try:
             with functions(db, **_FUNCTIONS):
@@ -268,7 +272,8 @@ def migrate(db: sqlite3.Connection) -> None:
                     for statement in _statements(MIGRATIONS[applied]):
                         db.execute(statement)
                     db.execute(f"PRAGMA user_version = {applied + 1}")
-            sums.fill(db)
+            if before < SUMMED:
+                sums.fill(db)
         except BaseException:
             if db.in_transaction:
                 db.execute("ROLLBACK")

@@ -217,10 +217,15 @@ class Follower:
                 raise OtherEncoders(f"the index is by {manifest.encoder} now")
             now = self._mark()
             changed = self._changed(now)
+            known = self._complete == manifest.name
             found = None
-            if changed != [] and not self._has(manifest, changed):
-                found = self._build(manifest, encoders, changed if self._complete == manifest.name else None, most)
+            if changed == []:
+                pass
+            elif not self._has(manifest, changed):
+                found = self._build(manifest, encoders, changed if known else None, most)
                 self._complete = found.name if found else ""
+            elif not known:  # now, as nobody waits: the next change can be made alone then
+                self._has(manifest, None)
             self._seen = now
         return found
 
@@ -228,10 +233,8 @@ class Follower:
         """Return whether the current generation has the changed videos as they are; None: all videos."""
         source = self._source(manifest, changed)
         has = builder.unchanged(source.corpus, self._indexes, manifest.encoder) is not None
-        if has and changed is None:
-            self._complete = manifest.name
-        elif self._complete != manifest.name:  # what the other one lacks now is not known
-            self._complete = ""
+        if changed is None:
+            self._complete = manifest.name if has else ""
         return has
 
     def _source(self, manifest: Manifest, changed: Sequence[str] | None) -> CatalogCorpus:
