@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import app
 from ingest.catalog import Catalog
 from ingest.catalog.entries import Text
 from ingest.commands.errors import known_errors
+from ingest.commands.group import heed_ctrl_c
 from scraper.records import Video
 from tests.command_line import ENTRY_POINT, REPOSITORY, environment, run
 
@@ -34,6 +36,20 @@ def data(tmp_path: Path) -> Path:
             catalog.put_video(Video(id=video_id, description=FOREIGN))
             catalog.fail(video_id, "transcribe", f"no sound in {FOREIGN}", Text(None, "whisper"))
     return tmp_path / "data"
+
+
+class Stubborn:
+    def __del__(self) -> None:
+        raise KeyboardInterrupt  # as if a person pressed the keys right now
+
+
+def test_ctrl_c_is_heeded_in_a_destructor_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", heed_ctrl_c)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Stubborn()
+        time.sleep(30)
+    assert time.monotonic() - began < 20
 
 
 # -- help ---------------------------------------------------------------------------------------------------------

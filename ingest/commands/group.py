@@ -1,8 +1,11 @@
 """Commands -> a command line: one Typer app with grouped help, examples and handled errors."""
 
+import _thread
 import contextlib
 import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +30,7 @@ Exit codes:
   141  the reader of the output closed the pipe, as in `status | head`
 """
 
+AGAIN_S = 0.01  # after a Ctrl-C that was dropped
 _RANGE = re.compile(r"(-?\d+)?(?:<=)?x(<=|>=)(-?\d+)")  # "0<=x<=100", "x>=1": typer's words for limits
 
 
@@ -162,6 +166,7 @@ def make_command(function: Callable[..., None], *, examples: Sequence[str]) -> t
 def start(app: typer.Typer, program: str) -> None:
     """Run a command line and exit. `program` is how the user called it."""
     print_any_text()
+    sys.unraisablehook = heed_ctrl_c
     try:
         with known_errors():
             try:
@@ -170,6 +175,21 @@ def start(app: typer.Typer, program: str) -> None:
                 flush()
     except typer.Exit as end:
         sys.exit(end.exit_code)
+
+
+def heed_ctrl_c(dropped: "sys.UnraisableHookArgs") -> None:
+    """Stop the main thread if it was in a destructor when Ctrl-C was pressed: Python cannot raise an error there."""
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        threading.Timer(AGAIN_S, _interrupt).start()  # not yet: it would be dropped here as well
+    else:
+        sys.__unraisablehook__(dropped)
+
+
+def _interrupt() -> None:
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # wakes it if it waits
+    else:
+        _thread.interrupt_main()
 
 
 def example_lines(examples: Sequence[str]) -> str:

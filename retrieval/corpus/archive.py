@@ -75,6 +75,20 @@ class Manifest(BaseModel):
     members: dict[str, Member]
 
 
+@contextmanager
+def new_archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Write an archive. One that an error or Ctrl-C stops stays as incomplete as it is."""
+    archive = zipfile.ZipFile(path, "w", allowZip64=True, compresslevel=1)
+    try:
+        yield archive
+    except BaseException:
+        unfinished, archive.fp = archive.fp, None  # `close` would raise another error if a member is half written
+        if unfinished:
+            unfinished.close()
+        raise
+    archive.close()
+
+
 def add_member(archive: zipfile.ZipFile, name: str, source: IO[bytes], *, packed: bool) -> Member:
     """Write a file into an archive that is being written. Media are not `packed`: they are compressed already."""
     info = zipfile.ZipInfo(name, time.localtime()[:6])

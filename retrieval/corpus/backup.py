@@ -20,7 +20,7 @@ from ingest.catalog.snapshot import MediaFile, media_size, opened, write_snapsho
 from ingest.progress import Progress, ProgressMode
 from ingest.settings import APP_NAME
 from retrieval.corpus import archive as form
-from retrieval.corpus.archive import BackupError, Manifest, Member, add_member, copy_member, open_archive
+from retrieval.corpus.archive import BackupError, Manifest, Member, add_member, copy_member, new_archive, open_archive
 from retrieval.errors import GenerationError
 from retrieval.index.arrays import SUFFIX
 from retrieval.index.generation import read_manifest, size_on_disk
@@ -147,7 +147,7 @@ def _write(
     members: dict[str, Member] = {}
     left_out: list[str] = []
     notes: list[str] = []
-    with contextlib.ExitStack() as stack, zipfile.ZipFile(part, "w", allowZip64=True, compresslevel=1) as archive:
+    with contextlib.ExitStack() as stack, new_archive(part) as archive:
         # The generation is opened before the catalog is copied: a video that is in it is also in the catalog, unless
         # it was removed. Open files stay readable when the generation is pruned.
         generation = _open_generation(indexes, stack)

@@ -26,6 +26,7 @@ TRIES = int(os.environ.get("CTRL_C_TRIES", "30"))
 TRIES_OF_RUN = 8  # each takes seconds
 INTERRUPTED = 130
 LIMIT_S = 300.0
+START_S = 0.02  # until the child process has called the program
 BY_NAME = {command.name: command for command in COMMANDS}
 
 
@@ -54,7 +55,7 @@ def test_ctrl_c_at_any_point_stops_cleanly_and_the_next_run_finishes(
     chance, wrong, stopped = random.Random(17), [], 0
     for _ in range(TRIES):
         copy_of(ready, corpus.root)
-        before, after_s = kept(corpus), chance.uniform(0.0, length_s)
+        before, after_s = kept(corpus), chance.uniform(START_S, length_s)
         done = server.request(command=arguments, ctrl_c_s=after_s)
         stopped += done["code"] == INTERRUPTED
         if found := faults_after(corpus, before, done["code"], done["err"]):

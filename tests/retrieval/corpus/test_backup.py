@@ -14,7 +14,7 @@ import pytest
 
 from ingest.catalog import Catalog
 from ingest.catalog.snapshot import write_snapshot
-from retrieval.corpus.archive import BackupError
+from retrieval.corpus.archive import BackupError, new_archive
 from retrieval.corpus.backup import Backup, back_up
 from retrieval.corpus.restore import restore
 from retrieval.index.generation import open_current
@@ -204,3 +204,10 @@ def test_the_backup_tells_its_size_in_bytes_and_its_counts(corpus: Folders, tmp_
     assert done.bytes == done.file.stat().st_size
     expected = {"videos": 7, "judgements": 1, "list entries": 6, "texts by hand": 1}
     assert expected.items() <= done.manifest.counts.items()
+
+
+def test_ctrl_c_in_the_middle_of_a_member_is_not_taken_for_a_broken_archive(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_archive(tmp_path / "new.zip") as archive:
+        member = archive.open("member", "w")
+        member.write(b"half")
+        raise KeyboardInterrupt
