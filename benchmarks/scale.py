@@ -13,6 +13,7 @@ with the order of all videos by the same scores (`Searcher.order`).
 """
 
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -208,12 +209,12 @@ def table(of_sizes: dict[str, Figures]) -> str:
     for of in of_sizes.values():
         balanced = of["speed"]["balanced"]
         presets = [speed for name, speed in of["speed"].items() if name != "balanced"]
-        overlap = min(speed["overlap"] for speed in of["speed"].values())
+        overlap = min(speed.get("overlap", math.nan) for speed in of["speed"].values())  # nothing may be compared
         rows.append(
             f"{of['videos']:8}{of['passages']:9}{of['build_s']:8}{of['peak_private_mb']:8}{of['index_mb']:9}"
             f"{of['opening_s']:7}{of['private_mb']:8}{of['mapped_mb']:7}{balanced['p50_ms']:6}{balanced['p95_ms']:6}"
             f"{max(speed['p50_ms'] for speed in presets):7}{max(speed['p95_ms'] for speed in presets):7}"
-            f"{overlap:9}{balanced['rr']:6}{balanced['rr_exhaustive']:7}"
+            f"{overlap:9}{balanced.get('rr', math.nan):6}{balanced.get('rr_exhaustive', math.nan):7}"
         )
     return "\n".join(rows)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from retrieval.index.analysis import has_stemmer
 from retrieval.index.keyword_part import MAX_FIELDS, KeywordPart
 from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm, query_terms
-from retrieval.index.vocabulary import Hashes, hashes_of
+from retrieval.index.vocabulary import Wanted
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
 B = 0.75
@@ -40,7 +40,7 @@ class Placed:
 
     def spans(self, forms: "Forms") -> "Spans":
         """Return where the postings of terms are."""
-        numbers = self.part.vocabulary.numbers(forms.texts, forms.hashes)
+        numbers = self.part.vocabulary.numbers(forms.wanted)
         found = numbers >= 0
         before = np.concatenate([[0], np.cumsum(found)])
         size = len(self.part.docs)  # damage in a file that is mapped must not lead the compiled loops out of it
@@ -53,9 +53,9 @@ class Placed:
             known=self._of_alive(numbers),
         )
 
-    def have(self, terms: Sequence[str], hashes: Hashes) -> NDArray[np.bool_]:
+    def have(self, terms: Wanted) -> NDArray[np.bool_]:
         """Return which of the terms a text has."""
-        return self._of_alive(self.part.vocabulary.numbers(terms, hashes))
+        return self._of_alive(self.part.vocabulary.numbers(terms))
 
     def _of_alive(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which terms, given by their numbers, are in a video that is not deleted."""
@@ -72,11 +72,11 @@ class Forms:
     """All forms and synonyms of the terms of a question, one after the other.
 
     Attributes:
-        texts, hashes, factors: of each form. Those of a term start at first[t], its synonyms at first_synonym[t].
+        texts, wanted, factors: of each form. Those of a term start at first[t], its synonyms at first_synonym[t].
     """
 
     texts: list[str]
-    hashes: Hashes
+    wanted: Wanted
     factors: NDArray[np.float32]
     first: NDArray[np.int64]
     first_synonym: NDArray[np.int64]
@@ -94,7 +94,7 @@ class Forms:
             factors += [1.0] * len(term.forms) + [WEIGHT_OF_EMOJI] * len(term.synonyms)
         return cls(
             texts,
-            hashes_of(texts),
+            Wanted.of(texts),
             np.array(factors, np.float32),
             np.array(first, np.int64),
             np.array(first_synonym, np.int64),
@@ -223,9 +223,9 @@ class KeywordIndex:
 
     def have(self, terms: Sequence[str]) -> NDArray[np.bool_]:
         """Return which of the terms a text has, shape (terms,)."""
-        hashes, found = hashes_of(terms), np.zeros(len(terms), np.bool_)
+        wanted, found = Wanted.of(terms), np.zeros(len(terms), np.bool_)
         for part in self._parts:
-            found |= part.have(terms, hashes)
+            found |= part.have(wanted)
         return found
 
     def contain(self, terms: Sequence[QueryTerm], videos: NDArray[np.int64]) -> NDArray[np.bool_]:

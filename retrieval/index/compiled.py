@@ -60,6 +60,40 @@ def _compiled(function: _Function) -> _Function:
 
 
 @_compiled
+def find_strings(
+    hashes: NDArray[np.uint64],
+    raw: NDArray[np.uint8],
+    starts: NDArray[np.unsignedinteger],
+    wanted: NDArray[np.uint64],
+    wanted_raw: NDArray[np.uint8],
+    wanted_starts: NDArray[np.unsignedinteger],
+    found: NDArray[np.int64],
+) -> None:
+    """Write the number of each wanted string to `found`, if it is among strings that are ordered by their hashes.
+
+    String n is raw[starts[n]:starts[n + 1]] (strings.py).
+    """
+    for number in range(len(wanted)):
+        low, high = 0, len(hashes)
+        while low < high:
+            middle = (low + high) // 2
+            if hashes[middle] < wanted[number]:
+                low = middle + 1
+            else:
+                high = middle
+        first, size = np.int64(wanted_starts[number]), np.int64(wanted_starts[number + 1] - wanted_starts[number])
+        while low < len(hashes) and hashes[low] == wanted[number] and found[number] < 0:
+            at, end = np.int64(starts[low]), np.int64(starts[low + 1])
+            if end - at == size and at >= 0 and end <= len(raw):
+                same = True
+                for byte in range(size):
+                    same = same and raw[at + byte] == wanted_raw[first + byte]
+                if same:
+                    found[number] = low
+            low += 1
+
+
+@_compiled
 def count_videos(
     docs: NDArray[np.uint16],
     packed: NDArray[np.uint8],
@@ -339,24 +373,21 @@ def best_cosines(
 
 
 @_compiled
-def mean_and_deviation(values: NDArray[np.float32]) -> tuple[float, float, float, float, int]:
-    """Return mean, standard deviation, lowest and highest of the values that are not NaN, and how many these are."""
+def mean_and_deviation(values: NDArray[np.float32]) -> tuple[float, float, int]:
+    """Return mean and standard deviation of the values that are not NaN, and how many these are."""
     origin = np.nan  # one of the values: the sums are of differences from it, and exactly 0 for equal values
     for value in values:
         if not np.isnan(value):
             origin = np.float64(value)
             break
     total, squares, count = 0.0, 0.0, 0
-    low, high = origin, origin
-    for value in values:
-        there = not np.isnan(value)
-        difference = np.float64(value) - origin if there else 0.0
+    for at in range(len(values)):  # by number, which lets the processor add several at once
+        there = values[at] == values[at]  # not NaN
+        difference = np.float64(values[at]) - origin if there else 0.0
         total += difference
         squares += difference * difference
-        count += 1 if there else 0
-        low = value if there and value < low else low
-        high = value if there and value > high else high
+        count += int(there)
     if not count:
-        return 0.0, 0.0, 0.0, 0.0, 0
+        return 0.0, 0.0, 0
     mean = total / count
-    return origin + mean, np.sqrt(max(0.0, squares / count - mean * mean)), low, high, count
+    return origin + mean, np.sqrt(max(0.0, squares / count - mean * mean)), count

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retrieval.index.analysis import plain, terms
 from retrieval.index.phrase_part import Mask, PhrasePart
-from retrieval.index.vocabulary import hashes_of, most_frequent
+from retrieval.index.vocabulary import Wanted, most_frequent
 
 Counts = NDArray[np.int64]
 
@@ -52,9 +52,9 @@ class PhraseIndex:
 
     def counts(self, words: Sequence[str]) -> Counts:
         """Return how many videos contain each of these words."""
-        hashes, counted = hashes_of(words), np.zeros(len(words), np.int64)
+        wanted, counted = Wanted.of(words), np.zeros(len(words), np.int64)
         for number, part in enumerate(self._parts):
-            found = part.words.numbers(words, hashes)
+            found = part.words.numbers(wanted)
             if (known := found >= 0).any():
                 counted[known] += self._counts(number)[0][found[known]]
         return counted
@@ -102,9 +102,9 @@ class PhraseIndex:
         found = np.zeros(self.videos, dtype=bool)
         if not phrase:
             return found
-        hashes = hashes_of(phrase)
+        wanted = Wanted.of(phrase)
         for part, first in zip(self._parts, self._starts, strict=False):
-            numbers = part.words.numbers(phrase, hashes)
+            numbers = part.words.numbers(wanted)
             if (numbers < 0).any():
                 continue
             cells = part.cells(part.positions(numbers.tolist()))

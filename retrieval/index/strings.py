@@ -54,6 +54,11 @@ class Strings:
     def _compact(cls, raw: NDArray[np.uint8], starts: NDArray[np.int64]) -> "Strings":
         return cls(raw, smallest(starts, len(raw)))
 
+    @property
+    def parts(self) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+        """The bytes of all strings, and where each starts."""
+        return self._bytes, self._starts
+
     def arrays(self, name: str) -> Arrays:
         """Return the arrays to save under names that begin with `name`."""
         return {f"{name}.bytes": self._bytes, f"{name}.starts": self._starts}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retrieval.index import ragged
 from retrieval.index.arrays import smallest, typed
 from retrieval.index.strings import Arrays
-from retrieval.index.vocabulary import NONE, Vocabulary, hashes_of, most_frequent
+from retrieval.index.vocabulary import NONE, Vocabulary, Wanted, most_frequent
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -169,8 +169,8 @@ class AllValues:
 
     def find(self, name: str) -> Numbers:
         """Return the numbers of a name."""
-        hashes = hashes_of([name])
-        found = [part.names.numbers([name], hashes)[0] for part in self._parts]
+        wanted = Wanted.of([name])
+        found = [part.names.numbers(wanted)[0] for part in self._parts]
         return np.array([first + n for first, n in zip(self.first.tolist(), found, strict=False) if n >= 0], np.int64)
 
     def counted(self, shown: Mask | None = None) -> Counter[str]:
@@ -233,9 +233,9 @@ class AllKeyed(AllValues):
         return list(dict.fromkeys(key for key, _ in self.beginning_with("", NONE, self.counts())))
 
     def _names_by_key(self, key: str) -> list[tuple[int, Numbers]]:
-        hashes, found = hashes_of([key]), []
+        wanted, found = Wanted.of([key]), []
         for number, part in enumerate(self._keyed):
-            known = part.keys.names.numbers([key], hashes)
+            known = part.keys.names.numbers(wanted)
             if known[0] >= 0:
                 found.append((number, int(self.first[number]) + part.keys.having(known)))
         return found

@@ -7,6 +7,7 @@ was found, so that another one with the same hash is not taken for it.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -28,6 +29,18 @@ def hash_of(text: str) -> int:
 
 def hashes_of(texts: Sequence[str]) -> Hashes:
     return np.fromiter(map(hash_of, texts), np.uint64, len(texts))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Strings to look up, in several vocabularies."""
+
+    strings: Strings
+    hashes: Hashes
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Wanted":
+        return cls(Strings.of(texts), hashes_of(texts))
 
 
 class Vocabulary:
@@ -87,26 +100,15 @@ class Vocabulary:
 
     def number(self, text: str) -> int | None:
         """Return the number of a string, None if it is not in the vocabulary."""
-        found = int(self.numbers([text])[0])
+        found = int(self.numbers(Wanted.of([text]))[0])
         return None if found < 0 else found
 
-    def numbers(self, texts: Sequence[str], hashes: Hashes | None = None) -> NDArray[np.int64]:
-        """Return the number of each string, -1 if it is not in the vocabulary.
+    def numbers(self, wanted: Wanted) -> NDArray[np.int64]:
+        """Return the number of each string, -1 if it is not in the vocabulary."""
+        from retrieval.index.compiled import find_strings
 
-        Args:
-            hashes: those of the strings, if the caller has them for several vocabularies.
-        """
-        wanted = hashes_of(texts) if hashes is None else hashes
-        first = np.searchsorted(self.hashes, wanted, side="left")
-        found = np.full(len(texts), -1, np.int64)
-        inside = np.flatnonzero(first < len(self))
-        for at in inside[self.hashes[first[inside]] == wanted[inside]].tolist():
-            raw, number = texts[at].encode("utf-8", "surrogatepass"), int(first[at])
-            while number < len(self) and self.hashes[number] == wanted[at]:
-                if self.strings.encoded(number) == raw:
-                    found[at] = number
-                    break
-                number += 1
+        found = np.full(len(wanted.hashes), -1, np.int64)
+        find_strings(self.hashes, *self.strings.parts, wanted.hashes, *wanted.strings.parts, found)
         return found
 
 

@@ -120,7 +120,10 @@ def moments(scores: NDArray[Any]) -> Moments:
     """Return how scores are spread; NaN does not count."""
     from retrieval.index.compiled import mean_and_deviation
 
-    mean, deviation, low, high, count = mean_and_deviation(scores)
+    mean, deviation, count = mean_and_deviation(scores)
+    if not count:
+        return Moments(0.0, 0.0, 0.0, 0)
+    low, high = float(np.fmin.reduce(scores)), float(np.fmax.reduce(scores))
     return Moments(mean, deviation if deviation > EQUAL * max(abs(low), abs(high)) else 0.0, high, count)
 
 

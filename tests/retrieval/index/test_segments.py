@@ -208,7 +208,7 @@ def test_words_with_the_same_hash_are_not_confused(bits: int, monkeypatch: pytes
     words = ["a", "bb", "ccc", "dd", "e", "ff"]
     made, numbers = vocabulary.Vocabulary.build(words)
     assert [made[number] for number in numbers] == words
-    assert made.numbers([*words, "g", "gg"]).tolist() == [*numbers.tolist(), -1, -1]
+    assert made.numbers(vocabulary.Wanted.of([*words, "g", "gg"])).tolist() == [*numbers.tolist(), -1, -1]
     others, _ = vocabulary.Vocabulary.build(["ff", "gg", "a"])
     used = np.array([word != "gg" for word in others.strings])
     merged, maps = vocabulary.Vocabulary.merge([made, others], [np.ones(6, bool), used])
