@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 560, 320, 60, 20, 20, 50
+WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 560, 320, 60, 20, 40, 50
 STYLE = {"p50_ms": ("median", "#2563eb", ""), "p95_ms": ("95th percentile", "#b45309", ' stroke-dasharray="6 4"')}
 
 

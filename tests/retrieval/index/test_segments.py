@@ -23,6 +23,7 @@ from retrieval.index.passages import PassagePart, Passages
 from retrieval.index.phrase_part import PhrasePart
 from retrieval.index.phrases import PhraseIndex
 from retrieval.index.rows import PassageRows
+from retrieval.index.strings import Strings
 from retrieval.index.vector_part import VectorPart
 from retrieval.index.video_metadata import VideoMetadata
 from retrieval.index.videos import Positions, VideoIds, VideoPart
@@ -200,6 +201,15 @@ def test_a_changed_video_is_found_by_its_new_number() -> None:
         VideoPart.build(["7", "9", "8"], [bytes(16), bytes([2]) * 16, b"x" * 16]),
         Divided((3,), ids.alive),
     )
+
+
+def test_a_word_whose_place_is_damaged_is_not_found() -> None:
+    made, _ = vocabulary.Vocabulary.build(["bread"])
+    raw, starts = made.strings.parts
+    wanted = vocabulary.Wanted.of(["bread"])
+    assert made.numbers(wanted).tolist() == [0]
+    damaged = Strings(raw, starts + np.array([200, 200], starts.dtype))
+    assert vocabulary.Vocabulary(made.hashes, damaged).numbers(wanted).tolist() == [-1]
 
 
 @pytest.mark.parametrize("bits", [0, 1, 2])
