@@ -25,6 +25,13 @@ class Changes:
 
     def mark(self) -> Mark:
         """The state now."""
+        return self.since(None)[0]
+
+    def since(self, before: Mark | None) -> tuple[Mark, list[str] | None]:
+        """The state now, and the ids of the videos that have changed, gone or come back since another state, in order.
+
+        None if these are not known: it was too many changes ago, or the file is another one.
+        """
         stat = self._database.path.stat()
         with self._database.snapshot():
             counted = self._database.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
@@ -33,17 +40,11 @@ class Changes:
                 (time.time() - UNDO_S,),
             )
             lines = frozenset(tuple(row) for row in removals)
-        return Mark((stat.st_dev, stat.st_ino), counted["seq"] if counted else 0, lines)
-
-    def between(self, before: Mark, now: Mark) -> list[str] | None:
-        """The ids of the videos that have changed, gone or come back, in order. Also others, if `now` is not the last.
-
-        None if that is not known: it was long ago, or the file is another one.
-        """
-        if before.file != now.file or not now.number - CHANGES_KEPT <= before.number <= now.number:
-            return None
-        rows = self._database.execute("SELECT item FROM changes WHERE number > ?", (before.number,))
-        found = {row["item"] for row in rows}
-        if VANISHED in found:
-            return None
-        return sorted(found.union(line[0] for line in before.removals ^ now.removals))
+            number = before.number if before else 0
+            rows = self._database.execute("SELECT item FROM changes WHERE number > ?", (number,))
+            found = {row["item"] for row in rows}
+        now = Mark((stat.st_dev, stat.st_ino), counted["seq"] if counted else 0, lines)
+        if before is None or before.file != now.file or not now.number - CHANGES_KEPT <= before.number <= now.number:
+            return now, None
+        found |= {line[0] for line in before.removals ^ now.removals}
+        return now, None if VANISHED in found or len(found) > CHANGES_KEPT else sorted(found)

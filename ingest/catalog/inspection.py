@@ -54,7 +54,7 @@ RESTORE = "restore a backup with `tiktok-retrieval restore FILE --data NEW --ind
 
 def inspect(db: sqlite3.Connection) -> list[Finding]:
     """What is wrong with a catalog. Each part of an item is named once."""
-    found = [*_structure(db), *_schema(db)]
+    found = [*_structure(db), *_numbers(db), *_schema(db)]
     if any(one.part == "schema" for one in found):
         return found  # the rest asks for tables and columns that may not be there
     parts: dict[Key, Finding] = {}
@@ -90,6 +90,17 @@ def _structure(db: sqlite3.Connection) -> Iterator[Finding]:
         return
     for table in sorted(orphans):
         yield Finding("", "orphans", f"lines of the table {table} belong to no video")
+
+
+def _numbers(db: sqlite3.Connection) -> Iterator[Finding]:
+    """What is wrong with the numbers of changes: SQLite gives none after its largest."""
+    sound = "typeof(seq) = 'integer' AND seq BETWEEN (SELECT ifnull(max(number), 0) FROM changes) AND 1 << 48"
+    try:
+        wrong = db.execute(f"SELECT 1 FROM sqlite_sequence WHERE name = 'changes' AND NOT ({sound})").fetchone()
+    except DAMAGE:  # a finding of the structure or the schema
+        return
+    if wrong:
+        yield Finding("", "structure", "the number of the last change is damaged")
 
 
 def _schema(db: sqlite3.Connection) -> Iterator[Finding]:

@@ -75,6 +75,8 @@ def repair(data: Path, findings: Iterable[Finding]) -> list[str]:
                 with catalog.transaction():
                     did = f"{one.name}: {_action(one)(catalog, one)}"
                     sums.renew(catalog.database.connection, (one.item, one.part))
+                    if one.part in sums.OF_ENTRY:
+                        sums.note(catalog.database.connection, one.item)
                 done.append(did)
             except (sqlite3.Error, UserError, ValueError, OSError) as error:
                 done.append(f"{one.name}: not repaired ({error})")
@@ -110,6 +112,10 @@ def _repair_structure(db: sqlite3.Connection) -> list[str]:
                 done.append(f"the catalog: {name}")
         except (sqlite3.Error, UnicodeDecodeError) as error:
             done.append(f"the catalog: not so: {name} ({error})")
+    try:
+        sums.number_again(db)
+    except sqlite3.Error as error:
+        done.append(f"the catalog: changes are not numbered again ({error})")
     db.execute("PRAGMA foreign_keys = OFF")
     try:
         lost = [

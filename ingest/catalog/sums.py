@@ -50,7 +50,8 @@ TABLES = (
     Table("problems", ("problems",), "''", "file, place, reason"),
     Table("short_links", ("short links",), "''", "link"),
 )
-OF_ENTRY = ("record", "cover", "transcript", "encounters", "ledger")  # what an index may take from a video
+# what decides whether and how a video is indexed: `media` as well, for one whose line is damaged cannot be read
+OF_ENTRY = ("record", "cover", "transcript", "encounters", "ledger", "media")
 PARTS = {part for table in TABLES for part in table.parts}
 
 
@@ -121,7 +122,7 @@ class Keeper:
         for item, part in changed:
             renew(self._db, (_text(item), _text(part)))
         for item in dict.fromkeys(_text(item) for item, part in changed if _text(part) in OF_ENTRY):
-            _note(self._db, item)
+            note(self._db, item)
         self._db.execute(
             "DELETE FROM changes WHERE number <= (SELECT seq FROM sqlite_sequence WHERE name = 'changes') - ?",
             (CHANGES_KEPT,),
@@ -129,7 +130,7 @@ class Keeper:
         self._db.execute("DELETE FROM temp.changed")
 
 
-def _note(db: sqlite3.Connection, video_id: str) -> None:
+def note(db: sqlite3.Connection, video_id: str) -> None:
     """Number the change of a video. Of one that is erased, nothing stays: `removals` has its id."""
     if db.execute("SELECT 1 FROM videos WHERE id = ?", (video_id,)).fetchone():
         _number(db, video_id)
@@ -137,6 +138,13 @@ def _note(db: sqlite3.Connection, video_id: str) -> None:
     db.execute("DELETE FROM changes WHERE item = ?", (video_id,))
     if not db.execute("SELECT 1 FROM removals WHERE video_id = ? AND list = ''", (video_id,)).fetchone():
         _number(db, VANISHED)
+
+
+def number_again(db: sqlite3.Connection) -> None:
+    """Forget what has changed and its numbers, so that all videos are looked at."""
+    db.execute("DELETE FROM changes")
+    db.execute("DELETE FROM sqlite_sequence WHERE name = 'changes'")
+    _number(db, VANISHED)
 
 
 def _number(db: sqlite3.Connection, item: str) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,10 @@ WORTH_SAYING = 2_000  # texts: a small model encodes fewer in seconds
 TIMED = 64  # of them, for the estimate
 FOLLOWED = 10  # generations that a server has published by itself and that stay, to return to
 WAIT_S = 60.0  # for the server to erase removed videos, which takes seconds
+
+
+LOOK_AGAIN_S = 600.0  # between looks at all videos, while some change: no other program's mistake lasts longer
+Content = tuple[str, bool]
 
 
 class OtherEncoders(RetrievalError):
@@ -187,17 +192,24 @@ def _build_if_changed(
         return None
 
 
+def content(manifest: Manifest) -> Content:
+    """Return what generations have in common that have the same videos."""
+    return manifest.corpus_sha256, manifest.only_read
+
+
 class Follower:
     """Keeps an index up to date with its catalog, as long as few videos change at once.
 
-    What was so when it began stays so until something changes: after a rollback, it is so on purpose.
+    It looks at those that the catalog names as changed, and now and then at all of them. What was so when it began
+    stays so until something changes: after a rollback, it is so on purpose.
     """
 
     def __init__(self, data: Path, indexes: Path) -> None:
         self._data, self._indexes = data, indexes
-        self._seen = self._mark()
-        self._complete = ""  # the generation that has all that was seen
-        self._has(read_manifest(indexes, current_name(indexes)), None)
+        self._seen, _ = self._changed(None)
+        self._complete: Content | None = None  # what a generation has that has all that was seen
+        self._too_many = False  # whether more are new than could be indexed
+        self._look_at_all(read_manifest(indexes, current_name(indexes)))
 
     def update(self, encoders: Sequence[Encoder], most: int) -> Manifest | None:
         """Publish a generation if videos have changed since the last call. Return its manifest, or None.
@@ -215,49 +227,56 @@ class Follower:
             manifest = read_manifest(self._indexes, current_name(self._indexes))
             if [used.key for used in manifest.encoders] != [one.key for one in encoders]:
                 raise OtherEncoders(f"the index is by {manifest.encoder} now")
-            now = self._mark()
-            changed = self._changed(now)
-            known = self._complete == manifest.name
-            found = None
+            now, changed = self._changed(self._seen)
             if changed == []:
-                pass
-            elif not self._has(manifest, changed):
+                return None
+            if self._too_many:
+                changed = None
+            known = self._complete == content(manifest)
+            found = None
+            if not self._has(manifest, changed):
                 found = self._build(manifest, encoders, changed if known else None, most)
-                self._complete = found.name if found else ""
             elif not known:  # now, as nobody waits: the next change can be made alone then
-                self._has(manifest, None)
+                self._look_at_all(manifest)
+            if time.monotonic() > self._looked_at_all + LOOK_AGAIN_S and not self._look_at_all(found or manifest):
+                found = self._build(found or manifest, encoders, None, most) or found
             self._seen = now
         return found
 
     def _has(self, manifest: Manifest, changed: Sequence[str] | None) -> bool:
         """Return whether the current generation has the changed videos as they are; None: all videos."""
-        source = self._source(manifest, changed)
-        has = builder.unchanged(source.corpus, self._indexes, manifest.encoder) is not None
         if changed is None:
-            self._complete = manifest.name if has else ""
-        return has
+            return self._look_at_all(manifest)
+        source = self._source(manifest, changed)
+        return builder.unchanged(source.corpus, self._indexes, manifest.encoder) is not None
+
+    def _look_at_all(self, manifest: Manifest) -> bool:
+        """Return whether the current generation has all videos as they are."""
+        same = builder.unchanged(self._source(manifest, None).corpus, self._indexes, manifest.encoder)
+        self._complete = content(same) if same else None
+        self._looked_at_all = time.monotonic()
+        return same is not None
 
     def _source(self, manifest: Manifest, changed: Sequence[str] | None) -> CatalogCorpus:
         return CatalogCorpus(self._data, manifest.only_read, with_hidden=True, changed=changed)
 
-    def _mark(self) -> Mark:
+    def _changed(self, since: Mark | None) -> tuple[Mark, list[str] | None]:
+        """Return the state of the catalog, and the ids of the videos that have changed; None: any may have."""
         with Catalog(self._data, read_only=True) as catalog:
-            return catalog.changes.mark()
-
-    def _changed(self, now: Mark) -> list[str] | None:
-        """Return the ids of the videos that have changed since the last look, None if all must be looked at."""
-        with Catalog(self._data, read_only=True) as catalog:
-            return catalog.changes.between(self._seen, now)
+            return catalog.changes.since(since)
 
     def _build(
         self, manifest: Manifest, encoders: Sequence[Encoder], changed: Sequence[str] | None, most: int
     ) -> Manifest | None:
         """Build a generation: of all videos if a change cannot be made alone. Return its manifest, or None."""
+        self._complete, self._too_many = None, False
         try:
             built = _build_corpus(self._source(manifest, changed), self._indexes, encoders, log.info, most=most)
             prune_followed(self._indexes, FOLLOWED)
+            self._complete = content(built)
             return built
         except builder.TooManyNew as error:
+            self._too_many = True
             log.warning("%s", error)
         except builder.NothingToIndex:
             pass

@@ -70,12 +70,13 @@ def erase_from_indexes(catalog: Catalog, indexes: Path, changed: Collection[str]
         ids = {*changed, *catalog.removals.final()}
         found = having(indexes, ids)
         texts = {text for video in videos if (entry := catalog.removed(video)) for text in _texts(document(entry))}
+        keys = _keys_of(indexes, found, texts)  # a new generation may delete segments that no other one has
         if found:
             new_generation, left_out = _replace_current(catalog, indexes, found, ids)
-        if found or texts:
-            _forget_vectors(indexes, found, texts)
+        if keys:
+            _forget_vectors(indexes, found, keys)
         publish.delete(indexes, found.generations)
-        publish.delete_segments(indexes, found.segments)
+        publish.delete_segments(indexes, sorted({*found.segments}.intersection(segment_names(indexes))))
         _forget_pictures(indexes)
     return Gone(found.generations, new_generation, left_out)
 
@@ -241,17 +242,21 @@ def _not_encoded(corpus: Corpus, indexes: Path, encoders: Sequence[RecordedEncod
     return {doc.id for doc in documents if not cached.issuperset(_texts(doc))}
 
 
-def _forget_vectors(indexes: Path, found: Having, texts: Collection[str]) -> None:
-    """Delete the vectors of the texts that only what is deleted has, and of `texts` that nothing else has."""
+def _keys_of(indexes: Path, found: Having, texts: Collection[str]) -> set[bytes]:
+    """Return the keys in the vector cache of `texts`, and of all texts of what is deleted."""
     if not (indexes / CACHE_FILE).is_file():
-        return
+        return set()
     old = [segments_folder(indexes) / name for name in found.segments]
     old += [generations_folder(indexes) / name for name in found.generations]
+    return {key for folder in old for key in _keys(folder)} | {text_key(text) for text in texts}
+
+
+def _forget_vectors(indexes: Path, found: Having, keys: set[bytes]) -> None:
+    """Delete the vectors of the texts with these keys that nothing has but what is deleted."""
     stay = [segments_folder(indexes) / name for name in segment_names(indexes) if name not in found.segments]
     stay += [generations_folder(indexes) / n for n in generation_names(indexes) if n not in found.generations]
     kept = {key for folder in stay for key in _keys(folder)}
-    gone = {key for folder in old for key in _keys(folder)} | {text_key(text) for text in texts}
-    VectorCache(indexes / CACHE_FILE).forget(gone - kept)
+    VectorCache(indexes / CACHE_FILE).forget(keys - kept)
 
 
 def _forget_pictures(indexes: Path) -> None:

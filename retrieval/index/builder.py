@@ -144,8 +144,9 @@ def unchanged(corpus: Corpus, indexes: Path, encoder: str) -> Manifest | None:
         own = own_files(folder)
         if corpus.changed is not None:
             empty, found = _take_changes(indexes, own, corpus, corpus.changed)
-            same = empty == own.empty and not found.missing and found.videos == own.manifest.videos
-            return own.manifest if same and own.manifest.encoder == encoder else None
+            if own.manifest.encoder != encoder or empty != own.empty or found.videos != own.manifest.videos:
+                return None
+            return None if any(True for _ in corpus.documents(found.missing)) else own.manifest
         unreadable = len(corpus.wanted) - own.manifest.videos - len(own.empty)
         if own.manifest.encoder != encoder or not 0 <= unreadable <= MAX_UNREADABLE:
             return None
@@ -171,8 +172,9 @@ def unchanged(corpus: Corpus, indexes: Path, encoder: str) -> Manifest | None:
 
 def _take_changes(indexes: Path, own: OwnFiles, corpus: Corpus, changed: Sequence[str]) -> tuple[dict[str, str], Plan]:
     """Return the keys of the videos without text, by id, and what a build does, if all others stay as they are."""
-    stay = {one for one in changed if one in own.empty and corpus.wanted.get(one, b"").hex() == own.empty[one]}
-    empty = {one: key for one, key in own.empty.items() if one in stay or one not in changed}
+    asked = set(changed)
+    stay = {one for one in asked if one in own.empty and corpus.wanted.get(one, b"").hex() == own.empty[one]}
+    empty = {one: key for one, key in own.empty.items() if one in stay or one not in asked}
     wanted = {one: key for one, key in corpus.wanted.items() if one not in stay}
     return empty, plan_changes(indexes, own, wanted, changed)
 

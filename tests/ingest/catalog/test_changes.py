@@ -10,6 +10,8 @@ import pytest
 from ingest.catalog import Catalog
 from ingest.catalog.changes import Mark
 from ingest.catalog.entries import Encounter
+from ingest.catalog.inspection import inspect
+from ingest.catalog.repair import repair
 from ingest.catalog.sums import CHANGES_KEPT
 from scraper.records import Video
 
@@ -22,7 +24,7 @@ def put(catalog: Catalog, *ids: str, description: str = "a loaf") -> None:
 
 
 def since(catalog: Catalog, mark: Mark) -> list[str] | None:
-    return catalog.changes.between(mark, catalog.changes.mark())
+    return catalog.changes.since(mark)[1]
 
 
 @pytest.fixture
@@ -53,8 +55,8 @@ def test_removed_and_erased_videos_are_named_and_leave_nothing(catalog: Catalog)
     put(catalog, "70001", "70002")
     mark = catalog.changes.mark()
     catalog.removals.hide(["70001"])
-    hidden = catalog.changes.mark()
-    assert catalog.changes.between(mark, hidden) == ["70001"]
+    hidden, changed = catalog.changes.since(mark)
+    assert changed == ["70001"]
     claimed = catalog.removals.claim(["70001"])
     catalog.removals.erase()
     catalog.removals.finish(claimed)
@@ -110,3 +112,31 @@ def test_a_catalog_of_an_earlier_format_is_looked_at_as_a_whole_once(catalog: Ca
         mark = migrated.changes.mark()
         put(migrated, "70002")
         assert since(migrated, mark) == ["70002"] and migrated.ids() == ["70001", "70002"]
+
+
+def test_a_repair_of_what_is_damaged_is_a_change(catalog: Catalog, tmp_path: Path) -> None:
+    put(catalog, "70001")
+    catalog.put_encounters("70001", [Encounter(list="likes", at="2024-03-03T10:00:00")])
+    catalog.close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as db:
+        db.execute("UPDATE encounters SET at = '2023-01-01T10:00:00'")
+    with Catalog(tmp_path) as damaged:
+        mark, before = damaged.changes.mark(), damaged.sums(["70001"])
+        assert repair(tmp_path, inspect(damaged.database.connection))
+        assert damaged.sums(["70001"]) != before and since(damaged, mark) == ["70001"]
+
+
+@pytest.mark.parametrize("number", [(1 << 63) - 1, 0, "x", 1.5])
+def test_a_damaged_number_is_found_and_repaired(catalog: Catalog, tmp_path: Path, number: object) -> None:
+    put(catalog, "70001")
+    mark = catalog.changes.mark()
+    catalog.close()
+    with sqlite3.connect(tmp_path / "catalog.sqlite") as db:
+        db.execute("UPDATE sqlite_sequence SET seq = ?", (number,))
+    with Catalog(tmp_path, read_only=True) as damaged:
+        findings = inspect(damaged.database.connection)
+    assert [one.problem for one in findings] == ["the number of the last change is damaged"]
+    repair(tmp_path, findings)
+    with Catalog(tmp_path) as repaired:
+        assert inspect(repaired.database.connection) == [] and since(repaired, mark) is None
+        put(repaired, "70002")

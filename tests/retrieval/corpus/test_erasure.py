@@ -21,6 +21,7 @@ from ingest.models.weights import WeightsError
 from retrieval.corpus import erase_indexes, erasure, recorded_encoder
 from retrieval.corpus.erasure import erase, finish
 from retrieval.embedding.cache_file import text_key
+from retrieval.embedding.vector_cache import VectorCache
 from retrieval.errors import UnreadableNow
 from retrieval.index import builder, merge, publish, videos
 from retrieval.index.generation import open_current
@@ -447,3 +448,17 @@ def test_a_damaged_segment_of_the_current_generation_is_indexed_again(folders: F
     erase(data, indexes)
     assert set(open_current(indexes).positions) == ids - {BREAD}
     nothing_is_left(folders)
+
+
+def test_a_segment_that_only_deleted_generations_had_does_not_stop_an_erasure(folders: Folders) -> None:
+    data, indexes = folders
+    for number, (video_id, words) in enumerate([("72000", "quokka"), ("72000", "walrus"), ("72001", "emu")]):
+        with Catalog(data) as catalog:
+            catalog.put_video(Video(id=video_id, description=words, scraped_at=5e9 + number))
+        make_index(data, indexes, FakeEncoder())
+    for video_id in (BREAD, "72000"):
+        with Catalog(data) as catalog:
+            catalog.removals.hide([video_id])
+        erase(data, indexes, [video_id])
+        assert find([indexes], [video_id]) == {}
+    assert not VectorCache(indexes / CACHE_FILE).has(FakeEncoder(), ["quokka", "walrus"])

@@ -3,9 +3,11 @@
 import errno
 import random
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +191,50 @@ def test_a_segment_that_is_damaged_is_made_again_when_a_video_changes(folders: F
     put(data, QUOKKA, "quokka takes a selfie")
     updater.update()
     assert found(searchers, "selfie") == [QUOKKA] and found(searchers, "loaf") == [BREAD]
+
+
+def test_what_another_program_has_not_noted_is_found_in_time(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, _ = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    with closing(sqlite3.connect(data / "catalog.sqlite")) as db, db:
+        db.execute("DELETE FROM changes")
+    put(data, "72001", "a second quokka")
+    updater.update()
+    assert found(searchers, "selfie") == []
+    put(data, "72001", "a third quokka")
+    monkeypatch.setattr(build, "LOOK_AGAIN_S", 0.0)
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA] and found(searchers, "third") == ["72001"]
+
+
+def test_a_damaged_video_publishes_nothing(folders: Folders) -> None:
+    data, indexes = folders
+    _, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    with closing(sqlite3.connect(data / "catalog.sqlite")) as db, db:
+        db.execute("UPDATE videos SET record = '{broken' WHERE id = ?", (QUOKKA,))
+    for state in ("failed", "due"):
+        with Catalog(data) as catalog:
+            catalog.ledger.set(QUOKKA, "ocr", state)
+        before = generation_names(indexes)
+        updater.update()
+        assert generation_names(indexes) == before
+
+
+def test_what_is_few_enough_after_a_removal_is_indexed(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_NEW", 1)
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    put(data, "72001", "a second quokka")
+    updater.update()
+    assert found(searchers, "selfie") == []
+    with Catalog(data) as catalog:
+        catalog.removals.hide(["72001"])
+    erase(data, indexes, ["72001"])
+    updater.update()
+    assert found(searchers, "selfie") == [QUOKKA]
 
 
 def test_an_update_waits_for_a_build(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
