@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Request, Route, expect
 from ingest.catalog import Catalog
 from tests.byte_search import find
 from tests.e2e.actions import QUESTION, api, ask, card, visit
-from tests.e2e.conftest import Serve
+from tests.e2e.conftest import Serve, Trouble
 from tests.tiny_corpus import BREAD, KETTLE
 
 WORDS = ("sourdough", "ask the loaf", "drum solo", "sounds hollow", "IS IT DONE", "crumb.and.crust", "Crumb & Crust")
@@ -94,6 +94,24 @@ def test_a_deleted_video_waits_for_none_of_its_files(page: Page, own_server: str
     page.unroute_all()
     page.get_by_role("button", name="Undo (30 s)").press("Enter")
     expect(card(page, BREAD)).to_be_visible()
+
+
+def test_a_video_that_could_not_be_deleted_plays_from_where_it_was(
+    page: Page, own_server: str, trouble: Trouble
+) -> None:
+    visit(page, own_server)
+    ask(page, QUESTION)
+    card(page, BREAD).get_by_role("button", name="Details").click()
+    video = page.locator("#view video")
+    expect(video).not_to_have_js_property("readyState", 0)
+    video.evaluate("(video) => { video.pause(); video.currentTime = 0.2; }")
+    page.route("**/api/videos/*", lambda route: route.abort())
+    page.locator("#view").get_by_role("button", name="Delete").click()
+    expect(page.locator("#view").get_by_role("button", name="Not deleted. Try again.")).to_be_visible()
+    expect(video).to_have_attribute("src", re.compile(BREAD))
+    expect(video).not_to_have_js_property("readyState", 0)
+    assert video.evaluate("(video) => video.currentTime") == pytest.approx(0.2, abs=0.05)
+    assert len(trouble.errors) == 1 and "ERR_FAILED" in trouble.errors.pop()
 
 
 def test_a_cover_of_the_library_can_be_deleted_and_nothing_is_left_of_the_video(

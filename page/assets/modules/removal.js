@@ -81,7 +81,12 @@ function files(id, wanted) {
       one.setAttribute(to, one.getAttribute(from));
       one.removeAttribute(from);
     }
-    if (!wanted) one.load?.(); // without an address: gives up what it has asked for
+    if (!one.load) continue;
+    if (wanted) one.currentTime = Number(one.dataset.at ?? 0); // where it was
+    else {
+      one.dataset.at = one.currentTime;
+      one.load(); // without an address: gives up what it has asked for
+    }
   }
 }
 
