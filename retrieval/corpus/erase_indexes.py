@@ -244,7 +244,7 @@ def _not_encoded(corpus: Corpus, indexes: Path, encoders: Sequence[RecordedEncod
 
 def _keys_of(indexes: Path, found: Having, texts: Collection[str]) -> set[bytes]:
     """Return the keys in the vector cache of `texts`, and of all texts of what is deleted."""
-    if not (indexes / CACHE_FILE).is_file():
+    if not (indexes / CACHE_FILE).is_file() or VectorCache(indexes / CACHE_FILE).empty():
         return set()
     old = [segments_folder(indexes) / name for name in found.segments]
     old += [generations_folder(indexes) / name for name in found.generations]
@@ -255,8 +255,9 @@ def _forget_vectors(indexes: Path, found: Having, keys: set[bytes]) -> None:
     """Delete the vectors of the texts with these keys that nothing has but what is deleted."""
     stay = [segments_folder(indexes) / name for name in segment_names(indexes) if name not in found.segments]
     stay += [generations_folder(indexes) / n for n in generation_names(indexes) if n not in found.generations]
-    kept = {key for folder in stay for key in _keys(folder)}
-    VectorCache(indexes / CACHE_FILE).forget(keys - kept)
+    for folder in stay:
+        keys.difference_update(_keys(folder))
+    VectorCache(indexes / CACHE_FILE).forget(keys)
 
 
 def _forget_pictures(indexes: Path) -> None:

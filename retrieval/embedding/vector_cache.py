@@ -73,6 +73,10 @@ class VectorCache:
 
         return self._with(find)
 
+    def empty(self) -> bool:
+        """Return whether it has no vector: those of static encoders are not kept."""
+        return self._with(lambda db: next(encoders(db), None) is None)
+
     def forget(self, keys: Collection[bytes]) -> None:
         """Delete the vectors of texts, of every encoder, and leave nothing of them in the file.
 
