@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import has_stemmer
-from retrieval.index.keyword_part import MAX_FIELDS, KeywordPart
+from retrieval.index.keyword_part import KeywordPart
+from retrieval.index.posting import MAX_FIELDS
 from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm, query_terms
 from retrieval.index.vocabulary import Wanted
 

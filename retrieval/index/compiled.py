@@ -5,7 +5,7 @@ to import and more to compile, so only what searches imports this module; what i
 
 Terms reach these loops as numbered *spans*: rows `start` to `end` of the postings, with a factor. Term t has the spans
 first_span[t] to first_span[t + 1]; those of its forms come before those of its synonyms, from first_synonym[t] on.
-A posting has the number of a video in `docs`, and its field and frequency in `packed` (keyword_part.py).
+A posting has the number of a video in `docs`, and its field and frequency in `packed` (posting.py).
 
 Postings of a file that is mapped are not checked when it is opened. So a loop passes over a video that does not exist,
 and `weights` has an entry for every number of a field that `packed` can have.
@@ -22,7 +22,7 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from retrieval.index.field_vectors import decoded
-from retrieval.index.keyword_part import FREQUENCY_BITS, MAX_FREQUENCY
+from retrieval.index.posting import FREQUENCY_BITS, MAX_FREQUENCY
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 # Sums may be added up in another order, in several lanes at once. NaN keeps its meaning.

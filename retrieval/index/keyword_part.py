@@ -16,13 +16,10 @@ from retrieval.index.analysis import TERMS
 from retrieval.index.arrays import SUFFIX, save_arrays, smallest, typed
 from retrieval.index.documents import TEXT_FIELDS
 from retrieval.index.layout import SEGMENT_VIDEOS
+from retrieval.index.posting import FREQUENCY_BITS, MAX_FREQUENCY
 from retrieval.index.values import Mask, Values
 from retrieval.index.verified import VerifiedFiles
 from retrieval.index.vocabulary import Vocabulary
-
-FREQUENCY_BITS = 5  # of a posting's byte; the others are the number of the field
-MAX_FIELDS = 1 << (8 - FREQUENCY_BITS)
-MAX_FREQUENCY = (1 << FREQUENCY_BITS) - 1  # a term that comes more often in a field has several postings
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.builder import build
 from retrieval.index.documents import TEXT_FIELDS, plain_document
 from retrieval.index.generation import open_current
-from retrieval.index.keyword_part import FREQUENCY_BITS, KeywordPart
+from retrieval.index.keyword_part import KeywordPart
 from retrieval.index.layout import current_name, generations_folder
 from retrieval.index.manifest import Manifest
+from retrieval.index.posting import FREQUENCY_BITS
 from retrieval.search.searcher import Searcher
 from tests.retrieval.fake_encoder import FakeEncoder
 from tests.retrieval.segments import forge
