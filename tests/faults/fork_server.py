@@ -138,6 +138,7 @@ def carry_out(request: dict[str, Any]) -> int:
         traceback.print_exc()
         return 1
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the program has ended; what follows belongs to the test
         sys.stdout.flush()
         sys.stderr.flush()
 
