@@ -10,7 +10,13 @@ from ingest.catalog.sums import CHANGES_KEPT, VANISHED
 
 @dataclass(frozen=True)
 class Mark:
-    """The state of a catalog: its file, the number of its last change, and what is removed."""
+    """The state of a catalog.
+
+    Attributes:
+        file: its device and inode.
+        number: of the last change.
+        removals: what is removed: the video, the list and its name or "", the state, and whether it is final.
+    """
 
     file: tuple[int, int]
     number: int

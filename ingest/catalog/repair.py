@@ -75,7 +75,7 @@ def repair(data: Path, findings: Iterable[Finding]) -> list[str]:
                 with catalog.transaction():
                     did = f"{one.name}: {_action(one)(catalog, one)}"
                     sums.renew(catalog.database.connection, (one.item, one.part))
-                    if one.part in sums.OF_ENTRY:
+                    if one.part in sums.NOTED:
                         sums.note(catalog.database.connection, one.item)
                 done.append(did)
             except (sqlite3.Error, UserError, ValueError, OSError) as error:

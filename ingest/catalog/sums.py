@@ -50,8 +50,9 @@ TABLES = (
     Table("problems", ("problems",), "''", "file, place, reason"),
     Table("short_links", ("short links",), "''", "link"),
 )
-# what decides whether and how a video is indexed: `media` as well, for one whose line is damaged cannot be read
-OF_ENTRY = ("record", "cover", "transcript", "encounters", "ledger", "media")
+# the parts whose changes are numbered, because they decide whether and how a video is indexed: `media` as well, for a
+# video with a damaged line of it cannot be read
+NOTED = ("record", "cover", "transcript", "encounters", "ledger", "media")
 PARTS = {part for table in TABLES for part in table.parts}
 
 
@@ -121,7 +122,7 @@ class Keeper:
             changed = self._db.execute("SELECT DISTINCT item, part FROM temp.changed ORDER BY item, part").fetchall()
         for item, part in changed:
             renew(self._db, (_text(item), _text(part)))
-        for item in dict.fromkeys(_text(item) for item, part in changed if _text(part) in OF_ENTRY):
+        for item in dict.fromkeys(_text(item) for item, part in changed if _text(part) in NOTED):
             note(self._db, item)
         self._db.execute(
             "DELETE FROM changes WHERE number <= (SELECT seq FROM sqlite_sequence WHERE name = 'changes') - ?",

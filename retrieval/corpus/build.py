@@ -232,11 +232,11 @@ class Follower:
                 return None
             if self._too_many:
                 changed = None
-            known = self._complete == content(manifest)
             found = None
             if not self._has(manifest, changed):
+                known = self._complete == content(manifest)
                 found = self._build(manifest, encoders, changed if known else None, most)
-            elif not known:  # now, as nobody waits: the next change can be made alone then
+            elif self._complete != content(manifest):  # now, as nobody waits: the next change can be made alone then
                 self._look_at_all(manifest)
             if time.monotonic() > self._looked_at_all + LOOK_AGAIN_S and not self._look_at_all(found or manifest):
                 found = self._build(found or manifest, encoders, None, most) or found
@@ -254,6 +254,7 @@ class Follower:
         """Return whether the current generation has all videos as they are."""
         same = builder.unchanged(self._source(manifest, None).corpus, self._indexes, manifest.encoder)
         self._complete = content(same) if same else None
+        self._too_many = self._too_many and not same
         self._looked_at_all = time.monotonic()
         return same is not None
 

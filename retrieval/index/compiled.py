@@ -74,23 +74,17 @@ def find_strings(
     String n is raw[starts[n]:starts[n + 1]] (strings.py).
     """
     for number in range(len(wanted)):
-        low, high = 0, len(hashes)
-        while low < high:
-            middle = (low + high) // 2
-            if hashes[middle] < wanted[number]:
-                low = middle + 1
-            else:
-                high = middle
-        first, size = np.int64(wanted_starts[number]), np.int64(wanted_starts[number + 1] - wanted_starts[number])
-        while low < len(hashes) and hashes[low] == wanted[number] and found[number] < 0:
-            at, end = np.int64(starts[low]), np.int64(starts[low + 1])
+        here, size = np.int64(wanted_starts[number]), np.int64(wanted_starts[number + 1] - wanted_starts[number])
+        place = _first_not_before(hashes, 0, len(hashes), wanted[number])
+        while place < len(hashes) and hashes[place] == wanted[number] and found[number] < 0:
+            at, end = np.int64(starts[place]), np.int64(starts[place + 1])
             if end - at == size and at >= 0 and end <= len(raw):
                 same = True
                 for byte in range(size):
-                    same = same and raw[at + byte] == wanted_raw[first + byte]
+                    same = same and raw[at + byte] == wanted_raw[here + byte]
                 if same:
-                    found[number] = low
-            low += 1
+                    found[number] = place
+            place += 1
 
 
 @_compiled
@@ -312,10 +306,15 @@ def _not_before(docs: NDArray[np.uint16], row: int, end: int, video: int) -> int
     while row + step < end and docs[row + step] < video:
         row += step
         step *= 2
-    low, high = row, min(row + step, end)
+    return _first_not_before(docs, row, min(row + step, end), video)
+
+
+@_compiled
+def _first_not_before(values: NDArray[np.unsignedinteger], low: int, high: int, value: int) -> int:
+    """Return the first place from `low` on of ascending values that is not before a value; `high` if all are."""
     while low < high:
         middle = (low + high) // 2
-        if docs[middle] < video:
+        if values[middle] < value:
             low = middle + 1
         else:
             high = middle

@@ -2,7 +2,6 @@
 
 import errno
 import random
-import shutil
 import sqlite3
 import threading
 import time
@@ -24,7 +23,7 @@ from retrieval.embedding.encoder import KeywordOnly
 from retrieval.index import builder
 from retrieval.index import merge as merging
 from retrieval.index.generation import read_manifest
-from retrieval.index.layout import current_name, generation_names, segment_names
+from retrieval.index.layout import current_name, generation_names, segment_names, segments_folder
 from retrieval.index.lock import only_builder
 from retrieval.index.publish import rollback
 from retrieval.server import updater as module
@@ -182,15 +181,11 @@ def test_a_segment_that_is_damaged_is_made_again_when_a_video_changes(folders: F
     data, indexes = folders
     searchers, updater = following(folders)
     (name,) = segment_names(indexes)
-    (folder,) = (path for path in (indexes / "segments").iterdir() if path.name == name)
-    shutil.copytree(folder, folder.with_name("kept"))
-    shutil.rmtree(folder)
-    folder.with_name("kept").rename(folder)
-    with (folder / "videos.safetensors").open("wb") as file:
-        file.write(b"damage")
+    (segments_folder(indexes) / name / "videos.safetensors").write_bytes(b"damage")
     put(data, QUOKKA, "quokka takes a selfie")
     updater.update()
     assert found(searchers, "selfie") == [QUOKKA] and found(searchers, "loaf") == [BREAD]
+    assert name not in [entry.name for entry in read_manifest(indexes, current_name(indexes)).segments]
 
 
 def test_what_another_program_has_not_noted_is_found_in_time(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +215,24 @@ def test_a_damaged_video_publishes_nothing(folders: Folders) -> None:
         before = generation_names(indexes)
         updater.update()
         assert generation_names(indexes) == before
+
+
+def test_after_a_build_of_what_was_too_much_changes_are_made_alone(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_NEW", 1)
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    put(data, "72001", "a second quokka")
+    updater.update()
+    build.build(load_settings(data=data, indexes=indexes), searchers.get().encoders)
+    put(data, "72001", "a third quokka")
+    updater.update()
+    monkeypatch.setattr(build.Follower, "_look_at_all", None)  # must not be called any more
+    put(data, "72001", "a fourth quokka")
+    updater.update()
+    assert found(searchers, "fourth") == ["72001"]
 
 
 def test_what_is_few_enough_after_a_removal_is_indexed(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
