@@ -70,6 +70,7 @@ def main(engine: str, corpus: Path, model: str) -> None:
     print(json.dumps({"index_s": round(time.perf_counter() - began, 1)}), flush=True)
     gc.collect()
     gc.freeze()  # what is loaded stays, as in a server
+    gc.set_threshold(10_000, *gc.get_threshold()[1:])
     for line in sys.stdin:
         asked = json.loads(line)
         at, computed = time.perf_counter(), time.process_time()

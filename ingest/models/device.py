@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cache
 from typing import Literal
 
 from ingest.settings import Device
@@ -51,7 +52,16 @@ def compute_in_one_thread() -> None:
     if torch := sys.modules.get("torch"):
         torch.get_num_threads()  # torch sets a thread's number of threads at its first call, so not after the limit
     threadpool_limits(1, user_api="openmp")  # torch.set_num_threads would limit other threads as well
-    threadpool_limits(1, user_api="blas")  # numpy's OpenBLAS knows one limit for all threads
+    numpy_in_one_thread()
+
+
+@cache
+def numpy_in_one_thread() -> None:
+    """Let numpy compute in the calling thread alone, in all threads: its OpenBLAS knows one limit for all. The products
+    of a search are small, and OpenBLAS's other threads stay busy after each."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")
 
 
 def has_bf16() -> bool:

@@ -17,8 +17,11 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba.core import config
 from numba.core.caching import FunctionCache
-from numba.extending import overload
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 from retrieval.index.field_vectors import decoded
@@ -321,6 +324,27 @@ def _first_not_before(values: NDArray[np.unsignedinteger], low: int, high: int, 
     return low
 
 
+def _reads_halves() -> bool:
+    """Return whether numba compiles for a processor that reads numbers of 16 bits itself, in a quarter of the time. For
+    another one LLVM calls a function that is not there."""
+    settings: Any = config  # from variables such as NUMBA_CPU_NAME
+    chosen = settings.CPU_NAME or settings.CPU_FEATURES or not settings.ENABLE_AVX
+    return not chosen and bool(get_host_cpu_features().get("f16c"))
+
+
+READS_HALVES = _reads_halves()
+
+
+@intrinsic
+def _half(context: Any, code: Any) -> Any:
+    """Return the number that 16 bits stand for."""
+
+    def read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return numba.types.float32(numba.types.uint16), read
+
+
 def _product(codes: Any, query: Any) -> Any:
     """Return the inner product of a vector in codes (field_vectors.py) with the question's."""
     return decoded(codes) @ query
@@ -337,13 +361,21 @@ def _compiled_product(codes: Any, query: Any) -> Any:
     def of_16_bits(codes: Any, query: Any) -> Any:
         total = np.float32(0)
         for column in range(len(query)):
+            total += _half(codes[column]) * query[column]  # type: ignore[call-arg]
+        return total
+
+    def of_16_bits_in_steps(codes: Any, query: Any) -> Any:
+        total = np.float32(0)
+        for column in range(len(query)):
             # Sign, exponent and fraction take their places in 32 bits, where the bias of the exponent is 112 more.
             sign, rest = np.uint32(codes[column] & np.uint16(0x8000)), np.uint32(codes[column] & np.uint16(0x7FFF))
             bits = np.uint32((sign << np.uint32(16)) | (rest << np.uint32(13)))
             total += bits.view(np.float32) * np.float32(2.0**112) * query[column]
         return total
 
-    return of_8_bits if codes.dtype == numba.types.uint8 else of_16_bits
+    if codes.dtype == numba.types.uint8:
+        return of_8_bits
+    return of_16_bits if READS_HALVES else of_16_bits_in_steps
 
 
 @_compiled

@@ -19,11 +19,13 @@ from retrieval.index.sketch import Sketch
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
 # Passages of a field. Of more, sketches find those that are compared: benchmarks/two_phase.py
 COMPARED = 400_000
+HALVED = 10_000  # passages of a field; comparing fewer takes less time than waking a thread
 # Passages that a sketch gives of a segment: so many, and so many times the share that its videos have of all.
 LEAST_OF_SEGMENT, SHARE_OF_SEGMENT = 200, 3
 Mask = NDArray[np.bool_]
 Near = tuple[NDArray[np.int64], NDArray[np.float32]]  # videos, and about how near each is
 Each = Callable[[Callable[[int], Near], Iterable[int]], Iterable[Near]]
+Halves = Callable[[Callable[[NDArray[np.int64]], Best], Sequence[NDArray[np.int64]]], Iterable[Best]]
 
 
 class DenseIndex:
@@ -114,9 +116,18 @@ class DenseIndex:
             found = found[np.argpartition(-near, count)[:count]]
         return np.unique(found)
 
-    def all_best(self, query: Vectors) -> Best:
-        """Return the best passage of every video."""
-        return self.best(query, np.arange(self.rows.videos))
+    def all_best(self, query: Vectors, each: Halves = map) -> Best:
+        """Return the best passage of every video.
+
+        Args:
+            each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
+        """
+        videos = np.arange(self.rows.videos)
+        if self.rows.passages < HALVED:
+            return self.best(query, videos)
+        middle = int(np.searchsorted(self.rows.starts, self.rows.passages // 2))
+        found = list(each(lambda half: self.best(query, half), np.split(videos, [middle])))
+        return Best(np.concatenate([half.cosines for half in found]), np.concatenate([half.rows for half in found]))
 
     def best_of_sample(self, query: Vectors) -> NDArray[np.float32]:
         """Return the best cosine of each video of `rows.sample`. Their vectors are kept together in memory: in the

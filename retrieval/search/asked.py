@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
 from retrieval.index.bm25f import TermCounts
+from retrieval.index.dense import Halves
 from retrieval.index.documents import FIELDS, TEXT_FIELDS
 from retrieval.index.generation import Generation
 from retrieval.index.manifest import FusionWeights
 from retrieval.index.values import Mask
 from retrieval.search.candidates import EXHAUSTIVE, Candidates, candidates
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
-from retrieval.search.parallel import at_once
+from retrieval.search.parallel import at_once, core_idle, halves
 from retrieval.search.phases import FirstPhase
 from retrieval.search.scoring import AnalyserScores, EncoderScores, FirstFields, QueryVectors
 from retrieval.search.seen import SeenScores, seen_scores
@@ -134,7 +135,7 @@ def encoder_scores(
         first: for each encoder the fields of the first phase, if they are chosen already.
     """
 
-    def of_encoder(number: int) -> EncoderScores | None:
+    def of_encoder(number: int, each: Halves = map) -> EncoderScores | None:
         vector = asked.vectors[number]
         if vector is None or not has_part(asked, number):
             return None
@@ -145,9 +146,13 @@ def encoder_scores(
             asked.method,
             asked.clauses[number] if asked.clauses else None,
             first[number] if first else None,
+            each,
         )
 
-    return at_once(of_encoder, range(len(asked.vectors)))
+    numbers = range(len(asked.vectors))
+    if sum(has_part(asked, number) for number in numbers) > 1:
+        return at_once(of_encoder, numbers)
+    return [of_encoder(number, halves if core_idle() else map) for number in numbers]
 
 
 def has_part(asked: Asked, encoder: int) -> bool:

@@ -1,15 +1,37 @@
-"""One step of a search for all encoders at the same time."""
+"""Steps of a search at the same time: one for each encoder, or two halves of one if a core is idle."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
+from threading import Lock
 from typing import TypeVar
 
 from ingest.models.device import compute_in_one_thread
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_lock = Lock()
+_searches = 0
+
+
+@contextmanager
+def searching() -> Iterator[None]:
+    """Count a search as long as it takes."""
+    global _searches
+    with _lock:
+        _searches += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _searches -= 1
+
+
+def core_idle() -> bool:
+    """Return whether a core has nothing to do while a search computes: it is the only one, and there are two cores."""
+    return _searches == 1 and (os.cpu_count() or 1) > 1
 
 
 def at_once(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
@@ -24,6 +46,12 @@ def at_once(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_R
 def begun(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[_Result]:
     """Begin as `at_once`, and yield the results when they are asked for: the caller does something else before."""
     return _threads().map(work, items)
+
+
+def halves(work: Callable[[_Item], _Result], two: Sequence[_Item]) -> list[_Result]:
+    """Return the result of `work` for two items. The calling thread computes one, so that only one other is woken."""
+    other = soon(lambda: work(two[1]))
+    return [work(two[0]), other()]
 
 
 def soon(work: Callable[[], _Result]) -> Callable[[], _Result]:

@@ -12,7 +12,7 @@ from ingest.language import language_of
 from ingest.text.words import words
 from retrieval.embedding.encoder import Vectors
 from retrieval.index.bm25f import KeywordIndex, TermCounts, Totals
-from retrieval.index.dense import DenseIndex
+from retrieval.index.dense import DenseIndex, Halves
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.index.rows import SAMPLE_VIDEOS, Best, PassageRows
@@ -81,6 +81,7 @@ class EncoderScores:
         weights: by field; a field with 0 is not scored.
         clauses: vectors of the question's clauses, which add something to whole videos.
         first: the fields of the first phase, if they are chosen already.
+        each: calls a function with each half of the videos.
     """
 
     def __init__(
@@ -91,11 +92,12 @@ class EncoderScores:
         method: Method,
         clauses: Vectors | None = None,
         first: FirstFields | None = None,
+        each: Halves = map,
     ) -> None:
         self._weights = {field: weight for field, weight in weights.items() if weight > 0}
         self._indexes, self._vector, self._method = indexes, vector, method
         self._first = first or FirstFields.of(indexes, weights, method)
-        self._everywhere = {field: indexes[field].all_best(vector) for field in self._first.scanned}
+        self._everywhere = {field: indexes[field].all_best(vector, each) for field in self._first.scanned}
         self._samples: dict[str, tuple[Videos, NDArray[np.float32]]] = {}  # videos and their scores
         self._normalisers = {field: self._normaliser(field, method) for field in self._weights}
         counting = clauses is not None and OVERVIEW in self._weights and method == "zscore"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.language import language_of
+from ingest.models.device import numpy_in_one_thread
 from ingest.models.weights import WeightsError
 from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
 from retrieval.embedding.registry import KEYWORDS_ALONE
@@ -29,6 +30,7 @@ from retrieval.search.filters import filter_videos, shown_videos
 from retrieval.search.found import Found, best, hits_in, hits_of
 from retrieval.search.fusion import Method, Mode, Scores
 from retrieval.search.matching import matcher_of, spans_of
+from retrieval.search.parallel import searching
 from retrieval.search.phases import scored
 from retrieval.search.query import Question
 from retrieval.search.reranker import Reranker, rescore
@@ -67,6 +69,7 @@ class Searcher:
                 f" other encoders: run `tiktok-retrieval build"
                 f"{''.join(f' --encoder {used.name}' for used in manifest.encoders)}`"
             )
+        numpy_in_one_thread()
         self.generation = generation
         self.reranker = reranker
         self.speller = Speller(generation.phrases, generation.keyword["stems"])
@@ -236,6 +239,7 @@ class Searcher:
         order = ranking.order(mask)
         return order, ranking.scores[ranking.at(order)]
 
+    @searching()
     def search(
         self,
         query: str,

@@ -9,6 +9,7 @@ import gc
 import threading
 
 AFTER_S = 5.0  # the searches that still use an old generation have ended by then
+NEW_OBJECTS = 10_000  # that exist before the garbage collector searches them: those of several answers
 LOADED_S = 60.0  # after the start of a server, its models are loaded
 
 
@@ -28,9 +29,13 @@ def give_back_soon() -> None:
 
 
 def settle() -> None:
-    """Exclude all objects that exist now from garbage collection. Indexes have no cycles: they are freed without it."""
+    """Exclude all objects that exist now from garbage collection. Indexes have no cycles: they are freed without it.
+
+    What is new is searched less often: an answer makes some thousand objects, nearly all without cycles.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def settle_once_loaded() -> None:

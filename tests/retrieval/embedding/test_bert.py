@@ -36,6 +36,7 @@ def test_the_vectors_are_those_of_sentence_transformers(name: str) -> None:
     expected = whole.queries(TEXTS)
     assert np.abs(light.queries(TEXTS) - expected).max() < 1e-5
     assert np.abs(np.stack([light.query(text) for text in TEXTS]) - expected).max() < 1e-5
+    assert np.abs(np.stack([light.query(text, in_two_threads=True) for text in TEXTS]) - expected).max() < 1e-5
     assert light.queries([]).shape == (0, whole.dimension)
 
 

@@ -26,10 +26,16 @@ def kept(cache: Path) -> dict[Path, bytes]:
     return {file: file.read_bytes() for file in cache.rglob("*.nb?")}
 
 
-def test_the_compiled_loops_find_the_same() -> None:
-    tests = [str(Path(__file__).with_name(name)) for name in ("test_bm25f.py", "test_dense.py")]
+@pytest.mark.parametrize(
+    ("names", "processor"),
+    [(("test_bm25f.py", "test_dense.py"), {}), (("test_dense.py",), {"NUMBA_CPU_NAME": "generic"})],
+    ids=["this processor", "one that does not read numbers of 16 bits"],
+)
+def test_the_compiled_loops_find_the_same(names: tuple[str, ...], processor: dict[str, str]) -> None:
+    tests = [str(Path(__file__).with_name(name)) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-    ran = subprocess.run(command, env=environment(COMPILED), capture_output=True, text=True, check=False)
+    env = environment(COMPILED | processor)
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout
 
 

@@ -1,7 +1,7 @@
 """Cosines by video, and the correction of hubs."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ import retrieval.index.rows as module
 from retrieval.index.arrays import read_arrays, save_arrays
 from retrieval.index.dense import HUB_SHARE, DenseIndex
 from retrieval.index.documents import FIELDS
+from retrieval.index.field_vectors import FieldVectors
 from retrieval.index.hubness import NEIGHBOURS, mean_of_nearest
-from retrieval.index.rows import PassageRows
+from retrieval.index.rows import Best, PassageRows
 from retrieval.index.sketch import SKETCHED_FROM
 from retrieval.index.vector_part import VectorPart
 from tests.retrieval.saved_files import saved
@@ -149,6 +150,25 @@ def test_the_best_passage_of_each_video_is_found_and_a_video_without_one_has_non
     assert best.rows.tolist() == [int(cosines[:3].argmax()), -1, 6]
     np.testing.assert_allclose(best.cosines, [cosines[:3].max(), np.nan, 1.0], atol=1e-4)
     assert DenseIndex.of(vectors[:0], PassageRows(np.zeros(3, np.int64))).all_best(vectors[0]).rows.tolist() == [-1] * 2
+
+
+def test_halves_of_the_videos_are_compared_apart_and_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = unit(np.random.default_rng(6).normal(size=(90, 12)))
+    rows = PassageRows(np.array([0, 50, 50, 60, 90]))  # two segments, of which the first has more than a half
+    parts = [FieldVectors.of(vectors[:50], 8), FieldVectors.of(vectors[50:], 8)]
+    index, asked = DenseIndex(parts, [0, 1, 4], rows), list[list[int]]()
+
+    def each(compare: Callable[[NDArray[np.int64]], Best], halves: Sequence[NDArray[np.int64]]) -> Iterable[Best]:
+        asked.extend(half.tolist() for half in halves)
+        return map(compare, halves)
+
+    whole = index.all_best(vectors[3], each)
+    assert not asked  # so few passages are not worth another thread
+    monkeypatch.setattr("retrieval.index.dense.HALVED", 90)
+    found = index.all_best(vectors[3], each)
+    assert asked == [[0], [1, 2, 3]]
+    assert found.rows.tolist() == whole.rows.tolist()
+    np.testing.assert_array_equal(found.cosines, whole.cosines)
 
 
 def test_samples_of_fields_have_the_same_first_videos_and_only_those_with_a_passage(

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from retrieval.server.memory import NEW_OBJECTS
+
 FREED = """
 import ctypes
 from retrieval.server.memory import give_back
@@ -34,12 +36,14 @@ def test_memory_that_is_free_goes_back_to_the_system() -> None:
     assert float(done.stdout) > 100
 
 
-def test_what_is_loaded_is_excluded_from_garbage_collection() -> None:
+def test_what_is_loaded_is_excluded_from_garbage_collection_and_what_is_new_is_searched_less_often() -> None:
     code = (
-        "import gc, ingest.catalog; from retrieval.server.memory import settle; settle(); print(gc.get_freeze_count())"
+        "import gc, ingest.catalog; from retrieval.server.memory import settle; settle();"
+        "print(gc.get_freeze_count(), *gc.get_threshold())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 1_000
+    frozen, new, *older = map(int, done.stdout.split())
+    assert frozen > 1_000 and new == NEW_OBJECTS and older == [10, 10]
 
 
 SERVED = """
