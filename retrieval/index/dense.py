@@ -19,7 +19,7 @@ from retrieval.index.sketch import Sketch
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
 # Passages of a field. Of more, sketches find those that are compared: benchmarks/two_phase.py
 COMPARED = 400_000
-HALVED = 10_000  # passages of a field; comparing fewer takes less time than waking a thread
+HALVED = 2_000  # passages; comparing fewer takes less time than waking a thread
 # Passages that a sketch gives of a segment: so many, and so many times the share that its videos have of all.
 LEAST_OF_SEGMENT, SHARE_OF_SEGMENT = 200, 3
 Mask = NDArray[np.bool_]
@@ -60,20 +60,37 @@ class DenseIndex:
         """Return the index of unit vectors that are in no generation, shape (passages, dimension)."""
         return cls([FieldVectors.of(vectors, bits)], [0, rows.videos], rows, hubs)
 
-    def best(self, query: Vectors, videos: NDArray[np.int64]) -> Best:
-        """Return the best passage of each of some videos, ascending, for a question's vector, shape (dimension,)."""
+    def best(self, query: Vectors, videos: NDArray[np.int64], each: Halves = map) -> Best:
+        """Return the best passage of each of some videos, ascending, for a question's vector, shape (dimension,).
+
+        Args:
+            each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
+        """
+        passages = np.cumsum(self.rows.counts[videos])
+        if not len(videos) or passages[-1] < HALVED:
+            return self._best(query, videos)
+        middle = int(np.searchsorted(passages, passages[-1] // 2)) + 1
+        found = list(each(lambda half: self._best(query, half), np.split(videos, [middle])))
+        return Best(np.concatenate([half.cosines for half in found]), np.concatenate([half.rows for half in found]))
+
+    def _best(self, query: Vectors, videos: NDArray[np.int64]) -> Best:
         from retrieval.index.compiled import best_cosines
 
         found = Best(np.empty(len(videos), np.float32), np.empty(len(videos), np.int64))
-        for part, first, end in zip(self._parts, self._starts, self._starts[1:], strict=False):
-            starts = self.rows.starts[first : end + 1]
-            if first == 0 and end == self.rows.videos:
-                best_cosines(part.codes, part.scales, starts, query, videos, found.cosines, found.rows)
-                break
-            inside = np.arange(*np.searchsorted(videos, [first, end]))
-            of_part = Best(np.empty(len(inside), np.float32), np.empty(len(inside), np.int64))
-            best_cosines(part.codes, part.scales, starts, query, videos[inside] - first, of_part.cosines, of_part.rows)
-            found.cosines[inside], found.rows[inside] = of_part.cosines, of_part.rows
+        cuts = np.searchsorted(videos, self._starts).tolist()
+        for number, part in enumerate(self._parts):
+            first, end = self._starts[number : number + 2]
+            of_part = slice(*cuts[number : number + 2])
+            if of_part.start < of_part.stop:
+                best_cosines(
+                    part.codes,
+                    part.scales,
+                    self.rows.starts[first : end + 1],
+                    query,
+                    videos[of_part] - first,
+                    found.cosines[of_part],
+                    found.rows[of_part],
+                )
         if not self.rows.all_alive:
             deleted = ~self.rows.alive[videos]
             found.cosines[deleted], found.rows[deleted] = np.nan, -1
@@ -117,17 +134,8 @@ class DenseIndex:
         return np.unique(found)
 
     def all_best(self, query: Vectors, each: Halves = map) -> Best:
-        """Return the best passage of every video.
-
-        Args:
-            each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
-        """
-        videos = np.arange(self.rows.videos)
-        if self.rows.passages < HALVED:
-            return self.best(query, videos)
-        middle = int(np.searchsorted(self.rows.starts, self.rows.passages // 2))
-        found = list(each(lambda half: self.best(query, half), np.split(videos, [middle])))
-        return Best(np.concatenate([half.cosines for half in found]), np.concatenate([half.rows for half in found]))
+        """Return the best passage of every video; for the arguments see `best`."""
+        return self.best(query, np.arange(self.rows.videos), each)
 
     def best_of_sample(self, query: Vectors) -> NDArray[np.float32]:
         """Return the best cosine of each video of `rows.sample`. Their vectors are kept together in memory: in the

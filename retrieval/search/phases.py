@@ -17,10 +17,11 @@ from retrieval.index.generation import Generation
 from retrieval.index.rows import Best
 from retrieval.index.values import Mask
 from retrieval.search.answer import Ranking
-from retrieval.search.candidates import Candidates, highest
+from retrieval.search.candidates import Candidates, exhaustive, highest
 from retrieval.search.clauses import OfClauses
 from retrieval.search.fusion import Method, Mode, Scores, dense_part
 from retrieval.search.matching import informative_terms
+from retrieval.search.parallel import core_idle, soon
 from retrieval.search.query import Question
 from retrieval.search.scoring import AnalyserScores, EncoderScores, QueryVectors, Videos
 from retrieval.search.seen import SeenScores
@@ -126,6 +127,14 @@ class FirstPhase:
         averages = np.zeros((len(self.dense), len(videos)))
         dense, none = np.zeros((len(self.dense), *shape)), [None for _ in self.dense]
         found = Scored(dense, np.zeros(shape), {}, [{} for _ in self.dense], averages, list(none))
+        of_analysers = {} if self._mode == "dense" else self.keyword
+
+        def by_words() -> list[Scores]:
+            return [of_analyser.contributions(videos) for of_analyser in of_analysers.values()]
+
+        # Among many videos, they are computed beside the vectors.
+        beside = core_idle() and not exhaustive(len(self._generation.ids), len(videos))
+        of_words = soon(by_words) if beside else by_words
         for number, of_encoder in enumerate(self.dense):
             used = manifest.encoders[number]
             part = dense_part(used.name, manifest.encoder_names)
@@ -148,8 +157,7 @@ class FirstPhase:
             if of_encoder.whole and self._method == "zscore":
                 hubs = self._generation.dense[number][OVERVIEW].hubs(videos)
                 averages[number] = of_encoder.whole.mean + hubs
-        for name, of_analyser in self.keyword.items() if self._mode != "dense" else ():
-            normal = of_analyser.contributions(videos)
+        for name, normal in zip(of_analysers, of_words(), strict=True):
             found.parts[name] = normal.sum(axis=0)
             found.keyword[:] += manifest.weights.of_part(name) * normal
         return found

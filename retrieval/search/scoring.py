@@ -95,7 +95,7 @@ class EncoderScores:
         each: Halves = map,
     ) -> None:
         self._weights = {field: weight for field, weight in weights.items() if weight > 0}
-        self._indexes, self._vector, self._method = indexes, vector, method
+        self._indexes, self._vector, self._method, self._each = indexes, vector, method, each
         self._first = first or FirstFields.of(indexes, weights, method)
         self._everywhere = {field: indexes[field].all_best(vector, each) for field in self._first.scanned}
         self._samples: dict[str, tuple[Videos, NDArray[np.float32]]] = {}  # videos and their scores
@@ -173,7 +173,7 @@ class EncoderScores:
             found = self._everywhere[field]
             return found if videos is None else found.of(videos)
         index = self._indexes[field]
-        return index.all_best(self._vector) if videos is None else index.best(self._vector, videos)
+        return index.best(self._vector, np.arange(index.rows.videos) if videos is None else videos, self._each)
 
     def contributions(self, best: Mapping[str, Best], videos: Videos) -> Scores:
         """Return what each field adds for some videos with these best passages, shape (FIELDS, videos).
