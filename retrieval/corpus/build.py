@@ -38,7 +38,6 @@ WAIT_S = 60.0  # for the server to erase removed videos, which takes seconds
 
 
 LOOK_AGAIN_S = 600.0  # between looks at all videos, while some change: no other program's mistake lasts longer
-Content = tuple[str, bool]
 
 
 class OtherEncoders(RetrievalError):
@@ -192,11 +191,6 @@ def _build_if_changed(
         return None
 
 
-def content(manifest: Manifest) -> Content:
-    """Return what generations have in common that have the same videos."""
-    return manifest.corpus_sha256, manifest.only_read
-
-
 class Follower:
     """Keeps an index up to date with its catalog, as long as few videos change at once.
 
@@ -207,7 +201,7 @@ class Follower:
     def __init__(self, data: Path, indexes: Path) -> None:
         self._data, self._indexes = data, indexes
         self._seen, _ = self._changed(None)
-        self._complete: Content | None = None  # what a generation has that has all that was seen
+        self._complete: Manifest | None = None  # of a generation that has all that was seen
         self._too_many = False  # whether more are new than could be indexed
         self._look_at_all(read_manifest(indexes, current_name(indexes)))
 
@@ -234,9 +228,10 @@ class Follower:
                 changed = None
             found = None
             if not self._has(manifest, changed):
-                known = self._complete == content(manifest)
-                found = self._build(manifest, encoders, changed if known else None, most)
-            elif self._complete != content(manifest):  # now, as nobody waits: the next change can be made alone then
+                found = self._build(manifest, encoders, changed if self._is_complete(manifest) else None, most)
+            elif self._is_complete(manifest):
+                self._complete = manifest
+            else:  # now, as nobody waits: the next change can be made alone then
                 self._look_at_all(manifest)
             if time.monotonic() > self._looked_at_all + LOOK_AGAIN_S and not self._look_at_all(found or manifest):
                 found = self._build(found or manifest, encoders, None, most) or found
@@ -250,10 +245,16 @@ class Follower:
         source = self._source(manifest, changed)
         return builder.unchanged(source.corpus, self._indexes, manifest.encoder) is not None
 
+    def _is_complete(self, manifest: Manifest) -> bool:
+        """Return whether a generation has all that was seen, without what was erased since."""
+        if self._complete is None or self._complete.only_read != manifest.only_read:
+            return False
+        return self._complete.corpus_sha256 in (manifest.corpus_sha256, manifest.erased_from)
+
     def _look_at_all(self, manifest: Manifest) -> bool:
         """Return whether the current generation has all videos as they are."""
         same = builder.unchanged(self._source(manifest, None).corpus, self._indexes, manifest.encoder)
-        self._complete = content(same) if same else None
+        self._complete = same
         self._too_many = self._too_many and not same
         self._looked_at_all = time.monotonic()
         return same is not None
@@ -274,7 +275,7 @@ class Follower:
         try:
             built = _build_corpus(self._source(manifest, changed), self._indexes, encoders, log.info, most=most)
             prune_followed(self._indexes, FOLLOWED)
-            self._complete = content(built)
+            self._complete = built
             return built
         except builder.TooManyNew as error:
             self._too_many = True

@@ -154,6 +154,7 @@ def _replace_current(catalog: Catalog, indexes: Path, found: Having, ids: Collec
         return "", 0
     manifest = own.manifest
     kept, again = _without(indexes, own, found, ids)
+    erased_from = "" if again is None else manifest.corpus_sha256
     if again is None:
         again = {*catalog.ids()}.difference(kept)
     # what can still be undone stays in the index, where it is hidden: an undo must bring it back into answers
@@ -165,7 +166,9 @@ def _replace_current(catalog: Catalog, indexes: Path, found: Having, ids: Collec
         entries = ((catalog.removed(one) if one in undoable else catalog.get(one)) for one in ids)
         yield from (document(entry) for entry in entries if entry)
 
-    return _build(Corpus(wanted, documents, "keys", manifest.only_read, frozenset(found.segments)), indexes, manifest)
+    without = frozenset(found.segments)
+    corpus = Corpus(wanted, documents, "keys", manifest.only_read, without, erased_from=erased_from)
+    return _build(corpus, indexes, manifest)
 
 
 def _without(
@@ -231,7 +234,7 @@ def _build(corpus: Corpus, indexes: Path, manifest: Manifest) -> tuple[str, int]
                 raise
             left_out += len(lost)
             wanted = {one: key for one, key in corpus.wanted.items() if one not in lost}
-            corpus = replace(corpus, wanted=wanted)
+            corpus = replace(corpus, wanted=wanted, erased_from="")
 
 
 def _not_encoded(corpus: Corpus, indexes: Path, encoders: Sequence[RecordedEncoder]) -> set[str]:

@@ -62,6 +62,7 @@ class Corpus:
         without: segments that are not used, because something in them is to be erased.
         changed: what may differ from the current generation, which has everything else as it is to be. Not among
             `wanted` are those that are gone.
+        erased_from: corpus_sha256 of the generation that it is without what was erased; the manifest says so.
     """
 
     wanted: Mapping[str, bytes]
@@ -70,6 +71,7 @@ class Corpus:
     only_read: bool = False
     without: frozenset[str] = frozenset()
     changed: Sequence[str] | None = None
+    erased_from: str = ""
 
 
 def build(
@@ -131,7 +133,7 @@ def build_corpus(
         work.index(corpus, before)
         if not work.used:
             raise NothingToIndex
-        manifest = work.publish(corpus.only_read, follows=most is not None)
+        manifest = work.publish(corpus, follows=most is not None)
         delete_unused_segments(indexes)
     return manifest
 
@@ -223,7 +225,7 @@ class _Work:
             segment = open_segment(segments_folder(self.indexes), entry).load(check=True)
             self.used.append(Used(segment, np.ones(segment.videos, np.bool_)))
 
-    def publish(self, only_read: bool, *, follows: bool) -> Manifest:
+    def publish(self, corpus: Corpus, *, follows: bool) -> Manifest:
         """Make it the current generation."""
         name = label([encoder.name for encoder in self.encoders])
         known = _known_hubs(self.indexes, self.used, self.encoders)
@@ -239,9 +241,10 @@ class _Work:
             encoded=sum(self.encoded),
             corpus_sha256=_corpus(self.used),
             weights=tuned_weights(self.indexes, name) or FusionWeights(),
-            only_read=only_read,
+            only_read=corpus.only_read,
             hubs_of=hubs.of,
             followed=follows,
+            erased_from=corpus.erased_from,
             segments=tuple(entry_of(one) for one in self.used),
             files={},
         )

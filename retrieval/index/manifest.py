@@ -167,6 +167,7 @@ class Manifest(BaseModel):
     only_read: bool = False  # whether videos whose OCR or transcript is missing were left out
     hubs_of: int = 0
     followed: bool = False  # whether a server has published it by itself, because the catalog had changed
+    erased_from: str = ""  # corpus_sha256 of the generation that it is without the videos that were erased
     segments: tuple[SegmentEntry, ...] = Field(min_length=1)
     vision: UsedVision | None = None  # the model that has seen the pictures of the videos
     seen: tuple[SeenEntry, ...] = ()  # of each segment, if there is one

@@ -250,6 +250,27 @@ def test_what_is_few_enough_after_a_removal_is_indexed(folders: Folders, monkeyp
     assert found(searchers, "selfie") == [QUOKKA]
 
 
+def test_after_an_erasure_changes_are_made_alone(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, indexes = folders
+    searchers, updater = following(folders)
+    put(data, QUOKKA, "quokka takes a selfie")
+    updater.update()
+    monkeypatch.setattr(build.Follower, "_look_at_all", None)  # must not be called any more
+    with Catalog(data) as catalog:
+        catalog.removals.hide([QUOKKA])
+    erase(data, indexes, [QUOKKA])
+    put(data, "72001", "a second quokka")  # before the updater has seen the erasure
+    updater.update()
+    assert found(searchers, "second") == ["72001"] and found(searchers, "selfie") == []
+    with Catalog(data) as catalog:
+        catalog.removals.hide(["72001"])
+    erase(data, indexes, ["72001"])
+    updater.update()
+    put(data, "72002", "a third quokka")
+    updater.update()
+    assert found(searchers, "third") == ["72002"] and found(searchers, "second") == []
+
+
 def test_an_update_waits_for_a_build(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL_S", 0.05)
     data, indexes = folders
