@@ -2,7 +2,6 @@
 
 import os
 import sys
-from functools import cache
 from typing import Literal
 
 from ingest.settings import Device
@@ -55,10 +54,9 @@ def compute_in_one_thread() -> None:
     numpy_in_one_thread()
 
 
-@cache
 def numpy_in_one_thread() -> None:
     """Let numpy compute in the calling thread alone, in all threads: its OpenBLAS knows one limit for all. The products
-    of a search are small, and OpenBLAS's other threads stay busy after each."""
+    of a search are small, and OpenBLAS's other threads stay busy after each. What is loaded later has no limit yet."""
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, user_api="blas")

@@ -8,6 +8,7 @@ questions are read. The vectors are those of sentence-transformers in fp32, up t
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Bert:
         self.dimension = int(config["hidden_size"])
         weights = (folder / "model.safetensors").resolve()  # onnxruntime does not follow links to other folders
         self._graph, self._folder = bert_graph(config, weights), str(weights.parent)
-        self._in_one, self._in_two = self._session(1), None
+        self._in_one, self._in_two, self._lock = self._session(1), None, threading.Lock()
 
     def _session(self, threads: int) -> Any:
         """Return what computes in so many threads. It has its own copy of the matrices."""
@@ -62,8 +63,9 @@ class Bert:
             in_two_threads: whether another core is idle. Both together read the matrices, which is what takes the time,
                 nearly twice as fast.
         """
-        if in_two_threads and not self._in_two:
-            self._in_two = self._session(2)  # more were not measured
+        with self._lock:
+            if in_two_threads and not self._in_two:
+                self._in_two = self._session(2)  # more were not measured
         session = self._in_two if in_two_threads else self._in_one
         tokens = [encoded.ids for encoded in self._tokenizer.encode_batch(list(texts))]
         found = np.empty((len(texts), self.dimension), np.float32)

@@ -328,8 +328,8 @@ def _reads_halves() -> bool:
     """Return whether numba compiles for a processor that reads numbers of 16 bits itself, in a quarter of the time. For
     another one LLVM calls a function that is not there."""
     settings: Any = config  # from variables such as NUMBA_CPU_NAME
-    chosen = settings.CPU_NAME or settings.CPU_FEATURES or not settings.ENABLE_AVX
-    return not chosen and bool(get_host_cpu_features().get("f16c"))
+    own = settings.CPU_NAME is None and settings.CPU_FEATURES is None and bool(settings.ENABLE_AVX)
+    return own and bool(get_host_cpu_features().get("f16c"))
 
 
 READS_HALVES = _reads_halves()

@@ -67,7 +67,7 @@ class DenseIndex:
             each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
         """
         passages = np.cumsum(self.rows.counts[videos])
-        if not len(videos) or passages[-1] < HALVED:
+        if each is map or not len(videos) or passages[-1] < HALVED:
             return self._best(query, videos)
         middle = int(np.searchsorted(passages, passages[-1] // 2)) + 1
         found = list(each(lambda half: self._best(query, half), np.split(videos, [middle])))

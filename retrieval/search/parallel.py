@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _lock = Lock()
 _searches = 0
+_LOAD = Path("/proc/loadavg")  # "0.20 0.18 0.12 1/80 11206": one of 80 threads computes
 
 
 @contextmanager
@@ -30,15 +32,29 @@ def searching() -> Iterator[None]:
 
 
 def core_idle() -> bool:
-    """Return whether a core has nothing to do while a search computes: it is the only one, and there are two cores."""
-    return _searches == 1 and (os.cpu_count() or 1) > 1
+    """Return whether a core has nothing to do while this search computes. Two threads on one core that is left would
+    wait for each other, and take twice as long as one."""
+    return _searches == 1 and _computing() < _cores()
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _computing() -> int:
+    """Return how many threads of all processes compute now, with this one. Only Linux says so; elsewhere it is 1."""
+    try:
+        return int(_LOAD.read_text(encoding="ascii").split()[3].partition("/")[0])
+    except (OSError, ValueError, IndexError):
+        return 1
 
 
 def at_once(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
     """Return the result of `work` for each item, in order.
 
-    Each item has a thread that computes without others: sharing the computation of one question among several threads
-    takes longer than it saves. All searches of the process have the same threads, one for each core, or two.
+    Each item has a thread that computes without others. All searches of the process have the same threads, one for each
+    core, or two.
     """
     return list(begun(work, items))
 

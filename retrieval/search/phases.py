@@ -133,8 +133,8 @@ class FirstPhase:
             return [of_analyser.contributions(videos) for of_analyser in of_analysers.values()]
 
         # Among many videos, they are computed beside the vectors.
-        beside = core_idle() and not exhaustive(len(self._generation.ids), len(videos))
-        of_words = soon(by_words) if beside else by_words
+        both = any(self.dense) and bool(of_analysers) and not exhaustive(len(self._generation.ids), len(videos))
+        of_words = soon(by_words) if both and core_idle() else by_words
         for number, of_encoder in enumerate(self.dense):
             used = manifest.encoders[number]
             part = dense_part(used.name, manifest.encoder_names)

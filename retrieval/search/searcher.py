@@ -217,6 +217,7 @@ class Searcher:
             timer.lap("feedback")
         return replace(ranking, timings_ms=timer.steps_ms)
 
+    @searching()
     def order(
         self,
         query: str | Question,

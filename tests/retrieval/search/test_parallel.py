@@ -1,4 +1,9 @@
+import hashlib
+import os
+import sys
 import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -6,6 +11,7 @@ import pytest
 import torch
 
 from retrieval.embedding.query_encoder import QueryEncoder
+from retrieval.search import parallel as module
 from retrieval.search.encoders import begin_to_encode
 from retrieval.search.parallel import at_once, core_idle, halves, searching
 
@@ -37,20 +43,71 @@ def test_the_halves_are_computed_in_the_calling_thread_and_beside_it() -> None:
     assert found[0][1] == threading.get_ident() != found[1][1]
 
 
-def test_a_core_is_idle_if_one_search_is_answered_and_there_are_two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    assert not core_idle()
+@pytest.fixture
+def computing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
+    """A machine with two cores, and what says how many threads compute on it: one at first."""
+    load = tmp_path / "loadavg"
+    monkeypatch.setattr(module, "_LOAD", load)
+    monkeypatch.setattr(module, "_cores", lambda: 2)
+
+    def tell(threads: int) -> None:
+        load.write_text(f"0.20 0.18 0.12 {threads}/80 11206\n")
+
+    tell(1)
+    return tell
+
+
+def test_a_core_is_idle_if_nothing_computes_but_one_search(computing: Callable[[int], None]) -> None:
+    assert not core_idle()  # nobody searches
     with searching():
         assert core_idle()
         with searching():
             assert not core_idle()
         assert core_idle()
-        monkeypatch.setattr("os.cpu_count", lambda: 1)
+        computing(2)  # such as a build in another process
         assert not core_idle()
+        computing(1)
     with pytest.raises(ZeroDivisionError), searching():
         raise ZeroDivisionError
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
     assert not core_idle()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can bind a process to a core")
+def test_a_process_that_is_bound_to_one_core_has_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_computing", lambda: 1)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        with searching():
+            assert not core_idle()
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says how many threads compute")
+def test_the_threads_that_compute_are_counted() -> None:
+    ended = threading.Event()
+
+    def compute() -> None:
+        while not ended.is_set():
+            hashlib.sha256(bytes(1 << 20))  # without Python's lock
+
+    other = threading.Thread(target=compute)
+    other.start()
+    try:
+        assert max(module._computing() for _ in range(200)) >= 2
+    finally:
+        ended.set()
+        other.join()
+
+
+@pytest.mark.parametrize("told", ["", "0.2 0.1", "0.20 0.18 0.12 many/80 1"])
+def test_a_system_that_does_not_say_what_computes_counts_as_idle(
+    told: str, computing: Callable[[int], None], tmp_path: Path
+) -> None:
+    (tmp_path / "loadavg").write_text(told)
+    with searching():
+        assert core_idle()
 
 
 class Noting(QueryEncoder):
@@ -64,8 +121,8 @@ class Noting(QueryEncoder):
         return np.array([len(text)])
 
 
-def test_a_single_encoder_has_both_cores_once_the_words_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+@pytest.mark.usefixtures("computing")
+def test_a_single_encoder_has_both_cores_once_the_words_are_scored() -> None:
     one, other = Noting(), Noting()
     with searching():
         found = begin_to_encode([one, other], "four", [0.0, 2.0])

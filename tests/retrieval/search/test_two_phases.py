@@ -1,10 +1,12 @@
 """Two phases score a video as scoring every video does, and find the same best ones."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from benchmarks.two_phase import FILTERS, WEIGHTS, run
 from retrieval.embedding.encoder import Encoder
@@ -12,9 +14,10 @@ from retrieval.index import dense, rows, vector_part
 from retrieval.index.builder import build
 from retrieval.index.documents import FIELDS, OVERVIEW, document
 from retrieval.index.generation import open_current
-from retrieval.search import candidates, feedback, phases, scoring
+from retrieval.search import candidates, feedback, parallel, phases, scoring
 from retrieval.search.choices import read_choices
 from retrieval.search.fusion import METHODS, MODES, Method
+from retrieval.search.parallel import searching, soon
 from retrieval.search.searcher import Searcher
 from tests.retrieval.conftest import entry
 
@@ -109,6 +112,42 @@ def test_a_score_does_not_depend_on_which_other_videos_are_scored(searcher: Sear
         few = searcher.rank("the penguin sings in the museum", method=method, weights=weights, among=among)
         assert few.videos.tolist() == np.flatnonzero(among).tolist()
         np.testing.assert_array_equal(few.scores, every.scores[among])
+
+
+def test_a_search_that_is_alone_has_another_thread_and_finds_the_same(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: dict[str, list[int]] = {"vectors": [], "words": []}
+
+    def noting(what: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+        def noted(work: Callable[[], Any]) -> Callable[[], Any]:
+            begun[what].append(1)
+            return soon(work)
+
+        return noted
+
+    monkeypatch.setattr(parallel, "soon", noting("vectors"))
+    monkeypatch.setattr(phases, "soon", noting("words"))
+    monkeypatch.setattr(parallel, "_computing", lambda: 1)
+    monkeypatch.setattr(parallel, "_cores", lambda: 2)
+    monkeypatch.setattr(dense, "HALVED", 1)
+    question, expected = "the cat sleeps in the kitchen", {"hybrid": (True, True), "dense": (True, False)}
+    for mode in MODES:
+        alone = searcher.search(question, mode=mode)
+        assert (bool(begun["vectors"]), bool(begun["words"])) == expected.get(mode, (False, False))
+        begun = {what: [] for what in begun}
+        with searching():  # another one
+            assert searcher.search(question, mode=mode).hits == alone.hits
+        assert not any(begun.values())
+    searcher.order(question)  # what the evaluation takes the time of
+    assert begun["vectors"]
+
+
+def test_numpy_computes_a_search_in_one_thread(searcher: Searcher) -> None:
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        Searcher(searcher.generation, *searcher.encoders)
+        found = [of["num_threads"] for of in threadpoolctl.threadpool_info() if of["user_api"] == "blas"]
+    assert found and set(found) == {1}
 
 
 def test_only_candidates_are_scored_and_every_video_if_all_are_needed(searcher: Searcher) -> None:
