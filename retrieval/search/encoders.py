@@ -9,7 +9,7 @@ from retrieval.embedding.encoder import Encoder, KeywordOnly, Vectors
 from retrieval.embedding.query_encoder import QueryEncoder, query_encoder
 from retrieval.index.manifest import UsedEncoder
 from retrieval.search.clauses import clauses
-from retrieval.search.parallel import at_once, begun, core_idle
+from retrieval.search.parallel import alone, at_once, begun, core_idle
 from retrieval.search.scoring import QueryVectors
 
 
@@ -86,14 +86,15 @@ def begin_to_encode(encoders: Sequence[Encoder], text: str, share: Sequence[floa
     """Begin to encode a question by the encoders that have a share in its score, and return the vectors when they are
     asked for: None of the others.
 
-    If a core is idle, a single encoder begins only then, with both cores: while another thread has one, that is slower.
+    A single encoder begins only then if this search is alone: with two cores, if another is idle, which it is not while
+    the caller does something else.
     """
     if not any(share):
         return iter([None] * len(encoders))
     used = [encoder if part else None for encoder, part in zip(encoders, share, strict=True)]
     single = next(filter(None, used))
-    if isinstance(single, QueryEncoder) and used.count(None) == len(used) - 1 and core_idle():
-        return (single.query(text, in_two_threads=True) if encoder else None for encoder in used)
+    if isinstance(single, QueryEncoder) and used.count(None) == len(used) - 1 and alone():
+        return (single.query(text, in_two_threads=core_idle()) if encoder else None for encoder in used)
     return begun(lambda encoder: encoder.query(text) if encoder else None, used)
 
 

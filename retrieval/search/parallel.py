@@ -31,10 +31,15 @@ def searching() -> Iterator[None]:
             _searches -= 1
 
 
+def alone() -> bool:
+    """Return whether no other search computes in this process."""
+    return _searches == 1
+
+
 def core_idle() -> bool:
     """Return whether a core has nothing to do while this search computes. Two threads on one core that is left would
     wait for each other, and take twice as long as one."""
-    return _searches == 1 and _computing() < _cores()
+    return alone() and _computing() < _cores()
 
 
 def _cores() -> int:

@@ -121,15 +121,17 @@ class Noting(QueryEncoder):
         return np.array([len(text)])
 
 
-@pytest.mark.usefixtures("computing")
-def test_a_single_encoder_has_both_cores_once_the_words_are_scored() -> None:
+def test_a_single_encoder_has_both_cores_once_the_words_are_scored(computing: Callable[[int], None]) -> None:
     one, other = Noting(), Noting()
     with searching():
         found = begin_to_encode([one, other], "four", [0.0, 2.0])
         assert not other.noted  # the words come first
         assert list(found) == [None, np.array([4])]
         assert not one.noted and other.noted == [True]
+        computing(2)
+        assert list(begin_to_encode([one, other], "four", [0.0, 2.0])) == [None, 4]
+        computing(1)
         assert list(begin_to_encode([one, other], "four", [1.0, 1.0])) == [4, 4]  # each has a core
         with searching():
             assert list(begin_to_encode([one, other], "four", [2.0, 0.0])) == [4, None]  # another search has one
-    assert (one.noted, other.noted) == ([False, False], [True, False])
+    assert (one.noted, other.noted) == ([False, False], [True, False, False])
