@@ -37,7 +37,7 @@ from retrieval.search.searcher import Searcher
 from retrieval.server.memory import settle
 
 _settings = Settings()
-REST_S = 0.02  # before each search: threads of the one before it, such as PyTorch's, still wait for work for a while
+REST_S = 0.005  # before each search: threads of the one before it, such as PyTorch's, still wait for work for a while
 SCRIPT = Path(__file__).with_name("peer.py")
 
 

@@ -17,7 +17,7 @@ from retrieval.index.manifest import FusionWeights
 from retrieval.index.values import Mask
 from retrieval.search.candidates import EXHAUSTIVE, Candidates, candidates
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
-from retrieval.search.parallel import at_once, core_idle, halves
+from retrieval.search.parallel import at_once, halves
 from retrieval.search.phases import FirstPhase
 from retrieval.search.scoring import AnalyserScores, EncoderScores, FirstFields, QueryVectors
 from retrieval.search.seen import SeenScores, seen_scores
@@ -152,7 +152,7 @@ def encoder_scores(
     numbers = range(len(asked.vectors))
     if sum(has_part(asked, number) for number in numbers) > 1:
         return at_once(of_encoder, numbers)
-    return [of_encoder(number, halves if core_idle() else map) for number in numbers]
+    return [of_encoder(number, halves) for number in numbers]
 
 
 def has_part(asked: Asked, encoder: int) -> bool:

@@ -70,7 +70,10 @@ def begun(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> Iterator[
 
 
 def halves(work: Callable[[_Item], _Result], two: Sequence[_Item]) -> list[_Result]:
-    """Return the result of `work` for two items. The calling thread computes one, so that only one other is woken."""
+    """Return the result of `work` for two items: of both at the same time, if a core is idle. The calling thread
+    computes one, so that only one other is woken."""
+    if not core_idle():
+        return [work(one) for one in two]
     other = soon(lambda: work(two[1]))
     return [work(two[0]), other()]
 

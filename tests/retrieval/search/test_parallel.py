@@ -36,11 +36,18 @@ def test_an_error_in_a_thread_reaches_the_search() -> None:
         at_once(lambda number: 1 / number, [1, 0])
 
 
-def test_the_halves_are_computed_in_the_calling_thread_and_beside_it() -> None:
+@pytest.mark.usefixtures("computing")
+def test_the_halves_are_computed_in_the_calling_thread_and_beside_it_if_a_core_is_idle() -> None:
     both = threading.Barrier(2, timeout=10)
-    found = halves(lambda number: (both.wait(), number, threading.get_ident())[1:], [1, 2])
-    assert [number for number, _ in found] == [1, 2]
-    assert found[0][1] == threading.get_ident() != found[1][1]
+    with searching():
+        found = halves(lambda number: (both.wait(), number, threading.get_ident())[1:], [1, 2])
+        assert [number for number, _ in found] == [1, 2]
+        assert found[0][1] == threading.get_ident() != found[1][1]
+        with searching():
+            assert halves(lambda number: (number, threading.get_ident()), [1, 2]) == [
+                (1, threading.get_ident()),
+                (2, threading.get_ident()),
+            ]
 
 
 @pytest.fixture
