@@ -147,7 +147,7 @@ def test_numpy_computes_a_search_in_one_thread(searcher: Searcher) -> None:
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
         Searcher(searcher.generation, *searcher.encoders)
         known = threadpoolctl.threadpool_info()
-        found = [of["num_threads"] for of in known if of["internal_api"] == "openblas"]  # PyTorch has another library
+        found = [of["num_threads"] for of in known if "numpy" in of["filepath"]]  # SciPy and FAISS have others
     assert found and set(found) == {1}
 
 
