@@ -23,8 +23,8 @@ MAX_TOKENS = 2_048  # of a batch, with padding: four long texts, whose attention
 
 
 class Bert:
-    """A BERT model that pools by the mean. It can be used by several threads, and computes in the calling one, or with
-    one more.
+    """A BERT model that pools by the mean. Several threads can use it. It computes in the calling thread, or in that
+    and one more.
 
     Use `supported` before.
     """

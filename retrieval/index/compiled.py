@@ -324,7 +324,7 @@ def _first_not_before(values: NDArray[np.unsignedinteger], low: int, high: int, 
     return low
 
 
-def _reads_halves() -> bool:
+def _reads_float16() -> bool:
     """Return whether numba compiles for a processor that reads numbers of 16 bits itself, in a quarter of the time. For
     another one LLVM calls a function that is not there."""
     settings: Any = config  # from variables such as NUMBA_CPU_NAME
@@ -332,11 +332,11 @@ def _reads_halves() -> bool:
     return own and bool(get_host_cpu_features().get("f16c"))
 
 
-READS_HALVES = _reads_halves()
+READS_FLOAT16 = _reads_float16()
 
 
 @intrinsic
-def _half(context: Any, code: Any) -> Any:
+def _float16(context: Any, code: Any) -> Any:
     """Return the number that 16 bits stand for."""
 
     def read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -361,7 +361,7 @@ def _compiled_product(codes: Any, query: Any) -> Any:
     def of_16_bits(codes: Any, query: Any) -> Any:
         total = np.float32(0)
         for column in range(len(query)):
-            total += _half(codes[column]) * query[column]  # type: ignore[call-arg]
+            total += _float16(codes[column]) * query[column]  # type: ignore[call-arg]
         return total
 
     def of_16_bits_in_steps(codes: Any, query: Any) -> Any:
@@ -375,7 +375,7 @@ def _compiled_product(codes: Any, query: Any) -> Any:
 
     if codes.dtype == numba.types.uint8:
         return of_8_bits
-    return of_16_bits if READS_HALVES else of_16_bits_in_steps
+    return of_16_bits if READS_FLOAT16 else of_16_bits_in_steps
 
 
 @_compiled

@@ -86,8 +86,8 @@ def begin_to_encode(encoders: Sequence[Encoder], text: str, share: Sequence[floa
     """Begin to encode a question by the encoders that have a share in its score, and return the vectors when they are
     asked for: None of the others.
 
-    A single encoder begins only then if this search is alone: with two cores, if another is idle, which it is not while
-    the caller does something else.
+    If this search is alone, a single encoder begins when its vector is asked for: it can have two cores then, because
+    the caller waits.
     """
     if not any(share):
         return iter([None] * len(encoders))

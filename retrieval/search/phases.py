@@ -132,7 +132,7 @@ class FirstPhase:
         def by_words() -> list[Scores]:
             return [of_analyser.contributions(videos) for of_analyser in of_analysers.values()]
 
-        # Among many videos, they are computed beside the vectors.
+        # Among many videos, they are computed while the vectors are compared.
         both = any(self.dense) and bool(of_analysers) and not exhaustive(len(self._generation.ids), len(videos))
         of_words = soon(by_words) if both and core_idle() else by_words
         for number, of_encoder in enumerate(self.dense):

@@ -37,7 +37,7 @@ def test_an_error_in_a_thread_reaches_the_search() -> None:
 
 
 @pytest.mark.usefixtures("computing")
-def test_the_halves_are_computed_in_the_calling_thread_and_beside_it_if_a_core_is_idle() -> None:
+def test_the_halves_are_computed_in_the_calling_thread_and_in_another_if_a_core_is_idle() -> None:
     both = threading.Barrier(2, timeout=10)
     with searching():
         found = halves(lambda number: (both.wait(), number, threading.get_ident())[1:], [1, 2])
@@ -93,6 +93,8 @@ def test_a_process_that_is_bound_to_one_core_has_no_other(monkeypatch: pytest.Mo
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux says how many threads compute")
 def test_the_threads_that_compute_are_counted() -> None:
+    if module._computing() == 0:
+        pytest.skip("this system does not count threads, not even the one that asks")
     ended = threading.Event()
 
     def compute() -> None:
@@ -108,11 +110,11 @@ def test_the_threads_that_compute_are_counted() -> None:
         other.join()
 
 
-@pytest.mark.parametrize("told", ["", "0.2 0.1", "0.20 0.18 0.12 many/80 1"])
+@pytest.mark.parametrize("content", ["", "0.2 0.1", "0.20 0.18 0.12 many/80 1"])
 def test_a_system_that_does_not_say_what_computes_counts_as_idle(
-    told: str, computing: Callable[[int], None], tmp_path: Path
+    content: str, computing: Callable[[int], None], tmp_path: Path
 ) -> None:
-    (tmp_path / "loadavg").write_text(told)
+    (tmp_path / "loadavg").write_text(content)
     with searching():
         assert core_idle()
 
