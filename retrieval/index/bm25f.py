@@ -23,6 +23,7 @@ from retrieval.index.vocabulary import Wanted
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
 B = 0.75
 _KEPT_SATURATIONS = 4  # of field weights that people choose; each has 4 bytes a video
+_KEPT_QUESTIONS = 16  # an answer asks for the terms of its question several times
 MIN_SHARE = 0.02  # of the texts: a language that many are in
 
 
@@ -118,6 +119,22 @@ class Spans:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """The terms of a question, and where their postings are in each part."""
+
+    forms: Forms
+    spans: Sequence[Spans]
+
+    @classmethod
+    def of(cls, parts: Sequence[Placed], terms: Sequence[QueryTerm]) -> "Terms":
+        forms = Forms.of(terms)
+        return cls(forms, [part.spans(forms) for part in parts])
+
+    def __len__(self) -> int:
+        return len(self.forms.first_synonym)
+
+
+@dataclass(frozen=True)
 class CorpusFacts:
     """What a score says of all videos, of which an index may have a part.
 
@@ -201,6 +218,7 @@ class KeywordIndex:
         self._parts = [Placed(part, first, alive) for part, first in zip(parts, firsts, strict=False)]
         # of no method, as in passages.py
         self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, self._parts, self.corpus.lengths))
+        self._terms = lru_cache(_KEPT_QUESTIONS)(partial(_terms, self._parts, self._analyser, self.languages))
 
     @classmethod
     def of(
@@ -229,25 +247,26 @@ class KeywordIndex:
             found |= part.have(wanted)
         return found
 
-    def contain(self, terms: Sequence[QueryTerm], videos: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which videos have a term in any form and field, shape (terms, videos)."""
+    def contain(self, query: str, videos: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which videos have a term of a question in any form and field, shape (terms, videos)."""
         from retrieval.index.compiled import note_terms
 
-        found, forms = np.zeros((len(terms), len(videos)), np.bool_), Forms.of(terms)
-        for part in self._parts:
+        terms = self._terms(query)
+        found = np.zeros((len(terms), len(videos)), np.bool_)
+        for part, at in zip(self._parts, terms.spans, strict=True):
             inside = np.flatnonzero((videos >= part.first) & (videos < part.first + part.videos))
             if not len(inside):
                 continue
-            spans, noted = part.spans(forms), np.zeros((len(terms), len(inside)), np.bool_)
-            note_terms(part.part.docs, spans.starts, spans.ends, spans.first_span, videos[inside] - part.first, noted)
+            noted = np.zeros((len(terms), len(inside)), np.bool_)
+            note_terms(part.part.docs, at.starts, at.ends, at.first_span, videos[inside] - part.first, noted)
             found[:, inside] = noted
         return found
 
     def counts(self, query: str, weights: NDArray[np.float64]) -> TermCounts:
         """Return how many videos have the terms of a question; for the arguments see `totals`."""
-        forms, by_field = Forms.of(self.query_terms(query)), np.zeros(MAX_FIELDS, np.float32)
+        by_field = np.zeros(MAX_FIELDS, np.float32)
         by_field[: self._fields] = weights
-        return self._counts(forms, [part.spans(forms) for part in self._parts], by_field)
+        return self._counts(self._terms(query), by_field)
 
     def totals(
         self, query: str, weights: NDArray[np.float64], language: str = "", counted: TermCounts | None = None
@@ -262,15 +281,15 @@ class KeywordIndex:
         """
         from retrieval.index.compiled import add_totals
 
-        terms, by_field = self.query_terms(query), np.zeros(MAX_FIELDS, np.float32)
+        by_field = np.zeros(MAX_FIELDS, np.float32)
         by_field[: self._fields] = weights
         scores, coverage = np.zeros(self.videos, np.float32), np.zeros(self.videos, np.float32)
         saturation = self._saturation(tuple(weights.tolist()))
         if saturation is None:
             return Totals(scores, coverage, {}, by_field, [], np.zeros(0, np.float32), scores)
-        forms = Forms.of(terms)
-        spans = [part.spans(forms) for part in self._parts]
-        counted = counted or self._counts(forms, spans, by_field)
+        terms = self._terms(query)
+        forms, spans = terms.forms, terms.spans
+        counted = counted or self._counts(terms, by_field)
         counts = counted.videos
         with_term = np.where(counts[0] > 0, counts[0], counts[1])
         idf = np.where(with_term > 0, _idf(self.corpus.videos, with_term), 0.0)
@@ -334,12 +353,12 @@ class KeywordIndex:
             )
         return split.T
 
-    def _counts(self, forms: Forms, spans: Sequence[Spans], weights: NDArray[np.float32]) -> TermCounts:
+    def _counts(self, terms: Terms, weights: NDArray[np.float32]) -> TermCounts:
         from retrieval.index.compiled import count_videos
 
-        counts = np.zeros((2, len(forms.first_synonym)), np.int64)
+        counts = np.zeros((2, len(terms)), np.int64)
         every_field = bool((weights[: self._fields] > 0).all())
-        for part, at in zip(self._parts, spans, strict=True):
+        for part, at in zip(self._parts, terms.spans, strict=True):
             seen = np.zeros(part.videos, np.int32)
             count_videos(
                 part.part.docs,
@@ -354,7 +373,7 @@ class KeywordIndex:
                 seen,
                 counts,
             )
-        return TermCounts(counts, np.any([of.known for of in spans], axis=0))
+        return TermCounts(counts, np.any([of.known for of in terms.spans], axis=0))
 
     def _videos_in(self, language: str) -> float:
         """Return about how many videos are in a language; all if it is not a common one.
@@ -374,6 +393,10 @@ def _facts(parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> CorpusFact
     lengths = np.sum([part.lengths @ kept.astype(np.float64) for part, kept in of_parts], axis=0)
     languages = dict(sum((part.languages.counted(kept) for part, kept in of_parts), Counter[str]()))
     return CorpusFacts(counted, languages, lengths / max(1, counted))
+
+
+def _terms(parts: Sequence[Placed], analyser: str, languages: tuple[str, ...], query: str) -> Terms:
+    return Terms.of(parts, query_terms(analyser, query, languages))
 
 
 def _saturation(

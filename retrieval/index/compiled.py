@@ -19,7 +19,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba.core import config
+from numba.core import cgutils, config
 from numba.core.caching import FunctionCache
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ from retrieval.index.posting import FREQUENCY_BITS, MAX_FREQUENCY
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 # Sums may be added up in another order, in several lanes at once. NaN keeps its meaning.
 _REORDERED = {"reassoc", "nsz", "contract"}
+_CACHE_LINE = 64  # bytes
+_ROWS_AHEAD = 8  # of vectors: about 3 KB. Fewer come too late, and more were no faster
 
 
 class _Kept(FunctionCache):
@@ -378,6 +380,36 @@ def _compiled_product(codes: Any, query: Any) -> Any:
     return of_16_bits if READS_FLOAT16 else of_16_bits_in_steps
 
 
+def _fetch(array: Any, row: Any) -> None:
+    """Begin to fetch a row of an array from memory into the processor's cache, and do not wait for it."""
+
+
+@intrinsic
+def _prefetched(context: Any, array: Any, row: Any) -> Any:
+    def prefetched(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        rows = context.make_array(signature.args[0])(context, builder, arguments[0])
+        size = builder.extract_value(rows.strides, 0)
+        start = builder.gep(builder.bitcast(rows.data, pointer), [builder.mul(arguments[1], size)])
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        fetch: Any = cgutils.get_or_insert_function  # which has no types
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(_CACHE_LINE)) as (at, _):
+            to_read, into_all_caches, of_data = number(0), number(3), number(1)
+            of_line = builder.gep(start, [at])
+            builder.call(fetch(builder.module, kind, "llvm.prefetch.p0"), [of_line, to_read, into_all_caches, of_data])
+        return context.get_dummy_value()
+
+    return numba.types.void(array, row), prefetched
+
+
+@overload(_fetch)
+def _compiled_fetch(array: Any, row: Any) -> Any:
+    def fetch(array: Any, row: Any) -> None:
+        _prefetched(array, row)  # type: ignore[call-arg]
+
+    return fetch
+
+
 @_compiled
 def best_cosines(
     codes: NDArray[np.unsignedinteger],
@@ -393,9 +425,20 @@ def best_cosines(
     Video v has the rows starts[v] to starts[v + 1]. Row starts[0] is the first of `codes` and `scales`
     (field_vectors.py).
     """
+    # To wait for memory would take longer than to compute. So what comes next is fetched: rows `coming` to `end` of one
+    # video, then those of the videos from `following` on, as long as some of _ROWS_AHEAD are `missing`.
+    following, coming, end, missing = 0, 0, 0, _ROWS_AHEAD
     for number in range(len(videos)):
         best, at = np.float32(np.nan), -1
         for row in range(starts[videos[number]], starts[videos[number] + 1]):
+            missing += 1
+            while missing > 0 and (coming < end or following < len(videos)):
+                if coming < end:
+                    _fetch(codes, coming - starts[0])
+                    coming, missing = coming + 1, missing - 1
+                else:
+                    coming, end = starts[videos[following]], starts[videos[following] + 1]
+                    following += 1
             here = row - starts[0]
             cosine = _product(codes[here], query) * scales[here]
             if at < 0 or cosine > best:

@@ -30,9 +30,10 @@ class Spread:
 
     def directions(self, vectors: Vectors) -> NDArray[np.float32]:
         """Return where vectors lie from the mean, as unit vectors, shape (rows, dimension)."""
-        away = vectors - self._mean
-        found: NDArray[np.float32] = away / np.maximum(np.linalg.norm(away, axis=-1, keepdims=True), 1e-6)
-        return found
+        away: NDArray[np.float32] = vectors - self._mean
+        lengths = np.sqrt(np.einsum("rd,rd->r", away, away))
+        away /= np.maximum(lengths, 1e-6)[:, None]
+        return away
 
     def deviations(self, directions: NDArray[np.float32], wanted: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return how many standard deviations more than a usual passage each of `directions` has of each of `wanted`.

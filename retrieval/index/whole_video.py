@@ -5,6 +5,8 @@ An encoder that pools by the mean has them (retrieval/embedding/token_sums.py).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +132,29 @@ class SumPart:
 
 
 @dataclass(frozen=True)
-class PartsOfVideo:
-    """The parts of one video's vector.
+class PartsOfVideos:
+    """The parts of the vectors of some videos, video after video.
 
     Attributes:
-        passages: the number of the field and that of the passage in the field, of each part.
-        tokens: how many tokens each part has.
-        sums: what each part adds to the vector, shape (parts, dimension).
+        starts: video v of them has the parts starts[v] to starts[v + 1].
+        fields, passages, tokens: see SumPart, shape (parts,).
+        sums: what each part adds to the vector of its video, shape (parts, dimension).
     """
 
-    passages: list[tuple[int, int]]
-    tokens: NDArray[np.int64]
+    starts: list[int]
+    fields: NDArray[np.uint8]
+    passages: NDArray[Any]
+    tokens: NDArray[Any]
     sums: NDArray[np.float32]
+
+    @cached_property
+    def owners(self) -> NDArray[np.int64]:
+        """Which of the videos each part is of, shape (parts,)."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def added(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Return for each video the sum of the values of its parts."""
+        return np.bincount(self.owners, values, len(self.starts) - 1).astype(np.float64)
 
 
 class WholeVideoParts:
@@ -151,13 +164,24 @@ class WholeVideoParts:
         self._parts = list(parts)
         self._starts = np.cumsum([0, *(part.videos for part in parts)])
 
-    def of(self, video: int) -> PartsOfVideo:
-        """Return the parts of a video; there are none if they are not known."""
-        number = int(np.searchsorted(self._starts, video, side="right")) - 1
+    def of(self, videos: Sequence[int]) -> PartsOfVideos:
+        """Return the parts of some videos; there are none of one if they are not known."""
+        found = [self._of(video) for video in videos]
+
+        def column(name: str) -> NDArray[Any]:
+            return np.concatenate([getattr(part, name)[rows] for part, rows in found])
+
+        numbers = np.concatenate([part.sums.numbers[rows] for part, rows in found])
+        scales = np.concatenate([part.sums.scales[rows] for part, rows in found])
+        starts = list(accumulate((rows.stop - rows.start for _, rows in found), initial=0))
+        sums = Quantized(numbers, scales).rows(slice(None))
+        return PartsOfVideos(starts, column("fields"), column("passages"), column("tokens"), sums)
+
+    def _of(self, video: int) -> tuple[SumPart, slice]:
+        """Return the segment that has a video, and its rows there."""
+        number = int(self._starts.searchsorted(video, side="right")) - 1
         part, local = self._parts[number], video - int(self._starts[number])
-        rows = slice(int(part.starts[local]), int(part.starts[local + 1]))
-        passages = zip(part.fields[rows].tolist(), part.passages[rows].tolist(), strict=True)
-        return PartsOfVideo(list(passages), part.tokens[rows].astype(np.int64), part.sums.rows(rows))
+        return part, slice(int(part.starts[local]), int(part.starts[local + 1]))
 
 
 def _file(encoder: int) -> str:

@@ -9,8 +9,8 @@ Of other encoders, the parts are an estimate: each field gets a share by how
 much nearer than usual its best passage is to the question. It does not see what a field adds by its context.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,11 @@ from numpy.typing import NDArray
 from retrieval.embedding.encoder import Vectors
 from retrieval.index.documents import FIELDS, OVERVIEW, TEXT_FIELDS
 from retrieval.index.generation import Generation
-from retrieval.index.whole_video import PartsOfVideo
+from retrieval.index.whole_video import PartsOfVideos
 from retrieval.search.answer import Ranking
-from retrieval.search.clauses import of_place
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(NamedTuple):
     """What a passage of a video, by field and number, adds to the contribution of the whole video."""
 
     field: str
@@ -32,42 +30,60 @@ class Share:
     contribution: float
 
 
-def whole_video_shares(generation: Generation, ranking: Ranking, video: int, encoder: int) -> tuple[list[Share], bool]:
-    """Return the shares of the passages in what the whole video adds to a score by one encoder, and whether they are
-    exact. They add up to it; there are none if it adds nothing."""
-    place = ranking.place(video)
-    total = float(ranking.dense[encoder, FIELDS.index(OVERVIEW), place])
+def whole_video_shares(
+    generation: Generation, ranking: Ranking, videos: Sequence[int], encoder: int
+) -> list[tuple[list[Share], bool]]:
+    """Return for each video the shares of its passages in what the whole video adds to its score by one encoder, and
+    whether they are exact. They add up to it; there are none if it adds nothing."""
+    places = ranking.at(videos)
+    totals = ranking.dense[encoder, FIELDS.index(OVERVIEW), places]
     vector = ranking.vectors[encoder] if ranking.vectors else None
-    if not total or vector is None or not generation.rows[OVERVIEW].present[video]:
-        return [], True
-    parts = generation.parts[encoder].of(video)
-    if not parts.passages:
-        return _estimated(generation, vector, video, encoder, total), False
-    of_clause = of_place(ranking.clauses, encoder, place)
-    by_question = total - (of_clause[2] if of_clause else 0.0)
-    cosine = float(ranking.best[encoder][OVERVIEW].cosines[place])
-    above = _divided(parts, parts.sums @ vector, cosine, float(ranking.averages[encoder, place]), by_question)
-    if of_clause:
-        along = parts.sums @ of_clause[0]
-        above += _divided(parts, along, float(along.sum()), *of_clause[1:])
-    return [
-        Share(FIELDS[field], passage, contribution)
-        for (field, passage), contribution in zip(parts.passages, above.tolist(), strict=True)
-    ], True
+    if vector is None or not totals.any():
+        return [([], True) for _ in videos]
+    parts = generation.parts[encoder].of(videos)
+    of_clauses = ranking.clauses[encoder] if ranking.clauses else None
+    by_clauses = 0.0 if of_clauses is None else of_clauses.contributions[places]
+    cosines = ranking.best[encoder][OVERVIEW].cosines[places].astype(np.float64)
+    above = _divided(parts, parts.sums @ vector, cosines, ranking.averages[encoder, places], totals - by_clauses)
+    if of_clauses is not None:
+        nearest = of_clauses.vectors[of_clauses.best[places]]
+        along = np.einsum("pd,pd->p", parts.sums, nearest[parts.owners])
+        above += _divided(
+            parts, along, parts.added(along), of_clauses.averages[places], of_clauses.contributions[places]
+        )
+    numbers = zip(parts.fields.tolist(), parts.passages.tolist(), above.tolist(), strict=True)
+    shares = [Share(FIELDS[field], passage, contribution) for field, passage, contribution in numbers]
+    found: list[tuple[list[Share], bool]] = []
+    for video, total, start, end in zip(videos, totals.tolist(), parts.starts[:-1], parts.starts[1:], strict=True):
+        if not total or not generation.rows[OVERVIEW].present[video]:
+            found.append(([], True))
+        elif start == end:
+            found.append((_estimated(generation, vector, video, encoder, total), False))
+        else:
+            found.append((shares[start:end], True))
+    return found
 
 
 def _divided(
-    parts: PartsOfVideo, along: NDArray[Any], cosine: float, average: float, total: float
+    parts: PartsOfVideos,
+    along: NDArray[Any],
+    cosines: NDArray[np.float64],
+    averages: NDArray[np.float64],
+    totals: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the shares of the passages in a contribution.
+    """Return the shares of the passages in the contributions of some videos, shape (parts,).
 
     Args:
-        along: the part of each passage in the cosine, which adds nothing where it is the `average`.
+        along: the part of each passage in the cosine of its video, which adds nothing where it is the average.
+        cosines, averages, totals: of each video. The totals are the contributions.
     """
-    tokens = parts.tokens / parts.tokens.sum()
-    scale = total / (cosine - average) if abs(cosine - average) > 1e-9 else 0.0
-    above = scale * (along - tokens * average)
-    divided: NDArray[np.float64] = above + tokens * (total - above.sum())
+    owners = parts.owners
+    tokens = parts.tokens / parts.added(parts.tokens)[owners]
+    above_average = cosines - averages
+    near = np.abs(above_average) <= 1e-9
+    scales = np.where(near, 0.0, totals / np.where(near, 1.0, above_average))
+    above = scales[owners] * (along - tokens * averages[owners])
+    divided: NDArray[np.float64] = above + tokens * (totals - parts.added(above))[owners]
     return divided
 
 

@@ -141,11 +141,3 @@ class ClauseScores:
         missing = np.isnan(deviations[0])
         deviations[:, missing] = 0.0
         return deviations.argmax(axis=0), np.where(missing, np.float32(np.nan), deviations.max(axis=0))
-
-
-def of_place(found: Sequence[OfClauses | None], encoder: int, place: int) -> "tuple[Vectors, float, float] | None":
-    """Return for a video the vector of its nearest clause, the average and the contribution; None without clauses."""
-    of = found[encoder] if found else None
-    if of is None:
-        return None
-    return of.vectors[of.best[place]], float(of.averages[place]), float(of.contributions[place])

@@ -165,8 +165,7 @@ def query_terms(
 ) -> tuple[Scores, Scores]:
     """Return the idf of each term of the question, shape (terms,), and 1 if a video has it, shape (terms, videos)."""
     index, known = generation.keyword[analyser], ranking.known_idfs[analyser]
-    terms = index.query_terms(ranking.query)
-    wanted = [term.all() for term in terms]
+    wanted = [term.all() for term in index.query_terms(ranking.query)]
     unknown = float(np.log(2 * generation.manifest.videos + 2))  # the idf of a term in no video
     idfs = np.array([max((known[form] for form in forms if form in known), default=unknown) for forms in wanted])
-    return idfs, index.contain(terms, videos).astype(np.float64)
+    return idfs, index.contain(ranking.query, videos).astype(np.float64)

@@ -9,6 +9,7 @@ The constants were chosen on the sample's questions, which know where their evid
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from retrieval.index.generation import Generation
 from retrieval.search.answer import Ranking, Reason, Why
 from retrieval.search.cues import cued_fields
 from retrieval.search.explain import MAX_EXPLAINED, VideoPassages
-from retrieval.search.matching import Match, Matcher, best_mark, best_span, idf_mass, marked, matching_words
+from retrieval.search.matching import Matcher, best_mark, best_span, marked
 from retrieval.search.sizes import clock
 
 DESCRIPTION_SHARE = 0.75  # of its nearness: a passage is shown instead if it is nearer to the rest of the question
@@ -43,7 +44,7 @@ _ALSO = _LEADS | {"transcript": "in what is said", "description": "in the descri
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near each passage of a video is to the question, and to the rest of it without the description.
+    """How near passages are to the question, and to the rest of it without the description of their video.
 
     Both are the mean over the encoders, in standard deviations, of shape (passages,).
     """
@@ -52,26 +53,37 @@ class Nearness:
     apart: NDArray[np.float64]
 
 
-def why(ranking: Ranking, nearness: Nearness, matcher: Matcher, passages: VideoPassages) -> Why | None:
-    """Return why a video was found; None if it has no text.
+def whys(
+    generation: Generation, ranking: Ranking, matcher: Matcher, videos: Sequence[VideoPassages]
+) -> list[Why | None]:
+    """Return why each of some videos was found; None for one that has no text."""
+    candidates = [[(field, passage) for field in TEXT_FIELDS for passage in video.of(field)] for video in videos]
+    nearness = nearness_of(generation, ranking, [video.video for video in videos])
+    near, worth = _values(ranking, nearness, matcher, list(chain.from_iterable(candidates)))
+    starts = [0, *accumulate(map(len, candidates))]
+    return [
+        _why(matcher, of_video, near[start:end], int(worth[start:end].argmax())) if of_video else None
+        for of_video, (start, end) in zip(candidates, pairwise(starts), strict=True)
+    ]
+
+
+def _why(matcher: Matcher, candidates: Sequence[tuple[str, Passage]], near: NDArray[np.float64], shown: int) -> Why:
+    """Return why a video was found.
 
     Args:
-        nearness: of its passages.
+        candidates: its passages, with their fields.
+        near: how near they are to the question.
+        shown: the number of the one to show.
     """
-    candidates = [(field, passage) for field in TEXT_FIELDS for passage in passages.of(field)]
-    if not candidates:
-        return None
-    found = [matching_words(passage.text, matcher, ranking.phrases) for _, passage in candidates]
-    near, worth = _values(ranking, nearness, matcher, candidates, found)
-    shown = int(worth.argmax())
     field, passage = candidates[shown]
     also: dict[str, int] = {}
     for number in np.flatnonzero(near >= ALSO).tolist():
         of_field, other = candidates[number]
         if number != shown and other.text != passage.text:
             also[of_field] = also.get(of_field, 0) + 1
-    span = best_span(found[shown]) or (0, len(passage.text))
-    mark = best_mark(passage, found[shown], span)
+    found = matcher.matches(passage.text)
+    span = best_span(found) or (0, len(passage.text))
+    mark = best_mark(passage, found, span)
     start_s = mark.start_s if mark else None
     lead, others = _LEADS[field], _others(also)
     at = f" at {clock(start_s)}" if start_s is not None else ""
@@ -82,7 +94,7 @@ def why(ranking: Ranking, nearness: Nearness, matcher: Matcher, passages: VideoP
         field=field,
         passage=passage.text,
         span=span,
-        matches=marked(found[shown]),
+        matches=marked(found),
         start_s=start_s,
         end_s=mark.end_s if mark else None,
         also=also,
@@ -123,11 +135,7 @@ def with_seen(found: Why | None, reasons: Sequence[Reason]) -> Why | None:
 
 
 def _values(
-    ranking: Ranking,
-    nearness: Nearness,
-    matcher: Matcher,
-    passages: Sequence[tuple[str, Passage]],
-    found: Sequence[Sequence[Match]],
+    ranking: Ranking, nearness: Nearness, matcher: Matcher, passages: Sequence[tuple[str, Passage]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how near each passage is to the question, and how much it is worth to be shown, each of shape (passages,).
 
@@ -135,25 +143,23 @@ def _values(
 
     Args:
         passages: with their fields.
-        found: the question's words in each.
     """
-    fields = [field for field, _ in passages]
-    known = sum(matcher.stem_idfs.values()) or 1.0
-    by_words = WORDS * np.array([min(1.0, idf_mass(of_one) / known) for of_one in found])
-    cued = cued_fields(ranking.query)
-    cues = CUE * np.array([field in cued for field in fields])
-    lengths = LENGTH * np.log2([min(len(passage.text), ENOUGH_CHARS) / USUAL_CHARS for _, passage in passages])
+    cued, fields = cued_fields(ranking.query), np.array([TEXT_FIELDS.index(field) for field, _ in passages], np.int64)
+    masses = np.array([matcher.mass(passage.text) for _, passage in passages])
+    by_words = WORDS * np.minimum(1.0, masses / (matcher.all_stems or 1.0))
+    cues = CUE * np.array([field in cued for field in TEXT_FIELDS])[fields]
+    chars = np.array([len(passage.text) for _, passage in passages])
+    lengths = LENGTH * np.log2(np.minimum(chars, ENOUGH_CHARS) / USUAL_CHARS)
     near = nearness.near + by_words
-    described = np.array([field == "description" for field in fields])
+    described = fields == TEXT_FIELDS.index("description")
     return near, np.where(described, DESCRIPTION_SHARE * near, nearness.apart + by_words + cues + lengths)
 
 
-def nearness_of(generation: Generation, ranking: Ranking, videos: Sequence[int]) -> list[Nearness]:
-    """Return how near the passages of some videos are to the question: the first MAX_EXPLAINED of each of TEXT_FIELDS.
-
-    Those of all videos are read and compared together.
+def nearness_of(generation: Generation, ranking: Ranking, videos: Sequence[int]) -> Nearness:
+    """Return how near the passages of some videos are to the question, video after video: the first MAX_EXPLAINED of
+    each of TEXT_FIELDS. They are read and compared together.
     """
-    ascending = np.unique(np.array(videos, np.int64))
+    ascending, places = np.unique(np.array(videos, np.int64), return_index=True)
     found = [generation.rows[field].first_of(ascending, MAX_EXPLAINED) for field in TEXT_FIELDS]
     owners = np.concatenate([of_field for _, of_field in found])
     # Descriptions are the first field.
@@ -166,15 +172,15 @@ def nearness_of(generation: Generation, ranking: Ranking, videos: Sequence[int])
         index, spread = generation.dense[number], generation.spreads[number]
         vectors = [index[field].at(rows) for field, (rows, _) in zip(TEXT_FIELDS, found, strict=True)]
         directions = spread.directions(np.concatenate(vectors))
-        wanted = spread.directions(vector[None])
-        near += spread.deviations(directions, wanted)[:, 0]
-        rests = np.repeat(wanted, len(ascending), axis=0)
+        # The whole question, and after it the rest of it for each video.
+        wanted = np.repeat(spread.directions(vector[None]), 1 + len(ascending), axis=0)
         seen = directions[descriptions]
-        rests[described] -= np.maximum(0.0, seen @ wanted[0])[:, None] * seen
-        apart += spread.deviations(directions, rests)[np.arange(len(owners)), owners]
-    rows = np.split(np.argsort(owners, kind="stable"), np.cumsum(np.bincount(owners, minlength=len(ascending)))[:-1])
-    of_videos = [rows[place] for place in np.searchsorted(ascending, videos)]
-    return [Nearness(near[of] / max(1, used), apart[of] / max(1, used)) for of in of_videos]
+        wanted[1 + described] -= np.maximum(0.0, seen @ wanted[0])[:, None] * seen
+        deviations = spread.deviations(directions, wanted)
+        near += deviations[:, 0]
+        apart += deviations[np.arange(len(owners)), 1 + owners]
+    order = np.argsort(places[owners], kind="stable")
+    return Nearness(near[order] / max(1, used), apart[order] / max(1, used))
 
 
 def quoted(text: str, span: tuple[int, int]) -> str:

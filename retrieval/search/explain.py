@@ -7,19 +7,8 @@ from retrieval.index.documents import FIELDS, OVERVIEW, SEEN, Passage
 from retrieval.index.generation import Generation
 from retrieval.search.answer import Part, Ranking, Reason
 from retrieval.search.attribution import Share, whole_video_shares
-from retrieval.search.fusion import Retriever, Scores
-from retrieval.search.matching import (
-    NO_PASSAGE,
-    Matcher,
-    best_mark,
-    best_passage,
-    best_span,
-    marked,
-    matcher_of,
-    matching_words,
-)
+from retrieval.search.matching import NO_PASSAGE, Matcher, best_mark, best_passage, best_span, marked
 
-NO_ENCODER = -1  # of a reason that comes from another retriever
 PART_CHARS = 300  # of the passage of a part; the reasons have passages in full
 MAX_EXPLAINED = 300  # passages of a field that are searched for the reason; a scraped video has 20 comments
 
@@ -48,6 +37,10 @@ class VideoPassages:
         """Return the texts of the first MAX_EXPLAINED passages of every field."""
         return [passage.text for field in FIELDS for passage in self.of(field)]
 
+    def in_row(self, field: str, row: int) -> Passage:
+        """Return the passage in a row of a field."""
+        return self.at(field, row - self.rows(field).start)
+
     def at(self, field: str, number: int) -> Passage:
         """Return a passage by its number in the field."""
         if number < MAX_EXPLAINED:
@@ -57,53 +50,69 @@ class VideoPassages:
 
 
 def explain(
-    generation: Generation,
-    ranking: Ranking,
-    video: int,
-    matcher: Matcher | None = None,
-    passages: VideoPassages | None = None,
-) -> list[Reason]:
-    """Return why a video has its score: one reason for every contribution that is not 0, strongest first.
+    generation: Generation, ranking: Ranking, matcher: Matcher, videos: Sequence[VideoPassages]
+) -> list[list[Reason]]:
+    """Return why each of some videos has its score: one reason for every contribution that is not 0, strongest first.
 
     Args:
-        matcher: that of `ranking`, if several videos are explained.
-        passages: those of the video, if they are used elsewhere as well.
+        matcher: that of `ranking`.
     """
-    matcher = matcher or matcher_of(generation, ranking)
-    passages = passages or VideoPassages(generation, video)
-    place = ranking.place(video)
+    numbers = [video.video for video in videos]
+    shares = [whole_video_shares(generation, ranking, numbers, encoder) for encoder in range(len(ranking.dense))]
+    return [
+        _reasons(generation, ranking, matcher, passages, list(of_encoders))
+        for passages, *of_encoders in zip(videos, *shares, strict=True)
+    ]
+
+
+def _reasons(
+    generation: Generation,
+    ranking: Ranking,
+    matcher: Matcher,
+    passages: VideoPassages,
+    shares: Sequence[tuple[Sequence[Share], bool]],
+) -> list[Reason]:
+    """Return the reasons of one video.
+
+    Args:
+        shares: of its passages in what the whole video adds, by encoder.
+    """
+    place = ranking.place(passages.video)
     # By identity, with the passage, which so stays alive: encoders and words often show the same one.
     shown: dict[int, tuple[Passage, dict[str, Any]]] = {}
 
-    def reason(field: str, retriever: Retriever, contribution: float, encoder: int = NO_ENCODER) -> Reason:
-        passage = _explaining_passage(generation, ranking, matcher, passages, place, field, retriever, encoder)
+    def of(passage: Passage) -> dict[str, Any]:
         if id(passage) not in shown:
-            shown[id(passage)] = passage, _shown(passage, matcher, ranking.phrases)
-        parts, exact = (
-            _parts(generation, ranking, passages, video, encoder)
-            if retriever == "dense" and field == OVERVIEW
-            else ([], True)
-        )
-        return Reason(
-            field=field,
-            retriever=retriever,
-            encoder=generation.manifest.encoders[encoder].name if retriever == "dense" else "",
-            contribution=contribution,
-            parts=parts,
-            exact_parts=exact,
-            **shown[id(passage)][1],
-        )
+            shown[id(passage)] = passage, _shown(passage, matcher)
+        return shown[id(passage)][1]
 
-    parts: list[tuple[Retriever, int, Scores]] = [("dense", n, of_one) for n, of_one in enumerate(ranking.dense)]
-    reasons = [
-        reason(field, retriever, contribution, encoder)
-        for retriever, encoder, contributions in [*parts, ("keyword", NO_ENCODER, ranking.keyword)]
-        for field, contribution in zip(FIELDS, contributions[:, place].tolist(), strict=True)
-        if contribution
-    ]
-    if read := ranking.rescored.get(video):
-        reasons.append(reason(read.field, "reranker", read.contribution))
-    if seen := _seen_reason(generation, ranking, video):
+    reasons: list[Reason] = []
+    for encoder, used in enumerate(generation.manifest.encoders[: len(ranking.dense)]):
+        for field, contribution in zip(FIELDS, ranking.dense[encoder, :, place].tolist(), strict=True):
+            if contribution:
+                best = ranking.best[encoder].get(field)
+                row = int(best.rows[place]) if best is not None else -1
+                there = row >= 0 and generation.rows[field].present[passages.video]
+                parts, exact = _parts(passages, *shares[encoder]) if field == OVERVIEW else ([], True)
+                reasons.append(
+                    Reason(
+                        field=field,
+                        retriever="dense",
+                        encoder=used.name,
+                        contribution=contribution,
+                        parts=parts,
+                        exact_parts=exact,
+                        **of(passages.in_row(field, row) if there else NO_PASSAGE),
+                    )
+                )
+    for field, contribution in zip(FIELDS, ranking.keyword[:, place].tolist(), strict=True):
+        if contribution:
+            best_words = best_passage(passages.of(field), matcher)
+            reasons.append(Reason(field=field, retriever="keyword", contribution=contribution, **of(best_words)))
+    if read := ranking.rescored.get(passages.video):
+        rescored = passages.in_row(read.field, read.row)
+        reasons.append(Reason(field=read.field, retriever="reranker", contribution=read.contribution, **of(rescored)))
+    if seen := _seen_reason(generation, ranking, passages.video):
         reasons.append(seen)
     return sorted(reasons, key=lambda reason: -reason.contribution)
 
@@ -129,9 +138,9 @@ def _seen_reason(generation: Generation, ranking: Ranking, video: int) -> Reason
     )
 
 
-def _shown(passage: Passage, matcher: Matcher, phrases: Sequence[Sequence[str]]) -> dict[str, Any]:
+def _shown(passage: Passage, matcher: Matcher) -> dict[str, Any]:
     """Return what a reason shows of a passage."""
-    found = matching_words(passage.text, matcher, phrases)
+    found = matcher.matches(passage.text)
     span = best_span(found) or (0, len(passage.text))
     mark = best_mark(passage, found, span)
     return {
@@ -143,11 +152,8 @@ def _shown(passage: Passage, matcher: Matcher, phrases: Sequence[Sequence[str]])
     }
 
 
-def _parts(
-    generation: Generation, ranking: Ranking, passages: VideoPassages, video: int, encoder: int
-) -> tuple[list[Part], bool]:
+def _parts(passages: VideoPassages, shares: Sequence[Share], exact: bool) -> tuple[list[Part], bool]:
     """Return what each field adds to the contribution of the whole video, the most first, and whether it is exact."""
-    shares, exact = whole_video_shares(generation, ranking, video, encoder)
     by_field: dict[str, list[Share]] = {}
     for share in shares:
         by_field.setdefault(share.field, []).append(share)
@@ -158,25 +164,3 @@ def _parts(
         text = passages.at(field, most.passage).text[:PART_CHARS]
         parts.append(Part(field=field, contribution=total, passage=text))
     return sorted(parts, key=lambda part: -part.contribution), exact
-
-
-def _explaining_passage(
-    generation: Generation,
-    ranking: Ranking,
-    matcher: Matcher,
-    passages: VideoPassages,
-    place: int,
-    field: str,
-    retriever: Retriever,
-    encoder: int,
-) -> Passage:
-    """Return the passage to show for a contribution: the one with the best words, or with the best vector."""
-    if retriever == "keyword":
-        return best_passage(passages.of(field), matcher, ranking.phrases)
-    if retriever == "reranker":
-        row = ranking.rescored[passages.video].row
-    elif generation.rows[field].present[passages.video] and field in ranking.best[encoder]:
-        row = int(ranking.best[encoder][field].rows[place])
-    else:
-        return NO_PASSAGE
-    return passages.at(field, row - passages.rows(field).start)

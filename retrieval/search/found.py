@@ -11,7 +11,7 @@ from retrieval.index.values import Mask
 from retrieval.search.answer import Hit, Ranking, Sort
 from retrieval.search.conditions import Condition
 from retrieval.search.confidence import JUDGED, Verdict, judge
-from retrieval.search.evidence import nearness_of, why, with_seen
+from retrieval.search.evidence import whys, with_seen
 from retrieval.search.explain import VideoPassages, explain
 from retrieval.search.fusion import Mode, Scores
 from retrieval.search.matching import Matcher, matcher_of
@@ -93,13 +93,10 @@ def _explained(
     """Return what hits say of why they were found."""
     passages = [VideoPassages(generation, video) for video in videos]
     matcher.read(text for of_video in passages for text in of_video.texts())
-    explained: list[dict[str, object]] = []
-    nearness = nearness_of(generation, ranking, videos)
-    for video, of_video, near in zip(videos, passages, nearness, strict=True):
-        reasons = explain(generation, ranking, video, matcher, of_video)
-        found = with_seen(why(ranking, near, matcher, of_video), reasons)
-        explained.append({"explanation": reasons, "why": found})
-    return explained
+    reasons, found = explain(generation, ranking, matcher, passages), whys(generation, ranking, matcher, passages)
+    return [
+        {"explanation": of_video, "why": with_seen(why, of_video)} for of_video, why in zip(reasons, found, strict=True)
+    ]
 
 
 def hits_of(generation: Generation, videos: NDArray[np.int64], before: int, scores: Scores | None = None) -> list[Hit]:

@@ -40,12 +40,13 @@ def informative_terms(idfs: Mapping[str, float]) -> dict[str, float]:
 
 
 class Matcher:
-    """Finds the words of a question in texts.
+    """Finds the words of a question in texts: those of its phrases, and single ones.
 
     A word matches by its stem in one of the languages, or, if it is misspelt, by most of its 4-grams.
 
     Args:
         content: the terms that are not of stop words alone; by default all.
+        phrases: the words that the question wants next to each other.
     """
 
     def __init__(
@@ -54,11 +55,15 @@ class Matcher:
         ngram_idfs: Mapping[str, float],
         languages: Sequence[str] = (),
         content: Collection[str] | None = None,
+        phrases: Sequence[Sequence[str]] = (),
     ) -> None:
-        self.stem_idfs, self._ngram_idfs = stem_idfs, ngram_idfs
+        self.all_stems = sum(stem_idfs.values())
+        self._stem_idfs, self._ngram_idfs, self._phrases = stem_idfs, ngram_idfs, phrases
         self._content = {*stem_idfs, *ngram_idfs} if content is None else content
         self._texts = known_texts(languages)
-        self._found: dict[str, list[Match]] = {}  # by text: several encoders and the words have the same passages
+        # By text: several encoders and the words have the same passages.
+        self._found: dict[str, list[Match]] = {}
+        self._masses: dict[str, float] = {}
 
     def read(self, texts: Iterable[str]) -> None:
         """Find the words in texts: in many together in little more time than in one."""
@@ -69,7 +74,7 @@ class Matcher:
         chunks = self._texts.read(new)
         numbers, starts = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         ends = np.cumsum([len(one.numbers) for one in chunks])
-        some = np.flatnonzero(self._texts.with_any(chain(self.stem_idfs, self._ngram_idfs))[numbers])
+        some = np.flatnonzero(self._texts.with_any(chain(self._stem_idfs, self._ngram_idfs))[numbers])
         of_text = np.searchsorted(ends, some, side="right")
         known: dict[int, list[Match]] = {}
         for text, number, at in zip(of_text.tolist(), numbers[some].tolist(), starts[some].tolist(), strict=True):
@@ -78,6 +83,8 @@ class Matcher:
             self._found[new[text]] += [
                 Match(at + start, at + end, term, idf, marked) for start, end, term, idf, marked in known[number]
             ]
+        if self._phrases:
+            self._found |= {text: self._with_phrases(text) for text in new}
 
     def matches(self, text: str) -> list[Match]:
         """Return the question's words in a text, in order."""
@@ -85,12 +92,24 @@ class Matcher:
             self.read([text])
         return self._found[text]
 
+    def mass(self, text: str) -> float:
+        """Return the idf mass of the question's words in a text."""
+        if text not in self._masses:
+            self._masses[text] = idf_mass(self.matches(text))
+        return self._masses[text]
+
+    def _with_phrases(self, text: str) -> list[Match]:
+        found = phrase_words(text, self._phrases, 1.0 + self.all_stems)
+        in_phrase = {match.start for match in found}
+        found += [match for match in self._found[text] if match.start not in in_phrase]
+        return sorted(found, key=lambda match: match.start)
+
     def _among(self, analysed: Sequence[AnalysedWord]) -> list[Match]:
         found = []
         for start, end, forms, pieces in analysed:
-            if not self.stem_idfs.keys().isdisjoint(forms):
-                known = next(form for form in forms if form in self.stem_idfs)
-                found.append(Match(start, end, known, self.stem_idfs[known], known in self._content))
+            if not self._stem_idfs.keys().isdisjoint(forms):
+                known = next(form for form in forms if form in self._stem_idfs)
+                found.append(Match(start, end, known, self._stem_idfs[known], known in self._content))
                 continue
             if self._ngram_idfs.keys().isdisjoint(pieces):
                 continue
@@ -99,16 +118,6 @@ class Matcher:
                 marked = any(piece in self._content for piece in pieces)
                 found.append(Match(start, end, "".join(pieces), sum(shared) / len(pieces), marked))
         return found
-
-
-def matching_words(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[Match]:
-    """Return the question's words in a text, in order: those of its phrases, and single ones."""
-    if not phrases:
-        return matcher.matches(text)
-    found = phrase_words(text, phrases, 1.0 + sum(matcher.stem_idfs.values()))
-    in_phrase = {match.start for match in found}
-    found += [match for match in matcher.matches(text) if match.start not in in_phrase]
-    return sorted(found, key=lambda match: match.start)
 
 
 def phrase_words(text: str, phrases: Sequence[Sequence[str]], idf: float) -> list[Match]:
@@ -148,11 +157,9 @@ def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
     return best
 
 
-def best_passage(passages: Iterable[Passage], matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> Passage:
+def best_passage(passages: Iterable[Passage], matcher: Matcher) -> Passage:
     """Return the passage with the highest idf mass, the first of equals."""
-    return max(
-        passages, key=lambda passage: idf_mass(matching_words(passage.text, matcher, phrases)), default=NO_PASSAGE
-    )
+    return max(passages, key=lambda passage: matcher.mass(passage.text), default=NO_PASSAGE)
 
 
 def best_mark(passage: Passage, found: Sequence[Match], span: tuple[int, int]) -> Mark | None:
@@ -175,9 +182,8 @@ def best_mark(passage: Passage, found: Sequence[Match], span: tuple[int, int]) -
 def matcher_of(generation: Generation, ranking: Ranking) -> Matcher:
     """Return what finds the informative words of a ranking's question."""
     languages = generation.keyword["stems"].languages
-    return Matcher(
-        ranking.idfs["stems"], ranking.idfs["char_ngrams"], languages, content_terms(ranking.query, languages)
-    )
+    content = content_terms(ranking.query, languages)
+    return Matcher(ranking.idfs["stems"], ranking.idfs["char_ngrams"], languages, content, ranking.phrases)
 
 
 def content_terms(text: str, languages: tuple[str, ...]) -> frozenset[str]:
@@ -192,10 +198,10 @@ def marked(found: Iterable[Match]) -> list[tuple[int, int]]:
     return [(match.start, match.end) for match in found if match.marked]
 
 
-def spans_of(text: str, matcher: Matcher, phrases: Sequence[Sequence[str]] = ()) -> list[tuple[int, int]]:
+def spans_of(text: str, matcher: Matcher) -> list[tuple[int, int]]:
     """Return where the question's words are in a text, in order and without overlap."""
     spans: list[tuple[int, int]] = []
-    for start, end in marked(matching_words(text, matcher, phrases)):
+    for start, end in marked(matcher.matches(text)):
         if not spans or start >= spans[-1][1]:
             spans.append((start, end))
     return spans

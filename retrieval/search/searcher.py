@@ -364,7 +364,7 @@ class Searcher:
             return lambda text: []
         ranking = self.rank(question, mode="keyword", hits=0)
         matcher = matcher_of(self.generation, ranking)
-        return lambda text: spans_of(text, matcher, ranking.phrases)
+        return lambda text: spans_of(text, matcher)
 
     def understood(self, typed: str, hidden: Collection[str] = (), today: date | None = None) -> Question:
         """Return a typed question as `search` reads it; for the arguments see there."""

@@ -53,23 +53,21 @@ class Speller:
         self._phrases = phrases
         self._stems = stems
 
-    def knows(self, word: Word) -> bool:
-        """Return whether any text has the word, in this form or another."""
-        return self._phrases.count(word.folded) > 0 or any(
-            self._stems.has(form) for form in all_stems(word, self._stems.languages)
-        )
-
     def correct(self, text: str, literal: Collection[str] = ()) -> tuple[str, list[Correction]]:
         """Return the text with its unknown words corrected, and the corrections. Words in `literal` are kept."""
         typed = [word for word in words(text) if word.kind == "word"]
         known = self._phrases.known([word.folded for word in typed])
-        language = ""
-        if any(map(self._suspicious, typed)):
-            language = language_of(text)
+        suspicious = {word.start for word in typed if word.folded not in known and self._suspicious(word)}
+        language = language_of(text) if suspicious else ""
         corrections: list[Correction] = []
         pieces, at = [], 0
         for word, following in zip_longest(typed, typed[1:]):
-            if word.start < at or word.folded in literal or not self._suspicious(word) or self._is_word(word, language):
+            if (
+                word.start < at
+                or word.folded in literal
+                or word.start not in suspicious
+                or self._is_word(word, language)
+            ):
                 continue
             used, end = " ".join(self._split(word.folded)), word.end
             if not used and following and following.folded not in literal:
@@ -113,9 +111,10 @@ class Speller:
         return max(candidates, key=likelihood)
 
     def _suspicious(self, word: Word) -> bool:
+        """Return whether a word that no text has in this form may be misspelt: no text has another form of it."""
         if len(word.folded) < MIN_LETTERS or not _script(word.folded) or not all(map(_is_letter, word.folded)):
             return False
-        return not self.knows(word)
+        return not self._stems.have(all_stems(word, self._stems.languages)).any()
 
     def _is_word(self, word: Word, language: str) -> bool:
         """Return whether a word is one of the question's language, or a frequent one of any other."""

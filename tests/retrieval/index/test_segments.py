@@ -263,13 +263,17 @@ def test_the_parts_of_whole_videos_are_merged(videos: list[list[int] | None], da
     stretches = [[Stretch(n, "comments", n) for n in range(len(tokens or ()))] for tokens in videos]
     build: Callable[[int, int], SumPart] = lambda first, end: SumPart.build(stretches[first:end], sums[first:end], 5)  # noqa: E731
     several = WholeVideoParts(cut.parts(build))
-    for video, found in enumerate(sums):
-        parts = several.of(video)
+    order = rng.permutation(len(sums)).tolist()
+    for number, video in enumerate(order):
+        parts, found = several.of(order[: number + 1]), sums[video]
+        of_video = parts.owners == number
         read = [] if found is None else np.flatnonzero(found.tokens).tolist()
-        assert parts.passages == [(FIELDS.index("comments"), number) for number in read]
+        assert (parts.fields[of_video] == FIELDS.index("comments")).all()
+        assert parts.passages[of_video].tolist() == read
         if found is not None:
-            assert parts.tokens.tolist() == found.tokens[read].tolist()
-            assert np.abs(parts.sums - found.sums[read]).max(initial=0.0) <= np.abs(found.sums).max(initial=0.0) / 250
+            assert parts.tokens[of_video].tolist() == found.tokens[read].tolist()
+            error = np.abs(parts.sums[of_video] - found.sums[read]).max(initial=0.0)
+            assert error <= np.abs(found.sums).max(initial=0.0) / 250
     kept = np.flatnonzero(cut.alive)
     fresh = SumPart.build([stretches[video] for video in kept], [sums[video] for video in kept], 5)
     check_merge(build, fresh, cut)
@@ -317,9 +321,8 @@ def test_the_words_of_deleted_videos_do_not_count_in_scores(
             assert one.idfs == other.idfs
             whole = np.arange(fresh.videos)
             np.testing.assert_allclose(several.split(one, videos), fresh.split(other, whole), rtol=1e-6)
-            terms = several.query_terms(question)
-            np.testing.assert_array_equal(several.contain(terms, videos), fresh.contain(terms, whole))
-            forms = [form for term in terms for form in term.all()]
+            np.testing.assert_array_equal(several.contain(question, videos), fresh.contain(question, whole))
+            forms = [form for term in several.query_terms(question) for form in term.all()]
             np.testing.assert_array_equal(several.have(forms), fresh.have(forms))
     with tempfile.TemporaryDirectory() as temporary:
         folders = [Path(temporary) / name for name in ("merged", "built")]

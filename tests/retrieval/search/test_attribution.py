@@ -32,16 +32,17 @@ def test_the_shares_of_the_passages_add_up_to_what_the_whole_video_adds(searcher
     generation = searcher.generation
     for question in QUESTIONS:
         ranking = searcher.rank(question, method=method)  # type: ignore[arg-type]
-        for video in range(len(generation.ids)):
-            shares, exact = whole_video_shares(generation, ranking, video, 0)
+        every = range(len(generation.ids))
+        for video, (shares, exact) in zip(every, whole_video_shares(generation, ranking, every, 0), strict=True):
             whole = ranking.dense[0, FIELDS.index(OVERVIEW), video]
             assert exact and sum(share.contribution for share in shares) == pytest.approx(whole, abs=1e-6)
 
 
 def test_the_parts_of_a_whole_video_are_its_vector(searcher: Searcher) -> None:
     generation = searcher.generation
+    parts = generation.parts[0].of(range(len(generation.ids)))
     for video in range(len(generation.ids)):
-        together = generation.parts[0].of(video).sums.sum(axis=0)
+        together = parts.sums[parts.owners == video].sum(axis=0)
         vector = generation.dense[0][OVERVIEW].vector(generation.rows[OVERVIEW].of(video).start)
         assert together @ vector == pytest.approx(1.0, abs=2e-3)
 

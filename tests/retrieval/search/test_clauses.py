@@ -62,8 +62,8 @@ def test_the_reasons_add_up_with_clauses_and_so_do_the_shares_of_the_passages(se
         assert sum(reason.contribution for reason in hit.explanation) == pytest.approx(hit.score, abs=1e-6)
     ranking = searcher.rank(RAMBLING)
     assert ranking.clauses[0] is not None and np.abs(ranking.clauses[0].contributions).max() > 0.01
-    for video in range(len(searcher.generation.ids)):
-        shares, _ = whole_video_shares(searcher.generation, ranking, video, 0)
+    every = range(len(searcher.generation.ids))
+    for video, (shares, _) in zip(every, whole_video_shares(searcher.generation, ranking, every, 0), strict=True):
         whole = ranking.dense[0, FIELDS.index(OVERVIEW), video]
         assert sum(share.contribution for share in shares) == pytest.approx(whole, abs=1e-6)
 

@@ -70,10 +70,13 @@ def test_what_a_person_says_to_remember_counts_by_meaning_and_changes_nothing_by
 def test_the_nearness_of_several_videos_is_that_of_each_alone(searcher: Searcher) -> None:
     ranking = searcher.rank("he pushed a porcelain teapot off the shelf")
     videos = ranking.order()[:4].tolist()
-    together = nearness_of(searcher.generation, ranking, videos)
-    for video, found in zip(videos, together, strict=True):
-        (alone,) = nearness_of(searcher.generation, ranking, [video])
-        assert len(found.near) == sum(len(searcher.generation.rows[field].of(video)) for field in TEXT_FIELDS)
-        np.testing.assert_allclose(found.near, alone.near, atol=1e-4)
-        np.testing.assert_allclose(found.apart, alone.apart, atol=1e-4)
-    assert together[0].near.max() > 2.5 > together[-1].near.max()
+    together, start = nearness_of(searcher.generation, ranking, videos), 0
+    nearest = []
+    for video in videos:
+        alone = nearness_of(searcher.generation, ranking, [video])
+        of_video = slice(start, start := start + len(alone.near))
+        assert len(alone.near) == sum(len(searcher.generation.rows[field].of(video)) for field in TEXT_FIELDS)
+        np.testing.assert_allclose(together.near[of_video], alone.near, atol=1e-4)
+        np.testing.assert_allclose(together.apart[of_video], alone.apart, atol=1e-4)
+        nearest.append(alone.near.max())
+    assert start == len(together.near) and nearest[0] > 2.5 > nearest[-1]

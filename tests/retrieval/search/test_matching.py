@@ -6,7 +6,6 @@ from retrieval.search.matching import (
     best_passage,
     best_span,
     informative_terms,
-    matching_words,
 )
 
 IDFS = {"teapot": 5.0, "shelf": 4.0, "fall": 3.0}
@@ -19,26 +18,26 @@ def test_common_words_are_not_informative() -> None:
 
 def test_the_span_is_the_shortest_stretch_with_the_most_matches() -> None:
     text = "a teapot, " + "and so on " * 30 + "the teapot falls off its shelf, what a teapot"
-    found = matching_words(text, Matcher(IDFS, {}))
+    found = Matcher(IDFS, {}).matches(text)
     span = best_span(found)
     assert span and text[slice(*span)] == "teapot falls off its shelf"
 
 
 def test_a_text_that_repeats_one_word_has_a_short_span() -> None:
-    span = best_span(matching_words("teapot " * 20_000, Matcher(IDFS, {})))
+    span = best_span(Matcher(IDFS, {}).matches("teapot " * 20_000))
     assert span == (0, 6)
     assert best_span([]) is None
 
 
 def test_a_span_is_at_most_two_lines_long() -> None:
-    span = best_span(matching_words("teapot " + "x" * SPAN_CHARS + " shelf", Matcher(IDFS, {})))
+    span = best_span(Matcher(IDFS, {}).matches("teapot " + "x" * SPAN_CHARS + " shelf"))
     assert span == (0, 6)
 
 
 def test_the_time_is_that_of_the_segment_with_the_most_matches() -> None:
     text = "there it will fall. the teapot on the shelf"
     passage = Passage(text, (Mark(0, 1.0, 4.0), Mark(20, 9.5, 12.0)))
-    found, whole = matching_words(text, Matcher(IDFS, {})), (0, len(text))
+    found, whole = Matcher(IDFS, {}).matches(text), (0, len(text))
     spoken = best_mark(passage, found, whole)
     assert spoken and spoken.start_s == 9.5
     first = best_mark(passage, [], whole)
@@ -49,7 +48,7 @@ def test_the_time_is_that_of_the_segment_with_the_most_matches() -> None:
 def test_the_time_is_that_of_the_words_on_show_not_of_the_same_words_before_them() -> None:
     text = "the teapot. it rained. the teapot on the shelf"
     passage = Passage(text, (Mark(0, 1.0, 4.0), Mark(12, 5.0, 6.0), Mark(23, 9.5, 11.0), Mark(34, 11.0, 12.0)))
-    found = matching_words(text, Matcher(IDFS, {}))
+    found = Matcher(IDFS, {}).matches(text)
     span = best_span(found)
     assert span and text[slice(*span)] == "teapot on the shelf"
     spoken = best_mark(passage, found, span)
