@@ -1,7 +1,9 @@
-"""Where torch computes: on which device, with how many threads, and whether in bf16."""
+"""Where torch computes: on which device, with how many threads, on which cores, and whether in bf16."""
 
+import ctypes
 import os
 import sys
+from contextlib import suppress
 from typing import Literal
 
 from ingest.settings import Device
@@ -60,6 +62,31 @@ def numpy_in_one_thread() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1, user_api="blas")
+
+
+def threads() -> set[int]:
+    """Return the system's numbers of the threads of this process. Only Linux lists them."""
+    try:
+        return set(map(int, os.listdir("/proc/self/task")))
+    except OSError:
+        return set()
+
+
+def compute_elsewhere(thread: int) -> None:
+    """Have a thread of this process compute on any core but the one that the caller is on; on Linux.
+
+    In a virtual machine, a core that has slept for a few milliseconds seems to be taken: Linux then wakes the thread on
+    the caller's core, where it waits for up to 10 ms.
+
+    Args:
+        thread: its number in the system.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    others = os.sched_getaffinity(0) - {ctypes.CDLL(None).sched_getcpu()}
+    with suppress(OSError):  # the thread has ended, or a sandbox forbids it
+        if others:
+            os.sched_setaffinity(thread, others)
 
 
 def has_bf16() -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.models.device import compute_elsewhere, threads
 from retrieval.embedding.token_sums import Cuts, TokenSums, sums_of_tokens
 
 Array = NDArray[np.float32]
@@ -43,6 +44,7 @@ class Bert:
         weights = (folder / "model.safetensors").resolve()  # onnxruntime does not follow links to other folders
         self._graph, self._folder = bert_graph(config, weights), str(weights.parent)
         self._in_one, self._in_two, self._lock = self._session(1), None, threading.Lock()
+        self._second: set[int] = set()  # the thread of _in_two besides the caller's, by its number
 
     def _session(self, threads: int) -> Any:
         """Return what computes in so many threads. It has its own copy of the matrices."""
@@ -65,7 +67,11 @@ class Bert:
         """
         with self._lock:
             if in_two_threads and not self._in_two:
+                before = threads()
                 self._in_two = self._session(2)  # more were not measured
+                self._second = threads() - before
+        if in_two_threads and len(self._second) == 1:  # no other thread began at the same time
+            compute_elsewhere(*self._second)
         session = self._in_two if in_two_threads else self._in_one
         tokens = [encoded.ids for encoded in self._tokenizer.encode_batch(list(texts))]
         found = np.empty((len(texts), self.dimension), np.float32)

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_native_id
 from typing import TypeVar
 
-from ingest.models.device import compute_in_one_thread
+from ingest.models.device import compute_elsewhere, compute_in_one_thread
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -74,8 +74,15 @@ def halves(work: Callable[[_Item], _Result], two: Sequence[_Item]) -> list[_Resu
     computes one, so that only one other is woken."""
     if not core_idle():
         return [work(one) for one in two]
-    other = soon(lambda: work(two[1]))
+    other = beside(lambda: work(two[1]))
     return [work(two[0]), other()]
+
+
+def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
+    """Begin `work` on another core, which is idle, while the caller computes. Return what waits for its result."""
+    helper, number = _helper()
+    compute_elsewhere(number)
+    return helper.submit(work).result
 
 
 def soon(work: Callable[[], _Result]) -> Callable[[], _Result]:
@@ -86,3 +93,10 @@ def soon(work: Callable[[], _Result]) -> Callable[[], _Result]:
 @cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(2, os.cpu_count() or 1), "search", initializer=compute_in_one_thread)
+
+
+@cache
+def _helper() -> tuple[ThreadPoolExecutor, int]:
+    """Return a thread that computes beside the one of a search, and its number in the system."""
+    helper = ThreadPoolExecutor(1, "search beside", initializer=compute_in_one_thread)
+    return helper, helper.submit(get_native_id).result()

@@ -21,7 +21,7 @@ from retrieval.search.candidates import Candidates, exhaustive, highest
 from retrieval.search.clauses import OfClauses
 from retrieval.search.fusion import Method, Mode, Scores, dense_part
 from retrieval.search.matching import informative_terms
-from retrieval.search.parallel import core_idle, soon
+from retrieval.search.parallel import beside, core_idle
 from retrieval.search.query import Question
 from retrieval.search.scoring import AnalyserScores, EncoderScores, QueryVectors, Videos
 from retrieval.search.seen import SeenScores
@@ -134,7 +134,7 @@ class FirstPhase:
 
         # Among many videos, they are computed while the vectors are compared.
         both = any(self.dense) and bool(of_analysers) and not exhaustive(len(self._generation.ids), len(videos))
-        of_words = soon(by_words) if both and core_idle() else by_words
+        of_words = beside(by_words) if both and core_idle() else by_words
         for number, of_encoder in enumerate(self.dense):
             used = manifest.encoders[number]
             part = dense_part(used.name, manifest.encoder_names)

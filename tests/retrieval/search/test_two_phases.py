@@ -17,7 +17,7 @@ from retrieval.index.generation import open_current
 from retrieval.search import candidates, feedback, parallel, phases, scoring
 from retrieval.search.choices import read_choices
 from retrieval.search.fusion import METHODS, MODES, Method
-from retrieval.search.parallel import searching, soon
+from retrieval.search.parallel import beside, searching
 from retrieval.search.searcher import Searcher
 from tests.retrieval.conftest import entry
 
@@ -122,7 +122,7 @@ def test_a_search_that_is_alone_has_another_thread_and_finds_the_same(
     def noting(what: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
         def noted(work: Callable[[], Any]) -> Callable[[], Any]:
             begun[what].append(1)
-            return soon(work)
+            return beside(work)
 
         return noted
 
