@@ -4,6 +4,7 @@ import ctypes
 import os
 import sys
 from contextlib import suppress
+from functools import cache
 from typing import Literal
 
 from ingest.settings import Device
@@ -81,12 +82,16 @@ def compute_elsewhere(thread: int) -> None:
     Args:
         thread: its number in the system.
     """
-    if not hasattr(os, "sched_setaffinity"):
-        return
-    others = os.sched_getaffinity(0) - {ctypes.CDLL(None).sched_getcpu()}
-    with suppress(OSError):  # the thread has ended, or a sandbox forbids it
+    # Another system or C library has no such function; the thread has ended, or a sandbox forbids it.
+    with suppress(AttributeError, OSError):
+        others = os.sched_getaffinity(0) - {_libc().sched_getcpu()}
         if others:
             os.sched_setaffinity(thread, others)
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
 
 
 def has_bf16() -> bool:

@@ -1,4 +1,4 @@
-"""The inner loops of a search, compiled by numba: postings to scores, and vectors to cosines.
+"""The inner loops of a search, compiled by numba: those that read postings. compiled_vectors.py has the others.
 
 They read the arrays of one part of an index and keep no lock of Python while they run. numba takes a third of a second
 to import and more to compile, so only what searches imports this module; what is compiled is kept on disk.
@@ -17,21 +17,14 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
-from numba.core import cgutils, config
 from numba.core.caching import FunctionCache
-from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
-from retrieval.index.field_vectors import decoded
 from retrieval.index.posting import FREQUENCY_BITS, MAX_FREQUENCY
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 # Sums may be added up in another order, in several lanes at once. NaN keeps its meaning.
-_REORDERED = {"reassoc", "nsz", "contract"}
-_CACHE_LINE = 64  # bytes
-_ROWS_AHEAD = 8  # of vectors: about 3 KB. Fewer come too late, and more were no faster
+REORDERED = {"reassoc", "nsz", "contract"}
 
 
 class _Kept(FunctionCache):
@@ -56,15 +49,15 @@ class _Kept(FunctionCache):
                 super().save_overload(*what)  # type: ignore[no-untyped-call]
 
 
-def _compiled(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
     """Compile a function at its first call. What is compiled is kept, unless no folder for it can be written."""
-    compiled: Any = numba.njit(nogil=True, fastmath=_REORDERED)(function)
+    made: Any = numba.njit(nogil=True, fastmath=REORDERED)(function)
     with suppress(RuntimeError):
-        compiled._cache = _Kept(function)  # type: ignore[no-untyped-call]
-    return cast(_Function, compiled)
+        made._cache = _Kept(function)  # type: ignore[no-untyped-call]
+    return cast(_Function, made)
 
 
-@_compiled
+@compiled
 def find_strings(
     hashes: NDArray[np.uint64],
     raw: NDArray[np.uint8],
@@ -92,7 +85,7 @@ def find_strings(
             place += 1
 
 
-@_compiled
+@compiled
 def count_videos(
     docs: NDArray[np.uint16],
     packed: NDArray[np.uint8],
@@ -133,7 +126,7 @@ def count_videos(
                             counts[synonym, term] += 1
 
 
-@_compiled
+@compiled
 def _longest(starts: NDArray[np.int64], ends: NDArray[np.int64], first: int, end: int) -> int:
     """Return the span with the most postings, from `first` to before `end`."""
     found = first
@@ -143,7 +136,7 @@ def _longest(starts: NDArray[np.int64], ends: NDArray[np.int64], first: int, end
     return found
 
 
-@_compiled
+@compiled
 def _changes(docs: NDArray[np.uint16]) -> int:
     """Return how often a number differs from the one before it."""
     found = 0
@@ -152,7 +145,7 @@ def _changes(docs: NDArray[np.uint16]) -> int:
     return found
 
 
-@_compiled
+@compiled
 def add_totals(
     docs: NDArray[np.uint16],
     packed: NDArray[np.uint8],
@@ -220,7 +213,7 @@ def add_totals(
             frequency[video] = 0
 
 
-@_compiled
+@compiled
 def add_scaled(
     totals: NDArray[np.float32],
     coverage: NDArray[np.float32],
@@ -240,7 +233,7 @@ def add_scaled(
         scores[video] += factor * totals[video] * min(np.float32(1.0), coverage[video] * times)
 
 
-@_compiled
+@compiled
 def add_split(
     docs: NDArray[np.uint16],
     packed: NDArray[np.uint8],
@@ -286,7 +279,7 @@ def add_split(
                 whole[number] = 0
 
 
-@_compiled
+@compiled
 def note_terms(
     docs: NDArray[np.uint16],
     starts: NDArray[np.int64],
@@ -304,7 +297,7 @@ def note_terms(
                     found[term, number] = True
 
 
-@_compiled
+@compiled
 def _not_before(docs: NDArray[np.uint16], row: int, end: int, video: int) -> int:
     """Return the first row of ascending `docs`, from `row` on, that is not before a video: in steps that double."""
     step = 1
@@ -314,7 +307,7 @@ def _not_before(docs: NDArray[np.uint16], row: int, end: int, video: int) -> int
     return _first_not_before(docs, row, min(row + step, end), video)
 
 
-@_compiled
+@compiled
 def _first_not_before(values: NDArray[np.unsignedinteger], low: int, high: int, value: int) -> int:
     """Return the first place from `low` on of ascending values that is not before a value; `high` if all are."""
     while low < high:
@@ -326,127 +319,7 @@ def _first_not_before(values: NDArray[np.unsignedinteger], low: int, high: int, 
     return low
 
 
-def _reads_float16() -> bool:
-    """Return whether numba compiles for a processor that reads numbers of 16 bits itself, in a quarter of the time. For
-    another one LLVM calls a function that is not there."""
-    settings: Any = config  # from variables such as NUMBA_CPU_NAME
-    own = settings.CPU_NAME is None and settings.CPU_FEATURES is None and bool(settings.ENABLE_AVX)
-    return own and bool(get_host_cpu_features().get("f16c"))
-
-
-READS_FLOAT16 = _reads_float16()
-
-
-@intrinsic
-def _float16(context: Any, code: Any) -> Any:
-    """Return the number that 16 bits stand for."""
-
-    def read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
-
-    return numba.types.float32(numba.types.uint16), read
-
-
-def _product(codes: Any, query: Any) -> Any:
-    """Return the inner product of a vector in codes (field_vectors.py) with the question's."""
-    return decoded(codes) @ query
-
-
-@overload(_product, jit_options={"fastmath": _REORDERED})
-def _compiled_product(codes: Any, query: Any) -> Any:
-    def of_8_bits(codes: Any, query: Any) -> Any:
-        total = np.float32(0)
-        for column in range(len(query)):
-            total += np.float32(np.int8(codes[column] ^ np.uint8(0x80))) * query[column]
-        return total
-
-    def of_16_bits(codes: Any, query: Any) -> Any:
-        total = np.float32(0)
-        for column in range(len(query)):
-            total += _float16(codes[column]) * query[column]  # type: ignore[call-arg]
-        return total
-
-    def of_16_bits_in_steps(codes: Any, query: Any) -> Any:
-        total = np.float32(0)
-        for column in range(len(query)):
-            # Sign, exponent and fraction take their places in 32 bits, where the bias of the exponent is 112 more.
-            sign, rest = np.uint32(codes[column] & np.uint16(0x8000)), np.uint32(codes[column] & np.uint16(0x7FFF))
-            bits = np.uint32((sign << np.uint32(16)) | (rest << np.uint32(13)))
-            total += bits.view(np.float32) * np.float32(2.0**112) * query[column]
-        return total
-
-    if codes.dtype == numba.types.uint8:
-        return of_8_bits
-    return of_16_bits if READS_FLOAT16 else of_16_bits_in_steps
-
-
-def _fetch(array: Any, row: Any) -> None:
-    """Begin to fetch a row of an array from memory into the processor's cache, and do not wait for it."""
-
-
-@intrinsic
-def _prefetched(context: Any, array: Any, row: Any) -> Any:
-    def prefetched(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        rows = context.make_array(signature.args[0])(context, builder, arguments[0])
-        size = builder.extract_value(rows.strides, 0)
-        start = builder.gep(builder.bitcast(rows.data, pointer), [builder.mul(arguments[1], size)])
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        fetch: Any = cgutils.get_or_insert_function  # which has no types
-        with cgutils.for_range_slice(builder, size.type(0), size, size.type(_CACHE_LINE)) as (at, _):
-            to_read, into_all_caches, of_data = number(0), number(3), number(1)
-            of_line = builder.gep(start, [at])
-            builder.call(fetch(builder.module, kind, "llvm.prefetch.p0"), [of_line, to_read, into_all_caches, of_data])
-        return context.get_dummy_value()
-
-    return numba.types.void(array, row), prefetched
-
-
-@overload(_fetch)
-def _compiled_fetch(array: Any, row: Any) -> Any:
-    def fetch(array: Any, row: Any) -> None:
-        _prefetched(array, row)  # type: ignore[call-arg]
-
-    return fetch
-
-
-@_compiled
-def best_cosines(
-    codes: NDArray[np.unsignedinteger],
-    scales: NDArray[np.float32],
-    starts: NDArray[np.int64],
-    query: NDArray[np.float32],
-    videos: NDArray[np.int64],
-    cosines: NDArray[np.float32],
-    rows: NDArray[np.int64],
-) -> None:
-    """Write the cosine of each video's best vector with the question's, and its row; NaN and -1 without a vector.
-
-    Video v has the rows starts[v] to starts[v + 1]. Row starts[0] is the first of `codes` and `scales`
-    (field_vectors.py).
-    """
-    # To wait for memory would take longer than to compute. So what comes next is fetched: rows `coming` to `end` of one
-    # video, then those of the videos from `following` on, as long as some of _ROWS_AHEAD are `missing`.
-    following, coming, end, missing = 0, 0, 0, _ROWS_AHEAD
-    for number in range(len(videos)):
-        best, at = np.float32(np.nan), -1
-        for row in range(starts[videos[number]], starts[videos[number] + 1]):
-            missing += 1
-            while missing > 0 and (coming < end or following < len(videos)):
-                if coming < end:
-                    _fetch(codes, coming - starts[0])
-                    coming, missing = coming + 1, missing - 1
-                else:
-                    coming, end = starts[videos[following]], starts[videos[following] + 1]
-                    following += 1
-            here = row - starts[0]
-            cosine = _product(codes[here], query) * scales[here]
-            if at < 0 or cosine > best:
-                best, at = cosine, row
-        cosines[number], rows[number] = best, at
-
-
-@_compiled
+@compiled
 def mean_and_deviation(values: NDArray[np.float32]) -> tuple[float, float, int]:
     """Return mean and standard deviation of the values that are not NaN, and how many these are."""
     origin = np.nan  # one of the values: the sums are of differences from it, and exactly 0 for equal values

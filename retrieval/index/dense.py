@@ -74,7 +74,7 @@ class DenseIndex:
         return Best(np.concatenate([half.cosines for half in found]), np.concatenate([half.rows for half in found]))
 
     def _best(self, query: Vectors, videos: NDArray[np.int64]) -> Best:
-        from retrieval.index.compiled import best_cosines
+        from retrieval.index.compiled_vectors import best_cosines
 
         found = Best(np.empty(len(videos), np.float32), np.empty(len(videos), np.int64))
         cuts = np.searchsorted(videos, self._starts).tolist()
@@ -140,7 +140,7 @@ class DenseIndex:
     def best_of_sample(self, query: Vectors) -> NDArray[np.float32]:
         """Return the best cosine of each video of `rows.sample`. Their vectors are kept together in memory: in the
         files of a million videos they are far apart."""
-        from retrieval.index.compiled import best_cosines
+        from retrieval.index.compiled_vectors import best_cosines
 
         codes, scales, starts = self._sampled
         cosines, rows = np.empty(len(starts) - 1, np.float32), np.empty(len(starts) - 1, np.int64)

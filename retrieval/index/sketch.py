@@ -1,7 +1,8 @@
 """One bit a number: which passages are about the nearest to a question, in a tenth of the memory of their vectors.
 
-RaBitQ (Gao and Long 2024) estimates a cosine from the signs of a vector. A search takes many more passages than it
-needs, and compares those exactly.
+RaBitQ (Gao and Long 2024) estimates a cosine from the signs of a vector, seen from the mean of all. A search takes many
+more passages than it needs, and compares those exactly. FAISS makes and keeps the sketches. A compiled loop reads them
+in place, in half of the time that FAISS takes, because it fetches the next ones from memory meanwhile.
 """
 
 from typing import Any, Self
@@ -14,7 +15,6 @@ from retrieval.index.field_vectors import FieldVectors, read_index
 
 SKETCHED_FROM = 8_192  # passages of a field in a segment; the vectors of fewer are all compared
 TRAINED_ON = 65_536  # passages, whose mean the signs are relative to
-_QUERY_BITS = 8
 _BLOCK = 1 << 15  # passages at once
 Mask = NDArray[np.bool_]
 
@@ -23,8 +23,18 @@ class Sketch:
     """The sketch of a field's vectors in a segment: the bytes of a FAISS index (IndexRaBitQ)."""
 
     def __init__(self, raw: NDArray[np.uint8], index: Any) -> None:
+        import faiss
+
         self.raw = raw
-        self._index = index
+        self._rows, self._center = index.ntotal, faiss.vector_to_array(index.center)
+        size, bits = index.code_size, -(-index.d // 8)
+        start = int(index.codes.data()) - raw.ctypes.data if index.ntotal else 0
+        if not 0 <= start <= raw.size - index.ntotal * size:
+            raise ValueError("the sketches are not in the file")
+        # A row has the signs, 8 in a byte, and then two numbers, which a last word of the signs may overlap.
+        words = (self._rows, -(-bits // 8))
+        self._codes: NDArray[np.uint64] = np.ndarray(words, "<u8", raw, start, (size, 8))
+        self._factors: NDArray[np.float32] = np.ndarray((self._rows, 2), "<f4", raw, start + bits, (size, 4))
 
     @classmethod
     def of(cls, vectors: FieldVectors) -> Self:
@@ -65,14 +75,33 @@ class Sketch:
         Args:
             among: the rows to choose from, shape (rows,); by default all.
         """
-        import faiss
+        from retrieval.index.compiled_vectors import nearest_sketches
 
-        parameters = faiss.RaBitQSearchParameters(qb=_QUERY_BITS)
-        if among is not None:
-            parameters.sel = faiss.IDSelectorBitmap(np.packbits(among, bitorder="little"))
-        cosines, rows = self._index.search(query[None], min(count, self._index.ntotal), params=parameters)
-        found = rows[0] >= 0
-        return np.asarray(rows[0][found], np.int64), np.asarray(cosines[0][found], np.float32)
+        away = query - self._center
+        numbers, step = _whole_numbers(away)
+        scale = step / np.sqrt(len(away))  # of the signs, which are those of a unit vector
+        wanted = min(count, self._rows)
+        rows, near = np.empty(2 * wanted, np.int64), np.empty(2 * wanted, np.float32)
+        some = np.empty(0, np.bool_) if among is None else among
+        planes, shift = _planes(numbers, self._codes.shape[1]), scale * int(numbers.sum(dtype=np.int64))
+        found = nearest_sketches(self._codes, self._factors, planes, 2 * scale, shift, some, rows, near)
+        order = np.argsort(-near[:found], kind="stable")[:wanted]
+        return rows[order], near[order] + np.float32((query @ query - away @ away) / 2)
+
+
+def _whole_numbers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
+    """Return values as whole numbers, and by what these are multiplied."""
+    step = float(np.abs(values).max(initial=0.0)) / np.iinfo(np.int8).max or 1.0
+    return np.rint(values / step).astype(np.int8), step
+
+
+def _planes(numbers: NDArray[np.int8], words: int) -> NDArray[np.uint64]:
+    """Return the bits of numbers by their place in a number, shape (words, 8), with 64 numbers in a word."""
+    every = np.zeros(64 * words, np.int8)
+    every[: len(numbers)] = numbers
+    bits = np.unpackbits(every.view(np.uint8)[:, None], axis=1, bitorder="little").reshape(words, 64, 8)
+    packed = np.packbits(bits, axis=1, bitorder="little")  # (words, bytes of a word, bits of a number)
+    return np.ascontiguousarray(packed.transpose(0, 2, 1)).view("<u8")[:, :, 0]
 
 
 def _shape(index: Any) -> tuple[Any, ...]:

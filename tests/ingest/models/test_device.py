@@ -1,12 +1,14 @@
-"""With OMP_THREAD_LIMIT below torch's threads, torch silently computes nonsense: the program must avoid that."""
+"""Threads: with OMP_THREAD_LIMIT below torch's, torch silently computes nonsense; and on which core one computes."""
 
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
 
-from ingest.models.device import has_bf16
+from ingest.models.device import compute_elsewhere, has_bf16, threads
 
 PRODUCT = """
 import torch
@@ -34,3 +36,38 @@ def test_a_bf16_product_is_complete_under_a_thread_limit() -> None:
 
 def test_ocr_sets_no_thread_limit_in_the_main_process() -> None:
     assert run(SHOW_LIMIT) == "None"
+
+
+@pytest.fixture
+def other_thread() -> Iterator[int]:
+    """The number of a thread that waits."""
+    ended, begun, number = threading.Event(), threading.Event(), list[int]()
+
+    def wait() -> None:
+        number.append(threading.get_native_id())
+        begun.set()
+        ended.wait()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    begun.wait()
+    yield number[0]
+    ended.set()
+    thread.join()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds a thread to cores")
+def test_a_thread_computes_on_any_core_but_that_of_the_caller(other_thread: int) -> None:
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    assert other_thread in threads()
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        compute_elsewhere(other_thread)
+        assert os.sched_getaffinity(other_thread) == cores, "there is no other core that the caller may use"
+    finally:
+        os.sched_setaffinity(0, cores)
+    compute_elsewhere(other_thread)
+    assert len(cores - os.sched_getaffinity(other_thread)) == 1
+    compute_elsewhere(2**22)  # there is no such thread

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingest.models.device import threads
 from ingest.models.weights import resolve
+from retrieval.embedding import bert
 from retrieval.embedding.bert import supported
 from retrieval.embedding.encoder import SentenceEncoder
 from retrieval.embedding.query_encoder import FEW_CHARS, QueryEncoder, query_encoder
@@ -38,6 +40,20 @@ def test_the_vectors_are_those_of_sentence_transformers(name: str) -> None:
     assert np.abs(np.stack([light.query(text) for text in TEXTS]) - expected).max() < 1e-5
     assert np.abs(np.stack([light.query(text, in_two_threads=True) for text in TEXTS]) - expected).max() < 1e-5
     assert light.queries([]).shape == (0, whole.dimension)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds a thread to cores")
+def test_the_second_thread_of_a_question_computes_on_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    placed: list[int] = []
+    monkeypatch.setattr(bert, "compute_elsewhere", placed.append)
+    name = MODELS[0]
+    light = query_encoder(name, "fp32", resolve(name).sha256)
+    assert isinstance(light, QueryEncoder)
+    light.query("cat")
+    assert not placed
+    for _ in range(2):
+        light.query("cat", in_two_threads=True)
+    assert len(placed) == 2 and len(set(placed)) == 1 and placed[0] in threads()
 
 
 @pytest.mark.parametrize("name", MODELS)

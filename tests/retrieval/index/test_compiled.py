@@ -28,7 +28,10 @@ def kept(cache: Path) -> dict[Path, bytes]:
 
 @pytest.mark.parametrize(
     ("names", "processor"),
-    [(("test_bm25f.py", "test_dense.py"), {}), (("test_dense.py",), {"NUMBA_CPU_NAME": "generic"})],
+    [
+        (("test_bm25f.py", "test_dense.py", "test_sketch.py"), {}),
+        (("test_dense.py", "test_sketch.py"), {"NUMBA_CPU_NAME": "generic"}),
+    ],
     ids=["this processor", "one that does not read numbers of 16 bits"],
 )
 def test_the_compiled_loops_find_the_same(names: tuple[str, ...], processor: dict[str, str]) -> None:

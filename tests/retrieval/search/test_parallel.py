@@ -13,7 +13,7 @@ import torch
 from retrieval.embedding.query_encoder import QueryEncoder
 from retrieval.search import parallel as module
 from retrieval.search.encoders import begin_to_encode
-from retrieval.search.parallel import at_once, core_idle, halves, searching
+from retrieval.search.parallel import at_once, beside, core_idle, halves, searching
 
 
 def test_two_encoders_compute_at_the_same_time() -> None:
@@ -48,6 +48,14 @@ def test_the_halves_are_computed_in_the_calling_thread_and_in_another_if_a_core_
                 (1, threading.get_ident()),
                 (2, threading.get_ident()),
             ]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds a thread to cores")
+def test_what_computes_beside_a_search_does_so_on_another_core() -> None:
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("needs two cores")
+    assert len(cores - beside(lambda: os.sched_getaffinity(0))()) == 1
 
 
 @pytest.fixture

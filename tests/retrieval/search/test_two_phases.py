@@ -126,8 +126,8 @@ def test_a_search_that_is_alone_has_another_thread_and_finds_the_same(
 
         return noted
 
-    monkeypatch.setattr(parallel, "soon", noting("vectors"))
-    monkeypatch.setattr(phases, "soon", noting("words"))
+    monkeypatch.setattr(parallel, "beside", noting("vectors"))
+    monkeypatch.setattr(phases, "beside", noting("words"))
     monkeypatch.setattr(parallel, "_computing", lambda: 1)
     monkeypatch.setattr(parallel, "_cores", lambda: 2)
     monkeypatch.setattr(dense, "HALVED", 1)

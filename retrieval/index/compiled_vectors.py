@@ -1,0 +1,236 @@
+"""The inner loops of a search that read vectors, compiled by numba as those of compiled.py: to cosines, and sketches to
+estimates of them.
+"""
+
+from typing import Any, cast
+
+import numba
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba.core import cgutils, config
+from numba.extending import intrinsic, overload
+from numpy.typing import NDArray
+
+from retrieval.index.compiled import REORDERED, compiled
+from retrieval.index.field_vectors import decoded
+
+_CACHE_LINE = 64  # bytes
+_ROWS_AHEAD = 8  # of vectors: about 3 KB. Fewer come too late, and more were no faster
+_SKETCHES_AHEAD = 32  # about 1 KB
+_PLANES = 8  # bits of a number of the question's vector that is compared with sketches
+
+
+def _reads_float16() -> bool:
+    """Return whether numba compiles for a processor that reads numbers of 16 bits itself, in a quarter of the time. For
+    another one LLVM calls a function that is not there."""
+    settings: Any = config  # from variables such as NUMBA_CPU_NAME
+    own = settings.CPU_NAME is None and settings.CPU_FEATURES is None and bool(settings.ENABLE_AVX)
+    return own and bool(get_host_cpu_features().get("f16c"))
+
+
+READS_FLOAT16 = _reads_float16()
+
+
+@intrinsic
+def _float16(context: Any, code: Any) -> Any:
+    """Return the number that 16 bits stand for."""
+
+    def read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fpext(builder.bitcast(arguments[0], ir.HalfType()), ir.FloatType())
+
+    return numba.types.float32(numba.types.uint16), read
+
+
+def _product(codes: Any, query: Any) -> Any:
+    """Return the inner product of a vector in codes (field_vectors.py) with the question's."""
+    return decoded(codes) @ query
+
+
+@overload(_product, jit_options={"fastmath": REORDERED})
+def _compiled_product(codes: Any, query: Any) -> Any:
+    def of_8_bits(codes: Any, query: Any) -> Any:
+        total = np.float32(0)
+        for column in range(len(query)):
+            total += np.float32(np.int8(codes[column] ^ np.uint8(0x80))) * query[column]
+        return total
+
+    def of_16_bits(codes: Any, query: Any) -> Any:
+        total = np.float32(0)
+        for column in range(len(query)):
+            total += _float16(codes[column]) * query[column]  # type: ignore[call-arg]
+        return total
+
+    def of_16_bits_in_steps(codes: Any, query: Any) -> Any:
+        total = np.float32(0)
+        for column in range(len(query)):
+            # Sign, exponent and fraction take their places in 32 bits, where the bias of the exponent is 112 more.
+            sign, rest = np.uint32(codes[column] & np.uint16(0x8000)), np.uint32(codes[column] & np.uint16(0x7FFF))
+            bits = np.uint32((sign << np.uint32(16)) | (rest << np.uint32(13)))
+            total += bits.view(np.float32) * np.float32(2.0**112) * query[column]
+        return total
+
+    if codes.dtype == numba.types.uint8:
+        return of_8_bits
+    return of_16_bits if READS_FLOAT16 else of_16_bits_in_steps
+
+
+def _fetch(array: Any, row: Any) -> None:
+    """Begin to fetch a row of an array from memory into the processor's cache, and do not wait for it."""
+
+
+@intrinsic
+def _prefetched(context: Any, array: Any, row: Any) -> Any:
+    def prefetched(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        rows = context.make_array(signature.args[0])(context, builder, arguments[0])
+        size = builder.extract_value(rows.strides, 0)
+        start = builder.gep(builder.bitcast(rows.data, pointer), [builder.mul(arguments[1], size)])
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        fetch = cast(Any, cgutils).get_or_insert_function  # which has no types
+        with cgutils.for_range_slice(builder, size.type(0), size, size.type(_CACHE_LINE)) as (at, _):
+            to_read, into_all_caches, of_data = number(0), number(3), number(1)
+            of_line = builder.gep(start, [at])
+            builder.call(fetch(builder.module, kind, "llvm.prefetch.p0"), [of_line, to_read, into_all_caches, of_data])
+        return context.get_dummy_value()
+
+    return numba.types.void(array, row), prefetched
+
+
+@overload(_fetch)
+def _compiled_fetch(array: Any, row: Any) -> Any:
+    def fetch(array: Any, row: Any) -> None:
+        _prefetched(array, row)  # type: ignore[call-arg]
+
+    return fetch
+
+
+@compiled
+def best_cosines(
+    codes: NDArray[np.unsignedinteger],
+    scales: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    query: NDArray[np.float32],
+    videos: NDArray[np.int64],
+    cosines: NDArray[np.float32],
+    rows: NDArray[np.int64],
+) -> None:
+    """Write the cosine of each video's best vector with the question's, and its row; NaN and -1 without a vector.
+
+    Video v has the rows starts[v] to starts[v + 1]. Row starts[0] is the first of `codes` and `scales`
+    (field_vectors.py).
+    """
+    # To wait for memory would take longer than to compute. So what comes next is fetched: rows `coming` to `end` of one
+    # video, then those of the videos from `following` on, as long as some of _ROWS_AHEAD are `missing`.
+    following, coming, end, missing = 0, 0, 0, _ROWS_AHEAD
+    for number in range(len(videos)):
+        best, at = np.float32(np.nan), -1
+        for row in range(starts[videos[number]], starts[videos[number] + 1]):
+            missing += 1
+            while missing > 0 and (coming < end or following < len(videos)):
+                if coming < end:
+                    _fetch(codes, coming - starts[0])
+                    coming, missing = coming + 1, missing - 1
+                else:
+                    coming, end = starts[videos[following]], starts[videos[following] + 1]
+                    following += 1
+            here = row - starts[0]
+            cosine = _product(codes[here], query) * scales[here]
+            if at < 0 or cosine > best:
+                best, at = cosine, row
+        cosines[number], rows[number] = best, at
+
+
+def _sum_of_bits(codes: Any, row: Any, planes: Any) -> Any:
+    """Return the sum of the whole numbers that are where a row of `codes` has bits.
+
+    Plane p, planes[:, p], has bit p of each number; the last is that of the sign, as in two's complement.
+    """
+    counts = np.bitwise_count(codes[row][:, None] & planes).sum(axis=0, dtype=np.int64)
+    return int((counts << np.arange(_PLANES)).sum() - (counts[-1] << _PLANES))
+
+
+@intrinsic
+def _compiled_sum(context: Any, codes: Any, row: Any, planes: Any) -> Any:
+    def added(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number, byte = ir.IntType(64), ir.IntType(8).as_pointer()
+        eight, tools = ir.VectorType(number, _PLANES), cast(Any, cgutils)  # which have no types
+        words, numbers = (context.make_array(signature.args[n])(context, builder, arguments[n]) for n in (0, 2))
+        start = builder.gep(
+            builder.bitcast(words.data, byte), [builder.mul(arguments[1], builder.extract_value(words.strides, 0))]
+        )
+        word_at, planes_at = (
+            builder.bitcast(start, number.as_pointer()),
+            builder.bitcast(numbers.data, eight.as_pointer()),
+        )
+        counted = tools.get_or_insert_function(
+            builder.module, ir.FunctionType(eight, [eight]), f"llvm.ctpop.v{_PLANES}i64"
+        )
+        total = tools.alloca_once_value(builder, eight(None))
+        with tools.for_range(builder, builder.extract_value(words.shape, 1)) as loop:
+            word = builder.load(builder.gep(word_at, [loop.index]), align=1)
+            one = builder.insert_element(eight(ir.Undefined), word, ir.IntType(32)(0))
+            each = builder.shuffle_vector(one, one, ir.VectorType(ir.IntType(32), _PLANES)(None))
+            both = builder.and_(each, builder.load(builder.gep(planes_at, [loop.index]), align=8))
+            builder.store(builder.add(builder.load(total), builder.call(counted, [both])), total)
+        shifted = builder.shl(builder.load(total), eight(list(range(_PLANES))))
+        added = tools.get_or_insert_function(
+            builder.module, ir.FunctionType(number, [eight]), f"llvm.vector.reduce.add.v{_PLANES}i64"
+        )
+        last = builder.extract_element(shifted, ir.IntType(32)(_PLANES - 1))
+        return builder.sub(builder.call(added, [shifted]), builder.shl(last, number(1)))
+
+    return numba.types.int64(codes, row, planes), added
+
+
+@overload(_sum_of_bits)
+def _overloaded_sum(codes: Any, row: Any, planes: Any) -> Any:
+    def sum_of_bits(codes: Any, row: Any, planes: Any) -> Any:
+        return _compiled_sum(codes, row, planes)  # type: ignore[call-arg]
+
+    return sum_of_bits
+
+
+@compiled
+def nearest_sketches(
+    codes: NDArray[np.uint64],
+    factors: NDArray[np.float32],
+    planes: NDArray[np.uint64],
+    scale: float,
+    shift: float,
+    among: NDArray[np.bool_],
+    rows: NDArray[np.int64],
+    nearness: NDArray[np.float32],
+) -> int:
+    """Write the rows of the sketches that are nearest to a question, and about how near they are, and return how many
+    these are: with the `count` best ones some others, up to len(rows) = 2 * count in all, in any order.
+
+    Args:
+        codes: the signs of a vector as bits, shape (rows, words).
+        factors: of each row what is subtracted, and by what its product is multiplied, shape (rows, 2): sketch.py.
+        planes: the bits of the question's numbers, in the order of the signs, shape (words, _PLANES).
+        scale, shift: of the product of a row.
+        among: which rows to choose from; all if it is empty.
+    """
+    count, found, least = len(rows) // 2, 0, np.float32(-np.inf)
+    times, less = np.float32(scale), np.float32(shift)
+    for row in range(len(codes)):
+        if row + _SKETCHES_AHEAD < len(codes):
+            _fetch(codes, row + _SKETCHES_AHEAD)
+        if len(among) and not among[row]:
+            continue
+        product = times * np.float32(_sum_of_bits(codes, row, planes)) - less
+        near = factors[row, 1] * product - np.float32(0.5) * factors[row, 0]
+        if near > least:
+            rows[found], nearness[found] = row, near
+            found += 1
+            if found == len(rows):
+                least = np.partition(nearness, count)[count]  # the lowest of the best ones
+                equal = count - np.count_nonzero(nearness > least)
+                found = 0
+                for at in range(len(rows)):
+                    if nearness[at] > least or (nearness[at] == least and equal > 0):
+                        equal -= nearness[at] == least
+                        rows[found], nearness[found] = rows[at], nearness[at]
+                        found += 1
+    return found
