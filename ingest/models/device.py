@@ -5,6 +5,7 @@ import os
 import sys
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from ingest.settings import Device
@@ -68,7 +69,7 @@ def numpy_in_one_thread() -> None:
 def threads() -> set[int]:
     """Return the system's numbers of the threads of this process. Only Linux lists them."""
     try:
-        return set(map(int, os.listdir("/proc/self/task")))
+        return {int(thread.name) for thread in Path("/proc/self/task").iterdir()}
     except OSError:
         return set()
 

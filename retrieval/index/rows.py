@@ -47,10 +47,12 @@ class PassageRows:
         """Return the rows of a video's passages."""
         return range(int(self.starts[video]), int(self.starts[video + 1]))
 
-    def first_of(self, videos: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of the first passages of some videos, up to `most` of each, and whose each is: the number of
-        the video among those given."""
-        counts = np.minimum(self.counts[videos], most)
+    def first_of(
+        self, videos: NDArray[np.int64], most: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows of the first passages of some videos, up to `most` of each, by default all, and whose each
+        is: the number of the video among those given."""
+        counts = self.counts[videos] if most is None else np.minimum(self.counts[videos], most)
         owners = np.repeat(np.arange(len(videos)), counts)
         before = np.cumsum(counts) - counts
         return (self.starts[videos] - before)[owners] + np.arange(len(owners)), owners

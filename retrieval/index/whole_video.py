@@ -141,7 +141,7 @@ class PartsOfVideos:
         sums: what each part adds to the vector of its video, shape (parts, dimension).
     """
 
-    starts: list[int]
+    starts: Sequence[int]
     fields: NDArray[np.uint8]
     passages: NDArray[Any]
     tokens: NDArray[Any]
@@ -151,6 +151,10 @@ class PartsOfVideos:
     def owners(self) -> NDArray[np.int64]:
         """Which of the videos each part is of, shape (parts,)."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    def of(self, number: int) -> slice:
+        """Return which of the parts are of a video, by its number among these."""
+        return slice(self.starts[number], self.starts[number + 1])
 
     def added(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return for each video the sum of the values of its parts."""

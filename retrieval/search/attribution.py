@@ -53,15 +53,19 @@ def whole_video_shares(
         )
     numbers = zip(parts.fields.tolist(), parts.passages.tolist(), above.tolist(), strict=True)
     shares = [Share(FIELDS[field], passage, contribution) for field, passage, contribution in numbers]
-    found: list[tuple[list[Share], bool]] = []
-    for video, total, start, end in zip(videos, totals.tolist(), parts.starts[:-1], parts.starts[1:], strict=True):
-        if not total or not generation.rows[OVERVIEW].present[video]:
-            found.append(([], True))
-        elif start == end:
-            found.append((_estimated(generation, vector, video, encoder, total), False))
-        else:
-            found.append((shares[start:end], True))
-    return found
+    there = (totals != 0) & generation.rows[OVERVIEW].present[list(videos)]
+    unknown = [
+        video
+        for number, video in enumerate(videos)
+        if there[number] and parts.starts[number] == parts.starts[number + 1]
+    ]
+    estimated = _estimated(generation, vector, unknown, encoder)
+    return [
+        ([share._replace(contribution=total * share.contribution) for share in estimated[video]], False)
+        if video in estimated
+        else (shares[parts.of(number)] if there[number] else [], True)
+        for number, (video, total) in enumerate(zip(videos, totals.tolist(), strict=True))
+    ]
 
 
 def _divided(
@@ -87,17 +91,26 @@ def _divided(
     return divided
 
 
-def _estimated(generation: Generation, vector: Vectors, video: int, encoder: int, total: float) -> list[Share]:
-    spread = generation.spreads[encoder]
-    wanted = spread.directions(vector[None])
-    best: list[tuple[float, str, int]] = []
-    for field in TEXT_FIELDS:
-        if generation.rows[field].present[video]:
-            rows = generation.rows[field].of(video)
-            near = spread.deviations(spread.directions(generation.dense[encoder][field].vectors(rows)), wanted)[:, 0]
-            best.append((float(near.max()), field, int(near.argmax())))
-    weights = np.maximum([near for near, _, _ in best], 0.0)
-    if not weights.sum():
-        weights = np.ones(len(best))
-    shares = total * weights / weights.sum()
-    return [Share(field, number, share) for (_, field, number), share in zip(best, shares.tolist(), strict=True)]
+def _estimated(generation: Generation, vector: Vectors, videos: Sequence[int], encoder: int) -> dict[int, list[Share]]:
+    """Return for each of some videos the shares of the best passages of its fields in a contribution of 1."""
+    if not videos:
+        return {}
+    spread, ascending = generation.spreads[encoder], np.unique(np.array(videos, np.int64))
+    rows = [generation.rows[field].first_of(ascending) for field in TEXT_FIELDS]
+    pairs = zip(TEXT_FIELDS, rows, strict=True)
+    vectors = [generation.dense[encoder][field].at(of_field) for field, (of_field, _) in pairs]
+    near = spread.deviations(spread.directions(np.concatenate(vectors)), spread.directions(vector[None]))[:, 0]
+    by_field = np.split(near, np.cumsum([len(of_field) for of_field, _ in rows])[:-1])
+    starts = [np.searchsorted(owners, np.arange(len(ascending) + 1)).tolist() for _, owners in rows]
+    found: dict[int, list[Share]] = {}
+    for number, video in enumerate(ascending.tolist()):
+        best = []
+        for field, of_field, start in zip(TEXT_FIELDS, by_field, starts, strict=True):
+            of_video = of_field[start[number] : start[number + 1]]
+            if len(of_video):
+                best.append(Share(field, int(of_video.argmax()), max(0.0, float(of_video.max()))))
+        total = sum(share.contribution for share in best)
+        found[video] = [
+            share._replace(contribution=share.contribution / total if total else 1 / len(best)) for share in best
+        ]
+    return found

@@ -146,12 +146,14 @@ def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
     """Return the stretch of up to SPAN_CHARS with the highest idf mass; of equals the shortest, then the first."""
     best, best_key = None, (0.0, 0)
     for first, match in enumerate(found):
-        terms: dict[str, float] = {}
+        terms, mass = set[str](), 0.0
         for last in found[first:]:
             if last.end - match.start > SPAN_CHARS and terms:
                 break
-            terms[last.term] = last.idf
-            key = (sum(terms.values()), match.start - last.end)
+            if last.term not in terms:
+                terms.add(last.term)
+                mass += last.idf
+            key = (mass, match.start - last.end)
             if best is None or key > best_key:
                 best, best_key = (match.start, last.end), key
     return best
