@@ -66,28 +66,30 @@ def numpy_in_one_thread() -> None:
     threadpool_limits(1, user_api="blas")
 
 
-def threads() -> set[int]:
-    """Return the system's numbers of the threads of this process. Only Linux lists them."""
-    try:
-        return {int(thread.name) for thread in Path("/proc/self/task").iterdir()}
-    except OSError:
-        return set()
+def threads_on(core: int) -> set[int]:
+    """Return the threads of this process that compute on one core only, by their numbers in the system; on Linux."""
+    found = set[int]()
+    with suppress(AttributeError, OSError):
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(OSError):  # it has ended
+                if os.sched_getaffinity(int(task.name)) == {core}:
+                    found.add(int(task.name))
+    return found
 
 
 def compute_elsewhere(thread: int) -> None:
-    """Have a thread of this process compute on any core but the one that the caller is on; on Linux.
+    """Have a thread of this process compute on any core but the one that the caller is on, from now on; on Linux.
 
     In a virtual machine, a core that has slept for a few milliseconds seems to be taken: Linux then wakes the thread on
-    the caller's core, where it waits for up to 10 ms.
+    the caller's core, where it waits for up to 10 ms. What the thread starts inherits the cores.
 
     Args:
         thread: its number in the system.
     """
-    # Another system or C library has no such function; the thread has ended, or a sandbox forbids it.
+    # AttributeError: another system or C library. OSError: the thread has ended, or a sandbox forbids it.
     with suppress(AttributeError, OSError):
-        others = os.sched_getaffinity(0) - {_libc().sched_getcpu()}
-        if others:
-            os.sched_setaffinity(thread, others)
+        mine = os.sched_getaffinity(0)
+        os.sched_setaffinity(thread, mine - {_libc().sched_getcpu()} or mine)
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.models.device import compute_elsewhere, threads
+from ingest.models.device import compute_elsewhere, threads_on
 from retrieval.embedding.token_sums import Cuts, TokenSums, sums_of_tokens
 
 Array = NDArray[np.float32]
@@ -44,10 +44,22 @@ class Bert:
         weights = (folder / "model.safetensors").resolve()  # onnxruntime does not follow links to other folders
         self._graph, self._folder = bert_graph(config, weights), str(weights.parent)
         self._in_one, self._in_two, self._lock = self._session(1), None, threading.Lock()
-        self._second: set[int] = set()  # the thread of _in_two besides the caller's, by its number
+        self._second: set[int] = set()  # the number of the thread of _in_two besides the caller's, if it is known
 
-    def _session(self, threads: int) -> Any:
-        """Return what computes in so many threads. It has its own copy of the matrices."""
+    def _session_of_two(self) -> tuple[Any, set[int]]:
+        """Return what computes in two threads, and the number of the second one, which is known by its core."""
+        if not hasattr(os, "sched_getaffinity"):
+            return self._session(2), set()
+        core = max(os.sched_getaffinity(0))
+        before = threads_on(core)
+        return self._session(2, core), threads_on(core) - before
+
+    def _session(self, threads: int, core: int | None = None) -> Any:
+        """Return what computes in so many threads. It has its own copy of the matrices.
+
+        Args:
+            core: of the second thread.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -56,6 +68,8 @@ class Bert:
         options.log_severity_level = 3  # errors
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", self._folder)
         options.add_session_config_entry("session.force_spinning_stop", "1")  # when all is computed
+        if core is not None:
+            options.add_session_config_entry("session.intra_op_thread_affinities", str(core + 1))  # counted from 1
         return onnxruntime.InferenceSession(self._graph, options, providers=["CPUExecutionProvider"])
 
     def vectors(self, texts: Sequence[str], *, in_two_threads: bool = False) -> Array:
@@ -67,11 +81,9 @@ class Bert:
         """
         with self._lock:
             if in_two_threads and not self._in_two:
-                before = threads()
-                self._in_two = self._session(2)  # more were not measured
-                self._second = threads() - before
-        if in_two_threads and len(self._second) == 1:  # no other thread began at the same time
-            compute_elsewhere(*self._second)
+                self._in_two, self._second = self._session_of_two()  # more were not measured
+        for thread in self._second if in_two_threads else ():
+            compute_elsewhere(thread)
         session = self._in_two if in_two_threads else self._in_one
         tokens = [encoded.ids for encoded in self._tokenizer.encode_batch(list(texts))]
         found = np.empty((len(texts), self.dimension), np.float32)

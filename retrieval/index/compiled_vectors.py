@@ -192,45 +192,40 @@ def _overloaded_sum(codes: Any, row: Any, planes: Any) -> Any:
 
 
 @compiled
-def nearest_sketches(
+def near_sketches(
     codes: NDArray[np.uint64],
     factors: NDArray[np.float32],
     planes: NDArray[np.uint64],
     scale: float,
     shift: float,
     among: NDArray[np.bool_],
+    least: float,
+    row: int,
+    found: int,
     rows: NDArray[np.int64],
     nearness: NDArray[np.float32],
-) -> int:
-    """Write the rows of the sketches that are nearest to a question, and about how near they are, and return how many
-    these are: with the `count` best ones some others, up to len(rows) = 2 * count in all, in any order.
+) -> tuple[int, int]:
+    """Write the sketches that are nearer to a question than `least`: their rows, and about how near they are.
+
+    It begins at `row`, after `found` ones that were written before, and ends where `rows` is full. Return the row where
+    it has ended, and how many it has found by then. numba needs a quarter of a minute to compile a choice of the best.
 
     Args:
         codes: the signs of a vector as bits, shape (rows, words).
-        factors: of each row what is subtracted, and by what its product is multiplied, shape (rows, 2): sketch.py.
+        factors: the two numbers of each row (sketch.py), shape (rows, 2).
         planes: the bits of the question's numbers, in the order of the signs, shape (words, _PLANES).
-        scale, shift: of the product of a row.
-        among: which rows to choose from; all if it is empty.
+        scale, shift: the product of a row is `scale` times the sum of the numbers where it has bits, less `shift`.
+        among: which rows to choose from, shape (rows,).
     """
-    count, found, least = len(rows) // 2, 0, np.float32(-np.inf)
-    times, less = np.float32(scale), np.float32(shift)
-    for row in range(len(codes)):
+    times, less, lowest = np.float32(scale), np.float32(shift), np.float32(least)
+    while row < len(codes) and found < len(rows):
         if row + _SKETCHES_AHEAD < len(codes):
             _fetch(codes, row + _SKETCHES_AHEAD)
-        if len(among) and not among[row]:
-            continue
-        product = times * np.float32(_sum_of_bits(codes, row, planes)) - less
-        near = factors[row, 1] * product - np.float32(0.5) * factors[row, 0]
-        if near > least:
-            rows[found], nearness[found] = row, near
-            found += 1
-            if found == len(rows):
-                least = np.partition(nearness, count)[count]  # the lowest of the best ones
-                equal = count - np.count_nonzero(nearness > least)
-                found = 0
-                for at in range(len(rows)):
-                    if nearness[at] > least or (nearness[at] == least and equal > 0):
-                        equal -= nearness[at] == least
-                        rows[found], nearness[found] = rows[at], nearness[at]
-                        found += 1
-    return found
+        if among[row]:
+            product = times * np.float32(_sum_of_bits(codes, row, planes)) - less
+            near = factors[row, 1] * product - np.float32(0.5) * factors[row, 0]
+            if near > lowest:
+                rows[found], nearness[found] = row, near
+                found += 1
+        row += 1
+    return row, found

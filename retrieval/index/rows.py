@@ -50,8 +50,8 @@ class PassageRows:
     def first_of(
         self, videos: NDArray[np.int64], most: int | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the rows of the first passages of some videos, up to `most` of each, by default all, and whose each
-        is: the number of the video among those given."""
+        """Return the rows of the passages of some videos, or of the first `most` of each, and of each row the number
+        that its video has among those given."""
         counts = self.counts[videos] if most is None else np.minimum(self.counts[videos], most)
         owners = np.repeat(np.arange(len(videos)), counts)
         before = np.cumsum(counts) - counts

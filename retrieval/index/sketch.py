@@ -3,6 +3,9 @@
 RaBitQ (Gao and Long 2024) estimates a cosine from the signs of a vector, seen from the mean of all. A search takes many
 more passages than it needs, and compares those exactly. FAISS makes and keeps the sketches. A compiled loop reads them
 in place, in half of the time that FAISS takes, because it fetches the next ones from memory meanwhile.
+
+Of a vector x with d numbers, FAISS keeps the signs s of x - c (1 or -1), where c is the mean, a = |x - c|² - |x|², and
+a number b. With a question's vector q, the estimate of x·q is b (s·(q - c)) / √d - a / 2 + (|q|² - |q - c|²) / 2.
 """
 
 from typing import Any, Self
@@ -16,6 +19,7 @@ from retrieval.index.field_vectors import FieldVectors, read_index
 SKETCHED_FROM = 8_192  # passages of a field in a segment; the vectors of fewer are all compared
 TRAINED_ON = 65_536  # passages, whose mean the signs are relative to
 _BLOCK = 1 << 15  # passages at once
+_ROOM = 8  # for so many times as many near ones as wanted: there are seldom more before the end
 Mask = NDArray[np.bool_]
 
 
@@ -31,9 +35,10 @@ class Sketch:
         start = int(index.codes.data()) - raw.ctypes.data if index.ntotal else 0
         if not 0 <= start <= raw.size - index.ntotal * size:
             raise ValueError("the sketches are not in the file")
-        # A row has the signs, 8 in a byte, and then two numbers, which a last word of the signs may overlap.
+        # A row has the signs, 8 in a byte, and then the two numbers. The last word of 8 bytes may reach into these.
         words = (self._rows, -(-bits // 8))
         self._codes: NDArray[np.uint64] = np.ndarray(words, "<u8", raw, start, (size, 8))
+        self._every = np.ones(self._rows, np.bool_)
         self._factors: NDArray[np.float32] = np.ndarray((self._rows, 2), "<f4", raw, start + bits, (size, 4))
 
     @classmethod
@@ -74,19 +79,42 @@ class Sketch:
 
         Args:
             among: the rows to choose from, shape (rows,); by default all.
-        """
-        from retrieval.index.compiled_vectors import nearest_sketches
 
+        Raises:
+            ValueError: `among` has another length.
+        """
+        from retrieval.index.compiled_vectors import near_sketches
+
+        among = self._every if among is None else among
+        if len(among) != self._rows:
+            raise ValueError(f"{self._rows} sketches, and a mask of {len(among)}")
+        wanted = max(0, min(count, self._rows))
+        rows, near = np.empty(_ROOM * wanted, np.int64), np.empty(_ROOM * wanted, np.float32)
         away = query - self._center
         numbers, step = _whole_numbers(away)
-        scale = step / np.sqrt(len(away))  # of the signs, which are those of a unit vector
-        wanted = min(count, self._rows)
-        rows, near = np.empty(2 * wanted, np.int64), np.empty(2 * wanted, np.float32)
-        some = np.empty(0, np.bool_) if among is None else among
+        scale = step / np.sqrt(len(away))
         planes, shift = _planes(numbers, self._codes.shape[1]), scale * int(numbers.sum(dtype=np.int64))
-        found = nearest_sketches(self._codes, self._factors, planes, 2 * scale, shift, some, rows, near)
-        order = np.argsort(-near[:found], kind="stable")[:wanted]
-        return rows[order], near[order] + np.float32((query @ query - away @ away) / 2)
+        row, found, least = 0, 0, -np.inf
+        while True:
+            row, found = near_sketches(
+                self._codes, self._factors, planes, 2 * scale, shift, among, least, row, found, rows, near
+            )
+            best = _highest(near[:found], wanted)
+            if row == self._rows or not wanted:
+                return rows[best], near[best] + np.float32((query @ query - away @ away) / 2)
+            found = len(best)
+            rows[:found], near[:found] = rows[best], near[best]
+            least = float(near[found - 1])
+
+
+def _highest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the places of the `count` highest values, the highest first, and the first of equal ones."""
+    places = np.arange(len(values))
+    if 0 < count < len(values):
+        least = np.partition(values, -count)[-count]
+        above = np.flatnonzero(values > least)
+        places = np.concatenate([above, np.flatnonzero(values == least)[: count - len(above)]])
+    return places[np.argsort(-values[places], kind="stable")][:count]
 
 
 def _whole_numbers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:

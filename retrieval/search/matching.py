@@ -61,7 +61,7 @@ class Matcher:
         self._stem_idfs, self._ngram_idfs, self._phrases = stem_idfs, ngram_idfs, phrases
         self._content = {*stem_idfs, *ngram_idfs} if content is None else content
         self._texts = known_texts(languages)
-        # By text: several encoders and the words have the same passages.
+        # By text: the reasons of a hit show the same passages again and again.
         self._found: dict[str, list[Match]] = {}
         self._masses: dict[str, float] = {}
 
@@ -146,14 +146,12 @@ def best_span(found: Sequence[Match]) -> tuple[int, int] | None:
     """Return the stretch of up to SPAN_CHARS with the highest idf mass; of equals the shortest, then the first."""
     best, best_key = None, (0.0, 0)
     for first, match in enumerate(found):
-        terms, mass = set[str](), 0.0
+        terms: dict[str, float] = {}
         for last in found[first:]:
             if last.end - match.start > SPAN_CHARS and terms:
                 break
-            if last.term not in terms:
-                terms.add(last.term)
-                mass += last.idf
-            key = (mass, match.start - last.end)
+            terms[last.term] = last.idf
+            key = (sum(terms.values()), match.start - last.end)
             if best is None or key > best_key:
                 best, best_key = (match.start, last.end), key
     return best

@@ -15,6 +15,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _lock = Lock()
 _searches = 0
+_helping = Lock()  # is held while the helper computes
 _LOAD = Path("/proc/loadavg")  # "0.20 0.18 0.12 1/80 11206": one of 80 threads computes
 
 
@@ -79,10 +80,21 @@ def halves(work: Callable[[_Item], _Result], two: Sequence[_Item]) -> list[_Resu
 
 
 def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Begin `work` on another core, which is idle, while the caller computes. Return what waits for its result."""
+    """Begin `work` on another core while the caller computes, if one is idle (`core_idle`). Return what waits for its
+    result. If the one thread for that is busy, `work` is done at once."""
+    if not _helping.acquire(blocking=False):
+        done = work()
+        return lambda: done
+
+    def help_once() -> _Result:
+        try:
+            return work()
+        finally:
+            _helping.release()
+
     helper, number = _helper()
     compute_elsewhere(number)
-    return helper.submit(work).result
+    return helper.submit(help_once).result
 
 
 def soon(work: Callable[[], _Result]) -> Callable[[], _Result]:

@@ -111,7 +111,8 @@ class Speller:
         return max(candidates, key=likelihood)
 
     def _suspicious(self, word: Word) -> bool:
-        """Return whether a word that no text has in this form may be misspelt: no text has another form of it."""
+        """Return whether a word may be misspelt. The caller has seen that no text has it in this form; neither must any
+        have another form of it."""
         if len(word.folded) < MIN_LETTERS or not _script(word.folded) or not all(map(_is_letter, word.folded)):
             return False
         return not self._stems.have(all_stems(word, self._stems.languages)).any()

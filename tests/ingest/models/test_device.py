@@ -5,10 +5,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
-from ingest.models.device import compute_elsewhere, has_bf16, threads
+from ingest.models import device
+from ingest.models.device import has_bf16
 
 PRODUCT = """
 import torch
@@ -57,17 +59,24 @@ def other_thread() -> Iterator[int]:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds a thread to cores")
-def test_a_thread_computes_on_any_core_but_that_of_the_caller(other_thread: int) -> None:
+def test_a_thread_computes_on_any_core_but_that_of_the_caller(
+    other_thread: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
         pytest.skip("needs two cores")
-    assert other_thread in threads()
+    for mine in sorted(cores)[:2]:
+        monkeypatch.setattr(device, "_libc", lambda mine=mine: SimpleNamespace(sched_getcpu=lambda: mine))
+        device.compute_elsewhere(other_thread)
+        assert os.sched_getaffinity(other_thread) == cores - {mine}
+    monkeypatch.undo()
+    device.compute_elsewhere(other_thread)
+    assert len(cores - os.sched_getaffinity(other_thread)) == 1
+    device.compute_elsewhere(2**22)  # there is no such thread
     os.sched_setaffinity(0, {min(cores)})
     try:
-        compute_elsewhere(other_thread)
-        assert os.sched_getaffinity(other_thread) == cores, "there is no other core that the caller may use"
+        device.compute_elsewhere(other_thread)  # there is no other core that the caller may use
+        assert os.sched_getaffinity(other_thread) == {min(cores)}
+        assert {other_thread, threading.get_native_id()} <= device.threads_on(min(cores))
     finally:
         os.sched_setaffinity(0, cores)
-    compute_elsewhere(other_thread)
-    assert len(cores - os.sched_getaffinity(other_thread)) == 1
-    compute_elsewhere(2**22)  # there is no such thread

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ingest.models.device import threads
 from ingest.models.weights import resolve
 from retrieval.embedding import bert
 from retrieval.embedding.bert import supported
@@ -46,14 +47,24 @@ def test_the_vectors_are_those_of_sentence_transformers(name: str) -> None:
 def test_the_second_thread_of_a_question_computes_on_another_core(monkeypatch: pytest.MonkeyPatch) -> None:
     placed: list[int] = []
     monkeypatch.setattr(bert, "compute_elsewhere", placed.append)
-    name = MODELS[0]
+    name, ended = MODELS[0], threading.Event()
     light = query_encoder(name, "fp32", resolve(name).sha256)
     assert isinstance(light, QueryEncoder)
     light.query("cat")
     assert not placed
+    make, others = light._bert._session, list[threading.Thread]()
+
+    def make_while_others_begin(*arguments: Any) -> Any:
+        others.append(threading.Thread(target=ended.wait))
+        others[-1].start()
+        return make(*arguments)
+
+    monkeypatch.setattr(light._bert, "_session", make_while_others_begin)
     for _ in range(2):
         light.query("cat", in_two_threads=True)
-    assert len(placed) == 2 and len(set(placed)) == 1 and placed[0] in threads()
+    ended.set()
+    assert len(placed) == 2 and len(set(placed)) == 1 == len(others)
+    assert placed[0] not in [others[0].native_id, threading.get_native_id()]
 
 
 @pytest.mark.parametrize("name", MODELS)

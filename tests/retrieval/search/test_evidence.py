@@ -80,3 +80,23 @@ def test_the_nearness_of_several_videos_is_that_of_each_alone(searcher: Searcher
         np.testing.assert_allclose(together.apart[of_video], alone.apart, atol=1e-4)
         nearest.append(alone.near.max())
     assert start == len(together.near) and nearest[0] > 2.5 > nearest[-1]
+
+
+def test_what_is_left_of_a_question_is_without_the_description_of_the_same_video(searcher: Searcher) -> None:
+    generation = searcher.generation
+    ranking = searcher.rank("a cat knocks the teapot off, and the moon pulls the ocean")
+    videos, start = list(reversed(range(len(generation.ids)))), 0
+    found, (vector,), (spread,) = nearness_of(generation, ranking, videos), ranking.vectors, generation.spreads
+    assert vector is not None
+    [wanted] = spread.directions(vector[None])
+    for video in videos:
+        of_fields = [generation.dense[0][field].vectors(generation.rows[field].of(video)) for field in TEXT_FIELDS]
+        directions = spread.directions(np.concatenate(of_fields))
+        rest = wanted
+        if len(of_fields[0]):  # the description
+            rest = wanted - max(0.0, float(directions[0] @ wanted)) * directions[0]
+        end = start + len(directions)
+        np.testing.assert_allclose(found.near[start:end], spread.deviations(directions, wanted[None])[:, 0], atol=1e-4)
+        np.testing.assert_allclose(found.apart[start:end], spread.deviations(directions, rest[None])[:, 0], atol=1e-4)
+        start = end
+    assert np.abs(found.near - found.apart).max() > 0.5

@@ -59,3 +59,15 @@ def test_the_passage_with_the_most_matches_is_shown() -> None:
     passages = [Passage("a shelf"), Passage("teapot, shelf"), Passage("teapot")]
     assert best_passage(passages, Matcher(IDFS, {})) is passages[1]
     assert best_passage([], Matcher(IDFS, {})) == Passage("")
+
+
+def test_phrases_come_first_and_their_words_are_no_single_ones() -> None:
+    text = "a shelf. the teapot shelf"
+    matcher = Matcher(IDFS, {}, phrases=[("teapot", "shelf")])
+    assert [(match.start, match.term) for match in matcher.matches(text)] == [
+        (2, "shelf"),
+        (13, '"teapot"'),
+        (20, '"shelf"'),
+    ]
+    assert matcher.mass(text) == IDFS["shelf"] + 1.0 + sum(IDFS.values()) > matcher.mass("teapot, fall off the shelf")
+    assert matcher.mass("") == 0.0

@@ -58,6 +58,17 @@ def test_what_computes_beside_a_search_does_so_on_another_core() -> None:
     assert len(cores - beside(lambda: os.sched_getaffinity(0))()) == 1
 
 
+def test_while_the_helper_is_busy_the_caller_computes() -> None:
+    ended, mine = threading.Event(), threading.get_ident()
+    busy = beside(lambda: (ended.wait(), threading.get_ident())[1])
+    assert beside(threading.get_ident)() == mine
+    ended.set()
+    assert busy() != mine
+    with pytest.raises(ZeroDivisionError):
+        beside(lambda: 1 / 0)()
+    assert beside(lambda: beside(threading.get_ident)() == threading.get_ident())()
+
+
 @pytest.fixture
 def computing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int], None]:
     """A machine with two cores, and what says how many threads compute on it: one at first."""
