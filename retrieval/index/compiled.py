@@ -1,7 +1,7 @@
 """The inner loops of a search, compiled by numba: those that read postings. compiled_vectors.py has the others.
 
 They read the arrays of one part of an index and keep no lock of Python while they run. numba takes a third of a second
-to import and more to compile, so only what searches imports this module; what is compiled is kept on disk.
+to import and seconds to compile, so only what searches imports this module; what is compiled is kept on disk.
 
 Terms reach these loops as numbered *spans*: rows `start` to `end` of the postings, with a factor. Term t has the spans
 first_span[t] to first_span[t + 1]; those of its forms come before those of its synonyms, from first_synonym[t] on.

@@ -208,7 +208,8 @@ def near_sketches(
     """Write the sketches that are nearer to a question than `least`: their rows, and about how near they are.
 
     It begins at `row`, after `found` ones that were written before, and ends where `rows` is full. Return the row where
-    it has ended, and how many it has found by then. numba needs a quarter of a minute to compile a choice of the best.
+    it has ended, and how many it has found by then. The caller chooses the best of
+    them: numba would need 15 seconds to compile that.
 
     Args:
         codes: the signs of a vector as bits, shape (rows, words).

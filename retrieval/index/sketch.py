@@ -2,7 +2,7 @@
 
 RaBitQ (Gao and Long 2024) estimates a cosine from the signs of a vector, seen from the mean of all. A search takes many
 more passages than it needs, and compares those exactly. FAISS makes and keeps the sketches. A compiled loop reads them
-in place, in half of the time that FAISS takes, because it fetches the next ones from memory meanwhile.
+in place, in half of the time that FAISS takes, because it fetches the next ones from memory early.
 
 Of a vector x with d numbers, FAISS keeps the signs s of x - c (1 or -1), where c is the mean, a = |x - c|² - |x|², and
 a number b. With a question's vector q, the estimate of x·q is b (s·(q - c)) / √d - a / 2 + (|q|² - |q - c|²) / 2.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
 from retrieval.index.field_vectors import FieldVectors, read_index
+from retrieval.index.highest import highest
 
 SKETCHED_FROM = 8_192  # passages of a field in a segment; the vectors of fewer are all compared
 TRAINED_ON = 65_536  # passages, whose mean the signs are relative to
@@ -38,7 +39,6 @@ class Sketch:
         # A row has the signs, 8 in a byte, and then the two numbers. The last word of 8 bytes may reach into these.
         words = (self._rows, -(-bits // 8))
         self._codes: NDArray[np.uint64] = np.ndarray(words, "<u8", raw, start, (size, 8))
-        self._every = np.ones(self._rows, np.bool_)
         self._factors: NDArray[np.float32] = np.ndarray((self._rows, 2), "<f4", raw, start + bits, (size, 4))
 
     @classmethod
@@ -85,7 +85,7 @@ class Sketch:
         """
         from retrieval.index.compiled_vectors import near_sketches
 
-        among = self._every if among is None else among
+        among = np.ones(self._rows, np.bool_) if among is None else among
         if len(among) != self._rows:
             raise ValueError(f"{self._rows} sketches, and a mask of {len(among)}")
         wanted = max(0, min(count, self._rows))
@@ -99,22 +99,13 @@ class Sketch:
             row, found = near_sketches(
                 self._codes, self._factors, planes, 2 * scale, shift, among, least, row, found, rows, near
             )
-            best = _highest(near[:found], wanted)
+            best = highest(near[:found], wanted)
             if row == self._rows or not wanted:
+                best = best[np.argsort(-near[best], kind="stable")]
                 return rows[best], near[best] + np.float32((query @ query - away @ away) / 2)
             found = len(best)
             rows[:found], near[:found] = rows[best], near[best]
-            least = float(near[found - 1])
-
-
-def _highest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Return the places of the `count` highest values, the highest first, and the first of equal ones."""
-    places = np.arange(len(values))
-    if 0 < count < len(values):
-        least = np.partition(values, -count)[-count]
-        above = np.flatnonzero(values > least)
-        places = np.concatenate([above, np.flatnonzero(values == least)[: count - len(above)]])
-    return places[np.argsort(-values[places], kind="stable")][:count]
+            least = float(near[:found].min())
 
 
 def _whole_numbers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:

@@ -146,7 +146,7 @@ def _values(
     """
     cued, fields = cued_fields(ranking.query), np.array([TEXT_FIELDS.index(field) for field, _ in passages], np.int64)
     masses = np.array([matcher.mass(passage.text) for _, passage in passages])
-    by_words = WORDS * np.minimum(1.0, masses / (matcher.all_stems or 1.0))
+    by_words = WORDS * np.minimum(1.0, masses / (matcher.total_idf or 1.0))
     cues = CUE * np.array([field in cued for field in TEXT_FIELDS])[fields]
     chars = np.array([len(passage.text) for _, passage in passages])
     lengths = LENGTH * np.log2(np.minimum(chars, ENOUGH_CHARS) / USUAL_CHARS)

@@ -57,7 +57,7 @@ class Matcher:
         content: Collection[str] | None = None,
         phrases: Sequence[Sequence[str]] = (),
     ) -> None:
-        self.all_stems = sum(stem_idfs.values())
+        self.total_idf = sum(stem_idfs.values())
         self._stem_idfs, self._ngram_idfs, self._phrases = stem_idfs, ngram_idfs, phrases
         self._content = {*stem_idfs, *ngram_idfs} if content is None else content
         self._texts = known_texts(languages)
@@ -99,7 +99,7 @@ class Matcher:
         return self._masses[text]
 
     def _with_phrases(self, text: str) -> list[Match]:
-        found = phrase_words(text, self._phrases, 1.0 + self.all_stems)
+        found = phrase_words(text, self._phrases, 1.0 + self.total_idf)
         in_phrase = {match.start for match in found}
         found += [match for match in self._found[text] if match.start not in in_phrase]
         return sorted(found, key=lambda match: match.start)

@@ -75,11 +75,11 @@ def halves(work: Callable[[_Item], _Result], two: Sequence[_Item]) -> list[_Resu
     computes one, so that only one other is woken."""
     if not core_idle():
         return [work(one) for one in two]
-    other = beside(lambda: work(two[1]))
+    other = in_helper(lambda: work(two[1]))
     return [work(two[0]), other()]
 
 
-def beside(work: Callable[[], _Result]) -> Callable[[], _Result]:
+def in_helper(work: Callable[[], _Result]) -> Callable[[], _Result]:
     """Begin `work` on another core while the caller computes, if one is idle (`core_idle`). Return what waits for its
     result. If the one thread for that is busy, `work` is done at once."""
     if not _helping.acquire(blocking=False):
@@ -109,6 +109,6 @@ def _threads() -> ThreadPoolExecutor:
 
 @cache
 def _helper() -> tuple[ThreadPoolExecutor, int]:
-    """Return a thread that computes beside the one of a search, and its number in the system."""
-    helper = ThreadPoolExecutor(1, "search beside", initializer=compute_in_one_thread)
+    """Return the thread of `in_helper`, and its number in the system."""
+    helper = ThreadPoolExecutor(1, "search in_helper", initializer=compute_in_one_thread)
     return helper, helper.submit(get_native_id).result()

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from retrieval.index.documents import FIELDS, OVERVIEW
 from retrieval.index.generation import Generation
+from retrieval.index.highest import highest
 from retrieval.index.rows import Best
 from retrieval.index.values import Mask
 from retrieval.search.answer import Ranking
-from retrieval.search.candidates import Candidates, exhaustive, highest
+from retrieval.search.candidates import Candidates, exhaustive
 from retrieval.search.clauses import OfClauses
 from retrieval.search.fusion import Method, Mode, Scores, dense_part
 from retrieval.search.matching import informative_terms
-from retrieval.search.parallel import beside, core_idle
+from retrieval.search.parallel import core_idle, in_helper
 from retrieval.search.query import Question
 from retrieval.search.scoring import AnalyserScores, EncoderScores, QueryVectors, Videos
 from retrieval.search.seen import SeenScores
@@ -134,7 +135,7 @@ class FirstPhase:
 
         # Among many videos, they are computed while the vectors are compared.
         both = any(self.dense) and bool(of_analysers) and not exhaustive(len(self._generation.ids), len(videos))
-        of_words = beside(by_words) if both and core_idle() else by_words
+        of_words = in_helper(by_words) if both and core_idle() else by_words
         for number, of_encoder in enumerate(self.dense):
             used = manifest.encoders[number]
             part = dense_part(used.name, manifest.encoder_names)

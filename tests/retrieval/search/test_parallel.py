@@ -13,7 +13,7 @@ import torch
 from retrieval.embedding.query_encoder import QueryEncoder
 from retrieval.search import parallel as module
 from retrieval.search.encoders import begin_to_encode
-from retrieval.search.parallel import at_once, beside, core_idle, halves, searching
+from retrieval.search.parallel import at_once, core_idle, halves, in_helper, searching
 
 
 def test_two_encoders_compute_at_the_same_time() -> None:
@@ -51,22 +51,22 @@ def test_the_halves_are_computed_in_the_calling_thread_and_in_another_if_a_core_
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux binds a thread to cores")
-def test_what_computes_beside_a_search_does_so_on_another_core() -> None:
+def test_the_helper_of_a_search_computes_on_another_core() -> None:
     cores = os.sched_getaffinity(0)
     if len(cores) < 2:
         pytest.skip("needs two cores")
-    assert len(cores - beside(lambda: os.sched_getaffinity(0))()) == 1
+    assert len(cores - in_helper(lambda: os.sched_getaffinity(0))()) == 1
 
 
 def test_while_the_helper_is_busy_the_caller_computes() -> None:
     ended, mine = threading.Event(), threading.get_ident()
-    busy = beside(lambda: (ended.wait(), threading.get_ident())[1])
-    assert beside(threading.get_ident)() == mine
+    busy = in_helper(lambda: (ended.wait(), threading.get_ident())[1])
+    assert in_helper(threading.get_ident)() == mine
     ended.set()
     assert busy() != mine
     with pytest.raises(ZeroDivisionError):
-        beside(lambda: 1 / 0)()
-    assert beside(lambda: beside(threading.get_ident)() == threading.get_ident())()
+        in_helper(lambda: 1 / 0)()
+    assert in_helper(lambda: in_helper(threading.get_ident)() == threading.get_ident())()
 
 
 @pytest.fixture

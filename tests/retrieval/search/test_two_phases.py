@@ -14,10 +14,11 @@ from retrieval.index import dense, rows, vector_part
 from retrieval.index.builder import build
 from retrieval.index.documents import FIELDS, OVERVIEW, document
 from retrieval.index.generation import open_current
+from retrieval.index.highest import highest
 from retrieval.search import candidates, feedback, parallel, phases, scoring
 from retrieval.search.choices import read_choices
 from retrieval.search.fusion import METHODS, MODES, Method
-from retrieval.search.parallel import beside, searching
+from retrieval.search.parallel import in_helper, searching
 from retrieval.search.searcher import Searcher
 from tests.retrieval.conftest import entry
 
@@ -122,12 +123,12 @@ def test_a_search_that_is_alone_has_another_thread_and_finds_the_same(
     def noting(what: str) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
         def noted(work: Callable[[], Any]) -> Callable[[], Any]:
             begun[what].append(1)
-            return beside(work)
+            return in_helper(work)
 
         return noted
 
-    monkeypatch.setattr(parallel, "beside", noting("vectors"))
-    monkeypatch.setattr(phases, "beside", noting("words"))
+    monkeypatch.setattr(parallel, "in_helper", noting("vectors"))
+    monkeypatch.setattr(phases, "in_helper", noting("words"))
     monkeypatch.setattr(parallel, "_computing", lambda: 1)
     monkeypatch.setattr(parallel, "_cores", lambda: 2)
     monkeypatch.setattr(dense, "HALVED", 1)
@@ -174,7 +175,7 @@ def test_a_page_far_down_starts_after_the_hits_of_the_pages_before_it(
     wrong = np.zeros(VIDEOS, np.float32)
     wrong[order] = -np.arange(VIDEOS, dtype=np.float32)
     wrong[order[:3]] = -float(CANDIDATES) - 5
-    monkeypatch.setattr(phases.FirstPhase, "best", lambda _first, count, among: candidates.highest(wrong, count, among))
+    monkeypatch.setattr(phases.FirstPhase, "best", lambda _first, count, among: highest(wrong, count, among))
     first, second = (
         [hit.id for hit in searcher.search("a robot in the desert", 10, offset=offset).hits] for offset in (0, 10)
     )
@@ -187,19 +188,19 @@ def test_of_equal_scores_the_first_videos_are_candidates() -> None:
     scores = np.zeros(1000, np.float32)
     scores[[900, 950]] = 1.0
     among = np.arange(1000) % 2 == 0
-    found = candidates.candidates(lambda count: candidates.highest(scores, count, among), among, 2)
+    found = candidates.candidates(lambda count: highest(scores, count, among), among, 2)
     assert found.videos.tolist() == [*range(0, 2 * (CANDIDATES - 2), 2), 900, 950]
 
 
 def test_the_highest_scores_are_those_that_sorting_all_finds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "_BLOCK", 16)
+    monkeypatch.setattr("retrieval.index.highest._BLOCK", 16)
     rng = np.random.default_rng(5)
     for count in (1, 7, 40, 500):
         scores, among = rng.integers(0, 9, 200).astype(np.float32), rng.random(200) < 0.7
         scores[rng.random(200) < 0.1] = np.nan
         allowed = np.flatnonzero(among & ~np.isnan(scores))
         best = allowed[np.argsort(-scores[allowed], kind="stable")[:count]]
-        assert candidates.highest(scores, count, among).tolist() == np.sort(best).tolist()
+        assert highest(scores, count, among).tolist() == np.sort(best).tolist()
 
 
 def test_few_videos_that_meet_the_conditions_are_all_scored(searcher: Searcher) -> None:
