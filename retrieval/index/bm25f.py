@@ -6,20 +6,20 @@ field's share of the score is its share of the weighted frequency.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import has_stemmer
+from retrieval.index.impacts import KEPT_TERMS, Impacts, add_postings, count_videos, frequent
 from retrieval.index.keyword_part import KeywordPart
 from retrieval.index.posting import MAX_FIELDS
 from retrieval.index.query_terms import QueryTerm, query_terms
-from retrieval.index.term_postings import Placed, Spans, Terms
-from retrieval.index.vocabulary import Wanted
+from retrieval.index.parts import Parts
+from retrieval.index.term_postings import Terms
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
 B = 0.75
@@ -72,7 +72,7 @@ class Totals:
             idfs are those among the texts in the question's language: a word that all of them have says little.
         idfs: of each form of a term that some text has.
         weights: by field, those that the scores were made with; 0 for fields that do not exist, shape (MAX_FIELDS,).
-        spans: of the terms by part.
+        terms: those of the question; None if no field counts.
         scales: by what each term is multiplied, shape (terms,).
         saturation: what a frequency is compared with in each video, shape (videos,).
     """
@@ -81,7 +81,7 @@ class Totals:
     coverage: NDArray[np.float32]
     idfs: dict[str, float]
     weights: NDArray[np.float32]
-    spans: Sequence[Spans]
+    terms: Terms | None
     scales: NDArray[np.float32]
     saturation: NDArray[np.float32]
 
@@ -108,11 +108,11 @@ class KeywordIndex:
         self.common_languages = frozenset(code for code, count in self.texts_by_language.items() if count >= least)
         self._analyser = parts[0].analyser
         self._fields = len(parts[0].lengths)
-        firsts = accumulate((part.videos for part in parts), initial=0)
-        self._parts = [Placed(part, first, alive) for part, first in zip(parts, firsts, strict=False)]
+        self._parts = Parts(parts, alive)
         # of no method, as in passages.py
-        self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, self._parts, self.corpus.lengths))
-        self._terms = lru_cache(_KEPT_QUESTIONS)(partial(Terms.of, self._parts, self._analyser, self.languages))
+        self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, parts, self.corpus.lengths))
+        self._terms = lru_cache(_KEPT_QUESTIONS)(partial(_terms, self._parts, self._analyser, self.languages))
+        self._impacts = lru_cache(KEPT_TERMS)(partial(_impacts, self._parts, self._saturation))
 
     @classmethod
     def of(
@@ -136,31 +136,20 @@ class KeywordIndex:
 
     def have(self, terms: Sequence[str]) -> NDArray[np.bool_]:
         """Return which of the terms a text has, shape (terms,)."""
-        wanted, found = Wanted.of(terms), np.zeros(len(terms), np.bool_)
-        for part in self._parts:
-            found |= part.have(wanted)
-        return found
+        return Terms.of(self._parts, [QueryTerm((term,)) for term in terms]).known
 
     def contain(self, query: str, videos: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which videos have a term of a question in any form and field, shape (terms, videos)."""
-        from retrieval.index.compiled import note_terms
+        from retrieval.index.compiled_parts import note_all_terms
 
         terms = self._terms(query)
         found = np.zeros((len(terms), len(videos)), np.bool_)
-        for part, at in zip(self._parts, terms.spans, strict=True):
-            inside = np.flatnonzero((videos >= part.first) & (videos < part.first + part.videos))
-            if not len(inside):
-                continue
-            noted = np.zeros((len(terms), len(inside)), np.bool_)
-            note_terms(part.part.docs, at.starts, at.ends, at.first_span, videos[inside] - part.first, noted)
-            found[:, inside] = noted
+        note_all_terms(self._parts.table, terms.starts, terms.ends, terms.forms.first, videos, found)
         return found
 
     def counts(self, query: str, weights: NDArray[np.float64]) -> TermCounts:
         """Return how many videos have the terms of a question; for the arguments see `totals`."""
-        by_field = np.zeros(MAX_FIELDS, np.float32)
-        by_field[: self._fields] = weights
-        return self._counts(self._terms(query), by_field)
+        return self._counts(self._terms(query), weights)
 
     def totals(
         self, query: str, weights: NDArray[np.float64], language: str = "", counted: TermCounts | None = None
@@ -173,48 +162,40 @@ class KeywordIndex:
             language: of the question; "" if it is uncertain. The coverage depends on it.
             counted: the counts of the terms, if there are other videos than these.
         """
-        from retrieval.index.compiled import add_totals
-
-        by_field = np.zeros(MAX_FIELDS, np.float32)
-        by_field[: self._fields] = weights
         scores, coverage = np.zeros(self.videos, np.float32), np.zeros(self.videos, np.float32)
-        saturation = self._saturation(tuple(weights.tolist()))
+        by_field, saturation = _of_all(weights), self._saturation(tuple(weights.tolist()))
         if saturation is None:
-            return Totals(scores, coverage, {}, by_field, [], np.zeros(0, np.float32), scores)
+            return Totals(scores, coverage, {}, by_field, None, np.zeros(0, np.float32), scores)
         terms = self._terms(query)
-        forms, spans = terms.forms, terms.spans
-        counted = counted or self._counts(terms, by_field)
+        counted = counted or self._counts(terms, weights)
         counts = counted.videos
         with_term = np.where(counts[0] > 0, counts[0], counts[1])
         idf = np.where(with_term > 0, _idf(self.corpus.videos, with_term), 0.0)
         shares = _idf(self._videos_in(language), with_term)
         shares /= shares.sum() or 1.0
         scales = (idf * (K1 + 1)).astype(np.float32)
-        for part, at in zip(self._parts, spans, strict=True):
-            add_totals(
-                part.part.docs,
-                part.part.packed,
-                by_field,
-                at.starts,
-                at.ends,
-                at.factors,
-                at.first_span,
-                scales,
-                shares.astype(np.float32),
-                saturation[part.span],
-                np.zeros(part.videos, np.float32),
-                np.empty(part.videos, np.int32),
-                scores[part.span],
-                coverage[part.span],
-            )
+        ends, kept = self._kept(terms, weights)
+        add_postings(
+            self._parts,
+            terms,
+            ends,
+            by_field,
+            scales,
+            shares.astype(np.float32),
+            saturation,
+            scores,
+            coverage,
+            kept,
+        )
         if not self._all_alive:
             scores[~self._alive] = np.nan
         idfs, known = dict[str, float](), counted.known.tolist()
+        forms = terms.forms
         of_forms = (idf[np.repeat(np.arange(len(terms)), np.diff(forms.first))] * forms.factors).tolist()
         for form, there, value in zip(forms.texts, known, of_forms, strict=True):
             if there and value:
                 idfs[form] = value
-        return Totals(scores, coverage, idfs, by_field, spans, scales, saturation)
+        return Totals(scores, coverage, idfs, by_field, terms, scales, saturation)
 
     def split(self, totals: Totals, videos: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the BM25F scores of some videos split by field, shape (fields, videos).
@@ -225,49 +206,41 @@ class KeywordIndex:
             totals: of the question.
             videos: ascending.
         """
-        from retrieval.index.compiled import add_split
+        from retrieval.index.compiled_parts import add_all_split
 
-        split = np.zeros((len(videos), self._fields))
-        if not totals.spans:
-            return split.T
-        for part, at in zip(self._parts, totals.spans, strict=True):
-            low, high = np.searchsorted(videos, [part.first, part.first + part.videos])
-            add_split(
-                part.part.docs,
-                part.part.packed,
+        split, terms = np.zeros((len(videos), self._fields)), totals.terms
+        if terms is not None:
+            add_all_split(
+                self._parts.table,
                 totals.weights,
-                at.starts,
-                at.ends,
-                at.factors,
-                at.first_span,
+                terms.starts,
+                terms.ends,
+                terms.forms.factors,
+                terms.forms.first,
                 totals.scales,
-                totals.saturation[part.span],
-                videos[low:high] - part.first,
-                split[low:high],
+                totals.saturation,
+                videos,
+                split,
             )
         return split.T
 
-    def _counts(self, terms: Terms, weights: NDArray[np.float32]) -> TermCounts:
-        from retrieval.index.compiled import count_videos
+    def _counts(self, terms: Terms, weights: NDArray[np.float64]) -> TermCounts:
+        ends, kept = self._kept(terms, weights)
+        counts = count_videos(self._parts, terms, ends, _of_all(weights))
+        for term, impacts in kept:
+            counts[:, term] = impacts.counts
+        return TermCounts(counts, terms.known)
 
-        counts = np.zeros((2, len(terms)), np.int64)
-        every_field = bool((weights[: self._fields] > 0).all())
-        for part, at in zip(self._parts, terms.spans, strict=True):
-            seen = np.zeros(part.videos, np.int32)
-            count_videos(
-                part.part.docs,
-                part.part.packed,
-                part.alive,
-                weights,
-                at.starts,
-                at.ends,
-                at.first_span,
-                at.first_synonym,
-                every_field and part.all_alive,
-                seen,
-                counts,
-            )
-        return TermCounts(counts, np.any([of.known for of in terms.spans], axis=0))
+    def _kept(self, terms: Terms, weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[tuple[int, Impacts]]]:
+        """Return where the postings of terms end, but for those whose impacts are kept, and these with their numbers."""
+        numbers = frequent(terms, self.videos) if weights.any() else []
+        if not numbers:
+            return terms.ends, []
+        by_field, forms, ends = tuple(weights.tolist()), terms.forms, terms.ends.copy()
+        for term in numbers:
+            of_term = slice(forms.first[term], forms.first[term + 1])
+            ends[:, of_term] = terms.starts[:, of_term]
+        return ends, [(term, self._impacts(terms.terms[term], by_field)) for term in numbers]
 
     def _videos_in(self, language: str) -> float:
         """Return about how many videos are in a language; all if it is not a common one.
@@ -290,12 +263,33 @@ def _facts(parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> CorpusFact
 
 
 def _saturation(
-    parts: Sequence[Placed], mean_lengths: NDArray[np.float64], weights: tuple[float, ...]
+    parts: Sequence[KeywordPart], mean_lengths: NDArray[np.float64], weights: tuple[float, ...]
 ) -> NDArray[np.float32] | None:
     """Return what a frequency is compared with in each video, shape (videos,); None if no field counts."""
-    length = np.concatenate([np.array(weights) @ placed.part.lengths for placed in parts])
+    length = np.concatenate([np.array(weights) @ part.lengths for part in parts])
     average = float(np.array(weights) @ mean_lengths)
     return (K1 * (1 - B + B * length / average)).astype(np.float32) if average > 0 else None
+
+
+def _terms(parts: Parts, analyser: str, languages: tuple[str, ...], query: str) -> Terms:
+    """Look up a question's terms, with the forms that texts in some languages have."""
+    return Terms.of(parts, query_terms(analyser, query, languages))
+
+
+def _impacts(
+    parts: Parts,
+    saturation_of: Callable[[tuple[float, ...]], NDArray[np.float32] | None],
+    term: QueryTerm,
+    weights: tuple[float, ...],
+) -> Impacts:
+    saturation = saturation_of(weights)
+    assert saturation is not None, "a field counts"
+    return Impacts.of(parts, term, _of_all(np.array(weights)), saturation)
+
+
+def _of_all(weights: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the weights of fields, and 0 for those that do not exist, shape (MAX_FIELDS,)."""
+    return np.concatenate([weights, np.zeros(MAX_FIELDS - len(weights))]).astype(np.float32)
 
 
 def _idf(videos: float, with_term: NDArray[np.int64]) -> NDArray[np.float64]:

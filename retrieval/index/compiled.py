@@ -69,11 +69,21 @@ def find_strings(
 ) -> None:
     """Write the number of each wanted string to `found`, if it is among strings that are ordered by their hashes.
 
-    String n is raw[starts[n]:starts[n + 1]] (strings.py).
+    String n is raw[starts[n]:starts[n + 1]] (strings.py). All are looked for at the same time, step by step, so that
+    the processor reads the hashes of several from memory together.
     """
+    places, left = np.zeros(len(wanted), np.int64), len(hashes)
+    while left > 1:
+        half = left // 2
+        for number in range(len(wanted)):
+            middle = places[number] + half
+            places[number] = middle if hashes[middle - 1] < wanted[number] else places[number]
+        left -= half
     for number in range(len(wanted)):
         here, size = np.int64(wanted_starts[number]), np.int64(wanted_starts[number + 1] - wanted_starts[number])
-        place = _first_not_before(hashes, 0, len(hashes), wanted[number])
+        place = places[number]
+        if place < len(hashes) and hashes[place] < wanted[number]:
+            place += 1
         while place < len(hashes) and hashes[place] == wanted[number] and found[number] < 0:
             at, end = np.int64(starts[place]), np.int64(starts[place + 1])
             if end - at == size and at >= 0 and end <= len(raw):
@@ -96,19 +106,20 @@ def count_videos(
     first_span: NDArray[np.int64],
     first_synonym: NDArray[np.int64],
     all_count: bool,
+    marks: int,
     seen: NDArray[np.int32],
     counts: NDArray[np.int64],
 ) -> None:
     """Add for each term how many videos have one of its forms, and one of its synonyms, to `counts`, shape (2, terms).
 
     A field with weight 0 and a deleted video do not count; `all_count` says that there is neither. `seen` is scratch
-    space, shape (videos,), of zeros.
+    space, shape (videos,), where no number is above `marks`; then none is above that and twice the number of terms.
     """
     for term in range(len(first_span) - 1):
         for synonym in range(2):
             first = first_synonym[term] if synonym else first_span[term]
             end = first_span[term + 1] if synonym else first_synonym[term]
-            mark, longest = 2 * term + 1 + synonym, -1
+            mark, longest = marks + 2 * term + 1 + synonym, -1
             if all_count and first < end:
                 # Of one form, the postings are in the order of their videos, so that these need no marks.
                 longest = _longest(starts, ends, first, end)
@@ -211,6 +222,23 @@ def add_totals(
             totals[video] += scale * (found / (found + saturation[video]) - had / (had + saturation[video]))
             coverage[video] += share if had <= 0 else np.float32(0)
             frequency[video] = 0
+
+
+@compiled
+def add_impacts(
+    videos: NDArray[np.uint16],
+    impacts: NDArray[np.float32],
+    scale: float,
+    share: float,
+    totals: NDArray[np.float32],
+    coverage: NDArray[np.float32],
+) -> None:
+    """Add what a term gives some videos (impacts.py), times its scale, to `totals`, and its share to `coverage`."""
+    times, added = np.float32(scale), np.float32(share)
+    for number in range(len(videos)):
+        video = videos[number]
+        totals[video] += times * impacts[number]
+        coverage[video] += added
 
 
 @compiled

@@ -6,51 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.index.keyword_part import KeywordPart
-from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm, query_terms
+from retrieval.index.parts import Parts
+from retrieval.index.query_terms import WEIGHT_OF_EMOJI, QueryTerm
 from retrieval.index.vocabulary import Wanted
-
-
-class Placed:
-    """The part of a segment, and which of all videos are its own: `first` and those that follow it."""
-
-    def __init__(self, part: KeywordPart, first: int, alive: NDArray[np.bool_]) -> None:
-        self.part, self.first, self.videos = part, first, part.videos
-        self.alive = alive[first : first + part.videos]
-        self.all_alive = bool(self.alive.all())
-
-    @property
-    def span(self) -> slice:
-        """The part's videos among all."""
-        return slice(self.first, self.first + self.videos)
-
-    def spans(self, forms: "Forms") -> "Spans":
-        """Return where the postings of terms are."""
-        numbers = self.part.vocabulary.numbers(forms.wanted)
-        found = numbers >= 0
-        before = np.concatenate([[0], np.cumsum(found)])
-        size = len(self.part.docs)  # damage in a file that is mapped must not lead the compiled loops out of it
-        return Spans(
-            starts=np.minimum(self.part.indptr[numbers[found]], size).astype(np.int64),
-            ends=np.minimum(self.part.indptr[numbers[found] + 1], size).astype(np.int64),
-            factors=forms.factors[found],
-            first_span=before[forms.first],
-            first_synonym=before[forms.first_synonym],
-            known=self._of_alive(numbers),
-        )
-
-    def have(self, terms: Wanted) -> NDArray[np.bool_]:
-        """Return which of the terms a text has."""
-        return self._of_alive(self.part.vocabulary.numbers(terms))
-
-    def _of_alive(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which terms, given by their numbers, are in a video that is not deleted."""
-        found = numbers >= 0
-        if not self.all_alive:
-            for at in np.flatnonzero(found).tolist():
-                span = slice(int(self.part.indptr[numbers[at]]), int(self.part.indptr[numbers[at] + 1]))
-                found[at] = self.alive[self.part.docs[span]].any()
-        return found
 
 
 @dataclass(frozen=True)
@@ -88,32 +46,34 @@ class Forms:
 
 
 @dataclass(frozen=True)
-class Spans:
-    """The postings of the terms of a question in one part, as index/compiled.py reads them.
+class Terms:
+    """The terms of a question, and where their postings are.
 
-    `known` says which of all forms are in a video that is not deleted, shape (forms,).
+    Attributes:
+        starts, ends: of the postings of each form in each part, shape (parts, forms).
+        known: which forms are in a video that is not deleted, shape (forms,).
     """
 
+    terms: Sequence[QueryTerm]
+    forms: Forms
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
-    factors: NDArray[np.float32]
-    first_span: NDArray[np.int64]
-    first_synonym: NDArray[np.int64]
     known: NDArray[np.bool_]
 
-
-@dataclass(frozen=True)
-class Terms:
-    """The terms of a question, and where their postings are in each part."""
-
-    forms: Forms
-    spans: Sequence[Spans]
-
     @classmethod
-    def of(cls, parts: Sequence[Placed], analyser: str, languages: tuple[str, ...], query: str) -> "Terms":
-        """Look up a question's terms, with the forms that texts in some languages have."""
-        forms = Forms.of(query_terms(analyser, query, languages))
-        return cls(forms, [part.spans(forms) for part in parts])
+    def of(cls, parts: Parts, terms: Sequence[QueryTerm]) -> "Terms":
+        from retrieval.index.compiled_parts import find_spans
+
+        forms = Forms.of(terms)
+        starts, ends = np.zeros((2, len(parts), len(forms.texts)), np.int64)
+        find_spans(parts.table, forms.wanted.hashes, *forms.wanted.strings.parts, starts, ends)
+        return cls(terms, forms, starts, ends, parts.have(starts, ends))
 
     def __len__(self) -> int:
-        return len(self.forms.first_synonym)
+        return len(self.terms)
+
+    @property
+    def postings(self) -> NDArray[np.int64]:
+        """How many postings each term has, shape (terms,)."""
+        of_forms = (self.ends - self.starts).sum(axis=0)
+        return np.diff(np.concatenate([[0], np.cumsum(of_forms)])[self.forms.first])

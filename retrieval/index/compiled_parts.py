@@ -1,0 +1,215 @@
+"""The loops of compiled.py over all parts of a keyword index, each in one call (addresses.py).
+
+`table` has a row for each part (parts.py). The arrays `starts` and `ends` have the spans of each
+form in each part, shape (parts, forms), and `first_span` the first form of each term.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.index.addresses import array_at
+from retrieval.index.compiled import (
+    add_impacts,
+    add_split,
+    add_totals,
+    compiled,
+    count_videos,
+    find_strings,
+    note_terms,
+)
+from retrieval.index.parts import (
+    BYTES,
+    DOCS,
+    FIRST,
+    HASHES,
+    INDPTR,
+    LENGTH_OF_BYTES,
+    PACKED,
+    POSTINGS,
+    STARTS,
+    TERMS,
+    VIDEOS,
+)
+
+
+@compiled
+def find_spans(
+    table: NDArray[np.int64],
+    wanted: NDArray[np.uint64],
+    wanted_raw: NDArray[np.uint8],
+    wanted_starts: NDArray[np.unsignedinteger],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> None:
+    """Write where the postings of each wanted form start and end in each part; both are 0 for one that is not there."""
+    numbers = np.empty(len(wanted), np.int64)
+    for part in range(len(table)):
+        numbers[:] = -1
+        size, most = table[part, TERMS], table[part, POSTINGS]
+        find_strings(
+            array_at(table[part, HASHES], size, np.uint64),
+            array_at(table[part, BYTES], table[part, LENGTH_OF_BYTES], np.uint8),
+            array_at(table[part, STARTS], size + 1, np.uint32),
+            wanted,
+            wanted_raw,
+            wanted_starts,
+            numbers,
+        )
+        indptr = array_at(table[part, INDPTR], size + 1, np.uint32)
+        for number in range(len(wanted)):
+            at, start, end = numbers[number], 0, 0
+            if at >= 0:  # damage in a file that is mapped must not lead the loops out of it
+                start, end = min(np.int64(indptr[at]), most), min(np.int64(indptr[at + 1]), most)
+            starts[part, number], ends[part, number] = start, end
+
+
+@compiled
+def count_in_all(
+    table: NDArray[np.int64],
+    alive: NDArray[np.bool_],
+    all_alive: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    every_field: bool,
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    first_span: NDArray[np.int64],
+    first_synonym: NDArray[np.int64],
+    seen: NDArray[np.int32],
+    counts: NDArray[np.int64],
+) -> None:
+    """Add to `counts`, shape (2, terms), as `count_videos`.
+
+    `alive` has shape (videos,), and `all_alive` says of each part whether all of its are. `seen` is scratch space, of
+    zeros for the videos of each part, and `every_field` says that each field has a weight.
+    """
+    for part in range(len(table)):
+        first, videos = table[part, FIRST], table[part, VIDEOS]
+        count_videos(
+            array_at(table[part, DOCS], table[part, POSTINGS], np.uint16),
+            array_at(table[part, PACKED], table[part, POSTINGS], np.uint8),
+            alive[first : first + videos],
+            weights,
+            starts[part],
+            ends[part],
+            first_span,
+            first_synonym,
+            every_field and bool(all_alive[part]),
+            2 * (len(first_span) - 1) * part,
+            seen[:videos],
+            counts,
+        )
+
+
+@compiled
+def add_all_totals(
+    table: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    first_span: NDArray[np.int64],
+    scales: NDArray[np.float32],
+    shares: NDArray[np.float32],
+    saturation: NDArray[np.float32],
+    kept: NDArray[np.int64],
+    kept_terms: NDArray[np.int64],
+    frequency: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    totals: NDArray[np.float32],
+    coverage: NDArray[np.float32],
+) -> None:
+    """Add to `totals` and `coverage` as `add_totals`, and what is kept of other terms as `add_impacts`.
+
+    Args:
+        kept: where the videos and the impacts of each of `kept_terms` are, and how many: shape (terms, parts, 3).
+        frequency, touched: scratch space for the videos of each part.
+    """
+    for part in range(len(table)):
+        first, videos = table[part, FIRST], table[part, VIDEOS]
+        of_part = totals[first : first + videos], coverage[first : first + videos]
+        add_totals(
+            array_at(table[part, DOCS], table[part, POSTINGS], np.uint16),
+            array_at(table[part, PACKED], table[part, POSTINGS], np.uint8),
+            weights,
+            starts[part],
+            ends[part],
+            factors,
+            first_span,
+            scales,
+            shares,
+            saturation[first : first + videos],
+            frequency[:videos],
+            touched[:videos],
+            of_part[0],
+            of_part[1],
+        )
+        for number in range(len(kept_terms)):
+            at, term = kept[number, part], kept_terms[number]
+            add_impacts(
+                array_at(at[0], at[2], np.uint16),
+                array_at(at[1], at[2], np.float32),
+                scales[term],
+                shares[term],
+                of_part[0],
+                of_part[1],
+            )
+
+
+@compiled
+def add_all_split(
+    table: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    first_span: NDArray[np.int64],
+    scales: NDArray[np.float32],
+    saturation: NDArray[np.float32],
+    wanted: NDArray[np.int64],
+    split: NDArray[np.float64],
+) -> None:
+    """Add to `split`, shape (wanted, fields), as `add_split`. `wanted` is ascending."""
+    low = 0
+    for part in range(len(table)):
+        first, videos = table[part, FIRST], table[part, VIDEOS]
+        high = low
+        while high < len(wanted) and wanted[high] < first + videos:
+            high += 1
+        add_split(
+            array_at(table[part, DOCS], table[part, POSTINGS], np.uint16),
+            array_at(table[part, PACKED], table[part, POSTINGS], np.uint8),
+            weights,
+            starts[part],
+            ends[part],
+            factors,
+            first_span,
+            scales,
+            saturation[first : first + videos],
+            wanted[low:high] - first,
+            split[low:high],
+        )
+        low = high
+
+
+@compiled
+def note_all_terms(
+    table: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    first_span: NDArray[np.int64],
+    wanted: NDArray[np.int64],
+    found: NDArray[np.bool_],
+) -> None:
+    """Note in `found`, shape (terms, wanted), as `note_terms`."""
+    for part in range(len(table)):
+        first, videos = table[part, FIRST], table[part, VIDEOS]
+        for number in range(len(wanted)):
+            if first <= wanted[number] < first + videos:
+                note_terms(
+                    array_at(table[part, DOCS], table[part, POSTINGS], np.uint16),
+                    starts[part],
+                    ends[part],
+                    first_span,
+                    wanted[number : number + 1] - first,
+                    found[:, number : number + 1],
+                )
