@@ -116,3 +116,14 @@ def smallest(array: NDArray[Any], most: int) -> NDArray[Any]:
     """Return an array of numbers from 0 to `most` in the smallest of 16, 32 and 64 bits that can have `most`."""
     kind = np.uint16 if most < 1 << 16 else np.uint32 if most < 1 << 32 else np.uint64
     return array.astype(kind)
+
+
+def address_of(array: NDArray[Any]) -> int:
+    """Return where an array begins. It has to be kept as long as the address is used.
+
+    Raises:
+        ValueError: its elements do not follow each other.
+    """
+    if not array.flags.c_contiguous:
+        raise ValueError("an array with gaps")
+    return int(array.ctypes.data)

@@ -156,6 +156,54 @@ def add_all_totals(
 
 
 @compiled
+def find_impacts(
+    table: NDArray[np.int64],
+    alive: NDArray[np.bool_],
+    weights: NDArray[np.float32],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    factors: NDArray[np.float32],
+    saturation: NDArray[np.float32],
+    scratch: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]],
+    found: NDArray[np.uint16],
+    impacts: NDArray[np.float32],
+    counts: NDArray[np.int64],
+) -> None:
+    """Write which videos of each part have a term in one of its forms, what it adds to each if its scale is 1, and how
+    many videos of each part these are.
+
+    Args:
+        scratch: space for the videos of each part; the first array is of zeros.
+        found, impacts: with room for all of these videos, and one more.
+    """
+    frequency, touched, totals, coverage = scratch
+    one, whole, at = np.ones(1, np.float32), np.array([0, len(factors)]), 0
+    for part in range(len(table)):
+        first, videos, before = table[part, FIRST], table[part, VIDEOS], at
+        totals[:videos], coverage[:videos] = 0, 0
+        add_totals(
+            array_at(table[part, DOCS], table[part, POSTINGS], np.uint16),
+            array_at(table[part, PACKED], table[part, POSTINGS], np.uint8),
+            weights,
+            starts[part],
+            ends[part],
+            factors,
+            whole,
+            one,
+            one,
+            saturation[first : first + videos],
+            frequency[:videos],
+            touched[:videos],
+            totals[:videos],
+            coverage[:videos],
+        )
+        for video in range(videos):
+            found[at], impacts[at] = video, totals[video]
+            at += coverage[video] > 0 and alive[first + video]
+        counts[part] = at - before
+
+
+@compiled
 def add_all_split(
     table: NDArray[np.int64],
     weights: NDArray[np.float32],

@@ -12,6 +12,7 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
+from retrieval.index.addresses import array_at
 from retrieval.index.compiled import REORDERED, compiled
 from retrieval.index.field_vectors import decoded
 
@@ -141,24 +142,60 @@ def best_cosines(
         cosines[number], rows[number] = best, at
 
 
-def _sum_of_bits(codes: Any, row: Any, planes: Any) -> Any:
-    """Return the sum of the whole numbers that are where a row of `codes` has bits.
+@compiled
+def best_in_all(
+    table: NDArray[np.int64],
+    like: NDArray[np.unsignedinteger],
+    starts: NDArray[np.int64],
+    query: NDArray[np.float32],
+    videos: NDArray[np.int64],
+    cosines: NDArray[np.float32],
+    rows: NDArray[np.int64],
+) -> None:
+    """Write what `best_cosines` writes of videos in several parts, which are ascending.
+
+    Args:
+        table: of each part, the first video and the one after the last, how many vectors there are, and where the codes
+            and the scales of these are, shape (parts, 5).
+        like: an array of the type of the codes.
+        starts: the first row of each video of all.
+    """
+    low = 0
+    for part in range(len(table)):
+        first, end, count = table[part, 0], table[part, 1], table[part, 2]
+        high = low
+        while high < len(videos) and videos[high] < end:
+            high += 1
+        if low < high:
+            codes = array_at(table[part, 3], count * len(query), like.dtype)
+            best_cosines(
+                codes.reshape(count, len(query)),
+                array_at(table[part, 4], count, np.float32),
+                starts[first : end + 1],
+                query,
+                videos[low:high] - first,
+                cosines[low:high],
+                rows[low:high],
+            )
+        low = high
+
+
+def _sum_of_bits(raw: Any, row: Any, planes: Any) -> Any:
+    """Return the sum of the whole numbers that are where a row of bytes has bits.
 
     Plane p, planes[:, p], has bit p of each number; the last is that of the sign, as in two's complement.
     """
-    counts = np.bitwise_count(codes[row][:, None] & planes).sum(axis=0, dtype=np.int64)
+    counts = np.bitwise_count(raw[row, : 8 * len(planes)].view("<u8")[:, None] & planes).sum(axis=0, dtype=np.int64)
     return int((counts << np.arange(_PLANES)).sum() - (counts[-1] << _PLANES))
 
 
 @intrinsic
-def _compiled_sum(context: Any, codes: Any, row: Any, planes: Any) -> Any:
+def _compiled_sum(context: Any, raw: Any, row: Any, planes: Any) -> Any:
     def added(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        number, byte = ir.IntType(64), ir.IntType(8).as_pointer()
+        number = ir.IntType(64)
         eight, tools = ir.VectorType(number, _PLANES), cast(Any, cgutils)  # which have no types
-        words, numbers = (context.make_array(signature.args[n])(context, builder, arguments[n]) for n in (0, 2))
-        start = builder.gep(
-            builder.bitcast(words.data, byte), [builder.mul(arguments[1], builder.extract_value(words.strides, 0))]
-        )
+        rows, numbers = (context.make_array(signature.args[n])(context, builder, arguments[n]) for n in (0, 2))
+        start = builder.gep(rows.data, [builder.mul(arguments[1], builder.extract_value(rows.strides, 0))])
         word_at, planes_at = (
             builder.bitcast(start, number.as_pointer()),
             builder.bitcast(numbers.data, eight.as_pointer()),
@@ -167,7 +204,7 @@ def _compiled_sum(context: Any, codes: Any, row: Any, planes: Any) -> Any:
             builder.module, ir.FunctionType(eight, [eight]), f"llvm.ctpop.v{_PLANES}i64"
         )
         total = tools.alloca_once_value(builder, eight(None))
-        with tools.for_range(builder, builder.extract_value(words.shape, 1)) as loop:
+        with tools.for_range(builder, builder.extract_value(numbers.shape, 0)) as loop:
             word = builder.load(builder.gep(word_at, [loop.index]), align=1)
             one = builder.insert_element(eight(ir.Undefined), word, ir.IntType(32)(0))
             each = builder.shuffle_vector(one, one, ir.VectorType(ir.IntType(32), _PLANES)(None))
@@ -180,21 +217,44 @@ def _compiled_sum(context: Any, codes: Any, row: Any, planes: Any) -> Any:
         last = builder.extract_element(shifted, ir.IntType(32)(_PLANES - 1))
         return builder.sub(builder.call(added, [shifted]), builder.shl(last, number(1)))
 
-    return numba.types.int64(codes, row, planes), added
+    return numba.types.int64(raw, row, planes), added
 
 
 @overload(_sum_of_bits)
-def _overloaded_sum(codes: Any, row: Any, planes: Any) -> Any:
-    def sum_of_bits(codes: Any, row: Any, planes: Any) -> Any:
-        return _compiled_sum(codes, row, planes)  # type: ignore[call-arg]
+def _overloaded_sum(raw: Any, row: Any, planes: Any) -> Any:
+    def sum_of_bits(raw: Any, row: Any, planes: Any) -> Any:
+        return _compiled_sum(raw, row, planes)  # type: ignore[call-arg]
 
     return sum_of_bits
 
 
+def _float32_in(raw: Any, row: Any, at: Any) -> Any:
+    """Return the number of 32 bits that begins at a byte of a row."""
+    return raw[row, at : at + 4].view("<f4")[0]
+
+
+@intrinsic
+def _compiled_float32(context: Any, raw: Any, row: Any, at: Any) -> Any:
+    def read(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows = context.make_array(signature.args[0])(context, builder, arguments[0])
+        before = builder.mul(arguments[1], builder.extract_value(rows.strides, 0))
+        start = builder.gep(rows.data, [builder.add(before, arguments[2])])
+        return builder.load(builder.bitcast(start, ir.FloatType().as_pointer()), align=1)
+
+    return numba.types.float32(raw, row, at), read
+
+
+@overload(_float32_in)
+def _overloaded_float32(raw: Any, row: Any, at: Any) -> Any:
+    def float32_in(raw: Any, row: Any, at: Any) -> Any:
+        return _compiled_float32(raw, row, at)  # type: ignore[call-arg]
+
+    return float32_in
+
+
 @compiled
 def near_sketches(
-    codes: NDArray[np.uint64],
-    factors: NDArray[np.float32],
+    raw: NDArray[np.uint8],
     planes: NDArray[np.uint64],
     scale: float,
     shift: float,
@@ -208,25 +268,120 @@ def near_sketches(
     """Write the sketches that are nearer to a question than `least`: their rows, and about how near they are.
 
     It begins at `row`, after `found` ones that were written before, and ends where `rows` is full. Return the row where
-    it has ended, and how many it has found by then. The caller chooses the best of
-    them: numba would need 15 seconds to compile that.
+    it has ended, and how many it has found by then.
 
     Args:
-        codes: the signs of a vector as bits, shape (rows, words).
-        factors: the two numbers of each row (sketch.py), shape (rows, 2).
+        raw: the signs of each vector as bits, and the two numbers (sketch.py), shape (rows, bytes).
         planes: the bits of the question's numbers, in the order of the signs, shape (words, _PLANES).
         scale, shift: the product of a row is `scale` times the sum of the numbers where it has bits, less `shift`.
-        among: which rows to choose from, shape (rows,).
+        among: which rows to choose from, shape (rows,); empty for all.
     """
-    times, less, lowest = np.float32(scale), np.float32(shift), np.float32(least)
-    while row < len(codes) and found < len(rows):
-        if row + _SKETCHES_AHEAD < len(codes):
-            _fetch(codes, row + _SKETCHES_AHEAD)
-        if among[row]:
-            product = times * np.float32(_sum_of_bits(codes, row, planes)) - less
-            near = factors[row, 1] * product - np.float32(0.5) * factors[row, 0]
+    times, less, lowest, numbers = np.float32(scale), np.float32(shift), np.float32(least), raw.shape[1] - 8
+    while row < len(raw) and found < len(rows):
+        if row + _SKETCHES_AHEAD < len(raw):
+            _fetch(raw, row + _SKETCHES_AHEAD)
+        if len(among) == 0 or among[row]:
+            product = times * np.float32(_sum_of_bits(raw, row, planes)) - less
+            near = _float32_in(raw, row, numbers + 4) * product - np.float32(0.5) * _float32_in(raw, row, numbers)
             if near > lowest:
                 rows[found], nearness[found] = row, near
                 found += 1
         row += 1
     return row, found
+
+
+@compiled
+def nearest_in_all(
+    table: NDArray[np.int64],
+    planes: NDArray[np.uint64],
+    scales: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    added: NDArray[np.float32],
+    wanted: NDArray[np.int64],
+    among: NDArray[np.bool_],
+    room: int,
+    found: NDArray[np.int64],
+    nearness: NDArray[np.float32],
+) -> int:
+    """Write the rows of each part whose sketches are about the nearest to a question, ascending, and how near they are.
+    Return how many there are.
+
+    Args:
+        table: of each part, where its sketches are, how many, and of how many bytes, and the number of its first row
+            among those of all parts, shape (parts, 4).
+        planes, scales, shifts: of each part, see `near_sketches`.
+        added: what is added to the nearness in each part, shape (parts,).
+        wanted: at most so many of each part, shape (parts,).
+        among: which rows of all parts to choose from; empty for all.
+        room: for so many times as many rows as wanted: there are seldom more before the best of them are chosen.
+    """
+    most = room * wanted.max()
+    rows, near, scratch = np.empty(most, np.int64), np.empty(most, np.float32), np.empty(most, np.float32)
+    total = 0
+    for part in range(len(table)):
+        count, size, first = table[part, 1], table[part, 2], table[part, 3]
+        raw = array_at(table[part, 0], count * size, np.uint8).reshape(count, size)
+        some = among[first : first + count] if len(among) else among
+        row, kept, least, most = 0, 0, -np.inf, room * wanted[part]
+        while row < count and most:
+            row, kept = near_sketches(
+                raw, planes[part], scales[part], shifts[part], some, least, row, kept, rows[:most], near[:most]
+            )
+            kept, lowest = keep_highest(rows, near, kept, wanted[part], scratch)
+            least = np.float64(lowest)
+        for number in range(kept):
+            found[total], nearness[total] = first + rows[number], near[number] + added[part]
+            total += 1
+    return total
+
+
+@compiled
+def keep_highest(
+    rows: NDArray[np.int64],
+    values: NDArray[np.float32],
+    count: int,
+    wanted: int,
+    scratch: NDArray[np.float32],
+) -> tuple[int, float]:
+    """Move the `wanted` highest of the first `count` values, and their rows, to the beginning: of equal ones the first.
+
+    Return how many there are now, and the lowest of them; minus infinity if there are not more than wanted.
+    """
+    if count <= wanted:
+        return count, -np.inf
+    scratch[:count] = values[:count]
+    least = _lowest_of_highest(scratch, count, wanted)
+    equal, kept = wanted, 0
+    for number in range(count):
+        equal -= values[number] > least
+    for number in range(count):
+        same = values[number] == least
+        take = values[number] > least or (same and equal > 0)
+        equal -= same
+        rows[kept], values[kept] = rows[number], values[number]
+        kept += take
+    return kept, least
+
+
+@compiled
+def _lowest_of_highest(values: NDArray[np.float32], count: int, wanted: int) -> float:
+    """Return the lowest of the `wanted` highest of the first `count` values, whose order changes (quickselect). numba
+    needs 15 seconds to compile that of numpy."""
+    low, high, place = 0, count - 1, wanted - 1
+    while low < high:
+        between, left, right = values[(low + high) // 2], low, high
+        while left <= right:
+            while values[left] > between:
+                left += 1
+            while values[right] < between:
+                right -= 1
+            if left <= right:
+                values[left], values[right] = values[right], values[left]
+                left, right = left + 1, right - 1
+        if place <= right:
+            high = right
+        elif place >= left:
+            low = left
+        else:
+            break
+    return values[place]

@@ -5,16 +5,18 @@ A video's score in a field is that of its best passage, less a share of the hubn
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from itertools import pairwise
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
 from retrieval.index import ragged
+from retrieval.index.arrays import address_of
 from retrieval.index.field_vectors import FieldVectors
 from retrieval.index.rows import Best, PassageRows
-from retrieval.index.sketch import Sketch
+from retrieval.index.sketch import Sketch, Sketches
 
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
 # Passages of a field. Of more, sketches find those that are compared: benchmarks/two_phase.py
@@ -23,9 +25,14 @@ HALVED = 2_000  # passages; comparing fewer takes less time than waking a thread
 # Passages that a sketch gives of a segment: so many, and so many times the share that its videos have of all.
 LEAST_OF_SEGMENT, SHARE_OF_SEGMENT = 200, 3
 Mask = NDArray[np.bool_]
-Near = tuple[NDArray[np.int64], NDArray[np.float32]]  # videos, and about how near each is
-Each = Callable[[Callable[[int], Near], Iterable[int]], Iterable[Near]]
-Halves = Callable[[Callable[[NDArray[np.int64]], Best], Sequence[NDArray[np.int64]]], Iterable[Best]]
+_Half = TypeVar("_Half")
+_Found = TypeVar("_Found")
+
+
+class Halves(Protocol):
+    """What calls a function with each half of something."""
+
+    def __call__(self, work: Callable[[_Half], _Found], two: Sequence[_Half], /) -> Iterable[_Found]: ...
 
 
 class DenseIndex:
@@ -50,7 +57,10 @@ class DenseIndex:
         self._starts = list(starts)
         self._first_rows = rows.starts[self._starts]
         self.rows = rows
-        self._sketches = list(sketches)
+        self._like = np.empty(0, self._parts[0].codes.dtype if parts else np.uint8)
+        self._table = _table(self._parts, self._starts)
+        self._sketched = [number for number, sketch in enumerate(sketches) if sketch]
+        self._sketches = Sketches([sketch for sketch in sketches if sketch], self._first_rows[self._sketched].tolist())
         self._hubs = np.zeros(rows.videos, np.float32) if hubs is None else hubs
 
     @classmethod
@@ -74,23 +84,10 @@ class DenseIndex:
         return Best(np.concatenate([half.cosines for half in found]), np.concatenate([half.rows for half in found]))
 
     def _best(self, query: Vectors, videos: NDArray[np.int64]) -> Best:
-        from retrieval.index.compiled_vectors import best_cosines
+        from retrieval.index.compiled_vectors import best_in_all
 
         found = Best(np.empty(len(videos), np.float32), np.empty(len(videos), np.int64))
-        cuts = np.searchsorted(videos, self._starts).tolist()
-        for number, part in enumerate(self._parts):
-            first, end = self._starts[number : number + 2]
-            of_part = slice(*cuts[number : number + 2])
-            if of_part.start < of_part.stop:
-                best_cosines(
-                    part.codes,
-                    part.scales,
-                    self.rows.starts[first : end + 1],
-                    query,
-                    videos[of_part] - first,
-                    found.cosines[of_part],
-                    found.rows[of_part],
-                )
+        best_in_all(self._table, self._like, self.rows.starts, query, videos, found.cosines, found.rows)
         if not self.rows.all_alive:
             deleted = ~self.rows.alive[videos]
             found.cosines[deleted], found.rows[deleted] = np.nan, -1
@@ -99,38 +96,33 @@ class DenseIndex:
     @property
     def searchable(self) -> bool:
         """Whether `nearest` is faster than comparing all passages."""
-        return self.rows.passages > COMPARED and any(self._sketches)
+        return self.rows.passages > COMPARED and bool(self._sketches)
 
-    def nearest(self, query: Vectors, count: int, among: Mask, each: Each = map) -> NDArray[np.int64]:
+    def nearest(self, query: Vectors, count: int, among: Mask, each: Halves = map) -> NDArray[np.int64]:
         """Return the videos of the passages that are about the nearest to a question's vector, ascending.
 
         Args:
             count: how many passages.
             among: the videos to choose from, shape (videos,).
-            each: calls a function with the number of each segment; a search of one does not hold Python's lock.
+            each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
         """
         usable = among & self.rows.present
-        having = max(1, int(np.count_nonzero(usable)))
-        every = self.rows.all_alive and having == self.rows.having
-
-        def of_segment(number: int) -> Near:
-            first, end = self._starts[number : number + 2]
-            sketch = self._sketches[number] if self._sketches else None
-            if sketch is None:
-                of_part = np.flatnonzero(usable[first:end]) + first
-                near = self.best(query, of_part).cosines
-            else:
-                starts = self.rows.starts[first : end + 1]
-                some = None if every else np.repeat(usable[first:end], self.rows.counts[first:end])
-                share = SHARE_OF_SEGMENT * count * int(np.count_nonzero(usable[first:end])) // having
-                rows, near = sketch.nearest(query, min(count, LEAST_OF_SEGMENT + share), some)
-                of_part = np.searchsorted(starts, rows + starts[0], side="right") - 1 + first
-            return of_part, near - self.hubs(of_part)
-
-        videos, nearness = zip(*each(of_segment, range(len(self._parts))), strict=True)
-        found, near = np.concatenate(videos), np.concatenate(nearness)
+        parts = [slice(first, end) for first, end in pairwise(self._starts)]
+        of_parts = np.array([np.count_nonzero(usable[part]) for part in parts])
+        having = max(1, int(of_parts.sum()))
+        found, near = np.empty(0, np.int64), np.empty(0, np.float32)
+        if self._sketches:
+            every = self.rows.all_alive and having == self.rows.having
+            share = SHARE_OF_SEGMENT * count * of_parts[self._sketched] // having
+            wanted = np.minimum(count, LEAST_OF_SEGMENT + share)
+            some = None if every else np.repeat(usable, self.rows.counts)
+            rows, near = self._sketches.nearest(query, wanted, some, each)
+            found = np.searchsorted(self.rows.starts, rows, side="right") - 1
+        others = [part for number, part in enumerate(parts) if number not in self._sketched]
+        rest = np.concatenate([np.flatnonzero(usable[part]) + part.start for part in others] or [found[:0]])
+        found, near = np.concatenate([found, rest]), np.concatenate([near, self.best(query, rest).cosines])
         if len(found) > count:
-            found = found[np.argpartition(-near, count)[:count]]
+            found = found[np.argpartition(self.hubs(found) - near, count)[:count]]
         return np.unique(found)
 
     def all_best(self, query: Vectors, each: Halves = map) -> Best:
@@ -156,10 +148,7 @@ class DenseIndex:
         for part, of_part in self._in_parts(rows):
             codes.append(part.codes[of_part])
             scales.append(part.scales[of_part])
-        found = np.concatenate(codes), np.concatenate(scales)
-        for array in found:
-            array.flags.writeable = False  # as those of a file: compiled functions make a difference
-        return *found, ragged.starts_of(self.rows.counts[sample])
+        return np.concatenate(codes), np.concatenate(scales), ragged.starts_of(self.rows.counts[sample])
 
     def corrected(self, best: Best, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the best cosines of some videos, or of all, less their hubness."""
@@ -202,3 +191,12 @@ class DenseIndex:
         for number, part in enumerate(self._parts):
             if cuts[number] < cuts[number + 1]:
                 yield part, rows[cuts[number] : cuts[number + 1]] - self._first_rows[number]
+
+
+def _table(parts: Sequence[FieldVectors], starts: Sequence[int]) -> NDArray[np.int64]:
+    """Return where the vectors of each part are in memory, as `best_in_all` reads it."""
+    rows = [
+        [first, end, len(part), address_of(part.codes), address_of(part.scales)]
+        for part, (first, end) in zip(parts, pairwise(starts), strict=True)
+    ]
+    return np.array(rows, np.int64).reshape(-1, 5)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.index.arrays import address_of
 from retrieval.index.parts import Parts
 from retrieval.index.query_terms import QueryTerm
 from retrieval.index.term_postings import Terms
 
-FREQUENT = 0.25  # a term with so many postings for each video, and at least
+FREQUENT = 0.5
 LEAST_POSTINGS = 16_384  # so many, is frequent
 KEPT_TERMS = 128  # of each analyser and generation; among a million videos, they take some 300 MB
 
@@ -40,16 +41,28 @@ class Impacts:
         cls, parts: Parts, term: QueryTerm, weights: NDArray[np.float32], saturation: NDArray[np.float32]
     ) -> "Impacts":
         """Compute them; for the arguments see bm25f.Totals."""
-        from retrieval.index.addresses import address_of
+        from retrieval.index.compiled_parts import find_impacts
 
-        terms, one = Terms.of(parts, [term]), np.ones(1, np.float32)
-        scores, coverage = np.zeros((2, len(saturation)), np.float32)
-        add_postings(parts, terms, terms.ends, weights, one, one, saturation, scores, coverage)
-        found = np.flatnonzero((coverage > 0) & parts.alive)
-        cuts = np.searchsorted(found, [*parts.firsts, len(saturation)])
-        counts = np.diff(cuts)
-        videos, impacts = (found - np.repeat(parts.firsts, counts)).astype(np.uint16), scores[found]
-        table = np.stack([cuts[:-1] * videos.itemsize, cuts[:-1] * impacts.itemsize, counts], axis=1)
+        terms, most = Terms.of(parts, [term]), parts.most
+        room = min(int(terms.postings.sum()), len(saturation)) + 1
+        found, impacts = np.empty(room, np.uint16), np.empty(room, np.float32)
+        of_parts = np.zeros(len(parts), np.int64)
+        find_impacts(
+            parts.table,
+            parts.alive,
+            weights,
+            terms.starts,
+            terms.ends,
+            terms.forms.factors,
+            saturation,
+            (np.zeros(most, np.float32), np.empty(most, np.int32), *np.empty((2, most), np.float32)),
+            found,
+            impacts,
+            of_parts,
+        )
+        size, before = of_parts.sum(), np.cumsum(of_parts) - of_parts
+        videos, impacts = found[:size].copy(), impacts[:size].copy()
+        table = np.stack([before * videos.itemsize, before * impacts.itemsize, of_parts], axis=1)
         table[:, :2] += [address_of(videos), address_of(impacts)]
         return cls(count_videos(parts, terms, terms.ends, weights)[:, 0], videos, impacts, table)
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.index.arrays import address_of
 from retrieval.index.keyword_part import KeywordPart
 
 # The columns of a table of parts: where the arrays of each are in memory, and how long they are. `TERMS` is the length
@@ -26,7 +27,6 @@ class Parts:
     """
 
     def __init__(self, parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> None:
-        from retrieval.index.addresses import address_of
 
         self.alive = alive
         sizes = [part.videos for part in parts]

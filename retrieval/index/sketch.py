@@ -8,20 +8,22 @@ Of a vector x with d numbers, FAISS keeps the signs s of x - c (1 or -1), where 
 a number b. With a question's vector q, the estimate of x·q is b (s·(q - c)) / √d - a / 2 + (|q|² - |q - c|²) / 2.
 """
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
+from retrieval.index.arrays import address_of
 from retrieval.index.field_vectors import FieldVectors, read_index
-from retrieval.index.highest import highest
 
 SKETCHED_FROM = 8_192  # passages of a field in a segment; the vectors of fewer are all compared
 TRAINED_ON = 65_536  # passages, whose mean the signs are relative to
 _BLOCK = 1 << 15  # passages at once
 _ROOM = 8  # for so many times as many near ones as wanted: there are seldom more before the end
 Mask = NDArray[np.bool_]
+Near = tuple[NDArray[np.int64], NDArray[np.float32]]  # rows, and about how near each is
 
 
 class Sketch:
@@ -30,16 +32,13 @@ class Sketch:
     def __init__(self, raw: NDArray[np.uint8], index: Any) -> None:
         import faiss
 
-        self.raw = raw
-        self._rows, self._center = index.ntotal, faiss.vector_to_array(index.center)
-        size, bits = index.code_size, -(-index.d // 8)
-        start = int(index.codes.data()) - raw.ctypes.data if index.ntotal else 0
-        if not 0 <= start <= raw.size - index.ntotal * size:
+        self.raw, self.center = raw, faiss.vector_to_array(index.center)
+        count, size = index.ntotal, index.code_size
+        start = int(index.codes.data()) - raw.ctypes.data if count else 0
+        if not 0 <= start <= raw.size - count * size:
             raise ValueError("the sketches are not in the file")
-        # A row has the signs, 8 in a byte, and then the two numbers. The last word of 8 bytes may reach into these.
-        words = (self._rows, -(-bits // 8))
-        self._codes: NDArray[np.uint64] = np.ndarray(words, "<u8", raw, start, (size, 8))
-        self._factors: NDArray[np.float32] = np.ndarray((self._rows, 2), "<f4", raw, start + bits, (size, 4))
+        # A row has the signs, 8 in a byte, and then the two numbers. The last 8 bytes of signs may reach into these.
+        self.rows = raw[start : start + count * size].reshape(count, size)
 
     @classmethod
     def of(cls, vectors: FieldVectors) -> Self:
@@ -71,56 +70,86 @@ class Sketch:
             raise ValueError("a sketch that is not complete")
         return cls(raw, found)
 
+
+class Sketches:
+    """The sketches of a field in several segments, read in one call (addresses.py).
+
+    Args:
+        first_rows: the number of the first row of each among those of all segments.
+    """
+
+    def __init__(self, sketches: Sequence[Sketch], first_rows: Sequence[int]) -> None:
+
+        self._sketches = list(sketches)  # which have to stay where they are
+        table = [
+            [address_of(one.rows), *one.rows.shape, first] for one, first in zip(sketches, first_rows, strict=True)
+        ]
+        self._table = np.array(table, np.int64).reshape(-1, 4)
+        self._rows = int((self._table[:, 1] + self._table[:, 3]).max(initial=0))
+        self._centers = np.array([one.center for one in sketches], np.float32)
+
+    def __len__(self) -> int:
+        return len(self._sketches)
+
     def nearest(
-        self, query: Vectors, count: int, among: Mask | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return about the `count` rows that are nearest to a question's vector, shape (dimension,), and about their
-        cosines, nearest first.
+        self,
+        query: Vectors,
+        counts: NDArray[np.int64],
+        among: Mask | None = None,
+        each: Callable[[Callable[[slice], Near], Sequence[slice]], Iterable[Near]] = map,
+    ) -> Near:
+        """Return about the rows that are nearest to a question's vector, shape (dimension,), so many of each segment,
+        and about their cosines. Rows are numbers among those of all segments, ascending.
 
         Args:
-            among: the rows to choose from, shape (rows,); by default all.
+            counts: how many of each segment, shape (segments,).
+            among: the rows of all segments to choose from; by default all.
+            each: calls a function with each half of the segments; that does not hold Python's lock.
 
         Raises:
-            ValueError: `among` has another length.
+            ValueError: `among` is too short.
         """
-        from retrieval.index.compiled_vectors import near_sketches
+        from retrieval.index.compiled_vectors import nearest_in_all
 
-        among = np.ones(self._rows, np.bool_) if among is None else among
-        if len(among) != self._rows:
+        if among is not None and len(among) < self._rows:
             raise ValueError(f"{self._rows} sketches, and a mask of {len(among)}")
-        wanted = max(0, min(count, self._rows))
-        rows, near = np.empty(_ROOM * wanted, np.int64), np.empty(_ROOM * wanted, np.float32)
-        away = query - self._center
-        numbers, step = _whole_numbers(away)
-        scale = step / np.sqrt(len(away))
-        planes, shift = _planes(numbers, self._codes.shape[1]), scale * int(numbers.sum(dtype=np.int64))
-        row, found, least = 0, 0, -np.inf
-        while True:
-            row, found = near_sketches(
-                self._codes, self._factors, planes, 2 * scale, shift, among, least, row, found, rows, near
-            )
-            best = highest(near[:found], wanted)
-            if row == self._rows or not wanted:
-                best = best[np.argsort(-near[best], kind="stable")]
-                return rows[best], near[best] + np.float32((query @ query - away @ away) / 2)
-            found = len(best)
-            rows[:found], near[:found] = rows[best], near[best]
-            least = float(near[:found].min())
+        away = query - self._centers
+        numbers, steps = _whole_numbers(away)
+        scales = steps / np.sqrt(away.shape[1])
+        shifts = scales * numbers.sum(axis=1, dtype=np.int64)
+        added = ((query @ query - (away * away).sum(axis=1)) / 2).astype(np.float32)
+        every, wanted = np.empty(0, np.bool_) if among is None else among, np.minimum(counts, self._table[:, 1])
+        planes = _planes(numbers)
+
+        def of_some(parts: slice) -> Near:
+            rows, near = np.empty(int(wanted[parts].sum()), np.int64), np.empty(int(wanted[parts].sum()), np.float32)
+            if not len(rows):
+                return rows, near
+            per_part = (self._table, planes, 2 * scales, shifts, added, wanted)
+            found = nearest_in_all(*(of[parts] for of in per_part), every, _ROOM, rows, near)
+            return rows[:found], near[:found]
+
+        middle = int(np.searchsorted(np.cumsum(self._table[:, 1]), self._table[:, 1].sum() // 2)) + 1
+        halves = list(each(of_some, [slice(None, middle), slice(middle, None)]))
+        return np.concatenate([rows for rows, _ in halves]), np.concatenate([near for _, near in halves])
 
 
-def _whole_numbers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], float]:
-    """Return values as whole numbers, and by what these are multiplied."""
-    step = float(np.abs(values).max(initial=0.0)) / np.iinfo(np.int8).max or 1.0
-    return np.rint(values / step).astype(np.int8), step
+def _whole_numbers(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Return rows of values as whole numbers, and by what those of each row are multiplied."""
+    steps = np.abs(values).max(axis=1, initial=0.0).astype(np.float64) / np.iinfo(np.int8).max
+    steps[steps == 0] = 1.0
+    return np.rint(values / steps[:, None]).astype(np.int8), steps
 
 
-def _planes(numbers: NDArray[np.int8], words: int) -> NDArray[np.uint64]:
-    """Return the bits of numbers by their place in a number, shape (words, 8), with 64 numbers in a word."""
-    every = np.zeros(64 * words, np.int8)
-    every[: len(numbers)] = numbers
-    bits = np.unpackbits(every.view(np.uint8)[:, None], axis=1, bitorder="little").reshape(words, 64, 8)
-    packed = np.packbits(bits, axis=1, bitorder="little")  # (words, bytes of a word, bits of a number)
-    return np.ascontiguousarray(packed.transpose(0, 2, 1)).view("<u8")[:, :, 0]
+def _planes(numbers: NDArray[np.int8]) -> NDArray[np.uint64]:
+    """Return the bits of numbers, shape (rows, numbers), by their place in a number, shape (rows, words, 8), with 64
+    numbers in a word."""
+    rows, words = len(numbers), -(-numbers.shape[1] // 64)
+    every = np.zeros((rows, 64 * words), np.int8)
+    every[:, : numbers.shape[1]] = numbers
+    bits = np.unpackbits(every.view(np.uint8)[:, :, None], axis=2, bitorder="little").reshape(rows, words, 64, 8)
+    packed = np.packbits(bits, axis=2, bitorder="little")  # (rows, words, bytes of a word, bits of a number)
+    return np.ascontiguousarray(packed.transpose(0, 1, 3, 2)).view("<u8")[:, :, :, 0]
 
 
 def _shape(index: Any) -> tuple[Any, ...]:

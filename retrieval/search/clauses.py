@@ -15,7 +15,7 @@ import regex
 from numpy.typing import NDArray
 
 from retrieval.search.fusion import Moments, Normaliser, Scores, moments
-from retrieval.search.parallel import at_once
+from retrieval.search.parallel import halves
 
 if TYPE_CHECKING:
     from retrieval.embedding.encoder import Vectors
@@ -115,7 +115,7 @@ class ClauseScores:
     def nearest(self, count: int, among: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
         """Return the videos in a mask that are about the nearest to each clause, `count` in all."""
         each = -(-count // len(self._vectors))
-        return [self._index.nearest(vector, each, among, at_once) for vector in self._vectors]
+        return [self._index.nearest(vector, each, among, halves) for vector in self._vectors]
 
     def added(self, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return what the clauses add for some videos, by default all."""

@@ -27,7 +27,7 @@ from retrieval.search.fusion import (
     fuse_keyword,
     weighted_mean,
 )
-from retrieval.search.parallel import at_once
+from retrieval.search.parallel import halves
 from retrieval.search.understand import Preference
 
 QueryVectors = Sequence[Vectors | None]  # a question's unit vectors by the encoders of the generation; None: no part
@@ -146,7 +146,7 @@ class EncoderScores:
             count: of passages of a field, and of the clauses.
             among: the videos to choose from, shape (videos,).
         """
-        found = [self._indexes[field].nearest(self._vector, count, among, at_once) for field in self._first.searched]
+        found = [self._indexes[field].nearest(self._vector, count, among, halves) for field in self._first.searched]
         return found + (self.clauses.nearest(count, among) if self.clauses else [])
 
     def first(self, videos: Videos | None = None) -> NDArray[np.float32]:
