@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import has_stemmer
-from retrieval.index.impacts import KEPT_TERMS, Impacts, add_postings, count_videos, frequent
+from retrieval.index.impacts import KEPT_TERMS, Impacts, write_scores, count_videos, frequent
 from retrieval.index.keyword_part import KeywordPart
 from retrieval.index.posting import MAX_FIELDS
 from retrieval.index.query_terms import QueryTerm, query_terms
@@ -162,10 +162,11 @@ class KeywordIndex:
             language: of the question; "" if it is uncertain. The coverage depends on it.
             counted: the counts of the terms, if there are other videos than these.
         """
-        scores, coverage = np.zeros(self.videos, np.float32), np.zeros(self.videos, np.float32)
+        scores, coverage = np.empty(self.videos, np.float32), np.empty(self.videos, np.float32)
         by_field, saturation = _of_all(weights), self._saturation(tuple(weights.tolist()))
         if saturation is None:
-            return Totals(scores, coverage, {}, by_field, None, np.zeros(0, np.float32), scores)
+            nothing = np.zeros(self.videos, np.float32)
+            return Totals(nothing, nothing.copy(), {}, by_field, None, np.zeros(0, np.float32), nothing)
         terms = self._terms(query)
         counted = counted or self._counts(terms, weights)
         counts = counted.videos
@@ -175,7 +176,7 @@ class KeywordIndex:
         shares /= shares.sum() or 1.0
         scales = (idf * (K1 + 1)).astype(np.float32)
         ends, kept = self._kept(terms, weights)
-        add_postings(
+        write_scores(
             self._parts,
             terms,
             ends,

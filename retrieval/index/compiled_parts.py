@@ -118,7 +118,7 @@ def add_all_totals(
     totals: NDArray[np.float32],
     coverage: NDArray[np.float32],
 ) -> None:
-    """Add to `totals` and `coverage` as `add_totals`, and what is kept of other terms as `add_impacts`.
+    """Write to `totals` and `coverage` what `add_totals` adds, and `add_impacts` for other terms.
 
     Args:
         kept: where the videos and the impacts of each of `kept_terms` are, and how many: shape (terms, parts, 3).
@@ -127,6 +127,7 @@ def add_all_totals(
     for part in range(len(table)):
         first, videos = table[part, FIRST], table[part, VIDEOS]
         of_part = totals[first : first + videos], coverage[first : first + videos]
+        of_part[0][:], of_part[1][:] = 0, 0
         add_totals(
             array_at(table[part, DOCS], table[part, POSTINGS], np.uint16),
             array_at(table[part, PACKED], table[part, POSTINGS], np.uint8),

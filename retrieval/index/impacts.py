@@ -77,7 +77,7 @@ def count_videos(
 ) -> NDArray[np.int64]:
     """Return how many videos have one of the forms of each term, and one of its synonyms, shape (2, terms).
 
-    For `ends` and `weights` see `add_postings`.
+    For `ends` and `weights` see `write_scores`.
     """
     from retrieval.index.compiled_parts import count_in_all
 
@@ -98,7 +98,7 @@ def count_videos(
     return counts
 
 
-def add_postings(
+def write_scores(
     parts: Parts,
     terms: Terms,
     ends: NDArray[np.int64],
@@ -110,7 +110,7 @@ def add_postings(
     coverage: NDArray[np.float32],
     kept: Sequence[tuple[int, Impacts]] = (),
 ) -> None:
-    """Add what terms give each video to `scores` and `coverage`; see bm25f.Totals for these and the other arguments.
+    """Write what terms give each video to `scores` and `coverage`; see bm25f.Totals for these and the other arguments.
 
     Args:
         ends: where the postings end that are read: those of `terms`, or where they start.

@@ -227,6 +227,8 @@ def _any(masks: Sequence[Mask]) -> int:
     """Return how many videos are in one of the masks."""
     if not masks:
         return 0
+    if any(mask.all() for mask in masks):
+        return len(masks[0])
     found = masks[0].copy()
     for mask in masks[1:]:
         found |= mask
