@@ -22,6 +22,7 @@ from ingest.settings import Settings
 from retrieval.index.documents import FIELDS
 from retrieval.index.field_vectors import read_index
 from retrieval.index.generation import open_current
+from retrieval.index.sketch import Sketches
 
 _settings = Settings()
 BITS = 8
@@ -42,6 +43,8 @@ def main(
     if not here:
         raise typer.BadParameter(f"{indexes} has no sketches of {field}", param_hint="--field")
     peers = [read_index(sketch.raw.copy()) for sketch in here]
+    firsts = (np.cumsum([peer.ntotal for peer in peers]) - [peer.ntotal for peer in peers]).tolist()
+    together, counts = Sketches(here, firsts), np.full(len(here), count)
     bits = faiss.RaBitQSearchParameters(qb=BITS)
     index = generation.dense[encoder][field]
     taken: dict[str, list[float]] = {"here": [], "faiss": []}
@@ -49,12 +52,13 @@ def main(
     for row in np.random.default_rng(0).choice(index.rows.passages, vectors + 1, replace=False).tolist():
         vector = index.vector(row)
         at = time.perf_counter()
-        ours = [sketch.nearest(vector, count)[0] for sketch in here]
+        ours, _ = together.nearest(vector, counts)
         between = time.perf_counter()
         theirs = [peer.search(vector[None], min(count, peer.ntotal), params=bits)[1][0] for peer in peers]
         taken["here"].append((between - at) * 1000)
         taken["faiss"].append((time.perf_counter() - between) * 1000)
-        shared += [len(np.intersect1d(mine, other)) / len(other) for mine, other in zip(ours, theirs, strict=True)]
+        found = np.concatenate([first + rows for first, rows in zip(firsts, theirs, strict=True)])
+        shared.append(len(np.intersect1d(ours, found)) / len(found))
     p50 = {name: float(np.median(ms[1:])) for name, ms in taken.items()}
     about = {"date": date.today().isoformat(), "machine": f"{platform.machine()}, {os.cpu_count()} cores"}
     figures = {

@@ -7,9 +7,12 @@ reading thousands of postings.
 from ctypes import c_char
 from typing import Any
 
+import numba
 import numpy as np
-from numba import carray, types
+from numba import types
 from numba.extending import intrinsic, overload
+
+_carray: Any = numba.carray  # type: ignore[attr-defined]
 
 
 def array_at(address: Any, length: Any, kind: Any) -> Any:
@@ -25,12 +28,12 @@ def _pointer(context: Any, address: Any, kind: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
 
     number = kind.dtype if isinstance(kind, types.DType) else kind.instance_type
-    return types.CPointer(number)(types.int64, kind), pointer
+    return types.CPointer(number)(types.int64, kind), pointer  # type: ignore[no-untyped-call]
 
 
 @overload(array_at)
 def _compiled_array_at(address: Any, length: Any, kind: Any) -> Any:
     def array_at(address: Any, length: Any, kind: Any) -> Any:
-        return carray(_pointer(address, kind), (length,))  # type: ignore[call-arg]
+        return _carray(_pointer(address, kind), (length,))  # type: ignore[call-arg]
 
     return array_at

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import has_stemmer
-from retrieval.index.impacts import KEPT_TERMS, Impacts, write_scores, count_videos, frequent
+from retrieval.index.impacts import KEPT_TERMS, Impacts, count_videos, frequent, write_scores
 from retrieval.index.keyword_part import KeywordPart
+from retrieval.index.parts import Parts
 from retrieval.index.posting import MAX_FIELDS
 from retrieval.index.query_terms import QueryTerm, query_terms
-from retrieval.index.parts import Parts
 from retrieval.index.term_postings import Terms
 
 K1 = 1.2  # the values of Robertson and Zaragoza 2009; others were no better on the tuning queries
@@ -233,7 +233,7 @@ class KeywordIndex:
         return TermCounts(counts, terms.known)
 
     def _kept(self, terms: Terms, weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[tuple[int, Impacts]]]:
-        """Return where the postings of terms end, but for those whose impacts are kept, and these with their numbers."""
+        """Return where the postings to be read end, and the impacts of the other terms with the numbers of these."""
         numbers = frequent(terms, self.videos) if weights.any() else []
         if not numbers:
             return terms.ends, []

@@ -327,8 +327,7 @@ def nearest_in_all(
             row, kept = near_sketches(
                 raw, planes[part], scales[part], shifts[part], some, least, row, kept, rows[:most], near[:most]
             )
-            kept, lowest = keep_highest(rows, near, kept, wanted[part], scratch)
-            least = np.float64(lowest)
+            kept, least = keep_highest(rows, near, kept, wanted[part], scratch)
         for number in range(kept):
             found[total], nearness[total] = first + rows[number], near[number] + added[part]
             total += 1
@@ -384,4 +383,4 @@ def _lowest_of_highest(values: NDArray[np.float32], count: int, wanted: int) -> 
             low = left
         else:
             break
-    return values[place]
+    return float(values[place])

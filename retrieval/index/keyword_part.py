@@ -157,7 +157,14 @@ class KeywordPart:
         )
         if not files.mapped:
             part.check()
+        elif not part._fits():
+            raise ValueError(f"the postings of {analyser} contradict each other")
         return part
+
+    def _fits(self) -> bool:
+        """Return whether the arrays are as long as the others say. Compiled loops do not look again."""
+        terms, (_, starts) = len(self.vocabulary), self.vocabulary.strings.parts
+        return len(self.indptr) == terms + 1 == len(starts) and len(self.packed) == len(self.docs)
 
     def check(self) -> None:
         """Read all of it.
@@ -169,9 +176,8 @@ class KeywordPart:
         self.languages.check(self.videos)
         ragged.check(self.indptr, len(self.docs))
         fits = (
-            len(self.indptr) == len(self.vocabulary) + 1
+            self._fits()
             and len(self.lengths) == len(TEXT_FIELDS)
-            and len(self.packed) == len(self.docs)
             and not (self.docs >= self.videos).any()
             and not (self.packed >> FREQUENCY_BITS >= len(self.lengths)).any()
         )

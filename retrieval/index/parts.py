@@ -39,7 +39,8 @@ class Parts:
         rows = []
         for part, first in zip(parts, self.firsts.tolist(), strict=True):
             raw, starts = part.vocabulary.strings.parts
-            arrays = [part.vocabulary.hashes, raw, _of_32_bits(starts), _of_32_bits(part.indptr), part.docs, part.packed]
+            arrays: list[NDArray[Any]] = [part.vocabulary.hashes, raw, _of_32_bits(starts), _of_32_bits(part.indptr)]
+            arrays += [part.docs, part.packed]
             self._arrays.append(arrays)
             counts = [len(part.vocabulary), len(raw), len(part.docs), first, part.videos]
             rows.append([*map(address_of, arrays), *counts])
@@ -51,7 +52,7 @@ class Parts:
     def have(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which forms, of which the postings in each part start and end there, are in a video that is not
         deleted, shape (forms,)."""
-        found = (starts < ends).any(axis=0)
+        found: NDArray[np.bool_] = np.any(starts < ends, axis=0)
         for form in np.flatnonzero(found).tolist() if not self.all_alive.all() else ():
             spans = zip(self._arrays, self.firsts, starts[:, form], ends[:, form], strict=True)
             found[form] = any(self.alive[first + arrays[DOCS][start:end]].any() for arrays, first, start, end in spans)

@@ -125,8 +125,18 @@ class Sketches:
             rows, near = np.empty(int(wanted[parts].sum()), np.int64), np.empty(int(wanted[parts].sum()), np.float32)
             if not len(rows):
                 return rows, near
-            per_part = (self._table, planes, 2 * scales, shifts, added, wanted)
-            found = nearest_in_all(*(of[parts] for of in per_part), every, _ROOM, rows, near)
+            found = nearest_in_all(
+                self._table[parts],
+                planes[parts],
+                2 * scales[parts],
+                shifts[parts],
+                added[parts],
+                wanted[parts],
+                every,
+                _ROOM,
+                rows,
+                near,
+            )
             return rows[:found], near[:found]
 
         middle = int(np.searchsorted(np.cumsum(self._table[:, 1]), self._table[:, 1].sum() // 2)) + 1

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -18,13 +17,14 @@ from retrieval.index.manifest import FusionWeights
 from retrieval.index.values import Mask
 from retrieval.search.candidates import EXHAUSTIVE, Candidates, candidates
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
-from retrieval.search.parallel import at_once, halves
+from retrieval.search.parallel import alone, at_once, halves, in_helper
 from retrieval.search.phases import FirstPhase
 from retrieval.search.scoring import AnalyserScores, EncoderScores, FirstFields, QueryVectors
 from retrieval.search.seen import SeenScores, seen_scores
 from retrieval.search.timer import Timer
 from retrieval.search.understand import Preferred
 
+LONGEST = "char_ngrams"  # the analyser that has about half of the postings of a question
 PARTLY_BY_CHANCE = ("stems", "char_ngrams")  # the analysers of which a few terms match by chance
 
 
@@ -187,8 +187,8 @@ def analyser_scores(
             counted[name] if counted else None,
         )
 
-    # Most of the time is that of 4-grams. Among few videos, waking a thread takes longer than it saves.
-    some = [["char_ngrams"], [name for name in generation.keyword if name != "char_ngrams"]]
-    each = halves if len(generation.ids) > EXHAUSTIVE else map
-    found = dict(chain.from_iterable(each(lambda names: [(name, of_analyser(name)) for name in names], some)))
+    # Among few videos, waking a thread takes longer than it saves.
+    helped = len(generation.ids) > EXHAUSTIVE and alone()
+    longest = in_helper(lambda: of_analyser(LONGEST)) if helped else partial(of_analyser, LONGEST)
+    found = {name: of_analyser(name) for name in generation.keyword if name != LONGEST} | {LONGEST: longest()}
     return {name: found[name] for name in generation.keyword}

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import faiss
 import numpy as np
@@ -16,10 +16,13 @@ from retrieval.index.dense import HUB_SHARE, DenseIndex
 from retrieval.index.documents import FIELDS
 from retrieval.index.field_vectors import FieldVectors
 from retrieval.index.hubness import NEIGHBOURS, mean_of_nearest
-from retrieval.index.rows import Best, PassageRows
+from retrieval.index.rows import PassageRows
 from retrieval.index.sketch import SKETCHED_FROM
 from retrieval.index.vector_part import VectorPart
 from tests.retrieval.saved_files import saved
+
+_Half = TypeVar("_Half")
+_Found = TypeVar("_Found")
 
 
 def unit(rows: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -158,8 +161,8 @@ def test_halves_of_the_videos_are_compared_apart_and_give_the_same(monkeypatch: 
     parts = [FieldVectors.of(vectors[:50], 8), FieldVectors.of(vectors[50:], 8)]
     index, asked = DenseIndex(parts, [0, 1, 4], rows), list[list[int]]()
 
-    def each(compare: Callable[[NDArray[np.int64]], Best], halves: Sequence[NDArray[np.int64]]) -> Iterable[Best]:
-        asked.extend(half.tolist() for half in halves)
+    def each(compare: Callable[[_Half], _Found], halves: Sequence[_Half]) -> Iterable[_Found]:
+        asked.extend(np.asarray(half).tolist() for half in halves)
         return map(compare, halves)
 
     whole = index.all_best(vectors[3], each)

@@ -84,7 +84,8 @@ def test_several_segments_find_what_each_finds() -> None:
         expected = []
         for sketch, first, count in zip(sketches, firsts, counts.tolist(), strict=True):
             of_part = None if mask is None else mask[first : first + len(sketch.rows)]
-            expected += [(first + row, value) for row, value in zip(*nearest(sketch, vectors[5], count, of_part), strict=True)]
+            found = zip(*nearest(sketch, vectors[5], count, of_part), strict=True)
+            expected += [(first + row, value) for row, value in found]
         expected.sort()
         assert rows.tolist() == [row for row, _ in expected] and near.tolist() == [value for _, value in expected]
         assert len(rows) == 8 and (mask is None or mask[rows].all())
