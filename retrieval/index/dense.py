@@ -76,7 +76,7 @@ class DenseIndex:
         Args:
             each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
         """
-        passages = np.cumsum(self.rows.counts[videos])
+        passages = np.cumsum(self.rows.counts_of(videos))
         if each is map or not len(videos) or passages[-1] < HALVED:
             return self._best(query, videos)
         middle = int(np.searchsorted(passages, passages[-1] // 2)) + 1
@@ -148,7 +148,7 @@ class DenseIndex:
         for part, of_part in self._in_parts(rows):
             codes.append(part.codes[of_part])
             scales.append(part.scales[of_part])
-        return np.concatenate(codes), np.concatenate(scales), ragged.starts_of(self.rows.counts[sample])
+        return np.concatenate(codes), np.concatenate(scales), ragged.starts_of(self.rows.counts_of(sample))
 
     def corrected(self, best: Best, videos: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the best cosines of some videos, or of all, less their hubness."""

@@ -102,7 +102,7 @@ def _speech(
             index = one.segment.vectors(_SPEECH, encoder)
             numbers = np.flatnonzero(videos)
             vectors.append(index.of_videos(numbers))
-            owners.append(first + np.repeat(numbers, index.rows.counts[numbers]))
+            owners.append(first + np.repeat(numbers, index.rows.counts_of(numbers)))
         first += len(one.alive)
     return np.concatenate(vectors[1:]) if len(vectors) > 1 else vectors[0], np.concatenate(owners)
 

@@ -171,9 +171,7 @@ class Passages:
 
     def starts(self, field: str) -> NDArray[np.int64]:
         """Return where the rows of each video start, and where the last ends, shape (videos + 1,)."""
-        ends = self._starts[field]
-        of_parts = [part.starts[field][:-1] + end for part, end in zip(self._parts, ends, strict=False)]
-        return np.concatenate([*of_parts, ends[-1:]])
+        return ragged.joined_starts([part.starts[field] for part in self._parts], self._starts[field])
 
     def __call__(self, field: str, rows: range) -> list[Passage]:
         """Return the passages of a field by row."""

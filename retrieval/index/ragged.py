@@ -65,5 +65,19 @@ def join(
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Return the rows of several arrays, one after the other."""
     ends = np.concatenate([[0], np.cumsum([int(starts[-1]) for _, starts in parts])])
-    starts = [part[1][:-1].astype(np.int64) + end for part, end in zip(parts, ends, strict=False)]
-    return np.concatenate([flat for flat, _ in parts]), np.concatenate([*starts, ends[-1:]]).astype(np.int64)
+    return np.concatenate([flat for flat, _ in parts]), joined_starts([starts for _, starts in parts], ends)
+
+
+def joined_starts(parts: Sequence[NDArray[Any]], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where the rows of several arrays start, one after the other, and where the last ends.
+
+    Args:
+        parts: where the rows of each start, and where its last ends.
+        ends: by what these of each part grow, and then where all end.
+    """
+    found, at = np.empty(sum(len(part) - 1 for part in parts) + 1, np.int64), 0
+    for part, end in zip(parts, ends, strict=False):
+        np.add(part[:-1], end, out=found[at : at + len(part) - 1], casting="unsafe")
+        at += len(part) - 1
+    found[at] = ends[-1]
+    return found

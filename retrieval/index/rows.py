@@ -30,10 +30,9 @@ class PassageRows:
     ) -> None:
         self.starts = starts
         self._sample, self._common = sample, common
-        self.counts: NDArray[np.int64] = starts[1:] - starts[:-1]
-        self.alive = np.ones(len(self.counts), np.bool_) if alive is None else alive
+        self.alive = np.ones(len(starts) - 1, np.bool_) if alive is None else alive
         self.all_alive = bool(self.alive.all())
-        self.present: NDArray[np.bool_] = (self.counts > 0) & self.alive
+        self.present: NDArray[np.bool_] = (starts[1:] > starts[:-1]) & self.alive
 
     @property
     def videos(self) -> int:
@@ -42,6 +41,15 @@ class PassageRows:
     @property
     def passages(self) -> int:
         return int(self.starts[-1])
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """How many passages each video has, shape (videos,)."""
+        return np.diff(self.starts)
+
+    def counts_of(self, videos: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many passages each of some videos has."""
+        return self.starts[videos + 1] - self.starts[videos]
 
     def of(self, video: int) -> range:
         """Return the rows of a video's passages."""
@@ -52,7 +60,7 @@ class PassageRows:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the rows of the passages of some videos, or of the first `most` of each, and of each row the number
         that its video has among those given."""
-        counts = self.counts[videos] if most is None else np.minimum(self.counts[videos], most)
+        counts = self.counts_of(videos) if most is None else np.minimum(self.counts_of(videos), most)
         owners = np.repeat(np.arange(len(videos)), counts)
         before = np.cumsum(counts) - counts
         return (self.starts[videos] - before)[owners] + np.arange(len(owners)), owners
