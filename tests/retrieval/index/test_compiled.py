@@ -29,7 +29,7 @@ def kept(cache: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize(
     ("names", "processor"),
     [
-        (("test_bm25f.py", "test_dense.py", "test_sketch.py"), {}),
+        (("test_bm25f.py", "test_impacts.py", "test_dense.py", "test_sketch.py"), {}),
         (("test_dense.py", "test_sketch.py"), {"NUMBA_CPU_NAME": "generic"}),
     ],
     ids=["this processor", "one that does not read numbers of 16 bits"],

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 
 from retrieval.errors import GenerationError
-from retrieval.index.arrays import read_arrays
+from retrieval.index.arrays import read_arrays, save_arrays
 from retrieval.index.bm25f import KeywordIndex
 from retrieval.index.builder import build
 from retrieval.index.documents import TEXT_FIELDS, plain_document
 from retrieval.index.generation import open_current
 from retrieval.index.keyword_part import KeywordPart
+from retrieval.index.keyword_part import file_of as keyword_file
 from retrieval.index.layout import current_name, generations_folder
 from retrieval.index.manifest import Manifest
 from retrieval.index.posting import FREQUENCY_BITS
+from retrieval.index.verified import VerifiedFiles
 from retrieval.search.searcher import Searcher
 from tests.retrieval.fake_encoder import FakeEncoder
 from tests.retrieval.segments import forge
@@ -70,6 +72,18 @@ def test_damaged_postings_of_a_mapped_file_reach_no_other_video() -> None:
     assert not found.scores[2:].any() and np.isfinite(found.scores).all()
     assert not index.split(found, np.arange(4))[:, 2:].any()
     assert not index.contain("teapot kettle", np.array([2, 3])).any()
+
+
+@pytest.mark.parametrize("name", ["indptr", "docs", "packed", "terms.hashes", "terms.starts"])
+def test_mapped_postings_of_which_an_array_is_too_short_are_refused(name: str, tmp_path: Path) -> None:
+    part = KeywordPart.build("stems", [{"description": "teapot"}, {"description": "kettle"}], TEXT_FIELDS)
+    part.save(tmp_path)
+    path = tmp_path / keyword_file("stems")
+    KeywordPart.load(VerifiedFiles(tmp_path, {path.name: ""}, mapped=True), "stems")
+    arrays = read_arrays(np.fromfile(path, np.uint8)).arrays
+    save_arrays(path, arrays | {name: arrays[name][:-1]})
+    with pytest.raises(ValueError, match="contradict"):
+        KeywordPart.load(VerifiedFiles(tmp_path, {path.name: ""}, mapped=True), "stems")
 
 
 @pytest.mark.parametrize(
