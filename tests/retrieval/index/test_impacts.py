@@ -1,6 +1,7 @@
 """What is kept of frequent terms gives the scores that their postings give, in one segment and in several."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,8 +28,7 @@ def index_of(analyser: str, cuts: list[int], alive: NDArray[np.bool_]) -> Keywor
     texts, ends = documents(), [0, *cuts, VIDEOS]
     languages = [dict.fromkeys(FIELDS, "en") for _ in range(VIDEOS)]
     parts = [
-        KeywordPart.build(analyser, texts[start:end], FIELDS, languages[start:end])
-        for start, end in zip(ends, ends[1:], strict=False)
+        KeywordPart.build(analyser, texts[start:end], FIELDS, languages[start:end]) for start, end in pairwise(ends)
     ]
     return KeywordIndex(parts, alive)
 
