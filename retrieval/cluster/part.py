@@ -21,6 +21,7 @@ from retrieval.index.rows import Best
 from retrieval.index.values import Mask
 from retrieval.search.asked import Asked, Phases, analyser_scores, encoder_scores, field_weights
 from retrieval.search.fusion import Moments, Scores
+from retrieval.search.parallel import searching
 from retrieval.search.phases import FirstPhase
 from retrieval.search.scoring import EncoderScores, EncoderSpread, FirstFields
 from retrieval.search.seen import SeenScores, seen_scores
@@ -113,6 +114,7 @@ class Part:
         self._lock = threading.Lock()
         self._warm_up()
 
+    @searching()
     def spread(self, key: str, asked: Asked, first: Sequence[FirstFields | None]) -> Spread:
         """Return what the first round says.
 
@@ -130,6 +132,7 @@ class Part:
         }
         return Spread([of.spread if of else None for of in encoders], terms, seen.spread if seen else None)
 
+    @searching()
     def candidates(
         self,
         key: str,

@@ -2,6 +2,9 @@
 
 Between two calls, a thread may have to wait for Python's lock, which another one holds. Each such wait takes as long as
 reading thousands of postings.
+
+An array may begin anywhere: the codes of FAISS at an odd byte, although they have 16 bits. The processors that this
+program is made for (x86-64, AArch64) read them there.
 """
 
 from ctypes import c_char

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 SUFFIX = ".safetensors"
 _MAX_HEADER = 1 << 20  # bytes
@@ -118,12 +118,12 @@ def smallest(array: NDArray[Any], most: int) -> NDArray[Any]:
     return array.astype(kind)
 
 
-def address_of(array: NDArray[Any]) -> int:
-    """Return where an array begins. It has to be kept as long as the address is used.
+def address_of(array: NDArray[Any], kind: DTypeLike) -> int:
+    """Return where an array of numbers of a kind begins. Keep the array as long as the address is used.
 
     Raises:
-        ValueError: its elements do not follow each other.
+        ValueError: its numbers are of another kind, or do not follow each other.
     """
-    if not array.flags.c_contiguous:
-        raise ValueError("an array with gaps")
+    if array.dtype != kind or not array.flags.c_contiguous:
+        raise ValueError(f"an array of {array.dtype} and strides {array.strides}")
     return int(array.ctypes.data)

@@ -6,7 +6,7 @@ field's share of the score is its share of the weighted frequency.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.index.analysis import has_stemmer
-from retrieval.index.impacts import KEPT_TERMS, Impacts, count_videos, frequent, write_scores
+from retrieval.index.impacts import KeptImpacts, count_in_videos, of_all_fields, write_scores
 from retrieval.index.keyword_part import KeywordPart
 from retrieval.index.parts import Parts
-from retrieval.index.posting import MAX_FIELDS
 from retrieval.index.query_terms import QueryTerm, query_terms
 from retrieval.index.term_postings import Terms
 
@@ -112,7 +111,7 @@ class KeywordIndex:
         # of no method, as in passages.py
         self._saturation = lru_cache(_KEPT_SATURATIONS)(partial(_saturation, parts, self.corpus.lengths))
         self._terms = lru_cache(_KEPT_QUESTIONS)(partial(_terms, self._parts, self._analyser, self.languages))
-        self._impacts = lru_cache(KEPT_TERMS)(partial(_impacts, self._parts, self._saturation))
+        self._kept = KeptImpacts(self._parts, self._saturation)
 
     @classmethod
     def of(
@@ -149,7 +148,9 @@ class KeywordIndex:
 
     def counts(self, query: str, weights: NDArray[np.float64]) -> TermCounts:
         """Return how many videos have the terms of a question; for the arguments see `totals`."""
-        return self._counts(self._terms(query), weights)
+        by_field = tuple(weights.tolist())
+        read = self._kept.to_read(self._terms(query), by_field, again=False)
+        return TermCounts(count_in_videos(self._parts, read, by_field), read.terms.known)
 
     def totals(
         self, query: str, weights: NDArray[np.float64], language: str = "", counted: TermCounts | None = None
@@ -163,40 +164,29 @@ class KeywordIndex:
             counted: the counts of the terms, if there are other videos than these.
         """
         scores, coverage = np.empty(self.videos, np.float32), np.empty(self.videos, np.float32)
-        by_field, saturation = _of_all(weights), self._saturation(tuple(weights.tolist()))
+        by_field = tuple(weights.tolist())
+        saturation, of_all = self._saturation(by_field), of_all_fields(by_field)
         if saturation is None:
             nothing = np.zeros(self.videos, np.float32)
-            return Totals(nothing, nothing.copy(), {}, by_field, None, np.zeros(0, np.float32), nothing)
+            return Totals(nothing, nothing.copy(), {}, of_all, None, np.zeros(0, np.float32), nothing)
         terms = self._terms(query)
-        counted = counted or self._counts(terms, weights)
-        counts = counted.videos
+        read = self._kept.to_read(terms, by_field, again=counted is not None)
+        counts = counted.videos if counted else count_in_videos(self._parts, read, by_field)
         with_term = np.where(counts[0] > 0, counts[0], counts[1])
         idf = np.where(with_term > 0, _idf(self.corpus.videos, with_term), 0.0)
         shares = _idf(self._videos_in(language), with_term)
         shares /= shares.sum() or 1.0
         scales = (idf * (K1 + 1)).astype(np.float32)
-        ends, kept = self._kept(terms, weights)
-        write_scores(
-            self._parts,
-            terms,
-            ends,
-            by_field,
-            scales,
-            shares.astype(np.float32),
-            saturation,
-            scores,
-            coverage,
-            kept,
-        )
+        write_scores(self._parts, read, by_field, scales, shares.astype(np.float32), saturation, scores, coverage)
         if not self._all_alive:
             scores[~self._alive] = np.nan
-        idfs, known = dict[str, float](), counted.known.tolist()
+        idfs, known = dict[str, float](), (counted or terms).known.tolist()
         forms = terms.forms
         of_forms = (idf[np.repeat(np.arange(len(terms)), np.diff(forms.first))] * forms.factors).tolist()
         for form, there, value in zip(forms.texts, known, of_forms, strict=True):
             if there and value:
                 idfs[form] = value
-        return Totals(scores, coverage, idfs, by_field, terms, scales, saturation)
+        return Totals(scores, coverage, idfs, of_all, terms, scales, saturation)
 
     def split(self, totals: Totals, videos: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the BM25F scores of some videos split by field, shape (fields, videos).
@@ -224,24 +214,6 @@ class KeywordIndex:
                 split,
             )
         return split.T
-
-    def _counts(self, terms: Terms, weights: NDArray[np.float64]) -> TermCounts:
-        ends, kept = self._kept(terms, weights)
-        counts = count_videos(self._parts, terms, ends, _of_all(weights))
-        for term, impacts in kept:
-            counts[:, term] = impacts.counts
-        return TermCounts(counts, terms.known)
-
-    def _kept(self, terms: Terms, weights: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[tuple[int, Impacts]]]:
-        """Return where the postings to be read end, and the impacts of the other terms with the numbers of these."""
-        numbers = frequent(terms, self.videos) if weights.any() else []
-        if not numbers:
-            return terms.ends, []
-        by_field, forms, ends = tuple(weights.tolist()), terms.forms, terms.ends.copy()
-        for term in numbers:
-            of_term = slice(forms.first[term], forms.first[term + 1])
-            ends[:, of_term] = terms.starts[:, of_term]
-        return ends, [(term, self._impacts(terms.terms[term], by_field)) for term in numbers]
 
     def _videos_in(self, language: str) -> float:
         """Return about how many videos are in a language; all if it is not a common one.
@@ -275,22 +247,6 @@ def _saturation(
 def _terms(parts: Parts, analyser: str, languages: tuple[str, ...], query: str) -> Terms:
     """Look up a question's terms, with the forms that texts in some languages have."""
     return Terms.of(parts, query_terms(analyser, query, languages))
-
-
-def _impacts(
-    parts: Parts,
-    saturation_of: Callable[[tuple[float, ...]], NDArray[np.float32] | None],
-    term: QueryTerm,
-    weights: tuple[float, ...],
-) -> Impacts:
-    saturation = saturation_of(weights)
-    assert saturation is not None, "a field counts"
-    return Impacts.of(parts, term, _of_all(np.array(weights)), saturation)
-
-
-def _of_all(weights: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the weights of fields, and 0 for those that do not exist, shape (MAX_FIELDS,)."""
-    return np.concatenate([weights, np.zeros(MAX_FIELDS - len(weights))]).astype(np.float32)
 
 
 def _idf(videos: float, with_term: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -11,13 +11,16 @@ Postings of a file that is mapped are not checked when it is opened. So a loop p
 and `weights` has an entry for every number of a field that `packed` can have.
 """
 
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numpy.typing import NDArray
 
 from retrieval.index.posting import FREQUENCY_BITS, MAX_FREQUENCY
@@ -27,10 +30,27 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 REORDERED = {"reassoc", "nsz", "contract"}
 
 
+# What is compiled of one of these modules may have code of the others.
+_MODULES = ("addresses", "compiled", "compiled_parts", "compiled_vectors", "field_vectors", "parts", "posting")
+
+
+@cache
+def _sources() -> str:
+    """Return what differs if one of the modules differs."""
+    files = [Path(__file__).with_name(f"{name}.py") for name in _MODULES]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
 class _Kept(FunctionCache):
-    """What is compiled, on disk. A file that is damaged, as after a power failure, is compiled again and replaced. What
-    cannot be written, as on a full disk, is not kept. What another process has written at the same time under the same
-    name, for other types, is not used. numba itself raises an error in all these cases."""
+    """What is compiled, on disk. It is compiled again if one of the modules has changed; numba looks only at the one of
+    the function. A file that is damaged, as after a power failure, is compiled again and replaced. What cannot be
+    written, as on a full disk, is not kept. What another process has written at the same time under the same name, for
+    other types, is not used. numba itself raises an error in all these cases."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        stamp = (self._impl.locator.get_source_stamp(), _sources())
+        self._cache_file = IndexDataCacheFile(self._cache_path, self._impl.filename_base, stamp)  # type: ignore[no-untyped-call]
 
     def load_overload(self, types: Any, target: Any) -> Any:
         try:
@@ -53,7 +73,7 @@ def compiled(function: _Function) -> _Function:
     """Compile a function at its first call. What is compiled is kept, unless no folder for it can be written."""
     made: Any = numba.njit(nogil=True, fastmath=REORDERED)(function)
     with suppress(RuntimeError):
-        made._cache = _Kept(function)  # type: ignore[no-untyped-call]
+        made._cache = _Kept(function)
     return cast(_Function, made)
 
 

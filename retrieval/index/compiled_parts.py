@@ -1,7 +1,7 @@
 """The loops of compiled.py over all parts of a keyword index, each in one call (addresses.py).
 
-`table` has a row for each part (parts.py). The arrays `starts` and `ends` have the spans of each
-form in each part, shape (parts, forms), and `first_span` the first form of each term.
+`table` has a row for each part (parts.py). The arrays `starts` and `ends` have the spans of each form in each part,
+shape (parts, forms), and `first_span` the first form of each term. Scratch space has the length of the largest part.
 """
 
 import numpy as np
@@ -57,10 +57,10 @@ def find_spans(
         )
         indptr = array_at(table[part, INDPTR], size + 1, np.uint32)
         for number in range(len(wanted)):
-            at, start, end = numbers[number], 0, 0
+            at, start, end = numbers[number], np.int64(0), np.int64(0)
             if at >= 0:  # damage in a file that is mapped must not lead the loops out of it
                 start, end = min(np.int64(indptr[at]), most), min(np.int64(indptr[at + 1]), most)
-            starts[part, number], ends[part, number] = start, end
+            starts[part, number], ends[part, number] = start, max(start, end)
 
 
 @compiled
@@ -79,8 +79,8 @@ def count_in_all(
 ) -> None:
     """Add to `counts`, shape (2, terms), as `count_videos`.
 
-    `alive` has shape (videos,), and `all_alive` says of each part whether all of its are. `seen` is scratch space, of
-    zeros for the videos of each part, and `every_field` says that each field has a weight.
+    `alive` has shape (videos,), and `all_alive` says of each part whether all of its videos are. `every_field` says
+    that each field has a weight. `seen` is scratch space, of zeros.
     """
     for part in range(len(table)):
         first, videos = table[part, FIRST], table[part, VIDEOS]
@@ -122,7 +122,7 @@ def add_all_totals(
 
     Args:
         kept: where the videos and the impacts of each of `kept_terms` are, and how many: shape (terms, parts, 3).
-        frequency, touched: scratch space for the videos of each part.
+        frequency, touched: scratch space; the first is of zeros, and is so afterwards.
     """
     for part in range(len(table)):
         first, videos = table[part, FIRST], table[part, VIDEOS]
@@ -174,8 +174,8 @@ def find_impacts(
     many videos of each part these are.
 
     Args:
-        scratch: space for the videos of each part; the first array is of zeros.
-        found, impacts: with room for all of these videos, and one more.
+        scratch: space, of which the first array is of zeros.
+        found, impacts: with room for all of these videos, and for one more.
     """
     frequency, touched, totals, coverage = scratch
     one, whole, at = np.ones(1, np.float32), np.array([0, len(factors)]), 0

@@ -57,8 +57,9 @@ class DenseIndex:
         self._starts = list(starts)
         self._first_rows = rows.starts[self._starts]
         self.rows = rows
-        self._like = np.empty(0, self._parts[0].codes.dtype if parts else np.uint8)
-        self._table = _table(self._parts, self._starts)
+        codes = self._parts[0].codes if parts else np.empty((0, 0), np.uint8)
+        self._like, self._dimension = np.empty(0, codes.dtype), codes.shape[1]
+        self._table = _table(self._parts, self._starts, self._like, self._dimension)
         self._sketched = [number for number, sketch in enumerate(sketches) if sketch]
         self._sketches = Sketches([sketch for sketch in sketches if sketch], self._first_rows[self._sketched].tolist())
         self._hubs = np.zeros(rows.videos, np.float32) if hubs is None else hubs
@@ -86,6 +87,8 @@ class DenseIndex:
     def _best(self, query: Vectors, videos: NDArray[np.int64]) -> Best:
         from retrieval.index.compiled_vectors import best_in_all
 
+        if query.shape != (self._dimension,):
+            raise ValueError(f"a vector of shape {query.shape} for vectors of {self._dimension} numbers")
         found = Best(np.empty(len(videos), np.float32), np.empty(len(videos), np.int64))
         best_in_all(self._table, self._like, self.rows.starts, query, videos, found.cosines, found.rows)
         if not self.rows.all_alive:
@@ -104,7 +107,8 @@ class DenseIndex:
         Args:
             count: how many passages.
             among: the videos to choose from, shape (videos,).
-            each: calls a function with each half of the videos; comparing a half does not hold Python's lock.
+            each: calls a function with each half of the segments, or of the videos that have no sketches; searching a
+                half does not hold Python's lock.
         """
         usable = among & self.rows.present
         parts = [slice(first, end) for first, end in pairwise(self._starts)]
@@ -120,7 +124,7 @@ class DenseIndex:
             found = np.searchsorted(self.rows.starts, rows, side="right") - 1
         others = [part for number, part in enumerate(parts) if number not in self._sketched]
         rest = np.concatenate([np.flatnonzero(usable[part]) + part.start for part in others] or [found[:0]])
-        found, near = np.concatenate([found, rest]), np.concatenate([near, self.best(query, rest).cosines])
+        found, near = np.concatenate([found, rest]), np.concatenate([near, self.best(query, rest, each).cosines])
         if len(found) > count:
             found = found[np.argpartition(self.hubs(found) - near, count)[:count]]
         return np.unique(found)
@@ -193,10 +197,14 @@ class DenseIndex:
                 yield part, rows[cuts[number] : cuts[number + 1]] - self._first_rows[number]
 
 
-def _table(parts: Sequence[FieldVectors], starts: Sequence[int]) -> NDArray[np.int64]:
-    """Return where the vectors of each part are in memory, as `best_in_all` reads it."""
+def _table(
+    parts: Sequence[FieldVectors], starts: Sequence[int], like: NDArray[Any], dimension: int
+) -> NDArray[np.int64]:
+    """Return where the vectors of each part are in memory, as `best_in_all` reads it. All are of one kind."""
+    if any(part.codes.shape[1] != dimension for part in parts):
+        raise ValueError("vectors of different dimensions")
     rows = [
-        [first, end, len(part), address_of(part.codes), address_of(part.scales)]
+        [first, end, len(part), address_of(part.codes, like.dtype), address_of(part.scales, np.float32)]
         for part, (first, end) in zip(parts, pairwise(starts), strict=True)
     ]
     return np.array(rows, np.int64).reshape(-1, 5)

@@ -101,8 +101,6 @@ class KeywordPart:
         if lengths.shape[1] > SEGMENT_VIDEOS:
             raise ValueError(f"a segment has at most {SEGMENT_VIDEOS:,} videos, not {lengths.shape[1]:,}")
         compact = np.ascontiguousarray(smallest(lengths, int(lengths.max(initial=0))))
-        for one in (docs, packed, compact):
-            one.flags.writeable = False  # as those of a file: compiled functions make a difference
         return cls(analyser, vocabulary, smallest(indptr, len(docs)), docs, packed, compact, languages)
 
     @classmethod

@@ -12,6 +12,7 @@ from retrieval.index.keyword_part import KeywordPart
 # The columns of a table of parts: where the arrays of each are in memory, and how long they are. `TERMS` is the length
 # of `HASHES`, and one less than that of `STARTS` and `INDPTR`; `POSTINGS` that of `DOCS` and `PACKED`.
 HASHES, BYTES, STARTS, INDPTR, DOCS, PACKED, TERMS, LENGTH_OF_BYTES, POSTINGS, FIRST, VIDEOS = range(11)
+_KINDS = (np.uint64, np.uint8, np.uint32, np.uint32, np.uint16, np.uint8)  # of the first six
 
 
 class Parts:
@@ -19,47 +20,52 @@ class Parts:
 
     Attributes:
         alive: which videos are not deleted, shape (videos,).
-        all_alive: of which parts none is deleted, shape (parts,).
-        firsts: the first video of each part.
+        all_alive: in which parts no video is deleted, shape (parts,).
         most: the number of videos in the largest part.
-        fields: how many there are.
         table: shape (parts, columns).
     """
 
     def __init__(self, parts: Sequence[KeywordPart], alive: NDArray[np.bool_]) -> None:
-
         self.alive = alive
         sizes = [part.videos for part in parts]
-        self.firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        self.most, self.fields = max(sizes), len(parts[0].lengths)
-        self.all_alive = np.array(
-            [alive[first : first + size].all() for first, size in zip(self.firsts, sizes, strict=True)]
-        )
+        self.most, firsts = max(sizes), (np.cumsum(sizes) - sizes).tolist()
         self._arrays: list[list[NDArray[Any]]] = []  # which have to stay where they are
         rows = []
-        for part, first in zip(parts, self.firsts.tolist(), strict=True):
+        for part, first in zip(parts, firsts, strict=True):
             raw, starts = part.vocabulary.strings.parts
-            arrays: list[NDArray[Any]] = [part.vocabulary.hashes, raw, _of_32_bits(starts), _of_32_bits(part.indptr)]
-            arrays += [part.docs, part.packed]
+            arrays: list[NDArray[Any]] = [
+                part.vocabulary.hashes,
+                raw,
+                _of_32_bits(starts),
+                _of_32_bits(part.indptr),
+                part.docs,
+                part.packed,
+            ]
+            addresses = [address_of(array, kind) for array, kind in zip(arrays, _KINDS, strict=True)]
             self._arrays.append(arrays)
-            counts = [len(part.vocabulary), len(raw), len(part.docs), first, part.videos]
-            rows.append([*map(address_of, arrays), *counts])
+            rows.append([*addresses, len(part.vocabulary), len(raw), len(part.docs), first, part.videos])
         self.table = np.array(rows, np.int64)
+        self._alive = [alive[first : first + size] for first, size in zip(firsts, sizes, strict=True)]
+        self.all_alive = np.array([of_part.all() for of_part in self._alive])
 
     def __len__(self) -> int:
         return len(self.table)
 
     def have(self, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which forms, of which the postings in each part start and end there, are in a video that is not
-        deleted, shape (forms,)."""
-        found: NDArray[np.bool_] = np.any(starts < ends, axis=0)
-        for form in np.flatnonzero(found).tolist() if not self.all_alive.all() else ():
-            spans = zip(self._arrays, self.firsts, starts[:, form], ends[:, form], strict=True)
-            found[form] = any(self.alive[first + arrays[DOCS][start:end]].any() for arrays, first, start, end in spans)
+        """Return which forms are in a video that is not deleted, shape (forms,), if their postings start and end there
+        in each part, shape (parts, forms)."""
+        found: NDArray[np.bool_] = np.any((starts < ends)[self.all_alive], axis=0)
+        for part in np.flatnonzero(~self.all_alive).tolist():
+            docs, alive = self._arrays[part][DOCS], self._alive[part]
+            for form in np.flatnonzero(~found & (starts[part] < ends[part])).tolist():
+                videos = docs[starts[part, form] : ends[part, form]]
+                found[form] = alive[videos[videos < len(alive)]].any()  # files that are mapped may be damaged
         return found
 
 
 def _of_32_bits(numbers: NDArray[Any]) -> NDArray[np.uint32]:
+    """Return ascending numbers, of 16 bits in a small part, as the compiled loops read them. Of damaged ones that are
+    not ascending, some may become others: no loop trusts them."""
     if len(numbers) and numbers[-1] >= 1 << 32:
         raise ValueError("a segment with more than 4 GB of terms or postings")
     return np.asarray(numbers, np.uint32)

@@ -82,7 +82,8 @@ class Sketches:
 
         self._sketches = list(sketches)  # which have to stay where they are
         table = [
-            [address_of(one.rows), *one.rows.shape, first] for one, first in zip(sketches, first_rows, strict=True)
+            [address_of(one.rows, np.uint8), *one.rows.shape, first]
+            for one, first in zip(sketches, first_rows, strict=True)
         ]
         self._table = np.array(table, np.int64).reshape(-1, 4)
         self._rows = int((self._table[:, 1] + self._table[:, 3]).max(initial=0))
@@ -139,7 +140,10 @@ class Sketches:
             )
             return rows[:found], near[:found]
 
-        middle = int(np.searchsorted(np.cumsum(self._table[:, 1]), self._table[:, 1].sum() // 2)) + 1
+        rows_before = np.cumsum(self._table[:, 1])
+        middle = int(np.searchsorted(rows_before, rows_before[-1] // 2)) + 1
+        if middle == len(self):
+            return of_some(slice(None))
         halves = list(each(of_some, [slice(None, middle), slice(middle, None)]))
         return np.concatenate([rows for rows, _ in halves]), np.concatenate([near for _, near in halves])
 

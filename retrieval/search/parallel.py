@@ -80,8 +80,8 @@ def halves(work: Callable[[_Item], _Result], two: Sequence[_Item]) -> list[_Resu
 
 
 def in_helper(work: Callable[[], _Result]) -> Callable[[], _Result]:
-    """Begin `work` on another core while the caller computes, if one is idle (`core_idle`). Return what waits for its
-    result. If the one thread for that is busy, `work` is done at once."""
+    """Begin `work` in the helper, the one thread for that, while the caller computes on another core. Return what waits
+    for its result. If the helper is busy, `work` is done at once."""
     if not _helping.acquire(blocking=False):
         done = work()
         return lambda: done

@@ -1,13 +1,14 @@
 """The compiled loops, and what numba keeps of them on disk: it is never needed, and never in the way."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.command_line import environment
+from tests.command_line import REPOSITORY, environment
 
 COMPILED = {"NUMBA_DISABLE_JIT": "0"}  # elsewhere in the tests, Python runs the loops
 SEARCH = """
@@ -29,13 +30,13 @@ def kept(cache: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize(
     ("names", "processor"),
     [
-        (("test_bm25f.py", "test_impacts.py", "test_dense.py", "test_sketch.py"), {}),
-        (("test_dense.py", "test_sketch.py"), {"NUMBA_CPU_NAME": "generic"}),
+        (("bm25f", "impacts", "dense", "sketch", "segments", "forged"), {}),
+        (("dense", "sketch"), {"NUMBA_CPU_NAME": "generic"}),
     ],
     ids=["this processor", "one that does not read numbers of 16 bits"],
 )
 def test_the_compiled_loops_find_the_same(names: tuple[str, ...], processor: dict[str, str]) -> None:
-    tests = [str(Path(__file__).with_name(name)) for name in names]
+    tests = [str(Path(__file__).with_name(f"test_{name}.py")) for name in names]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
     env = environment(COMPILED | processor)
     ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
@@ -59,6 +60,24 @@ def test_compiled_code_for_other_types_is_not_used(tmp_path: Path) -> None:
     first, second = sorted(tmp_path.rglob("*.nbc"))
     second.write_bytes(first.read_bytes())
     run(tmp_path, doubles)
+
+
+def test_code_of_another_module_is_compiled_again_if_that_has_changed(tmp_path: Path) -> None:
+    for package in ("retrieval", "ingest"):
+        shutil.copytree(REPOSITORY / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    score = "from retrieval.index.bm25f import KeywordIndex; import numpy as np; "
+    score += "print(KeywordIndex.of('stems', [{'a': 'tea'}, {}], ['a']).totals('tea', np.ones(1)).scores[0])"
+    env = environment({"NUMBA_CACHE_DIR": str(tmp_path / "kept"), "PYTHONPATH": str(tmp_path), **COMPILED})
+
+    def scored() -> float:
+        command = [sys.executable, "-c", score]
+        return float(subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True, text=True).stdout)
+
+    before, module = scored(), tmp_path / "retrieval" / "index" / "compiled.py"
+    source = module.read_text(encoding="utf-8")
+    assert source.count("score = scale * found") == 1
+    module.write_text(source.replace("score = scale * found", "score = 2 * scale * found"), encoding="utf-8")
+    assert scored() == pytest.approx(2 * before)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no limit on the size of files")

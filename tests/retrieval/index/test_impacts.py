@@ -56,12 +56,12 @@ def test_the_scores_are_those_of_the_postings(
     alive[deleted] = False
     index = index_of(analyser, cuts, alive)
     expected, counted = index.totals(QUESTION, weights, "en"), index.counts(QUESTION, weights)
-    assert not index._impacts.cache_info().currsize  # they are not frequent
+    assert not len(index._kept)  # they are not frequent
     keep_everything(monkeypatch)
     kept = index_of(analyser, cuts, alive)
-    for _ in range(2):  # made, and then read
+    for times in range(3):  # read from the postings, computed, and read
         assert_same(kept.totals(QUESTION, weights, "en"), expected)
-    assert kept._impacts.cache_info().currsize == (len(kept.query_terms(QUESTION)) if weights.any() else 0)
+        assert len(kept._kept) == (len(kept.query_terms(QUESTION)) if times and weights.any() else 0)
     np.testing.assert_array_equal(kept.counts(QUESTION, weights).videos, counted.videos)
     if weights.any():
         assert np.nansum(expected.scores) > 0
@@ -77,26 +77,53 @@ def test_terms_with_many_postings_are_kept_and_no_others(
     monkeypatch.setattr(module, "FREQUENT", frequent)
     monkeypatch.setattr(module, "LEAST_POSTINGS", least)
     index = index_of("stems", [50], np.ones(VIDEOS, np.bool_))
-    index.totals("the tea drinks", np.ones(2))
+    for _ in range(2):
+        index.totals("the tea drinks", np.ones(2))
     the, tea, drinks = index._terms("the tea drinks").postings.tolist()
     assert 200 > the > VIDEOS > tea > 40 > drinks
-    assert index._impacts.cache_info().currsize == kept
+    assert len(index._kept) == kept
+
+
+def test_they_are_computed_for_the_second_question_with_the_same_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_everything(monkeypatch)
+    index = index_of("stems", [50], np.ones(VIDEOS, np.bool_))
+    for weights in ([1.0, 1.0], [1.0, 2.0], [1.0, 3.0]):
+        index.totals("the", np.array(weights))
+    counted = index.counts("the", np.array([1.0, 4.0]))
+    index.totals("the", np.array([1.0, 4.0]), counted=counted)  # of the same question, as in a part of a cluster
+    assert len(index._kept) == 0
+    index.totals("the tea", np.array([1.0, 2.0]))
+    assert len(index._kept) == 1
+
+
+def test_no_video_has_a_term_in_a_field_without_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_everything(monkeypatch)
+    index = KeywordIndex.of("stems", [{"description": "the tea"}] * 3, FIELDS)
+    for _ in range(3):
+        assert not index.counts("the tea", np.array([0.0, 1.0])).videos.any()
+        assert not index.totals("the tea", np.array([0.0, 1.0])).scores.any()
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_damaged_postings_lead_to_no_video_that_does_not_exist(kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("deleted", [[], [5], [VIDEOS + 5]])
+def test_damaged_postings_lead_to_no_video_that_does_not_exist(
+    kept: bool, deleted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Files that are mapped are not read when an index is opened."""
     if kept:
         keep_everything(monkeypatch)
     part = KeywordPart.build("stems", documents(), FIELDS)
-    docs, indptr = part.docs.copy(), part.indptr.copy()
+    docs, falling, beyond = part.docs.copy(), part.indptr[::-1].copy(), part.indptr.copy()
     docs[::3] = SEGMENT_VIDEOS - 1
     docs[1::3] = docs[1::3][::-1]
-    indptr[-1] = np.iinfo(indptr.dtype).max
-    damaged = replace(part, docs=docs, indptr=indptr)
-    index = KeywordIndex([part, damaged, part], np.ones(3 * VIDEOS, np.bool_))
-    totals = index.totals(QUESTION, np.ones(2))
-    split = index.split(totals, np.arange(3 * VIDEOS))
-    assert totals.scores.shape == (3 * VIDEOS,) and np.isfinite(totals.scores).all() and np.isfinite(split).all()
-    np.testing.assert_allclose(totals.scores[:VIDEOS], totals.scores[-VIDEOS:])
-    np.testing.assert_allclose(split[:, :VIDEOS].sum(axis=0), totals.scores[:VIDEOS], rtol=1e-5)
+    beyond[-1] = np.iinfo(beyond.dtype).max
+    parts = [part, replace(part, docs=docs), replace(part, indptr=falling), replace(part, indptr=beyond), part]
+    alive = np.ones(len(parts) * VIDEOS, np.bool_)
+    alive[deleted] = False
+    index = KeywordIndex(parts, alive)
+    for _ in range(2):
+        totals = index.totals(QUESTION, np.ones(2))
+        assert np.isfinite(totals.scores[alive]).all()
+        split = index.split(totals, np.arange(len(alive)))
+        assert np.isfinite(split).all()
+        np.testing.assert_allclose(split[:, -VIDEOS:].sum(axis=0), totals.scores[-VIDEOS:], rtol=1e-5)

@@ -316,7 +316,7 @@ def test_the_words_of_deleted_videos_do_not_count_in_scores(
         for question in ("tea pot", "Haus 🐙 octopus", "moon moons zebra"):
             one, other = several.totals(question, weights, "de"), fresh.totals(question, weights, "de")
             np.testing.assert_allclose(one.scores[cut.alive], other.scores, rtol=1e-6)
-            assert np.isnan(one.scores[~cut.alive]).all() or not one.terms
+            assert np.isnan(one.scores[~cut.alive]).all() or one.terms is None
             np.testing.assert_allclose(one.coverage[cut.alive], other.coverage, rtol=1e-6)
             assert one.idfs == other.idfs
             whole = np.arange(fresh.videos)

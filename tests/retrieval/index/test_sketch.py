@@ -1,5 +1,7 @@
 """What sketches find is what FAISS finds with the same bits, and their estimates are those of FAISS."""
 
+from collections.abc import Callable, Sequence
+
 import faiss
 import numpy as np
 import pytest
@@ -79,8 +81,16 @@ def test_several_segments_find_what_each_finds() -> None:
     vectors, counts, firsts = unit_vectors(ROWS, 64), np.array([3, 0, 5]), [0, 70, 100]
     sketches = [sketch_of(vectors[start:end]) for start, end in ((0, 60), (70, 90), (100, ROWS))]
     among = np.arange(ROWS) % 3 > 0
+    asked = list[list[slice]]()
+
+    def each(search: Callable[[slice], Near], halves: Sequence[slice]) -> list[Near]:
+        asked.append(list(halves))
+        return [search(half) for half in halves]
+
     for mask in (None, among):
         rows, near = Sketches(sketches, firsts).nearest(vectors[5], counts, mask)
+        halves = Sketches(sketches, firsts).nearest(vectors[5], counts, mask, each)
+        assert halves[0].tolist() == rows.tolist() and halves[1].tolist() == near.tolist()
         expected = []
         for sketch, first, count in zip(sketches, firsts, counts.tolist(), strict=True):
             of_part = None if mask is None else mask[first : first + len(sketch.rows)]
@@ -89,3 +99,6 @@ def test_several_segments_find_what_each_finds() -> None:
         expected.sort()
         assert rows.tolist() == [row for row, _ in expected] and near.tolist() == [value for _, value in expected]
         assert len(rows) == 8 and (mask is None or mask[rows].all())
+    assert asked == [[slice(None, 2), slice(2, None)]] * 2
+    Sketches(sketches[:1], [0]).nearest(vectors[5], counts[:1], None, each)
+    assert len(asked) == 2  # one has no halves
