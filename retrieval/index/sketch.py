@@ -79,7 +79,6 @@ class Sketches:
     """
 
     def __init__(self, sketches: Sequence[Sketch], first_rows: Sequence[int]) -> None:
-
         self._sketches = list(sketches)  # which have to stay where they are
         table = [
             [address_of(one.rows, np.uint8), *one.rows.shape, first]
