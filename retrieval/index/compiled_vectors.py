@@ -322,7 +322,7 @@ def nearest_in_all(
         count, size, first = table[part, 1], table[part, 2], table[part, 3]
         raw = array_at(table[part, 0], count * size, np.uint8).reshape(count, size)
         some = among[first : first + count] if len(among) else among
-        row, kept, least, most = np.int64(0), np.int64(0), -np.inf, room * wanted[part]  # else compiled twice
+        row, kept, least, most = 0, 0, -np.inf, room * wanted[part]
         while row < count and most:
             row, kept = near_sketches(
                 raw, planes[part], scales[part], shifts[part], some, least, row, kept, rows[:most], near[:most]
