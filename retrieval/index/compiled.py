@@ -31,7 +31,7 @@ REORDERED = {"reassoc", "nsz", "contract"}
 
 
 # What is compiled of one of these modules may have code of the others.
-_MODULES = ("addresses", "compiled", "compiled_parts", "compiled_vectors", "field_vectors", "parts", "posting")
+_MODULES = ("addresses", "compiled", "compiled_parts", "compiled_vectors", "parts", "posting")
 
 
 @cache

@@ -315,8 +315,8 @@ def nearest_in_all(
         among: which rows of all parts to choose from; empty for all.
         room: for so many times as many rows as wanted: there are seldom more before the best of them are chosen.
     """
-    most = room * wanted.max()
-    rows, near, scratch = np.empty(most, np.int64), np.empty(most, np.float32), np.empty(most, np.float32)
+    largest = room * wanted.max()
+    rows, near, scratch = np.empty(largest, np.int64), np.empty(largest, np.float32), np.empty(largest, np.float32)
     total = 0
     for part in range(len(table)):
         count, size, first = table[part, 1], table[part, 2], table[part, 3]
@@ -335,12 +335,41 @@ def nearest_in_all(
 
 
 @compiled
+def find_highest(
+    scores: NDArray[np.floating],
+    among: NDArray[np.bool_],
+    wanted: int,
+    places: NDArray[np.int64],
+    values: NDArray[np.floating],
+    scratch: NDArray[np.floating],
+) -> int:
+    """Write the places of the `wanted` highest scores, ascending, to `places`: of equal ones the first. Return how many
+    there are; NaN is not among them.
+
+    Args:
+        among: the places to choose from, shape (scores,); empty for all.
+        places, values, scratch: of one length, more than `wanted`: each time they are full, only the highest stay.
+    """
+    found, least, full = 0, -np.inf, False
+    for place in range(len(scores)):
+        # -inf is above no limit, and NaN does not equal itself
+        high = scores[place] > least or (not full and scores[place] == scores[place])
+        if high and (len(among) == 0 or among[place]):
+            places[found], values[found] = place, scores[place]
+            found += 1
+            if found == len(places):
+                found, least = keep_highest(places, values, found, wanted, scratch)
+                full = True
+    return keep_highest(places, values, found, wanted, scratch)[0]
+
+
+@compiled
 def keep_highest(
     rows: NDArray[np.int64],
-    values: NDArray[np.float32],
+    values: NDArray[np.floating],
     count: int,
     wanted: int,
-    scratch: NDArray[np.float32],
+    scratch: NDArray[np.floating],
 ) -> tuple[int, float]:
     """Move the `wanted` highest of the first `count` values, and their rows, to the beginning: of equal ones the first.
 
@@ -363,7 +392,7 @@ def keep_highest(
 
 
 @compiled
-def _lowest_of_highest(values: NDArray[np.float32], count: int, wanted: int) -> float:
+def _lowest_of_highest(values: NDArray[np.floating], count: int, wanted: int) -> float:
     """Return the lowest of the `wanted` highest of the first `count` values, whose order changes (quickselect). numba
     needs 15 seconds to compile that of numpy."""
     low, high, place = 0, count - 1, wanted - 1

@@ -3,10 +3,10 @@
 A video's score in a field is that of its best passage, less a share of the hubness of the video (hubness.py).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from retrieval.index import ragged
 from retrieval.index.arrays import address_of
 from retrieval.index.field_vectors import FieldVectors
 from retrieval.index.rows import Best, PassageRows
-from retrieval.index.sketch import Sketch, Sketches
+from retrieval.index.sketch import Halves, Sketch, Sketches
 
 HUB_SHARE = 0.5  # of the hubness to subtract from a cosine; chosen in docs/explanation/scoring.md
 # Passages of a field. Of more, sketches find those that are compared: benchmarks/two_phase.py
@@ -25,14 +25,6 @@ HALVED = 2_000  # passages; comparing fewer takes less time than waking a thread
 # Passages that a sketch gives of a segment: so many, and so many times the share that its videos have of all.
 LEAST_OF_SEGMENT, SHARE_OF_SEGMENT = 200, 3
 Mask = NDArray[np.bool_]
-_Half = TypeVar("_Half")
-_Found = TypeVar("_Found")
-
-
-class Halves(Protocol):
-    """What calls a function with each half of something."""
-
-    def __call__(self, work: Callable[[_Half], _Found], two: Sequence[_Half], /) -> Iterable[_Found]: ...
 
 
 class DenseIndex:

@@ -98,7 +98,7 @@ class KeptImpacts:
     def __init__(self, parts: Parts, saturation_of: Saturation) -> None:
         self._videos, self._saturation_of = len(parts.alive), saturation_of
         # of no method, as in passages.py
-        self._times = lru_cache(_ASKED_TERMS)(_never)
+        self._times = lru_cache(_ASKED_TERMS)(_counter)
         self._impacts = lru_cache(KEPT_TERMS)(partial(Impacts.of, parts, saturation_of))
 
     def __len__(self) -> int:
@@ -193,6 +193,6 @@ def of_all_fields(weights: Weights) -> NDArray[np.float32]:
     return found
 
 
-def _never(term: QueryTerm, weights: Weights) -> list[int]:
-    """Return how often a term was asked for until now."""
+def _counter(term: QueryTerm, weights: Weights) -> list[int]:
+    """Return what counts how many questions have had a term."""
     return [0]

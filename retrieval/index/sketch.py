@@ -9,7 +9,7 @@ a number b. With a question's vector q, the estimate of x·q is b (s·(q - c)) /
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,14 @@ _BLOCK = 1 << 15  # passages at once
 _ROOM = 8  # for so many times as many near ones as wanted: there are seldom more before the end
 Mask = NDArray[np.bool_]
 Near = tuple[NDArray[np.int64], NDArray[np.float32]]  # rows, and about how near each is
+_Half = TypeVar("_Half")
+_Found = TypeVar("_Found")
+
+
+class Halves(Protocol):
+    """What calls a function with each half of something."""
+
+    def __call__(self, work: Callable[[_Half], _Found], two: Sequence[_Half], /) -> Iterable[_Found]: ...
 
 
 class Sketch:
@@ -96,7 +104,7 @@ class Sketches:
         query: Vectors,
         counts: NDArray[np.int64],
         among: Mask | None = None,
-        each: Callable[[Callable[[slice], Near], Sequence[slice]], Iterable[Near]] = map,
+        each: Halves = map,
     ) -> Near:
         """Return about the rows that are nearest to a question's vector, shape (dimension,), so many of each segment,
         and about their cosines. Rows are numbers among those of all segments, ascending.

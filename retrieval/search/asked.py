@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from retrieval.embedding.encoder import Vectors
 from retrieval.index.bm25f import TermCounts
-from retrieval.index.dense import Halves
 from retrieval.index.documents import FIELDS, TEXT_FIELDS
 from retrieval.index.generation import Generation
 from retrieval.index.manifest import FusionWeights
+from retrieval.index.sketch import Halves
 from retrieval.index.values import Mask
 from retrieval.search.candidates import EXHAUSTIVE, Candidates, candidates
 from retrieval.search.fusion import MAX_WEIGHT, Method, Mode, Scores, dense_weight
@@ -24,7 +24,7 @@ from retrieval.search.seen import SeenScores, seen_scores
 from retrieval.search.timer import Timer
 from retrieval.search.understand import Preferred
 
-LONGEST = "char_ngrams"  # the analyser that has about half of the postings of a question
+LONGEST = "char_ngrams"  # the analyser that has about two thirds of the postings of a question
 PARTLY_BY_CHANCE = ("stems", "char_ngrams")  # the analysers of which a few terms match by chance
 
 

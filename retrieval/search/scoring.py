@@ -12,10 +12,11 @@ from ingest.language import language_of
 from ingest.text.words import words
 from retrieval.embedding.encoder import Vectors
 from retrieval.index.bm25f import KeywordIndex, TermCounts, Totals
-from retrieval.index.dense import DenseIndex, Halves
+from retrieval.index.dense import DenseIndex
 from retrieval.index.documents import OVERVIEW
 from retrieval.index.generation import Generation
 from retrieval.index.rows import SAMPLE_VIDEOS, Best, PassageRows
+from retrieval.index.sketch import Halves
 from retrieval.index.values import Mask
 from retrieval.search.clauses import ClauseScores
 from retrieval.search.fusion import (

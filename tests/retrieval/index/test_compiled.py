@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.index.compiled import _MODULES
 from tests.command_line import REPOSITORY, environment
 
 COMPILED = {"NUMBA_DISABLE_JIT": "0"}  # elsewhere in the tests, Python runs the loops
@@ -60,6 +61,13 @@ def test_compiled_code_for_other_types_is_not_used(tmp_path: Path) -> None:
     first, second = sorted(tmp_path.rglob("*.nbc"))
     second.write_bytes(first.read_bytes())
     run(tmp_path, doubles)
+
+
+def test_each_module_of_compiled_code_counts_as_a_source() -> None:
+    index = REPOSITORY / "retrieval" / "index"
+    with_loops = {file.stem for file in index.glob("*.py") if "\n@compiled\n" in file.read_text(encoding="utf-8")}
+    assert with_loops == {name for name in _MODULES if name.startswith("compiled")}
+    assert all((index / f"{name}.py").exists() for name in _MODULES)
 
 
 def test_code_of_another_module_is_compiled_again_if_that_has_changed(tmp_path: Path) -> None:

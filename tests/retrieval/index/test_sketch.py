@@ -1,6 +1,7 @@
 """What sketches find is what FAISS finds with the same bits, and their estimates are those of FAISS."""
 
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import faiss
 import numpy as np
@@ -11,6 +12,8 @@ from retrieval.index.field_vectors import FieldVectors, read_index
 from retrieval.index.sketch import Mask, Near, Sketch, Sketches
 
 ROWS = 150
+_Half = TypeVar("_Half")
+_Found = TypeVar("_Found")
 
 
 def unit_vectors(rows: int, dimension: int) -> NDArray[np.float32]:
@@ -81,9 +84,9 @@ def test_several_segments_find_what_each_finds() -> None:
     vectors, counts, firsts = unit_vectors(ROWS, 64), np.array([3, 0, 5]), [0, 70, 100]
     sketches = [sketch_of(vectors[start:end]) for start, end in ((0, 60), (70, 90), (100, ROWS))]
     among = np.arange(ROWS) % 3 > 0
-    asked = list[list[slice]]()
+    asked = list[list[Any]]()
 
-    def each(search: Callable[[slice], Near], halves: Sequence[slice]) -> list[Near]:
+    def each(search: Callable[[_Half], _Found], halves: Sequence[_Half]) -> list[_Found]:
         asked.append(list(halves))
         return [search(half) for half in halves]
 
